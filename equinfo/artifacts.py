@@ -1,0 +1,109 @@
+"""One folder format for everything that is trained: `artifact.json` + `tensors.safetensors`, hash checked.
+
+`artifact.json` holds {format, version, kind, config, tensors, hash}; `tensors` maps each tensor's name to the
+SHA-256 of its dtype, shape and little-endian bytes, and `hash` is the SHA-256 of the canonical JSON of all the
+rest. So the hash is that of the content, whatever library wrote the file, and can be had without writing it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from equinfo.errors import EquinfoError
+from equinfo.files import atomic_folder, content_hash
+
+FORMAT = "equinfo"
+VERSION = 1
+JSON_NAME = "artifact.json"
+TENSORS_NAME = "tensors.safetensors"
+
+
+def tensor_hash(array: np.ndarray) -> str:
+    """SHA-256 (hex) over dtype, shape and little-endian bytes."""
+    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    head = f"{array.dtype.name}{list(array.shape)}".encode()
+    return hashlib.sha256(head + little.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What is stored of a trained thing.
+
+    kind: which class reads it ("bpe", "equalinfo", ...). config: JSON values. tensors: name -> array.
+    """
+
+    kind: str
+    config: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+
+    @cached_property
+    def head(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "kind": self.kind,
+            "config": self.config,
+            "tensors": {name: tensor_hash(array) for name, array in sorted(self.tensors.items())},
+        }
+
+    @cached_property
+    def hash(self) -> str:
+        return content_hash(self.head)
+
+    def save(self, path: Path | str) -> None:
+        """Write the folder `path`, whole or not at all."""
+        with atomic_folder(path) as folder:
+            text = json.dumps({**self.head, "hash": self.hash}, indent=1, ensure_ascii=True, sort_keys=True)
+            (folder / JSON_NAME).write_text(text + "\n", encoding="utf-8")
+            save_file({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, folder / TENSORS_NAME)
+
+
+def read_kind(path: Path | str) -> str:
+    """The kind of the artefact in folder `path`, without reading its tensors."""
+    return _read_head(Path(path))["kind"]
+
+
+def load_artifact(path: Path | str) -> Artifact:
+    """Read and verify the folder `path`.
+
+    Raises EquinfoError when it is missing, of another format or version, damaged or altered.
+    """
+    path = Path(path)
+    stored = _read_head(path)
+    try:
+        tensors = load_file(path / TENSORS_NAME)
+    except (OSError, SafetensorError) as error:
+        raise EquinfoError(f"{path / TENSORS_NAME} cannot be read ({error}); restore or rebuild it") from error
+    artifact = Artifact(stored["kind"], stored["config"], tensors)
+    if artifact.hash != stored.get("hash"):
+        raise EquinfoError(
+            f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it"
+        )
+    return artifact
+
+
+def _read_head(path: Path) -> dict[str, Any]:
+    file = path / JSON_NAME
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EquinfoError(f"{path} is not an equinfo artefact: {file} cannot be read") from error
+    except ValueError as error:
+        raise EquinfoError(f"{file} is not valid JSON: restore or rebuild the artefact") from error
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        raise EquinfoError(f"{file} is not an equinfo artefact (no format: {FORMAT!r})")
+    if stored.get("version") != VERSION:
+        raise EquinfoError(
+            f"{file} has format version {stored.get('version')}; this equinfo reads version {VERSION}: "
+            "rebuild the artefact or install the equinfo that wrote it"
+        )
+    if not isinstance(stored.get("kind"), str) or not isinstance(stored.get("config"), dict):
+        raise EquinfoError(f"{file} lacks its kind or config: restore or rebuild the artefact")
+    return stored

@@ -1,0 +1,146 @@
+"""The protocol every tokenizer obeys: text <-> ids, one folder format, ids that never collide."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from equinfo.artifacts import Artifact, load_artifact
+from equinfo.errors import EquinfoError
+
+NUM_SPECIAL = 3
+Text = bytes | bytearray | memoryview | str
+
+
+def id_dtype(size: int) -> type[np.uint16] | type[np.uint32]:
+    """The narrowest of uint16 and uint32 that holds ids 0 .. size-1."""
+    return np.uint16 if size <= 1 << 16 else np.uint32
+
+
+def as_bytes(text: Text) -> bytes:
+    """UTF-8 of a str (lone surrogates are refused), the bytes of anything else."""
+    if not isinstance(text, str):
+        return bytes(text)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise EquinfoError(f"the text has a lone surrogate at character {error.start}: pass bytes") from error
+
+
+class Tokenizer(ABC):
+    """Text <-> token ids.
+
+    Ids 0 .. code_size-1 are codes: `encode` yields only these, `decode` takes only these. The special ids PAD,
+    BOS and EOS follow them, so they can never collide with a code, and vocab_size = code_size + 3. A vocabulary
+    of 65,536 codes therefore needs uint32 ids (`dtype`); everything smaller is uint16.
+
+    Every tokenizer is lossless: decode(encode(data)) == data for all data that encode accepts.
+    """
+
+    kind: ClassVar[str]
+    name: str  # as in the paper's tables, e.g. "EqualInfoAC[b=16,v=256]"
+    code_size: int
+
+    @property
+    def vocab_size(self) -> int:
+        return self.code_size + NUM_SPECIAL
+
+    @property
+    def pad_id(self) -> int:
+        return self.code_size
+
+    @property
+    def bos_id(self) -> int:
+        return self.code_size + 1
+
+    @property
+    def eos_id(self) -> int:
+        return self.code_size + 2
+
+    @property
+    def dtype(self) -> type[np.uint16] | type[np.uint32]:
+        return id_dtype(self.vocab_size)
+
+    @property
+    def m1_parameters(self) -> int:
+        """Parameters (without embeddings) of the byte LM that runs at inference; 0 where none does."""
+        return 0
+
+    # -- what a family implements ------------------------------------------------------------------------
+
+    @abstractmethod
+    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
+        """Ids (any integer dtype) of each document. Must not depend on what else is in the batch."""
+
+    @abstractmethod
+    def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
+        """Bytes of each id stream; ids are already known to be 0 .. code_size-1 (int64)."""
+
+    @abstractmethod
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(config of JSON values, tensors): all that `_from_parts` needs to make an equal tokenizer."""
+
+    @classmethod
+    @abstractmethod
+    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self: ...
+
+    # -- what users call ---------------------------------------------------------------------------------
+
+    def encode(self, data: Text) -> np.ndarray:
+        """Ids of one document: shape [num_ids], dtype `self.dtype`, no special ids."""
+        return self.encode_batch([data])[0]
+
+    def encode_batch(self, documents: Iterable[Text]) -> list[np.ndarray]:
+        """Ids of each document, equal to `[self.encode(d) for d in documents]` and faster."""
+        if isinstance(documents, str | bytes):
+            raise EquinfoError("encode_batch takes a list of documents; use encode for one")
+        return [ids.astype(self.dtype, copy=False) for ids in self._encode_batch([as_bytes(d) for d in documents])]
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> bytes:
+        """The bytes that `ids` came from. Raises EquinfoError for ids this tokenizer cannot have written."""
+        return self.decode_batch([ids])[0]
+
+    def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
+        """The bytes of each id stream, equal to `[self.decode(s) for s in streams]`."""
+        return self._decode_batch([self._checked(ids) for ids in streams])
+
+    def _checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        array = np.asarray(ids)
+        if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
+            raise EquinfoError("ids must be a flat sequence of integers")
+        wrong = (array < 0) | (array >= self.code_size)
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise EquinfoError(
+                f"id {array[at]} at position {at} is out of range: {self.name} decodes ids 0 to {self.code_size - 1}"
+                " (split at special ids first)"
+            )
+        return array.astype(np.int64)
+
+    @cached_property
+    def artifact(self) -> Artifact:
+        config, tensors = self._parts()
+        return Artifact(self.kind, config, tensors)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of everything that decides the ids. Equal fingerprints mean equal ids."""
+        return self.artifact.hash
+
+    def save(self, path: Path | str) -> None:
+        """Write the folder `path` (JSON + safetensors + hash), whole or not at all."""
+        self.artifact.save(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read the folder `path`. `equinfo.load` does the same for any kind."""
+        artifact = load_artifact(path)
+        if artifact.kind != cls.kind:
+            raise EquinfoError(f"{path} holds a {artifact.kind!r} tokenizer, not a {cls.kind!r}; use equinfo.load")
+        return cls._from_parts(artifact.config, artifact.tensors)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.fingerprint[:12]}>"
