@@ -22,7 +22,8 @@ class ByteModel(Protocol):
     kind: str
     precision: int
     max_context: int
-    parameters: int
+    parameters: int  # without embeddings; 0 where no network runs
+    lanes: int  # how many streams it likes to run side by side
     row: np.ndarray | None
     """u32[257] where the frequencies are the same everywhere (which then has a fast path), else None."""
 
@@ -63,6 +64,7 @@ class StaticModel:
     kind = "static"
     max_context = 1 << 30
     parameters = 0
+    lanes = 64
 
     def __init__(self, row: np.ndarray, precision: int = PRECISION) -> None:
         self.row: np.ndarray = np.ascontiguousarray(row, dtype=np.uint32)
@@ -109,3 +111,34 @@ def fingerprint(model: ByteModel) -> str:
 
     config, tensors = model.parts()
     return content_hash({"kind": model.kind, "config": config, "tensors": {k: tensor_hash(v) for k, v in tensors.items()}})
+
+
+def to_artifact(model: ByteModel) -> Any:
+    """The model as an `Artifact` of kind "byte-model"."""
+    from equinfo.artifacts import Artifact
+
+    config, tensors = model.parts()
+    return Artifact("byte-model", {"model": model.kind, **config}, tensors)
+
+
+def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> ByteModel:
+    """The model of a "byte-model" artefact's config and tensors."""
+    from equinfo.compress.neural import NeuralByteModel
+
+    kinds = {cls.kind: cls for cls in (StaticModel, NeuralByteModel)}
+    if config.get("model") not in kinds:
+        raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(kinds)}")
+    try:
+        return kinds[config["model"]].from_parts(config, tensors)
+    except (KeyError, TypeError) as error:
+        raise EquinfoError(f"the byte model lacks {error}: rebuild the artefact") from error
+
+
+def load_model(path: Any) -> ByteModel:
+    """Read a byte model's folder, as `equinfo train-m1` writes it."""
+    from equinfo.artifacts import load_artifact
+
+    artifact = load_artifact(path)
+    if artifact.kind != "byte-model":
+        raise EquinfoError(f"{path} holds a {artifact.kind!r}, not a byte model: name the folder train-m1 wrote")
+    return from_artifact(artifact.config, artifact.tensors)

@@ -30,6 +30,11 @@ def as_bytes(text: Text) -> bytes:
         raise EquinfoError(f"the text has a lone surrogate at character {error.start}: pass bytes") from error
 
 
+def vocabulary_label(code_size: int) -> str:
+    """ "v=256", "v=4096", and "v=65k" as the paper writes 65,536."""
+    return "v=65k" if code_size == 1 << 16 else f"v={code_size}"
+
+
 class Tokenizer(ABC):
     """Text <-> token ids.
 

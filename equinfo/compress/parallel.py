@@ -1,0 +1,37 @@
+"""Many documents on many cores: contiguous groups of about equal size, one thread each (kernels hold no GIL)."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+GROUP_BYTES = 8 << 20  # bounds what one group's working arrays take
+
+Out = TypeVar("Out")
+
+
+def num_threads() -> int:
+    """EQUINFO_THREADS, or the number of cores this process may use."""
+    return int(os.environ.get("EQUINFO_THREADS", 0)) or len(os.sched_getaffinity(0))
+
+
+def map_groups(function: Callable[[list[Any]], list[Out]], items: Sequence[Any]) -> list[Out]:
+    """function(items), computed group by group in threads; `function` must treat every item by itself."""
+    groups = _groups(items, num_threads())
+    if len(groups) <= 1:
+        return function(list(items))
+    with ThreadPoolExecutor(num_threads()) as pool:
+        return [result for results in pool.map(function, groups) for result in results]
+
+
+def _groups(items: Sequence[Any], threads: int) -> list[list[Any]]:
+    target = min(max(sum(len(item) for item in items) // threads, 1 << 12), GROUP_BYTES)
+    groups: list[list[Any]] = [[]]
+    size = 0
+    for item in items:
+        if size >= target:
+            groups.append([])
+            size = 0
+        groups[-1].append(item)
+        size += len(item)
+    return groups

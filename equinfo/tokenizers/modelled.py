@@ -1,0 +1,41 @@
+"""What the tokenizers over a byte model share: the model's parts inside theirs."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from equinfo.compress.models import ByteModel, from_artifact
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.base import Tokenizer
+
+WIDTHS = (8, 12, 16)
+
+
+def check_width(width: int) -> int:
+    if width not in WIDTHS:
+        raise EquinfoError(f"ids of {width} bits: choose one of {', '.join(map(str, WIDTHS))}")
+    return width
+
+
+class ModelledTokenizer(Tokenizer):
+    """A tokenizer whose ids are cut from bits that a byte model decides; `_options` is all else that it stores."""
+
+    def __init__(self, model: ByteModel, width: int) -> None:
+        self.model, self.width = model, check_width(width)
+        self.code_size = 1 << width
+
+    @property
+    def m1_parameters(self) -> int:
+        return self.model.parameters
+
+    def _options(self) -> dict[str, Any]:
+        """Constructor arguments besides `model`."""
+        return {"width": self.width}
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        config, tensors = self.model.parts()
+        return {"options": self._options(), "model": {"model": self.model.kind, **config}}, tensors
+
+    @classmethod
+    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
+        return cls(from_artifact(config["model"], tensors), **config["options"])

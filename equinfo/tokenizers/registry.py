@@ -1,0 +1,43 @@
+"""Kinds of tokenizer by name; each family's file is imported when it is first used."""
+
+from importlib import import_module
+from pathlib import Path
+
+from equinfo.artifacts import load_artifact
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.base import Tokenizer
+
+KINDS = {
+    "bytes": "equinfo.tokenizers.byte:ByteTokenizer",
+    "bpe": "equinfo.tokenizers.bpe:BPETokenizer",
+    "unigram": "equinfo.tokenizers.unigram:UnigramTokenizer",
+    "gzip": "equinfo.tokenizers.gzip:GZipTokenizer",
+    "ac": "equinfo.tokenizers.arithmetic:ArithmeticTokenizer",
+    "equalinfo": "equinfo.tokenizers.equalinfo:EqualInfoTokenizer",
+}
+UNTRAINED = {"bytes": {}, "gzip8": {"bits": 8}, "gzip12": {"bits": 12}, "gzip16": {"bits": 16}}
+
+
+def tokenizer_class(kind: str) -> type[Tokenizer]:
+    """The class that reads and writes artefacts of `kind`."""
+    if kind not in KINDS:
+        raise EquinfoError(f"unknown kind of tokenizer {kind!r}; known: {', '.join(KINDS)}")
+    module, name = KINDS[kind].split(":")
+    return getattr(import_module(module), name)
+
+
+def load(name_or_path: str | Path) -> Tokenizer:
+    """A tokenizer by name (`bytes`, `gzip8`, `gzip12`, `gzip16`: nothing to train) or from its folder, of any kind.
+
+    Raises EquinfoError for an unknown name, and for a folder that is missing, damaged or not a tokenizer.
+    """
+    name = str(name_or_path)
+    if name in UNTRAINED:
+        return tokenizer_class(name.rstrip("0123456789"))(**UNTRAINED[name])  # type: ignore[arg-type]
+    if not Path(name).is_dir():
+        raise EquinfoError(
+            f"no tokenizer {name!r}: neither a folder nor one of {', '.join(UNTRAINED)}; "
+            "`equinfo train-tokenizer` makes one"
+        )
+    artifact = load_artifact(name)
+    return tokenizer_class(artifact.kind)._from_parts(artifact.config, artifact.tensors)
