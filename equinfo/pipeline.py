@@ -1,0 +1,155 @@
+"""Where corpora, tokenizers and language models meet: the steps that the command line and the experiments share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from equinfo.errors import EquinfoError
+from equinfo.files import atomic_file
+from equinfo.tokenizers.base import Tokenizer
+
+if TYPE_CHECKING:
+    from equinfo.compress.neural import NeuralByteModel
+    from equinfo.lm.config import OptimizerConfig, TrainConfig
+    from equinfo.lm.evaluate import Evaluation
+    from equinfo.lm.train import TrainResult
+
+BATCH_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class TokenStream:
+    """Documents as one stream of ids, an EOS after each.
+
+    ids: uint16 or uint32 [num_tokens + documents]. num_tokens: codes, without EOS. num_bytes: what they stand for.
+    """
+
+    ids: np.ndarray
+    num_tokens: int
+    num_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Token compression ratio: bytes a token (§3.8)."""
+        return self.num_bytes / self.num_tokens
+
+
+def batched(documents: Iterable[bytes], size: int = BATCH_BYTES) -> Iterator[list[bytes]]:
+    """Documents in lists of about `size` bytes."""
+    batch: list[bytes] = []
+    held = 0
+    for document in documents:
+        batch.append(document)
+        held += len(document)
+        if held >= size:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def token_stream(tokenizer: Tokenizer, documents: Iterable[bytes], progress: str | None = None) -> TokenStream:
+    """Encode documents (each by itself) and join them with EOS. `progress`: the bar's label, None for none."""
+    parts: list[np.ndarray] = []
+    num_tokens = num_bytes = 0
+    eos = np.array([tokenizer.eos_id], dtype=tokenizer.dtype)
+    with tqdm(desc=progress, unit="B", unit_scale=True, disable=progress is None, file=sys.stderr) as bar:
+        for batch in batched(documents):
+            for ids in tokenizer.encode_batch(batch):
+                parts += [ids, eos]
+                num_tokens += len(ids)
+            num_bytes += sum(len(document) for document in batch)
+            bar.update(sum(len(document) for document in batch))
+    if not num_tokens:
+        raise EquinfoError("there is no text to encode: the corpus is empty")
+    return TokenStream(np.concatenate(parts), num_tokens, num_bytes)
+
+
+def byte_stream(documents: Iterable[bytes]) -> np.ndarray:
+    """M1's training ids: the bytes, and EOD (256) after each document. uint16[bytes + documents]."""
+    from equinfo.compress.models import EOD
+
+    parts = [np.frombuffer(document + b"\0", dtype=np.uint8).astype(np.uint16) for document in documents]
+    for part in parts:
+        part[-1] = EOD
+    if not parts:
+        raise EquinfoError("there is no text to train on: the corpus is empty")
+    return np.concatenate(parts)
+
+
+def save_stream(stream: TokenStream, path: Path) -> None:
+    """Write a token stream as one .npz file, whole or not at all."""
+    with atomic_file(path) as beside, beside.open("wb") as file:
+        np.savez(file, ids=stream.ids, counts=np.array([stream.num_tokens, stream.num_bytes], dtype=np.int64))
+
+
+def load_stream(path: Path) -> TokenStream:
+    """Read what `save_stream` wrote."""
+    with np.load(path) as stored:
+        return TokenStream(stored["ids"], int(stored["counts"][0]), int(stored["counts"][1]))
+
+
+def export_m1(folder: Path, context: int) -> NeuralByteModel:
+    """The byte model of a finished M1 training folder."""
+    from equinfo.lm.bridge import to_byte_model
+    from equinfo.lm.train import load_model
+
+    return to_byte_model(load_model(folder), context)
+
+
+def optimizer(style: str, learning_rate: float, warmup_steps: int) -> OptimizerConfig:
+    """The optimiser that belongs to an architecture's style.
+
+    modern: AdamW, linear warm-up, decay to a tenth. paper: Adafactor, learning_rate / sqrt(max(step, warmup_steps)).
+    """
+    from equinfo.lm.config import OptimizerConfig
+
+    if style == "paper":
+        return OptimizerConfig(
+            name="adafactor", schedule="rsqrt", learning_rate=learning_rate, warmup_steps=warmup_steps, z_loss=1e-4
+        )
+    return OptimizerConfig(
+        name="adamw", schedule="warmup_decay", learning_rate=learning_rate, warmup_steps=warmup_steps
+    )
+
+
+def lm_config(
+    style: str, size: str, vocab_size: int, bos_id: int, optimizer: OptimizerConfig, **training: Any
+) -> TrainConfig:
+    """The training configuration of a decoder of `style` ("modern" or "paper") and named `size`."""
+    from equinfo.lm import config
+
+    styles = {"modern": config.modern, "paper": config.paper}
+    if style not in styles:
+        raise EquinfoError(f"unknown architecture {style!r}; known: {', '.join(styles)}")
+    return config.TrainConfig(
+        model=styles[style](size, vocab_size), optimizer=optimizer, bos_id=bos_id, **training
+    )
+
+
+def train(config: TrainConfig, ids: np.ndarray, out: Path, progress: str | None = None) -> TrainResult:
+    """Train, or go on training, in folder `out`; see lm/train.py."""
+    from equinfo.lm import train as loop
+
+    return loop.train(config, ids, out, progress=progress or False)
+
+
+def evaluate(folder: Path, tokenizer: Tokenizer, stream: TokenStream) -> Evaluation:
+    """Sums of nats and bytes of the LM in `folder` over a stream of `tokenizer`'s."""
+    from equinfo.lm.evaluate import evaluate as run
+    from equinfo.lm.train import load_model, load_train_config
+
+    config = load_train_config(folder)
+    if config.model.vocab_size != tokenizer.vocab_size:
+        raise EquinfoError(
+            f"the LM in {folder} has {config.model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
+            "name the tokenizer it was trained with"
+        )
+    return run(load_model(folder), stream.ids, stream.num_bytes, context=config.context, bos_id=config.bos_id)
