@@ -1,0 +1,95 @@
+"""How figures look: one colour and mark a tokenizer everywhere, colour-blind-safe, labelled where the points are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+from equinfo.files import atomic_file
+from experiments.rows import Row
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
+
+# Okabe & Ito's palette; the mark tells neighbours apart without colour.
+STYLES = {
+    "Bytes": ("#000000", "s"),
+    "BPE": ("#E69F00", "D"),
+    "Unigram": ("#D55E00", "o"),
+    "SentencePiece": ("#D55E00", "o"),
+    "GZip": ("#8A8A8A", "X"),
+    "StaticAC": ("#56B4E9", "v"),
+    "AC": ("#0072B2", "^"),
+    "EqualInfoAC": ("#009E73", "P"),
+    "EqualInfoAC, several ids a window": ("#CC79A7", "*"),
+}
+PAPER_ALPHA = 0.22
+
+
+def style_of(tokenizer: str) -> tuple[str, str]:
+    """(colour, mark) of a tokenizer's name, e.g. "EqualInfoAC[b=24,v=4096]"."""
+    family, _, options = tokenizer.partition("[")
+    if family == "EqualInfoAC":
+        values = dict(part.split("=") for part in options.rstrip("]").split(","))
+        width = 16 if values["v"] == "65k" else int(values["v"]).bit_length() - 1
+        family += ", several ids a window" if int(values["b"]) > width else ""
+    return STYLES[family]
+
+
+@contextmanager
+def figure(width: float = 8.6, height: float = 5.4) -> Iterator[tuple[Any, Any]]:
+    """A figure and its axes in the house style, closed at the end."""
+    with mpl.rc_context(
+        {
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "grid.linewidth": 0.6,
+            "svg.hashsalt": "equinfo",
+        }
+    ):
+        drawn, axes = plt.subplots(figsize=(width, height), layout="constrained")
+        try:
+            yield drawn, axes
+        finally:
+            plt.close(drawn)
+
+
+def save(drawn: Any, folder: Path, name: str) -> list[Path]:
+    """Write folder/name.png and folder/name.svg, the same bytes for the same rows."""
+    made = []
+    for suffix in (".png", ".svg"):
+        path = folder / (name + suffix)
+        with atomic_file(path) as beside:
+            metadata = {"Date": None} if suffix == ".svg" else None
+            drawn.savefig(beside, format=suffix[1:], dpi=160, metadata=metadata)
+        made.append(path)
+    return made
+
+
+def draw_point(axes: Any, x: float, row: Row) -> None:
+    """A run's point, its tokenizer's uniform line above or below it, and the drop between them: what was learned."""
+    colour, mark = style_of(row.tokenizer)
+    axes.plot([x, x], [row.uniform, row.bits_per_byte], color=colour, linewidth=1, alpha=0.5, zorder=2)
+    axes.plot([x / 1.12, x * 1.12], [row.uniform] * 2, color=colour, linewidth=2, zorder=3)
+    axes.plot([x], [row.bits_per_byte], mark, color=colour, markersize=9, markeredgecolor="white", zorder=4)
+
+
+def label_points(axes: Any, points: list[tuple[float, float, str]]) -> None:
+    """Write each name beside its point, right of it, pushed apart vertically where they would overlap."""
+    axes.figure.canvas.draw()
+    height = 13.0 * axes.figure.dpi / 100
+    placed: list[tuple[float, float]] = []
+    for x, y, name in sorted(points, key=lambda point: -point[1]):
+        px, py = axes.transData.transform((x, y))
+        while any(abs(px - qx) < 150 * axes.figure.dpi / 100 and abs(py - qy) < height for qx, qy in placed):
+            py -= 2
+        placed.append((px, py))
+        shift = (py - axes.transData.transform((x, y))[1]) * 72 / axes.figure.dpi
+        axes.annotate(
+            name, (x, y), xytext=(9, shift), textcoords="offset points", color=style_of(name)[0], fontsize=9, va="center"
+        )
