@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from equinfo.compress.models import EOD, SYMBOLS, ByteModel, StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.registry import tokenizer_class
 
 if TYPE_CHECKING:
     from equinfo.compress.neural import NeuralByteModel
@@ -55,6 +57,24 @@ def batched(documents: Iterable[bytes], size: int = BATCH_BYTES) -> Iterator[lis
         yield batch
 
 
+def make_tokenizer(kind: str, size: int, bits: int | None, documents: list[bytes], m1: ByteModel | None) -> Tokenizer:
+    """A tokenizer of `size` ids, fitted on documents or built over an M1.
+
+    kind: bpe, unigram, static-ac, ac or equalinfo (windows of `bits` bits). Raises EquinfoError for a size that is
+    not 256, 4096 or 65536 where ids are cut from bits.
+    """
+    if kind in ("bpe", "unigram"):
+        return tokenizer_class(kind).train(documents, vocab_size=size)  # type: ignore[attr-defined]
+    if size not in (1 << 8, 1 << 12, 1 << 16):
+        raise EquinfoError(f"{kind} with {size} ids: choose 256, 4096 or 65536")
+    model = StaticModel.unigram(documents) if kind == "static-ac" else m1
+    if model is None or kind not in ("static-ac", "ac", "equalinfo"):
+        raise EquinfoError(f"no tokenizer {kind!r} without an M1")
+    options = {"bits": bits} if kind == "equalinfo" else {}
+    cls = tokenizer_class(kind.removeprefix("static-"))
+    return cls(model, width=size.bit_length() - 1, **options)  # type: ignore[call-arg]
+
+
 def token_stream(tokenizer: Tokenizer, documents: Iterable[bytes], progress: str | None = None) -> TokenStream:
     """Encode documents (each by itself) and join them with EOS. `progress`: the bar's label, None for none."""
     parts: list[np.ndarray] = []
@@ -74,8 +94,6 @@ def token_stream(tokenizer: Tokenizer, documents: Iterable[bytes], progress: str
 
 def byte_stream(documents: Iterable[bytes]) -> np.ndarray:
     """M1's training ids: the bytes, and EOD (256) after each document. uint16[bytes + documents]."""
-    from equinfo.compress.models import EOD
-
     parts = [np.frombuffer(document + b"\0", dtype=np.uint8).astype(np.uint16) for document in documents]
     for part in parts:
         part[-1] = EOD
@@ -118,6 +136,11 @@ def optimizer(style: str, learning_rate: float, warmup_steps: int) -> OptimizerC
     return OptimizerConfig(
         name="adamw", schedule="warmup_decay", learning_rate=learning_rate, warmup_steps=warmup_steps
     )
+
+
+def m1_config(style: str, size: str, optimizer: OptimizerConfig, **training: Any) -> TrainConfig:
+    """The training configuration of an M1: 257 ids, EOD as BOS."""
+    return lm_config(style, size, SYMBOLS, EOD, optimizer, **training)
 
 
 def lm_config(

@@ -8,6 +8,9 @@ from equinfo.errors import EquinfoError
 from experiments import catalogue
 
 
+ROOT = Path(__file__).resolve().parents[1]
+
+
 def main(arguments: list[str] | None = None) -> int:
     listing = "\n".join(f"  {e.name:<9} {e.summary}" for e in catalogue.EXPERIMENTS.values())
     parser = argparse.ArgumentParser(
@@ -18,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--scale", default="tiny")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="rows, tables, figures (default: results)")
-    parser.add_argument("--work", type=Path, default=Path("runs"), help="models, streams, checkpoints (default: runs)")
+    parser.add_argument("--results", type=Path, default=ROOT / "results", help="rows, tables, figures (default: results)")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs", help="models, streams, checkpoints (default: runs)")
     options = parser.parse_args(arguments)
     try:
         if options.names == ["demo"]:

@@ -4,7 +4,6 @@ Everything that a run makes lives in `runs/` under its recipe's key, so equal pa
 a tokenizer (an artefact folder), a token stream, an LM's training folder.
 """
 
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -14,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from equinfo import pipeline
-from equinfo.compress.models import StaticModel, load_model, to_artifact
+from equinfo.compress.models import load_model, to_artifact
 from equinfo.corpora import load_corpus, take
-from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load, tokenizer_class
+from equinfo.tokenizers.registry import load
 from experiments.recipes import LM, M1, Recipe, Stream, Tokens, Training
 from experiments.rows import Row, Rows, provenance
 
@@ -79,21 +77,12 @@ class Runner:
         return load(folder)
 
     def _fit(self, recipe: Tokens, label: str) -> Tokenizer:
-        width = int(math.log2(recipe.size))
-        family = recipe.family
-        if family in ("bytes", "gzip"):
-            return load("bytes" if family == "bytes" else f"gzip{width}")
-        if family in ("bpe", "unigram"):
-            say(f"{label} training {family} with {recipe.size} pieces")
-            documents = self.documents(recipe.corpus, "train", recipe.train_bytes)
-            return tokenizer_class(family).train(documents, vocab_size=recipe.size)  # type: ignore[attr-defined]
-        if family == "static-ac":
-            static = StaticModel.unigram(self.documents(recipe.corpus, "train", recipe.train_bytes))
-            return tokenizer_class("ac")(static, width)  # type: ignore[call-arg]
-        if recipe.m1 is None or family not in ("ac", "equalinfo"):
-            raise EquinfoError(f"no tokenizer family {family!r} without an M1")
-        options = {"width": width} | ({"bits": recipe.bits} if family == "equalinfo" else {})
-        return tokenizer_class(family)(self.m1(recipe.m1, label), **options)  # type: ignore[arg-type]
+        if recipe.family in ("bytes", "gzip"):
+            return load("bytes" if recipe.family == "bytes" else f"gzip{recipe.size.bit_length() - 1}")
+        say(f"{label} making {recipe.family} with {recipe.size} ids")
+        m1 = self.m1(recipe.m1, label) if recipe.m1 else None
+        documents = [] if m1 else self.documents(recipe.corpus, "train", recipe.train_bytes)
+        return pipeline.make_tokenizer(recipe.family, recipe.size, recipe.bits, documents, m1)
 
     def stream(self, recipe: Stream, split: str, label: str = "") -> pipeline.TokenStream:
         """The token stream of one split, encoded if need be."""
