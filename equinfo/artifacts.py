@@ -27,7 +27,7 @@ TENSORS_NAME = "tensors.safetensors"
 
 def tensor_hash(array: np.ndarray) -> str:
     """SHA-256 (hex) over dtype, shape and little-endian bytes."""
-    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    little = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     head = f"{array.dtype.name}{list(array.shape)}".encode()
     return hashlib.sha256(head + little.tobytes()).hexdigest()
 
@@ -62,7 +62,7 @@ class Artifact:
         with atomic_folder(path) as folder:
             text = json.dumps({**self.head, "hash": self.hash}, indent=1, ensure_ascii=True, sort_keys=True)
             (folder / JSON_NAME).write_text(text + "\n", encoding="utf-8")
-            save_file({k: np.ascontiguousarray(v) for k, v in self.tensors.items()}, folder / TENSORS_NAME)
+            save_file({k: np.asarray(v, order="C") for k, v in self.tensors.items()}, folder / TENSORS_NAME)
 
 
 def read_kind(path: Path | str) -> str:

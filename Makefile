@@ -1,0 +1,41 @@
+# Everything goes through .venv, which `make setup` makes and every other target calls for.
+#   make demo           the whole chain on real text: a table and a figure, in minutes
+#   make test           the test suite
+#   make lint           ruff and mypy
+#   make bench          speed, peers side by side in one run
+#   make table1 ...     one table or figure: table1 table2 table3 table12 fig3 fig4; SCALE=tiny
+SHELL := /bin/bash
+PYTHON ?= python3
+SCALE ?= tiny
+BIN := .venv/bin
+EXPERIMENTS := table1 table2 table3 table12 fig3 fig4
+
+.PHONY: setup demo test lint bench clean $(EXPERIMENTS)
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "equinfo needs Python 3.11 or newer: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/python -m experiments demo --scale $(SCALE)
+
+$(EXPERIMENTS): setup
+	$(BIN)/python -m experiments $@ --scale $(SCALE)
+
+test: setup
+	$(BIN)/python -m pytest -n auto
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache

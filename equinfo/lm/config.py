@@ -1,0 +1,126 @@
+"""What a language model is and how it is trained, as frozen values. No torch here."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from equinfo.errors import EquinfoError
+
+# d_model, heads, layers, head dimension, MLP dimension. 3m to 2b: table 4. The smaller ones are ours, for CPUs.
+SIZES: dict[str, tuple[int, int, int, int, int]] = {
+    "30k": (32, 1, 2, 32, 96),
+    "0.1m": (64, 2, 2, 32, 192),
+    "0.4m": (128, 4, 2, 32, 384),
+    "1m": (160, 5, 3, 32, 448),
+    "3m": (256, 4, 3, 64, 1024),
+    "10m": (384, 6, 5, 64, 1280),
+    "25m": (512, 8, 6, 64, 2048),
+    "113m": (768, 12, 12, 64, 3072),
+    "403m": (1024, 16, 24, 64, 4096),
+    "2b": (2048, 32, 24, 64, 8192),
+}
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """A pre-norm decoder: RMSNorm, causal attention, gated MLP, no biases, separate output layer.
+
+    position: "rope", or "relative" (learned terms per layer, clipped at `relative_clip` positions back; Shaw et al.
+    2018). activation: of the gated MLP. tied: the output layer shares the embedding.
+    """
+
+    vocab_size: int
+    d_model: int
+    n_heads: int
+    n_layers: int
+    head_dim: int
+    d_ff: int
+    position: Literal["rope", "relative"] = "rope"
+    activation: Literal["silu", "relu"] = "silu"
+    rope_base: float = 10_000.0
+    relative_clip: int = 128
+    norm_eps: float = 1e-6
+    tied: bool = False
+
+    @property
+    def inner(self) -> int:
+        return self.n_heads * self.head_dim
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the layers' matrices: the paper's count, which has no embeddings and no output layer (table 4)."""
+        return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
+
+
+def decoder_size(size: str) -> dict[str, int]:
+    """The five numbers of a named size; EquinfoError names those that exist."""
+    if size not in SIZES:
+        raise EquinfoError(f"unknown size {size!r}; known: {', '.join(SIZES)}")
+    return dict(zip(("d_model", "n_heads", "n_layers", "head_dim", "d_ff"), SIZES[size], strict=True))
+
+
+def modern(size: str, vocab_size: int) -> DecoderConfig:
+    """RoPE and a gated SiLU MLP, as in Llama."""
+    return DecoderConfig(vocab_size, **decoder_size(size))
+
+
+def paper(size: str, vocab_size: int) -> DecoderConfig:
+    """Relative attention and a gated ReLU MLP: the paper's (§3.4; "gated" is what table 4's counts fit)."""
+    return DecoderConfig(vocab_size, **decoder_size(size), position="relative", activation="relu")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """name, schedule: AdamW with linear warm-up and cosine decay to a tenth, or Adafactor with rate / sqrt(max(step, warmup)).
+
+    clip: the largest norm of all gradients together; 0 for none. z_loss: weight of log(Z)**2. weight_decay: of
+    matrices, not of norms and embeddings.
+    """
+
+    name: Literal["adamw", "adafactor"] = "adamw"
+    schedule: Literal["warmup_decay", "rsqrt"] = "warmup_decay"
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    clip: float = 1.0
+    z_loss: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training: `steps` steps of `batch_size` sequences of `context` ids, in `micro_batches` equal parts each.
+
+    bos_id begins every sequence. precision: of the products; weights, sums and losses stay float32.
+    """
+
+    model: DecoderConfig
+    optimizer: OptimizerConfig
+    bos_id: int
+    steps: int
+    batch_size: int
+    context: int
+    micro_batches: int = 1
+    seed: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        numbers = {"steps": self.steps, "batch_size": self.batch_size, "context": self.context}
+        for name, value in (numbers | {"micro_batches": self.micro_batches}).items():
+            if value < 1:
+                raise EquinfoError(f"{name} is {value}: it must be at least 1")
+        if self.batch_size % self.micro_batches:
+            raise EquinfoError(f"batch_size {self.batch_size} does not divide into {self.micro_batches} micro-batches")
+        if not 0 <= self.bos_id < self.model.vocab_size:
+            raise EquinfoError(f"bos_id {self.bos_id} is no id of a vocabulary of {self.model.vocab_size}")
+        if not 0 < self.optimizer.learning_rate < float("inf"):
+            raise EquinfoError(f"learning_rate is {self.optimizer.learning_rate}: it must be a positive number")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+        """The inverse of `to_dict`."""
+        model, optimizer = DecoderConfig(**values["model"]), OptimizerConfig(**values["optimizer"])
+        return cls(**{**values, "model": model, "optimizer": optimizer})

@@ -1,0 +1,131 @@
+"""The decoder: one module for M1 and M2, both recipes; which one is a matter of `DecoderConfig`."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from equinfo.lm.config import DecoderConfig
+
+
+class Block(nn.Module):
+    """Attention and a gated MLP, each on the normed input and added to the residual stream."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        d, inner, ff = config.d_model, config.inner, config.d_ff
+        self.config = config
+        self.attn_norm = nn.RMSNorm(d, eps=config.norm_eps)
+        self.q, self.k, self.v = (nn.Linear(d, inner, bias=False) for _ in range(3))
+        self.o = nn.Linear(inner, d, bias=False)
+        if config.position == "relative":
+            self.rel = nn.Embedding(config.relative_clip + 1, config.head_dim)
+        self.mlp_norm = nn.RMSNorm(d, eps=config.norm_eps)
+        self.gate, self.up = (nn.Linear(d, ff, bias=False) for _ in range(2))
+        self.down = nn.Linear(ff, d, bias=False)
+        self.act = F.silu if config.activation == "silu" else F.relu
+
+    def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        """x: f32[batch, time, d_model]."""
+        x = x + self.attend(self.attn_norm(x), rotary)
+        h = self.mlp_norm(x)
+        return x + self.down(self.act(self.gate(h)) * self.up(h))
+
+    def attend(self, h: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        batch, time, _ = h.shape
+        shape = (batch, time, self.config.n_heads, self.config.head_dim)
+        q, k, v = (part(h).view(shape).transpose(1, 2) for part in (self.q, self.k, self.v))
+        if rotary is not None:
+            out = F.scaled_dot_product_attention(rotate(q, *rotary), rotate(k, *rotary), v, is_causal=True)
+        else:
+            near = q @ self.rel.weight.to(q.dtype).T
+            out = (relative_flex if h.is_cuda else relative_attention)(q, k, v, near)
+        return self.o(out.transpose(1, 2).reshape(batch, time, -1))
+
+
+def rotary_tables(config: DecoderConfig, time: int, device: Any) -> tuple[Tensor, Tensor]:
+    """cos and sin of position * base**(-2i / head_dim): f32[time, head_dim / 2] each."""
+    half = config.head_dim // 2
+    rates = config.rope_base ** (-torch.arange(half, device=device, dtype=torch.float64) / half)
+    angles = torch.arange(time, device=device, dtype=torch.float64)[:, None] * rates
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position, half-split convention. x: [batch, heads, time, head_dim]."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).to(x.dtype)
+
+
+def relative_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
+    """Causal attention with score (q_i . k_j + near[i, min(i - j, clip)]) / sqrt(head_dim), by SDPA with a bias.
+
+    q, k, v: [batch, heads, time, head_dim]; near: [batch, heads, time, clip + 1], q_i . relative term.
+    """
+    time = q.shape[2]
+    steps = torch.arange(time, device=q.device)
+    back = steps[:, None] - steps[None, :]
+    bias = near.gather(3, back.clamp(0, near.shape[3] - 1).expand(*near.shape[:2], time, time))
+    bias = (bias * q.shape[3] ** -0.5).masked_fill(back < 0, float("-inf"))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+def relative_flex(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
+    """As `relative_attention`, without a [time, time] bias in memory: for CUDA, where FlexAttention has a backward pass."""
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+    clip, scale, time = near.shape[3] - 1, q.shape[3] ** -0.5, q.shape[2]
+
+    def add_term(score, b, h, i, j):  # type: ignore[no-untyped-def]
+        return score + near[b, h, i, (i - j).clamp(0, clip)] * scale
+
+    mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, time, time, device=str(q.device))
+    attend = torch.compile(flex_attention, dynamic=False) if q.is_cuda else flex_attention
+    return attend(q, k, v, score_mod=add_term, block_mask=mask)
+
+
+class Decoder(nn.Module):
+    """ids -> hidden states; `head_weight` turns those into logits (the loss does that in chunks)."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed = nn.Embedding(config.vocab_size, config.d_model)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        if not config.tied:
+            self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+
+    @property
+    def head_weight(self) -> Tensor:
+        """f32[vocab_size, d_model]."""
+        return self.embed.weight if self.config.tied else self.head.weight
+
+    def initialise(self, seed: int) -> "Decoder":
+        """Draw all weights: normal of 1 / sqrt(fan-in), what feeds the residual stream cut by sqrt(2 * layers)."""
+        generator = torch.Generator().manual_seed(seed)
+        depth = (2 * self.config.n_layers) ** -0.5
+        for name, weight in self.named_parameters():
+            if weight.dim() == 1:
+                nn.init.ones_(weight)
+                continue
+            deviation = weight.shape[1] ** -0.5
+            if name.endswith((".o.weight", ".down.weight")):
+                deviation *= depth
+            elif name == "head.weight":
+                deviation *= 0.5
+            weight.data.copy_(torch.randn(weight.shape, generator=generator) * deviation)
+        return self
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids: i64[batch, time] -> hidden states after the last norm, [batch, time, d_model]."""
+        x = self.embed(ids)
+        rotary = rotary_tables(self.config, ids.shape[1], ids.device) if self.config.position == "rope" else None
+        for block in self.blocks:
+            x = block(x, rotary)
+        return self.norm(x)
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """f32[batch, time, vocab_size]: for a look at few ids; training uses the chunked loss."""
+        return F.linear(self(ids), self.head_weight).float()

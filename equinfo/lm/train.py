@@ -1,0 +1,215 @@
+"""The one training loop, for M1 and M2: deterministic, checkpointed, resumed to the last bit.
+
+A training's folder holds `metrics.jsonl` (a line a step), `checkpoint-STEP` (weights and optimiser state, while it
+runs) and, once it is finished, `weights`. Which sequences a step sees depends on seed and step alone, so a resumed run
+takes the very steps that an uninterrupted one would.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from equinfo.artifacts import Artifact, load_artifact
+from equinfo.errors import EquinfoError
+from equinfo.lm.config import TrainConfig
+from equinfo.lm.decoder import Decoder
+from equinfo.lm.loss import cross_entropy
+from equinfo.lm.optimize import learning_rate, make_optimizer
+from equinfo.lm.sequences import Sequences
+
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """status: "done", or "diverged" where the loss was no longer a number.
+
+    steps taken; loss: nats a token of the last step; seconds of training, those before a resumption included.
+    """
+
+    status: str
+    steps: int
+    loss: float
+    seconds: float
+
+
+def train(
+    config: TrainConfig,
+    ids: np.ndarray,
+    out: Path,
+    *,
+    progress: str | bool = False,
+    device: str | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> TrainResult:
+    """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint, or return what is finished.
+
+    ids: uint16 or uint32[n], each below the vocabulary's size. progress: the bar's label, False for none. device: CUDA
+    if there is one. checkpoint_seconds: time between checkpoints; 0 for one after every step. Raises EquinfoError for a
+    stream that does not fit the model or is shorter than a sequence, and for a folder of another training.
+    """
+    if len(ids) and int(ids.max()) >= config.model.vocab_size:
+        raise EquinfoError(f"id {int(ids.max())} is beyond the model's vocabulary of {config.model.vocab_size}")
+    sequences = Sequences(ids, config.context, config.bos_id, config.seed)
+    identity = {"config": config.to_dict(), "data": hashlib.sha256(np.ascontiguousarray(ids)).hexdigest()}
+    out = Path(out)
+    if (out / "weights").exists():
+        return TrainResult(**_checked(_finished(out), identity, out).config["result"])
+    run = _Run(config, identity, out, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    return run.train(sequences, progress, checkpoint_seconds)
+
+
+def load_train_config(folder: Path | str) -> TrainConfig:
+    """The configuration of a finished training."""
+    return TrainConfig.from_dict(_finished(folder).config["config"])
+
+
+def load_model(folder: Path | str) -> Decoder:
+    """The trained decoder of a finished training's folder, on the CPU, float32."""
+    artifact = _finished(folder)
+    model = Decoder(TrainConfig.from_dict(artifact.config["config"]).model)
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in artifact.tensors.items()})
+    return model.eval()
+
+
+def _finished(folder: Path | str) -> Artifact:
+    path = Path(folder) / "weights"
+    if not path.is_dir():
+        raise EquinfoError(f"{folder} holds no finished training: `equinfo train-lm` or `equinfo train-m1` makes one")
+    artifact = load_artifact(path)
+    if artifact.kind != "lm":
+        raise EquinfoError(f"{path} holds a {artifact.kind!r}, not a language model")
+    return artifact
+
+
+def _checked(artifact: Artifact, identity: dict[str, Any], out: Path) -> Artifact:
+    """The artefact, if it belongs to this training."""
+    for part, meaning in (("config", "other settings"), ("data", "another stream of ids")):
+        if artifact.config.get(part) != identity[part]:
+            raise EquinfoError(f"{out} holds a training with {meaning}: choose another folder, or remove it")
+    return artifact
+
+
+class _Run:
+    """A training under way: weights, optimiser state, step."""
+
+    def __init__(self, config: TrainConfig, identity: dict[str, Any], out: Path, device: torch.device) -> None:
+        self.config, self.identity, self.out, self.device = config, identity, out, device
+        self.model = Decoder(config.model).initialise(config.seed).to(device)
+        self.optimizer = make_optimizer(config.optimizer, self.model)
+        self.step, self.seconds, self.loss = 0, 0.0, math.nan
+        checkpoints = sorted(out.glob("checkpoint-*"))
+        if checkpoints:
+            self._restore(_checked(load_artifact(checkpoints[-1]), identity, out))
+
+    def train(self, sequences: Sequences, progress: str | bool, checkpoint_seconds: float) -> TrainResult:
+        begun = saved = time.monotonic()
+        earlier = self.seconds
+        label = progress if isinstance(progress, str) else None
+        with (
+            self._open_metrics() as metrics,
+            tqdm(total=self.config.steps, initial=self.step, desc=label, unit="step", disable=not progress, file=sys.stderr)
+            as bar,
+        ):  # fmt: skip
+            while self.step < self.config.steps:
+                values = self._take_step(sequences)
+                now = time.monotonic()
+                self.seconds = earlier + now - begun
+                metrics.write(json.dumps({**values, "seconds": round(self.seconds, 3)}) + "\n")
+                bar.update()
+                bar.set_postfix_str(f"{self.loss:.3f} nats/token", refresh=False)
+                if not math.isfinite(self.loss):
+                    return TrainResult("diverged", self.step, self.loss, self.seconds)
+                if now - saved >= checkpoint_seconds and self.step < self.config.steps:
+                    metrics.flush()
+                    self._save_checkpoint()
+                    saved = time.monotonic()
+        return self._finish()
+
+    def _take_step(self, sequences: Sequences) -> dict[str, Any]:
+        c = self.config
+        rate = learning_rate(c.optimizer, self.step + 1, c.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        inputs, targets = sequences.batch(self.step * c.batch_size, c.batch_size)
+        nats = sum(
+            self._backward(i, t)
+            for i, t in zip(np.split(inputs, c.micro_batches), np.split(targets, c.micro_batches), strict=True)
+        )
+        clip = c.optimizer.clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        self.optimizer.step()
+        self.step += 1
+        self.loss = float(nats) / targets.size
+        return {"step": self.step, "loss": self.loss, "learning_rate": rate, "gradient_norm": float(norm)}
+
+    def _backward(self, inputs: np.ndarray, targets: np.ndarray) -> torch.Tensor:
+        """Add a micro-batch's share of the step's gradient; its nats."""
+        x, y = (torch.from_numpy(part).to(self.device) for part in (inputs, targets))
+        low = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16) if low else nullcontext():
+            hidden = self.model(x).flatten(0, 1)
+        hidden = hidden.to(torch.bfloat16) if low else hidden
+        loss, nats = cross_entropy(hidden, self.model.head_weight, y.flatten(), self.config.optimizer.z_loss)
+        (loss / (self.config.batch_size * self.config.context)).backward()
+        return nats
+
+    # -- what is on disk ---------------------------------------------------------------------------------
+
+    def _open_metrics(self) -> TextIO:
+        """metrics.jsonl, cut back to the steps that the checkpoint holds."""
+        path = self.out / "metrics.jsonl"
+        self.out.mkdir(parents=True, exist_ok=True)
+        kept = path.read_text().splitlines(keepends=True)[: self.step] if path.exists() else []
+        path.write_text("".join(kept))
+        return path.open("a")
+
+    def _weights(self) -> dict[str, np.ndarray]:
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
+
+    def _save_checkpoint(self) -> None:
+        tensors = {f"model.{name}": array for name, array in self._weights().items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            for name, value in state.items():
+                tensors[f"optimizer.{number}.{name}"] = value.detach().cpu().numpy()
+        progress = {"step": self.step, "seconds": self.seconds}
+        earlier = list(self.out.glob("checkpoint-*"))
+        # a new folder each time: there is never a moment without a whole checkpoint
+        Artifact("checkpoint", {**self.identity, **progress}, tensors).save(self.out / f"checkpoint-{self.step:09}")
+        _remove(earlier)
+
+    def _restore(self, checkpoint: Artifact) -> None:
+        self.step, self.seconds = checkpoint.config["step"], checkpoint.config["seconds"]
+        tensors = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
+        weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+        self.model.load_state_dict(weights)
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, part = name.split(".")
+                state.setdefault(int(number), {})[part] = tensor
+        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+
+    def _finish(self) -> TrainResult:
+        result = TrainResult("done", self.step, self.loss, self.seconds)
+        Artifact("lm", {**self.identity, "result": vars(result)}, self._weights()).save(self.out / "weights")
+        _remove([*self.out.glob("checkpoint-*"), *self.out.glob(".checkpoint-*")])
+        return result
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)

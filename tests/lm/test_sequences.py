@@ -1,0 +1,36 @@
+"""Training sequences: a fixed order, every tile once an epoch."""
+
+import numpy as np
+import pytest
+
+from equinfo.errors import EquinfoError
+from equinfo.lm.sequences import Sequences
+
+
+def test_every_tile_once_an_epoch_and_never_the_same_order():
+    ids = np.arange(107, dtype=np.uint16)
+    sequences = Sequences(ids, 10, bos_id=200, seed=5)
+    _, first = sequences.batch(0, 10)
+    _, second = sequences.batch(10, 10)
+    assert sorted(first.ravel()) == sorted(second.ravel()) == list(range(100))
+    assert first.tolist() != second.tolist()
+
+
+def test_inputs_are_bos_and_all_but_the_last():
+    inputs, targets = Sequences(np.arange(40, dtype=np.uint16), 8, bos_id=99, seed=0).batch(0, 5)
+    assert (inputs[:, 0] == 99).all()
+    assert (inputs[:, 1:] == targets[:, :-1]).all()
+
+
+def test_a_batch_depends_on_seed_and_number_alone():
+    ids = np.arange(1000, dtype=np.uint16)
+    straight = [Sequences(ids, 10, 0, seed=1).batch(n, 7)[1] for n in (0, 98, 203)]
+    walked = Sequences(ids, 10, 0, seed=1)
+    for n, expected in zip((0, 98, 203), straight, strict=True):
+        assert (walked.batch(n, 7)[1] == expected).all()
+    assert (Sequences(ids, 10, 0, seed=2).batch(0, 7)[1] != straight[0]).any()
+
+
+def test_too_short_a_stream_says_so():
+    with pytest.raises(EquinfoError, match="9 ids are fewer than one sequence of 10"):
+        Sequences(np.zeros(9, dtype=np.uint16), 10, 0, 0)
