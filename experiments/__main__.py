@@ -21,14 +21,16 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--scale", default="tiny")
-    parser.add_argument("--results", type=Path, default=ROOT / "results", help="rows, tables, figures (default: results)")
+    parser.add_argument(
+        "--results", type=Path, help="rows, tables, figures (default: results; for demo, which starts from nothing, runs/demo)"
+    )
     parser.add_argument("--work", type=Path, default=ROOT / "runs", help="models, streams, checkpoints (default: runs)")
     options = parser.parse_args(arguments)
     try:
         if options.names == ["demo"]:
-            catalogue.demo(options.scale, options.results, options.work)
+            catalogue.demo(options.scale, options.results or options.work / "demo", options.work)
         else:
-            catalogue.run(options.names, options.scale, options.results, options.work)
+            catalogue.run(options.names, options.scale, options.results or ROOT / "results", options.work)
     except EquinfoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -96,10 +96,17 @@ def provenance() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    here = Path(__file__).parent
-    git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--exclude", "*", "--abbrev=12"]
-    done = subprocess.run(git, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """The commit, with "-dirty" where tracked files other than results differ from it."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    return head + "-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results") else head or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
 
 
 def _device() -> str:

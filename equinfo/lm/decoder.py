@@ -45,17 +45,17 @@ class Block(nn.Module):
 
 
 def rotary_tables(config: DecoderConfig, time: int, device: Any) -> tuple[Tensor, Tensor]:
-    """cos and sin of position * base**(-2i / head_dim): f32[time, head_dim / 2] each."""
+    """cos and sin of position * base**(-2i / head_dim), for both halves of a head: f32[time, head_dim] each."""
     half = config.head_dim // 2
     rates = config.rope_base ** (-torch.arange(half, device=device, dtype=torch.float64) / half)
-    angles = torch.arange(time, device=device, dtype=torch.float64)[:, None] * rates
+    angles = (torch.arange(time, device=device, dtype=torch.float64)[:, None] * rates).repeat(1, 2)
     return angles.cos().float(), angles.sin().float()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary position, half-split convention. x: [batch, heads, time, head_dim]."""
     a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).to(x.dtype)
+    return (x * cos + torch.cat([-b, a], dim=-1) * sin).to(x.dtype)
 
 
 def relative_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:

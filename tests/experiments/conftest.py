@@ -1,0 +1,27 @@
+"""A scale small enough for tests: a corpus of a few kilobytes, models of a few steps."""
+
+from dataclasses import replace
+
+import pytest
+
+from experiments.recipes import Training
+from experiments.scales import TINY
+
+
+@pytest.fixture(scope="session")
+def micro(tmp_path_factory):
+    """TINY with a corpus of made-up verses, two M2 sizes and hardly any training."""
+    corpus = tmp_path_factory.mktemp("corpus") / "verses.jsonl"
+    lines = [f'{{"text": "{n} green bottles, hanging on the wall; and if {n % 7} should fall, {n + 1}."}}' for n in range(400)]
+    corpus.write_text("\n".join(lines))
+    training = Training("modern", "30k", steps=6, batch_size=4, context=32, learning_rate=5e-3, warmup_steps=2)
+    return replace(
+        TINY,
+        name="micro",
+        corpus=str(corpus),
+        measured_bytes=1 << 13,
+        m1_training=training,
+        m2_trainings=(training, replace(training, size="0.1m")),
+        vocabulary=4096,
+        measured=(("ac", 256, None), ("equalinfo", 256, 16)),
+    )

@@ -1,0 +1,139 @@
+"""The runner: what is done is skipped, what is not is resumed, and everything that is drawn comes from rows."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from equinfo.errors import EquinfoError
+from experiments import catalogue, runner
+from experiments.catalogue import EXPERIMENTS
+from experiments.rows import Rows
+from experiments.runner import Runner, unigram_nats
+
+
+@pytest.fixture(scope="module")
+def finished(micro, tmp_path_factory):
+    """(scale, folder with results/ and runs/) after everything has run once."""
+    folder = tmp_path_factory.mktemp("finished")
+    recipes = [micro.m1, *micro.measured_streams, *micro.lms]
+    Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").run(recipes)
+    return micro, folder
+
+
+def test_every_recipe_has_a_row_with_provenance(finished):
+    micro, folder = finished
+    rows = Rows(folder / "rows.jsonl")
+    for recipe in [micro.m1, *micro.measured_streams, *micro.lms]:
+        row = rows.done(recipe)
+        assert row is not None
+        assert row.recipe == json.loads(json.dumps(recipe.to_dict()))
+        assert row.commit
+        assert row.device
+        assert row.versions["torch"]
+    lm = rows.done(micro.lms[0])
+    assert 0 < lm.bits_per_byte < 9
+    assert lm.flops_per_byte_exact > lm.flops_per_byte > 0
+
+
+def test_m1s_flops_count_where_it_runs(finished):
+    micro, folder = finished
+    rows = Rows(folder / "rows.jsonl").all_done(micro.lms)
+    for row in rows:
+        neural = row.tokenizer.startswith(("AC", "EqualInfo"))
+        assert (row.m1_parameters > 0) == neural
+        assert row.flops_per_byte == pytest.approx(2 * row.parameters / row.ratio + 2 * row.m1_parameters)
+
+
+def test_what_is_done_is_not_repeated(finished, monkeypatch):
+    micro, folder = finished
+    before = (folder / "rows.jsonl").read_bytes()
+    monkeypatch.setattr(Runner, "_run_one", lambda *_: pytest.fail("a finished run was repeated"))
+    Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").run(micro.lms)
+    assert (folder / "rows.jsonl").read_bytes() == before
+
+
+def test_lost_rows_are_made_again_from_what_is_kept(finished, tmp_path):
+    """Rows gone, work kept: nothing is trained again and every number comes back."""
+    micro, folder = finished
+    recipes = [*micro.streams[:2], *micro.lms[:2]]
+    again = Runner(micro.name, Rows(tmp_path / "rows.jsonl"), folder / "runs").run(recipes)
+    for row, old in zip(again, Rows(folder / "rows.jsonl").all_done(recipes), strict=True):
+        assert (row.sum_nats, row.num_tokens, row.fingerprint) == (old.sum_nats, old.num_tokens, old.fingerprint)
+
+
+def test_a_run_that_diverges_leaves_a_row_without_numbers(micro, tmp_path):
+    from dataclasses import replace
+
+    recipe = micro.lms[0]
+    hopeless = replace(recipe, training=replace(recipe.training, learning_rate=1e38, warmup_steps=1))
+    rows = Rows(tmp_path / "rows.jsonl")
+    assert Runner(micro.name, rows, tmp_path / "runs").run([hopeless]) == []
+    row = rows.by_key[hopeless.key]
+    assert (row.status, row.sum_nats) == ("diverged", None)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_draws_from_rows_alone(finished, tmp_path, name):
+    micro, folder = finished
+    experiment = EXPERIMENTS[name]
+    rows = Rows(folder / "rows.jsonl").all_done(experiment.recipes(micro))
+    table, made = experiment.output(rows, micro, tmp_path)
+    assert {path.suffix for path in made} >= {".md", ".csv"}
+    assert ({".png", ".svg"} <= {path.suffix for path in made}) == (experiment.draw is not None)
+    assert all(path.stat().st_size > 100 for path in made)
+    with (tmp_path / f"{name}.csv").open() as file:
+        lines = list(csv.reader(file))
+    assert len(lines) == len(rows) + 1
+    assert all(len(line) == len(table.columns) for line in lines)
+    assert table.title in (tmp_path / f"{name}.md").read_text()
+
+
+def test_figures_are_the_same_bytes_for_the_same_rows(finished, tmp_path):
+    micro, folder = finished
+    rows = Rows(folder / "rows.jsonl").all_done(micro.lms)
+    for run in ("a", "b"):
+        EXPERIMENTS["fig3"].output(rows, micro, tmp_path / run)
+    assert (tmp_path / "a/fig3.svg").read_bytes() == (tmp_path / "b/fig3.svg").read_bytes()
+
+
+def test_a_missing_run_is_a_gap_not_a_guess(finished, tmp_path):
+    micro, folder = finished
+    rows = Rows(folder / "rows.jsonl").all_done(micro.lms)
+    for name in ("fig3", "fig4"):
+        table, _ = EXPERIMENTS[name].output(rows[:2], micro, tmp_path)
+        assert len(table.rows) == 2
+
+
+def test_demo_ends_with_the_table_and_the_figure(finished, monkeypatch, capsys):
+    micro, folder = finished
+    monkeypatch.setattr(catalogue, "find_scale", lambda name: micro)
+    results = folder / "demo"
+    catalogue.demo("micro", results, folder / "runs")
+    out = capsys.readouterr().out
+    for word in ("ratio", "uniform", "bits/byte", "MFLOPs/byte", "bytes/step", "Bytes", "BPE[", "Unigram[", "GZip[v=256]",
+                 "StaticAC[", "AC[", "EqualInfoAC[b=12,v=4096]", "EqualInfoAC[b=24,v=4096]", "fig3.png"):  # fmt: skip
+        assert word in out
+    assert (results / "micro" / "fig3.png").exists()
+
+
+def test_unknown_experiments_and_scales_name_those_that_exist(tmp_path):
+    with pytest.raises(EquinfoError, match="unknown experiment 'fig99'; known: table1"):
+        catalogue.run(["fig99"], "tiny", tmp_path, tmp_path)
+    with pytest.raises(EquinfoError, match="unknown scale 'huge'; known: tiny"):
+        catalogue.run(["fig3"], "huge", tmp_path, tmp_path)
+
+
+def test_unigram_nats_are_cross_entropy_with_add_one():
+    class Two:
+        code_size = 2
+
+    train, validation = np.array([0, 0, 0, 2, 1]), np.array([0, 1, 2])
+    expected = -np.log(4 / 6) - np.log(2 / 6)
+    assert unigram_nats(Two(), train, validation) == pytest.approx(expected)
+
+
+def test_lines_go_to_standard_error(capsys):
+    runner.say("hello")
+    assert capsys.readouterr().err == "hello\n"
