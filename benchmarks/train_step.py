@@ -81,7 +81,9 @@ def main() -> None:
             if number:  # the first round warms up
                 rates[name].append(options.steps * options.batch * options.context / (time.perf_counter() - begun))
     for name, values in rates.items():
-        print(f"{name:<13} {statistics.median(values):10,.0f} tokens/s (min {min(values):,.0f}, max {max(values):,.0f})")
+        print(
+            f"{name:<13} {statistics.median(values):10,.0f} tokens/s (min {min(values):,.0f}, max {max(values):,.0f})"
+        )
     ratios = [a / b for a, b in zip(rates["equinfo"], rates["transformers"], strict=True)]
     print(f"equinfo / transformers: {statistics.median(ratios):.2f} ({torch.get_num_threads()} threads, float32)")
 

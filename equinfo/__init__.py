@@ -1,8 +1,8 @@
 """equinfo: compressed token streams for language models.
 
-    tokenizer = equinfo.load("gzip8")            # a name, or the folder of a trained tokenizer
-    ids = tokenizer.encode("text or bytes")      # NumPy array
-    assert tokenizer.decode(ids) == b"text or bytes"
+tokenizer = equinfo.load("gzip8")            # a name, or the folder of a trained tokenizer
+ids = tokenizer.encode("text or bytes")      # NumPy array
+assert tokenizer.decode(ids) == b"text or bytes"
 """
 
 from equinfo.corpora import load_corpus

@@ -58,11 +58,26 @@ class Artifact:
         return content_hash(self.head)
 
     def save(self, path: Path | str) -> None:
-        """Write the folder `path`, whole or not at all."""
+        """Write the folder `path`, whole or not at all, in place of nothing or of an artefact.
+
+        Raises EquinfoError where anything else is at `path`: replacing the folder would delete it.
+        """
+        others = _not_ours(Path(path))
+        if others:
+            raise EquinfoError(f"{path} is no equinfo artefact (it holds {others[0]}): name a new folder")
         with atomic_folder(path) as folder:
             text = json.dumps({**self.head, "hash": self.hash}, indent=1, ensure_ascii=True, sort_keys=True)
             (folder / JSON_NAME).write_text(text + "\n", encoding="utf-8")
             save_file({k: np.asarray(v, order="C") for k, v in self.tensors.items()}, folder / TENSORS_NAME)
+
+
+def _not_ours(path: Path) -> list[str]:
+    """What is at `path` besides an artefact's own files."""
+    if not path.exists():
+        return []
+    if not path.is_dir():
+        return ["a file's content"]
+    return sorted(entry.name for entry in path.iterdir() if entry.name not in (JSON_NAME, TENSORS_NAME))
 
 
 def read_kind(path: Path | str) -> str:
@@ -82,10 +97,8 @@ def load_artifact(path: Path | str) -> Artifact:
     except (OSError, SafetensorError) as error:
         raise EquinfoError(f"{path / TENSORS_NAME} cannot be read ({error}); restore or rebuild it") from error
     artifact = Artifact(stored["kind"], stored["config"], tensors)
-    if artifact.hash != stored.get("hash"):
-        raise EquinfoError(
-            f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it"
-        )
+    if {**artifact.head, "hash": artifact.hash} != stored:
+        raise EquinfoError(f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it")
     return artifact
 
 
@@ -95,7 +108,7 @@ def _read_head(path: Path) -> dict[str, Any]:
         stored = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise EquinfoError(f"{path} is not an equinfo artefact: {file} cannot be read") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EquinfoError(f"{file} is not valid JSON: restore or rebuild the artefact") from error
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         raise EquinfoError(f"{file} is not an equinfo artefact (no format: {FORMAT!r})")

@@ -263,6 +263,9 @@ def _write(name: str, data: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     try:
+        if Path(name).exists() and not Path(name).is_file():  # a device or pipe: renaming would replace it
+            Path(name).write_bytes(data)
+            return
         with atomic_file(name) as beside:
             beside.write_bytes(data)
     except OSError as error:
@@ -295,6 +298,13 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        what = f"{error.filename} cannot be used: " if error.filename else ""
+        print(f"equinfo: {what}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("equinfo: interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,12 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         yield beside
         if path.exists():
             path.replace(old)
-        beside.replace(path)
+        try:
+            beside.replace(path)
+        except OSError:
+            if old.exists():
+                old.replace(path)
+            raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -152,9 +152,7 @@ def lm_config(
     styles = {"modern": config.modern, "paper": config.paper}
     if style not in styles:
         raise EquinfoError(f"unknown architecture {style!r}; known: {', '.join(styles)}")
-    return config.TrainConfig(
-        model=styles[style](size, vocab_size), optimizer=optimizer, bos_id=bos_id, **training
-    )
+    return config.TrainConfig(model=styles[style](size, vocab_size), optimizer=optimizer, bos_id=bos_id, **training)
 
 
 def train(config: TrainConfig, ids: np.ndarray, out: Path, progress: str | None = None) -> TrainResult:

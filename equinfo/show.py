@@ -1,5 +1,6 @@
 """What a tokenizer makes of a text, for the terminal: pieces, ids, bits."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,28 +20,35 @@ class Piece:
 
 
 def pieces(tokenizer: Tokenizer, text: bytes) -> list[Piece]:
-    """Cut the ids into the shortest runs that stand for bytes of their own.
+    """Cut the ids of `text` into the shortest runs that stand for bytes of their own.
 
-    A run ends where the ids so far decode to a prefix of the text longer than before: one id for BPE, one window for
-    equal-info windows. Streams whose ids have no bytes of their own (AC, GZip) come back as a single piece.
+    One id for bytes and subwords (more where a character is cut), one window for equal-info windows (more where ids
+    run across windows' ends), everything for streams whose ids have no bytes of their own (AC, GZip).
     """
     ids = tokenizer.encode(text)
+    if tokenizer.unit is None:
+        return [Piece(text, _numbers(ids))] if len(ids) else []
+    runs = [ids[at : at + tokenizer.unit] for at in range(0, len(ids), tokenizer.unit)]
+    try:
+        return [Piece(data, _numbers(run)) for data, run in zip(tokenizer.decode_batch(runs), runs, strict=True)]
+    except EquinfoError:  # a subword that is a part of a character
+        return _joined(tokenizer, runs)
+
+
+def _joined(tokenizer: Tokenizer, runs: list[np.ndarray]) -> list[Piece]:
+    """One piece for as many runs as it takes to decode."""
     found: list[Piece] = []
-    begun = shown = 0
-    for end in range(1, len(ids) + 1):
-        prefix = _decoded(tokenizer, ids[:end])
-        whole = end == len(ids)
-        if prefix is not None and (whole or (len(prefix) > shown and text.startswith(prefix))):
-            found.append(Piece(prefix[shown:], tuple(int(i) for i in ids[begun:end])))
-            begun, shown = end, len(prefix)
+    held = runs[0][:0]
+    for run in runs:
+        held = np.concatenate([held, run])
+        with contextlib.suppress(EquinfoError):
+            found.append(Piece(tokenizer.decode(held), _numbers(held)))
+            held = held[:0]
     return found
 
 
-def _decoded(tokenizer: Tokenizer, ids: np.ndarray) -> bytes | None:
-    try:
-        return tokenizer.decode(ids)
-    except EquinfoError:
-        return None
+def _numbers(ids: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in ids)
 
 
 def render(tokenizer: Tokenizer, text: bytes, colour: bool) -> str:

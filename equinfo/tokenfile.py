@@ -16,6 +16,8 @@ from equinfo.tokenizers.base import Tokenizer
 
 MAGIC = b"equinfo\x01"
 DIGEST = 32
+DTYPES = {"uint8": "<u1", "uint16": "<u2", "uint32": "<u4"}
+FIELDS = {"tokenizer", "name", "dtype", "num_ids", "num_bytes"}
 
 
 def code_dtype(code_size: int) -> np.dtype:
@@ -57,12 +59,18 @@ def from_bytes(tokenizer: Tokenizer, content: bytes, what: str = "the token file
 
 
 def read(content: bytes, what: str = "the token file") -> tuple[dict[str, Any], np.ndarray]:
-    """(header, ids) of a token file's content, verified."""
+    """(header, ids) of a token file's content, verified. Raises EquinfoError as `from_bytes` does."""
     if not content.startswith(MAGIC):
         raise EquinfoError(f"{what} is not a token file (equinfo encode writes them)")
     if len(content) < len(MAGIC) + 4 + DIGEST or hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:
         raise EquinfoError(f"{what} was cut short or altered: its checksum does not match; encode it again")
     (length,) = struct.unpack_from("<I", content, len(MAGIC))
     body = len(MAGIC) + 4
-    header = json.loads(content[body : body + length])
-    return header, np.frombuffer(content[body + length : -DIGEST], dtype=np.dtype(header["dtype"]).newbyteorder("<"))
+    try:
+        header = json.loads(content[body : body + length])
+        ids = np.frombuffer(content[body + length : -DIGEST], dtype=DTYPES[header["dtype"]])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise EquinfoError(f"{what} has a header that equinfo did not write ({error})") from error
+    if not header.keys() >= FIELDS or len(ids) != header["num_ids"]:
+        raise EquinfoError(f"{what} has a header that does not fit its {len(ids)} ids: encode it again")
+    return header, ids

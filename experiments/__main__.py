@@ -7,7 +7,6 @@ from pathlib import Path
 from equinfo.errors import EquinfoError
 from experiments import catalogue
 
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -22,7 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--scale", default="tiny")
     parser.add_argument(
-        "--results", type=Path, help="rows, tables, figures (default: results; for demo, which starts from nothing, runs/demo)"
+        "--results",
+        type=Path,
+        help="rows, tables, figures (default: results; for demo, which starts from nothing, runs/demo)",
     )
     parser.add_argument("--work", type=Path, default=ROOT / "runs", help="models, streams, checkpoints (default: runs)")
     options = parser.parse_args(arguments)

@@ -11,7 +11,7 @@ from equinfo.files import atomic_file
 from experiments.rows import Row
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
+import matplotlib.pyplot as plt
 
 # Okabe & Ito's palette; the mark tells neighbours apart without colour.
 STYLES = {
@@ -91,5 +91,11 @@ def label_points(axes: Any, points: list[tuple[float, float, str]]) -> None:
         placed.append((px, py))
         shift = (py - axes.transData.transform((x, y))[1]) * 72 / axes.figure.dpi
         axes.annotate(
-            name, (x, y), xytext=(9, shift), textcoords="offset points", color=style_of(name)[0], fontsize=9, va="center"
+            name,
+            (x, y),
+            xytext=(9, shift),
+            textcoords="offset points",
+            color=style_of(name)[0],
+            fontsize=9,
+            va="center",
         )

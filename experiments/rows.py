@@ -98,7 +98,11 @@ def provenance() -> dict[str, Any]:
 def _commit() -> str:
     """The commit, with "-dirty" where tracked files other than results differ from it."""
     head = _git("rev-parse", "--short=12", "HEAD")
-    return head + "-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results") else head or "unknown"
+    return (
+        head + "-dirty"
+        if _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
+        else head or "unknown"
+    )
 
 
 def _git(*arguments: str) -> str:

@@ -187,7 +187,9 @@ def training_options(training: Training) -> dict[str, Any]:
     }
 
 
-def stream_fields(tokenizer: Tokenizer, train: pipeline.TokenStream, validation: pipeline.TokenStream) -> dict[str, Any]:
+def stream_fields(
+    tokenizer: Tokenizer, train: pipeline.TokenStream, validation: pipeline.TokenStream
+) -> dict[str, Any]:
     """A row's fields that the tokenizer and its streams decide."""
     return {
         "num_tokens": validation.num_tokens,
@@ -220,6 +222,3 @@ def describe(row: Row) -> str:
 
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-

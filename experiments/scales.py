@@ -49,9 +49,7 @@ class Scale:
         """Those of `streams`, and the others that only ratios are measured of."""
         known = {stream.tokens for stream in self.streams}
         others = [self.tokens(family, size, bits) for family, size, bits in self.measured]
-        small = [
-            Stream(t, self.corpus, self.measured_bytes, self.validation_bytes) for t in others if t not in known
-        ]
+        small = [Stream(t, self.corpus, self.measured_bytes, self.validation_bytes) for t in others if t not in known]
         return self.streams + small
 
     @cached_property
@@ -60,7 +58,7 @@ class Scale:
 
 
 _M2_TINY = Training(
-    style="modern", size="0.4m", steps=160, batch_size=16, context=256, learning_rate=2e-3, warmup_steps=16
+    style="modern", size="0.4m", steps=160, batch_size=16, context=256, learning_rate=4e-3, warmup_steps=16
 )
 
 TINY = Scale(

@@ -36,8 +36,7 @@ class Table:
     def text(self) -> str:
         cells = [list(self.columns), *[[shown(cell) for cell in row] for row in self.rows]]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
-        lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-                 for row in cells]  # fmt: skip
+        lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
         return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
     def save(self, folder: Path, name: str) -> list[Path]:

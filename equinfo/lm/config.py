@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from equinfo.errors import EquinfoError
 
-# d_model, heads, layers, head dimension, MLP dimension. 3m to 2b: table 4. The smaller ones are ours, for CPUs.
+# d_model, heads, layers, head_dim, d_ff. 3m, 25m to 2b: table 4. The smaller ones are ours, for CPUs.
 SIZES: dict[str, tuple[int, int, int, int, int]] = {
     "30k": (32, 1, 2, 32, 96),
     "0.1m": (64, 2, 2, 32, 192),
@@ -51,26 +51,26 @@ class DecoderConfig:
         return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
 
 
-def decoder_size(size: str) -> dict[str, int]:
+def dimensions(size: str) -> tuple[int, int, int, int, int]:
     """The five numbers of a named size; EquinfoError names those that exist."""
     if size not in SIZES:
         raise EquinfoError(f"unknown size {size!r}; known: {', '.join(SIZES)}")
-    return dict(zip(("d_model", "n_heads", "n_layers", "head_dim", "d_ff"), SIZES[size], strict=True))
+    return SIZES[size]
 
 
 def modern(size: str, vocab_size: int) -> DecoderConfig:
     """RoPE and a gated SiLU MLP, as in Llama."""
-    return DecoderConfig(vocab_size, **decoder_size(size))
+    return DecoderConfig(vocab_size, *dimensions(size))
 
 
 def paper(size: str, vocab_size: int) -> DecoderConfig:
     """Relative attention and a gated ReLU MLP: the paper's (§3.4; "gated" is what table 4's counts fit)."""
-    return DecoderConfig(vocab_size, **decoder_size(size), position="relative", activation="relu")
+    return DecoderConfig(vocab_size, *dimensions(size), position="relative", activation="relu")
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """name, schedule: AdamW with linear warm-up and cosine decay to a tenth, or Adafactor with rate / sqrt(max(step, warmup)).
+    """How weights move; see lm/optimize.py for what the schedules are.
 
     clip: the largest norm of all gradients together; 0 for none. z_loss: weight of log(Z)**2. weight_decay: of
     matrices, not of norms and embeddings.

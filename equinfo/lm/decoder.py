@@ -72,7 +72,7 @@ def relative_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
 
 
 def relative_flex(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
-    """As `relative_attention`, without a [time, time] bias in memory: for CUDA, where FlexAttention has a backward pass."""
+    """As `relative_attention`, without a [time, time] bias in memory: for CUDA, where it has a backward pass."""
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     clip, scale, time = near.shape[3] - 1, q.shape[3] ** -0.5, q.shape[2]
@@ -113,8 +113,6 @@ class Decoder(nn.Module):
             deviation = weight.shape[1] ** -0.5
             if name.endswith((".o.weight", ".down.weight")):
                 deviation *= depth
-            elif name == "head.weight":
-                deviation *= 0.5
             weight.data.copy_(torch.randn(weight.shape, generator=generator) * deviation)
         return self
 

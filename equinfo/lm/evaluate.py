@@ -36,11 +36,15 @@ def evaluate(
     if not len(ids) or num_bytes < 1:
         raise EquinfoError("there is nothing to evaluate on: the stream is empty")
     if int(ids.max()) >= model.config.vocab_size:
-        raise EquinfoError(f"id {int(ids.max())} is beyond the model's {model.config.vocab_size}: another tokenizer's stream?")
+        raise EquinfoError(
+            f"id {int(ids.max())} is beyond the model's {model.config.vocab_size}: another tokenizer's stream?"
+        )
     was_training = model.training
     model.eval()
     whole = len(ids) // context * context
-    batches = [b for b in np.split(ids[:whole].reshape(-1, context), range(batch_size, whole // context, batch_size)) if len(b)]
+    batches = [
+        b for b in np.split(ids[:whole].reshape(-1, context), range(batch_size, whole // context, batch_size)) if len(b)
+    ]
     if whole < len(ids):
         batches.append(ids[None, whole:])
     sum_nats = sum(_nats(model, batch.astype(np.int64), bos_id) for batch in batches)

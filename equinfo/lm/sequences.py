@@ -15,7 +15,9 @@ class Sequences:
     def __init__(self, ids: np.ndarray, context: int, bos_id: int, seed: int) -> None:
         self.count = len(ids) // context
         if self.count == 0:
-            raise EquinfoError(f"{len(ids)} ids are fewer than one sequence of {context}: use more text or less context")
+            raise EquinfoError(
+                f"{len(ids)} ids are fewer than one sequence of {context}: use more text or less context"
+            )
         self.tiles = ids[: self.count * context].reshape(self.count, context)
         self.bos_id, self.seed = bos_id, seed
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)

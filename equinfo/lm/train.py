@@ -117,12 +117,7 @@ class _Run:
     def train(self, sequences: Sequences, progress: str | bool, checkpoint_seconds: float) -> TrainResult:
         begun = saved = time.monotonic()
         earlier = self.seconds
-        label = progress if isinstance(progress, str) else None
-        with (
-            self._open_metrics() as metrics,
-            tqdm(total=self.config.steps, initial=self.step, desc=label, unit="step", disable=not progress, file=sys.stderr)
-            as bar,
-        ):  # fmt: skip
+        with self._open_metrics() as metrics, self._open_bar(progress) as bar:
             while self.step < self.config.steps:
                 values = self._take_step(sequences)
                 now = time.monotonic()
@@ -168,6 +163,11 @@ class _Run:
         return nats
 
     # -- what is on disk ---------------------------------------------------------------------------------
+
+    def _open_bar(self, progress: str | bool) -> tqdm:
+        label = progress if isinstance(progress, str) else None
+        options = {"desc": label, "unit": "step", "disable": not progress, "file": sys.stderr}
+        return tqdm(total=self.config.steps, initial=self.step, **options)
 
     def _open_metrics(self) -> TextIO:
         """metrics.jsonl, cut back to the steps that the checkpoint holds."""

@@ -21,9 +21,12 @@ def id_dtype(size: int) -> type[np.uint16] | type[np.uint32]:
 
 
 def as_bytes(text: Text) -> bytes:
-    """UTF-8 of a str (lone surrogates are refused), the bytes of anything else."""
+    """UTF-8 of a str (lone surrogates are refused), the bytes of any buffer."""
     if not isinstance(text, str):
-        return bytes(text)
+        try:
+            return bytes(memoryview(text))  # bytes(text) alone would take an int for a length
+        except TypeError as error:
+            raise EquinfoError(f"a document must be bytes or str, not {type(text).__name__}") from error
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -48,6 +51,8 @@ class Tokenizer(ABC):
     kind: ClassVar[str]
     name: str  # as in the paper's tables, e.g. "EqualInfoAC[b=16,v=256]"
     code_size: int
+    unit: int | None = None
+    """Each run of `unit` ids stands for bytes of its own, wherever it occurs. None: only a whole stream does."""
 
     @property
     def vocab_size(self) -> int:
@@ -78,11 +83,11 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        """Ids (any integer dtype) of each document. Must not depend on what else is in the batch."""
+        """Ids (any integer dtype) of each of one or more documents, whatever else is in the batch."""
 
     @abstractmethod
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        """Bytes of each id stream; ids are already known to be 0 .. code_size-1 (int64)."""
+        """Bytes of each of one or more id streams; ids are already known to be 0 .. code_size-1 (int64)."""
 
     @abstractmethod
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -102,7 +107,8 @@ class Tokenizer(ABC):
         """Ids of each document, equal to `[self.encode(d) for d in documents]` and faster."""
         if isinstance(documents, str | bytes):
             raise EquinfoError("encode_batch takes a list of documents; use encode for one")
-        return [ids.astype(self.dtype, copy=False) for ids in self._encode_batch([as_bytes(d) for d in documents])]
+        data = [as_bytes(document) for document in documents]
+        return [ids.astype(self.dtype, copy=False) for ids in self._encode_batch(data)] if data else []
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> bytes:
         """The bytes that `ids` came from. Raises EquinfoError for ids this tokenizer cannot have written."""
@@ -110,7 +116,8 @@ class Tokenizer(ABC):
 
     def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
         """The bytes of each id stream, equal to `[self.decode(s) for s in streams]`."""
-        return self._decode_batch([self._checked(ids) for ids in streams])
+        checked = [self._checked(ids) for ids in streams]
+        return self._decode_batch(checked) if checked else []
 
     def _checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         array = np.asarray(ids)
@@ -145,7 +152,15 @@ class Tokenizer(ABC):
         artifact = load_artifact(path)
         if artifact.kind != cls.kind:
             raise EquinfoError(f"{path} holds a {artifact.kind!r} tokenizer, not a {cls.kind!r}; use equinfo.load")
-        return cls._from_parts(artifact.config, artifact.tensors)
+        return cls.from_artifact(artifact)
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact) -> Self:
+        """The tokenizer of an artefact of this kind. Raises EquinfoError where a part is missing."""
+        try:
+            return cls._from_parts(artifact.config, artifact.tensors)
+        except (KeyError, TypeError) as error:
+            raise EquinfoError(f"the stored {cls.kind!r} lacks a part ({error}): rebuild it") from error
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.fingerprint[:12]}>"

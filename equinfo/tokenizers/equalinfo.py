@@ -1,5 +1,6 @@
 """EqualInfoAC[b,v]: equal-info windows of b bits, cut into N-bit ids (§3.3), with the free-cell rule."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class EqualInfoTokenizer(ModelledTokenizer):
             raise EquinfoError(f"ids of {width} bits do not fit windows of {bits}: choose width <= bits")
         self.windows = WindowCoder(model, bits, max_window)
         self.bits = bits
+        self.unit = math.lcm(bits, width) // width
         self.name = f"EqualInfoAC[b={bits},{vocabulary_label(self.code_size)}]"
 
     def _options(self) -> dict[str, Any]:

@@ -33,11 +33,11 @@ def load(name_or_path: str | Path) -> Tokenizer:
     """
     name = str(name_or_path)
     if name in UNTRAINED:
-        return tokenizer_class(name.rstrip("0123456789"))(**UNTRAINED[name])  # type: ignore[arg-type]
+        return tokenizer_class(name.rstrip("0123456789"))(**UNTRAINED[name])
     if not Path(name).is_dir():
         raise EquinfoError(
             f"no tokenizer {name!r}: neither a folder nor one of {', '.join(UNTRAINED)}; "
             "`equinfo train-tokenizer` makes one"
         )
     artifact = load_artifact(name)
-    return tokenizer_class(artifact.kind)._from_parts(artifact.config, artifact.tensors)
+    return tokenizer_class(artifact.kind).from_artifact(artifact)

@@ -12,7 +12,10 @@ from experiments.scales import TINY
 def micro(tmp_path_factory):
     """TINY with a corpus of made-up verses, two M2 sizes and hardly any training."""
     corpus = tmp_path_factory.mktemp("corpus") / "verses.jsonl"
-    lines = [f'{{"text": "{n} green bottles, hanging on the wall; and if {n % 7} should fall, {n + 1}."}}' for n in range(400)]
+    lines = [
+        f'{{"text": "{n} green bottles, hanging on the wall; and if {n % 7} should fall, {n + 1}."}}'
+        for n in range(400)
+    ]
     corpus.write_text("\n".join(lines))
     training = Training("modern", "30k", steps=6, batch_size=4, context=32, learning_rate=5e-3, warmup_steps=2)
     return replace(

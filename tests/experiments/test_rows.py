@@ -15,8 +15,9 @@ RECIPE = Stream(Tokens("bytes", 256, "bundled", 100), "bundled", 100, 100)
 
 def row(**changes):
     values = {
-        "type": "Stream", "key": RECIPE.key, "scale": "tiny", "status": "done", "recipe": RECIPE.to_dict(), "seed": None,
-        "seconds": 1.0, "num_tokens": 50, "num_bytes": 100, "code_size": 65536, "unigram_nats": 100 * math.log(2),
+        "type": "Stream", "key": RECIPE.key, "scale": "tiny", "status": "done", "recipe": RECIPE.to_dict(),
+        "seed": None, "seconds": 1.0, "num_tokens": 50, "num_bytes": 100, "code_size": 65536,
+        "unigram_nats": 100 * math.log(2),
     }  # fmt: skip
     return Row(**values | changes)
 

@@ -50,5 +50,5 @@ def test_code_length_is_the_bits_per_byte_of_the_lm(tmp_path):
 
 
 def test_an_lm_over_other_ids_is_refused():
-    with pytest.raises(EquinfoError, match="257 ids.*this LM has 300"):
+    with pytest.raises(EquinfoError, match=r"257 ids.*this LM has 300"):
         to_byte_model(Decoder(modern("30k", 300)), 16)

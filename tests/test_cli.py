@@ -1,0 +1,137 @@
+"""The console command, as a user runs it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from equinfo import cli
+
+
+def equinfo(*arguments, data=None):
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "equinfo.cli", *arguments], input=data, capture_output=True, check=False
+    )
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command in this process: (status, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["equinfo", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.mark.parametrize("name", ["bytes", "gzip8", "gzip12", "gzip16"])
+def test_any_file_comes_back_identical(tmp_path, run, name):
+    for number, content in enumerate([b"", os.urandom(5000), b"\0" * 300, "text – é".encode()]):
+        source, ids, back = (tmp_path / f"{number}{suffix}" for suffix in ("", ".ids", ".back"))
+        source.write_bytes(content)
+        assert run("encode", source, "--tokenizer", name, "-o", ids)[0] == 0
+        assert run("decode", ids, "-t", name, "--output", back)[0] == 0
+        assert back.read_bytes() == content
+
+
+def test_pipes():
+    content = os.urandom(2000)
+    encoded = equinfo("encode", "-", "--tokenizer", "gzip8", data=content)
+    assert encoded.returncode == 0, encoded.stderr
+    assert equinfo("decode", "-", "--tokenizer", "gzip8", data=encoded.stdout).stdout == content
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["encode", "no-such-file", "-t", "bytes"], "no-such-file cannot be read"),
+        (["encode", "-", "-t", "byts"], "no tokenizer 'byts'.*bytes, gzip8"),
+        (["run", "fig99"], "unknown experiment 'fig99'; known: table1"),
+        (["run", "fig3", "--scale", "huge"], "unknown scale 'huge'; known: tiny"),
+        (["train-tokenizer", "ac", "--out", "x"], "ac needs a byte model"),
+        (["train-tokenizer", "static-ac", "--size", "300", "--out", "x"], "choose 256, 4096 or 65536"),
+        (["train-tokenizer", "bpe", "--corpus", "nowhere", "--out", "x"], "nowhere"),
+        (["train-m1", "--out", "x", "--size", "7q"], "7q.*0.1m"),
+        (["train-lm", "-t", "bytes", "--out", "x", "--corpus", "nowhere"], "nowhere"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_clear_line(tmp_path, monkeypatch, run, arguments, message):
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    status, _, error = run(*arguments)
+    assert status == 1
+    assert re.search(message, error)
+    assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_output_that_cannot_be_written_leaves_the_old_file(tmp_path, run):
+    target = tmp_path / "folder"
+    target.mkdir()
+    source = tmp_path / "source"
+    source.write_bytes(b"text")
+    status, _, error = run("encode", source, "-t", "bytes", "-o", target)
+    assert status == 1
+    assert "cannot be written" in error
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "source"]
+
+
+def test_a_pipe_or_device_is_written_to_never_replaced(tmp_path, run):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    source = tmp_path / "source"
+    source.write_bytes(b"text")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert run("encode", source, "-t", "bytes", "-o", pipe)[0] == 0
+    assert os.read(reader, 1 << 16).startswith(b"equinfo")
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path, run):
+    (tmp_path / "file").write_bytes(b"")
+    status, _, error = run("train-tokenizer", "static-ac", "--size", 256, "--out", tmp_path / "file" / "t")
+    assert status == 1
+    assert "file cannot be used" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_help_teaches(run):
+    status, out, _ = run("--help")
+    assert status == 0
+    for command in ("encode", "decode", "show", "train-m1", "train-tokenizer", "train-lm", "evaluate", "run"):
+        assert command in out
+
+
+def test_train_everything_small_and_evaluate(tmp_path, run):
+    """The whole chain by hand: M1, a window tokenizer over it, an M2 on that, its bits/byte; then a file through it."""
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(f'{{"text": "{n} green bottles, hanging on the wall"}}\n' for n in range(600)))
+    small = ["--corpus", corpus, "--size", "30k", "--steps", 8, "--batch-size", 4, "--context", 32]
+    status, out, error = run("train-m1", "--out", tmp_path / "m1", *small)
+    assert status == 0, error
+    made = run(
+        "train-tokenizer", "equalinfo", "--m1", out.strip(), "--bits", 16, "--size", 256, "--out", tmp_path / "t"
+    )
+    assert made[0] == 0, made[2]
+    assert "EqualInfoAC[b=16,v=256]" in made[1]
+    status, out, error = run("train-lm", "-t", tmp_path / "t", "--out", tmp_path / "lm", *small)
+    assert status == 0, error
+    status, out, error = run("evaluate", "--lm", tmp_path / "lm", "-t", tmp_path / "t", "--corpus", corpus)
+    assert status == 0, error
+    assert float(out.split("bits/byte")[1].split()[0]) > 0
+    assert run("evaluate", "--lm", tmp_path / "lm", "-t", "gzip16", "--corpus", corpus)[0] == 1
+    assert run("encode", corpus, "-t", tmp_path / "t", "-o", tmp_path / "ids")[0] == 0
+    assert run("decode", tmp_path / "ids", "-t", tmp_path / "t", "-o", tmp_path / "back")[0] == 0
+    assert (tmp_path / "back").read_bytes() == corpus.read_bytes()
+    assert "bits/byte" in run("show", "ten green bottles", "-t", tmp_path / "t")[1]

@@ -1,0 +1,148 @@
+"""Who may import whom (docs/design.md), read from the source: imports inside functions count as any other."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(path.relative_to(ROOT) for room in ("equinfo", "experiments") for path in (ROOT / room).rglob("*.py"))
+
+# (files, files excepted, what they never import, below any function or not)
+RULES = [
+    ("equinfo/compress/*", (), ("torch", "tokenizers", "sentencepiece", "equinfo.lm", "equinfo.tokenizers")),
+    ("equinfo/tokenizers/*", (), ("torch", "equinfo.lm", "equinfo.pipeline", "equinfo.cli")),
+    (
+        "equinfo/lm/*",
+        ("equinfo/lm/bridge.py",),
+        ("equinfo.tokenizers", "equinfo.compress", "equinfo.corpora"),
+    ),
+    ("equinfo/lm/bridge.py", (), ("equinfo.tokenizers", "equinfo.corpora")),
+    ("equinfo/*", (), ("experiments", "tests", "benchmarks", "bible")),
+    ("equinfo/*", ("equinfo/lm/*",), ("torch",)),
+    ("*", ("equinfo/tokenizers/bpe.py",), ("tokenizers",)),
+    ("*", ("equinfo/tokenizers/unigram.py",), ("sentencepiece",)),
+    ("*", ("equinfo/tokenizers/gzip.py",), ("deflate",)),
+    (
+        "experiments/table*.py",
+        (),
+        ("torch", "equinfo.lm", "equinfo.tokenizers", "equinfo.compress", "equinfo.pipeline"),
+    ),
+    (
+        "experiments/fig*.py",
+        (),
+        ("torch", "equinfo.lm", "equinfo.tokenizers", "equinfo.compress", "equinfo.pipeline"),
+    ),
+]
+
+# What `import equinfo` must not load: it is heavy, or needed by some commands alone.
+HEAVY = (
+    "torch",
+    "numba",
+    "tokenizers",
+    "sentencepiece",
+    "deflate",
+    "zstandard",
+    "tyro",
+    "tqdm",
+    "matplotlib",
+    "bible",
+)
+
+
+def imported(source: str) -> Iterator[str]:
+    """Every module that a source imports, dotted, with what it imports from it (`from a import b`: a and a.b)."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports here are absolute"
+            yield str(node.module)
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))
+
+
+def broken_rules(file: str, source: str) -> list[str]:
+    """Each import in `source` that `file` may not have."""
+    modules = set(imported(source))
+    return [
+        f"{file} imports {module}"
+        for files, excepted, forbidden in RULES
+        if fnmatch(file, files) and not any(fnmatch(file, exception) for exception in excepted)
+        for module in sorted(modules)
+        if any(module == name or module.startswith(f"{name}.") for name in forbidden)
+    ]
+
+
+@pytest.mark.parametrize("file", MODULES, ids=str)
+def test_every_module_keeps_the_rules(file):
+    assert broken_rules(file.as_posix(), (ROOT / file).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("equinfo/compress/coder.py", "def f():\n    import torch.nn"),
+        ("equinfo/compress/coder.py", "from equinfo.tokenizers import base"),
+        ("equinfo/tokenizers/byte.py", "from equinfo import lm"),
+        ("equinfo/tokenizers/byte.py", "if True:\n    from tokenizers import models"),
+        ("equinfo/tokenizers/bpe.py", "import importlib\nimportlib.import_module('sentencepiece')"),
+        ("equinfo/lm/train.py", "class A:\n    def f(self):\n        from equinfo.compress import bits"),
+        ("equinfo/lm/bridge.py", "import equinfo.tokenizers.base"),
+        ("equinfo/pipeline.py", "import torch"),
+        ("equinfo/cli.py", "from experiments import rows"),
+        ("experiments/table1.py", "from equinfo import pipeline"),
+        ("experiments/fig3.py", "def plot():\n    import torch"),
+    ],
+)
+def test_the_rules_catch_what_breaks_them(file, source):
+    assert broken_rules(file, source)
+
+
+def test_the_rules_let_pass_what_keeps_them():
+    assert broken_rules("equinfo/tokenizers/bpe.py", "import tokenizers\nfrom equinfo.compress import bits") == []
+    assert broken_rules("equinfo/lm/bridge.py", "from equinfo.compress.neural import NeuralByteModel") == []
+    assert broken_rules("equinfo/tokenizers/torchless.py", "import torchless") == []
+
+
+def loaded_by(code: str) -> set[str]:
+    """Which of HEAVY a fresh process has loaded after `code`."""
+    code += f"\nimport sys; print('loaded', *[m for m in {HEAVY!r} if m in sys.modules])"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "tokenizers")])
+    output = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert output.returncode == 0, output.stderr
+    return set(output.stdout.split("loaded", 1)[1].split())
+
+
+def test_importing_equinfo_loads_nothing_heavy():
+    assert loaded_by("import equinfo; equinfo.load('bytes').encode('text')") == set()
+
+
+def test_gzip_loads_no_other_family():
+    assert loaded_by("import equinfo; equinfo.load('gzip12').encode('text')") == {"deflate", "numba"}
+
+
+def test_every_tokenizer_works_without_torch():
+    """Also those over a network; and with an import of torch forbidden, not only unused."""
+    used = loaded_by(
+        "import sys; sys.modules['torch'] = None\n"
+        "import tokenizer_zoo as zoo\n"
+        "for name in zoo.PLAIN + zoo.STATIC[:4] + zoo.NEURAL[:4] + zoo.NEURAL[-1:]:\n"
+        "    made = zoo.make(name)\n"
+        "    assert made.decode(made.encode('In the beginning')) == b'In the beginning', name\n"
+        "del sys.modules['torch']"
+    )
+    assert "torch" not in used
+    assert "bible" not in used

@@ -1,0 +1,36 @@
+"""What the README shows works as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from equinfo import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = "".join(re.findall(r"^```\n(.*?)^```", README, re.DOTALL | re.MULTILINE))
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    assert (tmp_path / "my-tokenizer").is_dir()
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"(?:^|&& )equinfo ([a-z][\w-]+) ", BLOCKS, re.MULTILINE))))
+def test_the_commands_it_names_exist(command, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["equinfo", command, "--help"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 0
+    assert "usage: equinfo " + command in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+
+
+def test_the_make_targets_and_files_it_names_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", BLOCKS, re.MULTILINE):
+        assert re.search(rf"\b{target}\b", makefile)
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).exists(), path

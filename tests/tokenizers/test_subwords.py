@@ -1,0 +1,116 @@
+"""BPE and unigram: training, and the characters their libraries treat in ways of their own."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tokenizer_zoo import SUBWORDS, make, training_text
+
+from equinfo.artifacts import Artifact
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.bpe import BPETokenizer
+from equinfo.tokenizers.registry import tokenizer_class
+from equinfo.tokenizers.unigram import UnigramTokenizer
+
+
+@pytest.fixture(params=SUBWORDS)
+def cls(request):
+    return tokenizer_class(request.param)
+
+
+@pytest.mark.parametrize("name", SUBWORDS)
+def test_every_character_of_unicode_comes_back(name):
+    every = "".join(chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000).encode()
+    assert make(name).decode(make(name).encode(every)) == every
+
+
+@pytest.mark.parametrize("name", SUBWORDS)
+def test_training_again_in_another_process_and_on_one_thread_gives_the_same(name):
+    code = f"from tokenizer_zoo import make; print(make({name!r}).fingerprint)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "RAYON_NUM_THREADS": "1"}
+    environment |= {"EQUINFO_THREADS": "1", "PYTHONHASHSEED": "5"}
+    output = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
+    assert output.stdout.strip() == make(name).fingerprint
+
+
+def test_training_on_little_text_gives_fewer_codes_and_says_so(cls):
+    made = cls.train([b"ab ab ab abc"], vocab_size=4096)
+    assert 256 < made.code_size < 300
+    assert f"[v={made.code_size}]" in made.name
+    assert made.decode(made.encode("ab – xyz")) == "ab – xyz".encode()
+
+
+@pytest.mark.parametrize(("documents", "message"), [([], "no text"), ([b"", b""], "no text"), ([b"\xff"], "UTF-8")])
+def test_training_on_nothing_or_on_bytes_is_refused(cls, documents, message):
+    with pytest.raises(EquinfoError, match=message):
+        cls.train(documents, vocab_size=300)
+
+
+@pytest.mark.parametrize("size", [-1, 0, 255])
+def test_a_vocabulary_must_hold_the_bytes(cls, size):
+    with pytest.raises(EquinfoError, match="the bytes alone are 256"):
+        cls.train([b"text"], vocab_size=size)
+
+
+def test_the_smallest_bpe_is_the_bytes():
+    made = BPETokenizer.train([b"text text"], vocab_size=256)
+    assert made.code_size == 256
+    assert len(made.encode("é text")) == 7
+
+
+def test_a_unigram_vocabulary_without_room_for_letters_is_refused_in_one_line():
+    with pytest.raises(EquinfoError, match="no unigram model of 258 ids") as caught:
+        UnigramTokenizer.train(training_text(), vocab_size=258)
+    assert "\n" not in str(caught.value)
+
+
+def test_unigram_reads_lines_its_library_would_drop():
+    """Long lines, and lines with ▁, ▅ or NUL in them, teach as the others do."""
+    word = "abracadabra "
+    for text in (word * 2000, f"{word}▁ {word}▅" * 20, f"{word}\0" * 20):
+        learnt = UnigramTokenizer.train([text.encode()], vocab_size=300)
+        assert learnt.encode(word).min() >= 256  # no letter of it falls back to bytes
+
+
+def test_unigram_tells_its_space_from_a_space():
+    made = make("unigram")
+    assert made.encode("▁").tolist() == [0xE2, 0x96, 0x81]
+    assert made.encode("a b").tolist() != made.encode("a▁b").tolist()
+
+
+def test_bytes_come_first_in_unigram_and_every_code_has_bytes():
+    assert make("unigram").pieces[:256] == [bytes([byte]) for byte in range(256)]
+    assert all(piece for name in SUBWORDS for piece in make(name).pieces)
+
+
+@pytest.mark.parametrize("name", SUBWORDS)
+def test_ids_that_make_no_utf8_are_refused(name):
+    made = make(name)
+    lone = [i for i, piece in enumerate(made.pieces) if piece == b"\xe2"]
+    with pytest.raises(EquinfoError, match="stream 1 decodes to invalid UTF-8 at byte 0"):
+        made.decode_batch([made.encode("fine"), lone])
+
+
+def test_a_stored_model_that_is_none_is_refused(cls):
+    tensors = {name: np.frombuffer(b"{}", dtype=np.uint8) for name in ("tokenizer.json", "sentencepiece.model")}
+    with pytest.raises(EquinfoError, match="cannot be read"):
+        cls.from_artifact(Artifact(cls.kind, {}, tensors))
+    with pytest.raises(EquinfoError, match="lacks a part"):
+        cls.from_artifact(Artifact(cls.kind, {}, {}))
+
+
+def test_a_foreign_sentencepiece_model_is_refused():
+    """One with <s> and </s>: its ids would not be ours less one."""
+    import io
+
+    import sentencepiece
+
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.Train(
+        sentence_iterator=iter(["some text"] * 9), model_writer=written, vocab_size=20, hard_vocab_limit=False,
+        minloglevel=2,
+    )  # fmt: skip
+    with pytest.raises(EquinfoError, match="not one unknown, 256 bytes"):
+        UnigramTokenizer(written.getvalue())
