@@ -10,18 +10,26 @@ A symbol with cumulative frequency `start` and frequency `freq`, of 2**precision
     unit = range >> precision;  low += unit * start;  range = unit * freq
 The decoder holds `offset = value - low`, 0 <= offset < range, in place of `low`; its range is the encoder's, symbol
 for symbol. Flooring `unit` wastes less than 2**(precision - STATE + 8) of the interval: under 1e-8 bits a symbol.
+
+A stream ends in the shortest bitstring inside the last interval, provided that one of the last TAIL bytes settled is
+not zero (it practically always is not). So a decoder that has read TAIL bytes more of padding than it looks ahead may
+refuse: whatever the stream, it reads a bounded number of bytes beyond the end. Each symbol narrows the interval, to
+(1 - 256 / 2**precision) at most with 257 symbols, so hostile streams are decoded in time linear in their length.
 """
 
 import numpy as np
 
-from equinfo.compress.jit import kernel
+from equinfo.compress.jit import inline, kernel
+from equinfo.compress.models import MAX_PRECISION
 from equinfo.errors import EquinfoError
 
 STATE = 56
 FULL = 1 << STATE
 SHIFT = STATE - 8
 BOTTOM = 1 << SHIFT
-MAX_PRECISION = 20
+LOOK_AHEAD = STATE // 8
+TAIL = 2
+MAX_ENDING = 2  # bytes that an ending may add to the settled ones
 
 
 def encode(starts: np.ndarray, freqs: np.ndarray, precision: int) -> tuple[np.ndarray, int]:
@@ -80,6 +88,7 @@ def _carry(out, size):
 @kernel
 def _finish(out, size, low, width):
     """The shortest bitstring in the interval: round `low` up to ever more bits until it lies inside."""
+    low, width = _keep_tail(out, size, low, width)
     for bits in range(STATE + 1):
         below = np.int64((1 << (STATE - bits)) - 1)
         value = (low + below) & ~below
@@ -96,6 +105,47 @@ def _finish(out, size, low, width):
     return out[:size].copy(), num_bits
 
 
+@kernel
+def _keep_tail(out, size, low, width):
+    """The part of the interval to end in: all of it, unless the shortest ending leaves TAIL zero bytes behind it.
+
+    That ending is 0 or a carry, FULL; then it is the larger side of that point, so at most 10 bits are added.
+    """
+    point = np.int64(0) if low == 0 else np.int64(FULL)
+    if size <= TAIL or point >= low + width:
+        return low, width
+    for at in range(size - TAIL, size):
+        if out[at] != (0 if point == 0 else 255):
+            return low, width
+    above = low + width - (point + 1)
+    return (point + 1, above) if above > point - low else (low, point - low)
+
+
+def decode(data: np.ndarray, rows: np.ndarray, precision: int) -> np.ndarray:
+    """The inverse of `encode`: symbols (int64[n]) from each one's row of frequencies.
+
+    data: uint8 array. rows: uint32[n, symbols], each row sums to 2**precision. Raises EquinfoError for a stream that no
+    encoder writes, as far as it shows.
+    """
+    data, rows = np.ascontiguousarray(data, dtype=np.uint8), np.asarray(rows, dtype=np.uint32)
+    symbols = _decode(np.zeros(1, dtype=DECODER), data, rows, precision)
+    if len(symbols) and symbols[-1] < 0:
+        raise EquinfoError("the stream does not decode: it was cut, altered or coded with other frequencies")
+    return symbols
+
+
+@kernel
+def _decode(lanes, data, rows, precision):
+    lane = lanes[0]
+    symbols = np.full(len(rows), -1, dtype=np.int64)
+    start_decoder(lane, data, 0, len(data))
+    for i in range(len(rows)):
+        symbols[i] = decode_symbol(lane, data, rows[i], precision)
+        if symbols[i] < 0:
+            break
+    return symbols
+
+
 # What a decoder keeps of each stream.
 DECODER = np.dtype([("offset", np.int64), ("width", np.int64), ("at", np.int64), ("end", np.int64)])
 
@@ -103,9 +153,11 @@ DECODER = np.dtype([("offset", np.int64), ("width", np.int64), ("at", np.int64),
 @kernel
 def start_decoder(lane, data, begin, end):
     """Set `lane` (a DECODER record) to the start of the stream data[begin:end]; zeros follow the end."""
+    while end > begin and data[end - 1] == 0:
+        end -= 1
     lane.at, lane.end = begin, end
     lane.offset, lane.width = np.int64(0), np.int64(FULL)
-    for _ in range(STATE // 8):
+    for _ in range(LOOK_AHEAD):
         _read_byte(lane, data)
 
 
@@ -119,13 +171,7 @@ def _read_byte(lane, data):
 
 @kernel
 def decode_symbol(lane, data, freqs, precision):
-    """The next symbol under the row `freqs` (u32, sums to 2**precision), or -1 where no encoder stops so.
-
-    An encoder never ends on value == low with nothing but padding left: the end symbol is not the first one.
-    There the symbols would go on for ever, so the stream is refused.
-    """
-    if lane.offset == 0 and lane.at >= lane.end:
-        return -1
+    """The next symbol under the row `freqs` (u32, sums to 2**precision), or -1 where no encoder has been."""
     unit = lane.width >> precision
     target = lane.offset // unit
     symbol, start = 0, np.int64(0)
@@ -139,4 +185,12 @@ def decode_symbol(lane, data, freqs, precision):
     while lane.width <= BOTTOM:
         _read_byte(lane, data)
         lane.width <<= 8
+    if lane.at > lane.end + LOOK_AHEAD + TAIL:
+        return -1
     return symbol
+
+
+@inline
+def at_end(lane):
+    """Whether the stream can end with the symbol just decoded, rather than go on."""
+    return lane.at - LOOK_AHEAD + MAX_ENDING >= lane.end

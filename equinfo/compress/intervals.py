@@ -125,8 +125,8 @@ def free_cell(interval, freqs, num_children, precision):
         start, stop = stop, (interval.m * cumulative) >> grain
         cut = mantissa_cut(stop - start, PRODUCT - precision)
         end = start + (((stop - start) >> cut) << cut)
-        if start > cell_at or end > cell_at > end - cell:
-            break  # the cell begins before this child, or juts out of it: it lies in no child
+        if start > cell_at:
+            break  # the cell begins before this child and did not fit the last one: it lies in no child
         if end > cell_at:
             cell_at += (end - cell_at) // cell * cell
     if cell_at + cell > interval.m << s:

@@ -10,6 +10,7 @@ from equinfo.files import content_hash
 EOD = 256
 SYMBOLS = 257
 PRECISION = 16
+MIN_PRECISION, MAX_PRECISION = 9, 20  # 257 symbols need 9 bits; the coders' products hold 20
 
 
 class ByteModel(Protocol):
@@ -23,9 +24,14 @@ class ByteModel(Protocol):
     precision: int
     max_context: int
     parameters: int  # without embeddings; 0 where no network runs
-    lanes: int  # how many streams it likes to run side by side
-    row: np.ndarray | None
-    """u32[257] where the frequencies are the same everywhere (which then has a fast path), else None."""
+
+    @property
+    def lanes(self) -> int:
+        """How many streams it likes to run side by side."""
+
+    @property
+    def row(self) -> np.ndarray | None:
+        """u32[257] where the frequencies are the same everywhere (which then has a fast path), else None."""
 
     def start(self, lanes: int) -> Any:
         """A state whose lanes have seen nothing."""
@@ -58,6 +64,12 @@ def normalise(counts: np.ndarray, precision: int = PRECISION) -> np.ndarray:
     return np.array(freqs, dtype=np.uint32)
 
 
+def check_precision(precision: int) -> int:
+    if not MIN_PRECISION <= precision <= MAX_PRECISION:
+        raise EquinfoError(f"frequencies of {precision} bits: choose {MIN_PRECISION} to {MAX_PRECISION}")
+    return precision
+
+
 class StaticModel:
     """The same frequencies everywhere: `uniform()` or the byte counts of a training text (`unigram`, §3.3)."""
 
@@ -68,7 +80,7 @@ class StaticModel:
 
     def __init__(self, row: np.ndarray, precision: int = PRECISION) -> None:
         self.row: np.ndarray = np.ascontiguousarray(row, dtype=np.uint32)
-        self.precision = precision
+        self.precision = check_precision(precision)
         if self.row.shape != (SYMBOLS,) or int(self.row.sum()) != 1 << precision or int(self.row.min()) < 1:
             raise EquinfoError(f"a byte model's row needs {SYMBOLS} frequencies >= 1 that sum to 2**{precision}")
 
@@ -110,7 +122,9 @@ def fingerprint(model: ByteModel) -> str:
     from equinfo.artifacts import tensor_hash
 
     config, tensors = model.parts()
-    return content_hash({"kind": model.kind, "config": config, "tensors": {k: tensor_hash(v) for k, v in tensors.items()}})
+    return content_hash(
+        {"kind": model.kind, "config": config, "tensors": {k: tensor_hash(v) for k, v in tensors.items()}}
+    )
 
 
 def to_artifact(model: ByteModel) -> Any:

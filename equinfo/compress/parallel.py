@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from equinfo.errors import EquinfoError
+
 GROUP_BYTES = 8 << 20  # bounds what one group's working arrays take
 
 Out = TypeVar("Out")
@@ -12,7 +14,10 @@ Out = TypeVar("Out")
 
 def num_threads() -> int:
     """EQUINFO_THREADS, or the number of cores this process may use."""
-    return int(os.environ.get("EQUINFO_THREADS", 0)) or len(os.sched_getaffinity(0))
+    wanted = os.environ.get("EQUINFO_THREADS", "")
+    if wanted and not (wanted.isdecimal() and int(wanted)):
+        raise EquinfoError(f"EQUINFO_THREADS is {wanted!r}: it must be a positive number, or not set")
+    return int(wanted or len(os.sched_getaffinity(0)))
 
 
 def map_groups(function: Callable[[list[Any]], list[Out]], items: Sequence[Any]) -> list[Out]:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from equinfo.compress import coder
+from equinfo.compress.collect import Collector
 from equinfo.compress.jit import kernel
 from equinfo.compress.models import EOD, ByteModel
-from equinfo.compress.windows import gather_documents
 from equinfo.errors import EquinfoError
 
 Stream = tuple[np.ndarray, int]
@@ -46,7 +46,7 @@ def _segments(ends: np.ndarray, max_context: int) -> np.ndarray:
     """Where the model's context begins anew, longest first: SEGMENT records. Known text makes them independent."""
     cuts = [
         (at, min(at + max_context, end))
-        for begin, end in zip(np.concatenate([[0], ends[:-1]]), ends, strict=True)
+        for begin, end in zip([0, *ends[:-1]], ends, strict=False)
         for at in range(begin, end, max_context)
     ]
     return np.array(sorted(cuts, key=lambda cut: cut[0] - cut[1]), dtype=SEGMENT)
@@ -80,16 +80,19 @@ def decode(model: ByteModel, streams: list[Stream]) -> list[bytes]:
     """The documents. Raises EquinfoError for a stream that does not end, or goes on after its end."""
     ends = np.cumsum([len(data) for data, _ in streams], dtype=np.int64)
     data = np.concatenate([np.empty(0, dtype=np.uint8), *[data for data, _ in streams]])
-    failed = np.full(1, -1, dtype=np.int64)
+    failed = np.zeros(1, dtype=np.bool_)
     if model.row is not None:
-        documents = [_decode_static(model.row, data, end - len(s), end, model.precision, failed, i)
-                     for i, ((s, _), end) in enumerate(zip(streams, ends, strict=True))]  # fmt: skip
-        out = [d.tobytes() for d in documents]
+        lanes = np.zeros(1, dtype=coder.DECODER)
+        begins = ends - [len(data) for data, _ in streams]
+        out = [
+            _decode_static(lanes, model.row, data, begin, end, model.precision, failed).tobytes()
+            for begin, end in zip(begins, ends, strict=True)
+        ]
     else:
         out = _decode_lanes(model, data, ends, failed)
-    if failed[0] >= 0:
+    if failed[0]:
         raise EquinfoError(
-            f"stream {failed[0]} does not end where a document does: it was cut, altered or made by another tokenizer"
+            "a stream does not end where a document does: it was cut, altered or made by another tokenizer"
         )
     return out
 
@@ -100,18 +103,16 @@ def _decode_lanes(model: ByteModel, data: np.ndarray, ends: np.ndarray, failed: 
         return []
     state, queue = model.start(len(lanes)), np.zeros(1, dtype=np.int64)
     fed, restart = np.empty(len(lanes), dtype=np.int64), np.empty(len(lanes), dtype=np.bool_)
-    out: list[np.ndarray] = []
-    owners: list[np.ndarray] = []
-    lanes["doc"] = -1
+    collector = Collector(len(lanes), len(ends))
     _fill_lanes(lanes, queue, data, ends)
     while (lanes["doc"] >= 0).any():
-        owners.append(lanes["doc"].astype(np.int32))
+        owners = lanes["doc"].copy()
         _decode_step(lanes, queue, model.frequencies(state), data, ends, fed, restart, failed, model.precision)
-        out.append(fed.astype(np.int16))
-        if failed[0] >= 0:
+        if failed[0]:
             return []
+        collector.add(fed, owners)
         model.advance(state, fed, restart)
-    return gather_documents(out, owners, len(ends))
+    return collector.documents()
 
 
 @kernel
@@ -138,8 +139,8 @@ def _decode_step(lanes, queue, rows, data, ends, fed, restart, failed, precision
         if lane.doc < 0:
             continue
         symbol = coder.decode_symbol(lane.coder, data, rows[i], precision)
-        if symbol < 0 or (symbol == EOD and lane.coder.at < lane.coder.end):
-            failed[0] = lane.doc
+        if symbol < 0 or (symbol == EOD and not coder.at_end(lane.coder)):
+            failed[0] = True
             return
         if symbol == EOD:
             restart[i] = True
@@ -149,16 +150,16 @@ def _decode_step(lanes, queue, rows, data, ends, fed, restart, failed, precision
 
 
 @kernel
-def _decode_static(row, data, begin, end, precision, failed, index):
-    lane = np.zeros(1, dtype=coder.DECODER)[0]
+def _decode_static(lanes, row, data, begin, end, precision, failed):
+    lane = lanes[0]
     coder.start_decoder(lane, data, begin, end)
     out, size = np.empty(4 * (end - begin) + 16, dtype=np.uint8), 0
     while True:
         symbol = coder.decode_symbol(lane, data, row, precision)
-        if symbol == EOD and lane.at >= end:
+        if symbol == EOD and coder.at_end(lane):
             return out[:size].copy()
         if symbol < 0 or symbol == EOD:
-            failed[0] = index
+            failed[0] = True
             return out[:0].copy()
         if size == len(out):
             larger = np.empty(2 * size, dtype=np.uint8)

@@ -14,10 +14,12 @@ What makes it total, for every model and every b from 8 to 128:
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from equinfo.compress.bits import get_bits, put_bits
+from equinfo.compress.collect import Collector
 from equinfo.compress.intervals import (
     INTERVAL,
     LIMB,
@@ -85,7 +87,7 @@ def deal_root(freqs: np.ndarray, bits: int, precision: int) -> Root:
         cumulative.append(cumulative[-1] + int(freq))
     edges = [k + c * (blocks - 256) // cumulative[-1] for k, c in enumerate(cumulative)]
     intervals, codes = np.zeros(256, dtype=INTERVAL), np.zeros((256, 3), dtype=np.int64)
-    for byte, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for byte, (first, last) in enumerate(pairwise(edges)):
         cells = (last - first) << block_shift
         width = (cells - 1) << precision  # the last cell is the byte's own
         cut = max(width.bit_length() - (PRODUCT - precision), 0)
@@ -119,7 +121,7 @@ class WindowCoder:
         queue = np.zeros(1, dtype=np.int64)
         lanes["doc"] = -1
 
-        def step(rows, symbols, restart):  # type: ignore[no-untyped-def]
+        def step(rows, symbols, restart):
             return _encode_step(
                 lanes, rows, symbols, restart, queue, data, ends, self.root.intervals, self.root.codes,
                 codes, counts, self.max_window, self.model.precision,
@@ -136,22 +138,20 @@ class WindowCoder:
         lanes = np.zeros(min(self.model.lanes, len(streams)), dtype=DECODER)
         queue = np.zeros(1, dtype=np.int64)
         lanes["doc"] = -1
-        out: list[np.ndarray] = []
-        owners: list[np.ndarray] = []
+        collector = Collector(len(lanes), len(streams))
 
-        def step(rows, symbols, restart):  # type: ignore[no-untyped-def]
+        def step(rows, symbols, restart):
             active = _decode_step(
                 lanes, rows, symbols, restart, queue, codes, ends, self.root.first, self.root.block_shift,
                 self.root.intervals, self.max_window, self.model.precision,
             )  # fmt: skip
-            out.append(symbols.astype(np.int16))
-            owners.append(lanes["doc"].astype(np.int32))
+            collector.add(symbols, lanes["doc"])
             return active
 
         self._drive(len(lanes), step)
-        return gather_documents(out, owners, len(streams))
+        return collector.documents()
 
-    def _drive(self, lanes: int, step) -> None:  # type: ignore[no-untyped-def]
+    def _drive(self, lanes: int, step) -> None:
         """Alternate model and windows until no lane has anything left."""
         if lanes == 0:
             return
@@ -159,18 +159,6 @@ class WindowCoder:
         symbols, restart = np.empty(lanes, dtype=np.int64), np.empty(lanes, dtype=np.bool_)
         while step(self.model.frequencies(state), symbols, restart):
             self.model.advance(state, symbols, restart)
-
-
-def gather_documents(symbols: list[np.ndarray], owners: list[np.ndarray], count: int) -> list[bytes]:
-    """Bytes of each document from [step][lane] symbols (-1: none) and the document that each belongs to."""
-    if not symbols:
-        return [b""] * count
-    flat, owner = np.concatenate(symbols), np.concatenate(owners)
-    kept = flat >= 0
-    flat, owner = flat[kept].astype(np.uint8), owner[kept]
-    flat = flat[np.argsort(owner, kind="stable")]
-    edges = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=count))])
-    return [flat[a:b].tobytes() for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
 
 @kernel

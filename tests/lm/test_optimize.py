@@ -19,7 +19,7 @@ def test_warm_up_then_decay_to_a_tenth():
     config = OptimizerConfig(learning_rate=1.0, warmup_steps=10)
     rates = [learning_rate(config, step, 100) for step in range(1, 101)]
     assert rates[:10] == pytest.approx([n / 10 for n in range(1, 11)])
-    assert all(a > b for a, b in itertools.pairwise(rates))
+    assert all(a > b for a, b in itertools.pairwise(rates[9:]))
     assert rates[-1] == pytest.approx(0.1)
 
 

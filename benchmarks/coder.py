@@ -1,0 +1,127 @@
+"""The range coder against constriction's, and the neural byte model's speed: python benchmarks/coder.py
+
+Both coders are called once from Python for one message of 257 symbols under a row each, and make equally long codes.
+- Ours takes integers: for encoding each symbol's start and frequency, for decoding the rows of frequencies.
+- constriction takes the matrix of float probabilities through its Categorical model family, and quantises each row
+  inside the call. Turning a model's output into what each side takes is in neither time.
+Runs alternate; the ratio is that of the medians.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import constriction
+import numpy as np
+
+from equinfo.compress import coder
+from equinfo.compress.models import SYMBOLS, normalise
+from equinfo.compress.neural import NeuralByteModel
+
+PRECISION = 16
+
+
+def alternate(runs: int, *actions: Callable[[], object]) -> list[float]:
+    """Median seconds of each action, run in turns."""
+    seconds: list[list[float]] = [[] for _ in actions]
+    for turn in range(runs + 1):
+        for action, taken in zip(actions, seconds, strict=True):
+            start = time.perf_counter()
+            action()
+            if turn:  # the first turn warms up: compiling, page faults
+                taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in seconds]
+
+
+def message(n: int, distinct: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """(rows u32[n, 257], symbols i64[n]): each row one of `distinct` peaked ones, each symbol drawn from its row."""
+    rng = np.random.default_rng(0)
+    weights = np.exp(3 * rng.standard_normal((distinct, SYMBOLS)))
+    table = np.stack([normalise((w / w.max() * 1e6).astype(np.int64), PRECISION) for w in weights])
+    chosen = rng.integers(0, distinct, n)
+    targets = rng.integers(0, 1 << PRECISION, n)
+    symbols = (np.cumsum(table, axis=1)[chosen] <= targets[:, None]).sum(axis=1)
+    return table[chosen], symbols
+
+
+def compare_coders(n: int, runs: int) -> None:
+    rows, symbols = message(n)
+    at = np.arange(n)
+    starts, freqs = (np.cumsum(rows, axis=1) - rows)[at, symbols].astype(np.uint32), rows[at, symbols]
+    probabilities = (rows / (1 << PRECISION)).astype(np.float32)
+    family = constriction.stream.model.Categorical(perfect=False)
+    symbols32 = symbols.astype(np.int32)
+
+    def peer_encode() -> np.ndarray:
+        encoder = constriction.stream.queue.RangeEncoder()
+        encoder.encode(symbols32, family, probabilities)
+        return encoder.get_compressed()
+
+    def peer_decode() -> np.ndarray:
+        return constriction.stream.queue.RangeDecoder(peer_code).decode(family, probabilities)
+
+    code, peer_code = coder.encode(starts, freqs, PRECISION)[0], peer_encode()
+    assert (coder.decode(code, rows, PRECISION) == symbols).all()
+    assert (peer_decode() == symbols).all()
+    print(f"{n} symbols: {len(code)} bytes by ours, {4 * len(peer_code)} by constriction")
+    ours, theirs = alternate(runs, lambda: coder.encode(starts, freqs, PRECISION), peer_encode)
+    print(f"encode: {n / ours / 1e6:8.2f} M symbols/s, constriction {n / theirs / 1e6:6.2f}: {theirs / ours:.1f}x")
+    ours, theirs = alternate(runs, lambda: coder.decode(code, rows, PRECISION), peer_decode)
+    print(f"decode: {n / ours / 1e6:8.2f} M symbols/s, constriction {n / theirs / 1e6:6.2f}: {theirs / ours:.1f}x")
+
+
+SIZES = {"0.1m": (64, 2, 2, 32, 256), "3m": (256, 3, 4, 64, 1024)}
+
+
+def random_model(size: str, context: int) -> NeuralByteModel:
+    """Random weights: speed does not depend on their values."""
+    d, layers, heads, head, ff = SIZES[size]
+    rng = np.random.default_rng(0)
+    inner = heads * head
+    shapes = {"embed": (SYMBOLS, d), "head": (SYMBOLS, d), "norm": (d,)}
+    for layer in range(layers):
+        block = {"attn_norm": (d,), "q": (inner, d), "k": (inner, d), "v": (inner, d), "o": (d, inner)}
+        block |= {"mlp_norm": (d,), "gate": (ff, d), "up": (ff, d), "down": (d, ff)}
+        shapes |= {f"blocks.{layer}.{part}": shape for part, shape in block.items()}
+    tensors = {
+        f"{name}.weight": (rng.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    config = {
+        "d_model": d, "n_layers": layers, "n_heads": heads, "head_dim": head, "d_ff": ff, "position": "rope",
+        "activation": "silu", "rope_base": 10000.0, "norm_eps": 1e-6, "max_context": context, "parameters": 0,
+    }  # fmt: skip
+    return NeuralByteModel(config, tensors)
+
+
+def time_model(size: str, context: int, lanes: int, runs: int) -> None:
+    """One thread, `lanes` streams side by side, through a whole context."""
+    model = random_model(size, context)
+    symbols = np.random.default_rng(0).integers(97, 123, size=(context - 1, lanes))
+    restart = np.zeros(lanes, dtype=np.bool_)
+
+    def run() -> None:
+        state = model.start(lanes)
+        for fed in symbols:
+            model.advance(state, fed, restart)
+            model.frequencies(state)
+
+    (seconds,) = alternate(runs, run)
+    print(
+        f"neural model {size:>4}, context {context:4}, {lanes} lanes: {symbols.size / seconds / 1e3:8.1f} kB/s a thread"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--symbols", type=int, default=100_000)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    compare_coders(options.symbols, options.runs)
+    for size, context in [("0.1m", 128), ("0.1m", 1024), ("3m", 128)]:
+        time_model(size, context, 64, options.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+"""Equal-info windows against an oracle in Python integers, and every code of every small b enumerated."""
+
+import functools
+
+import numpy as np
+import pytest
+from byte_models import TableModel, neural_model, peaky_row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from window_oracle import Oracle
+
+from equinfo.compress.intervals import LIMB
+from equinfo.compress.models import SYMBOLS, StaticModel, normalise
+from equinfo.compress.windows import WindowCoder, codes_from_bits, codes_to_bits, num_limbs, to_limbs
+from equinfo.errors import EquinfoError
+
+BITS = [8, 12, 16, 24, 32, 64, 128]
+ALL_BITS = [*BITS, 9, 31, 33, 59, 60, 61, 92, 93, 104, 105, 106, 119, 120, 121]
+
+TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune. "
+
+
+def skewed_model():
+    """Byte 0 first and almost certain, byte 255 last and likely: the two ends of every interval are in use."""
+    row = np.ones(SYMBOLS, dtype=np.uint32)
+    row[0], row[255] = 40000, 25281
+    return StaticModel(row)
+
+
+@functools.cache
+def model_named(name):
+    return {
+        "uniform": lambda: StaticModel.uniform(),
+        "uniform9": lambda: StaticModel.uniform(precision=9),
+        "uniform20": lambda: StaticModel.uniform(precision=20),
+        "unigram": lambda: StaticModel.unigram([TEXT]),
+        "skewed": skewed_model,
+        "peaky": lambda: StaticModel(peaky_row(97)),
+        "peaky-first": lambda: StaticModel(peaky_row(0)),
+        "peaky-last": lambda: StaticModel(peaky_row(255)),
+        "peaky20": lambda: StaticModel(peaky_row(97, 20), 20),
+        "rare-end": lambda: StaticModel(normalise(np.array([1] * 256 + [10**6]))),
+        "table": lambda: TableModel.random(seed=1),
+        "table-sharp": lambda: TableModel.random(seed=2, sharpness=6.0, contexts=5),
+        "table12": lambda: TableModel.random(seed=3, precision=12),
+        "chain": chain_model,
+        "neural": lambda: neural_model(seed=4, scale=1.5),
+    }[name]()
+
+
+def chain_model():
+    """The first byte is open, and after each context another one follows almost surely."""
+    rows = [StaticModel.uniform().row, *(peaky_row(byte) for byte in (10, 0, 255, 10, 97, 98, 99))]
+    return TableModel(np.stack(rows))
+
+
+MODELS = [
+    "uniform", "uniform9", "uniform20", "unigram", "skewed", "peaky", "peaky-first", "peaky-last", "peaky20",
+    "rare-end", "table", "table-sharp", "table12", "chain",
+]  # fmt: skip
+
+
+def row_after(model):
+    """prefix -> frequencies, asked of the model one byte at a time."""
+
+    @functools.lru_cache(maxsize=4096)
+    def row(prefix):
+        state = model.start(1)
+        rows = model.frequencies(state)
+        for byte in prefix:
+            model.advance(state, np.array([byte]), np.array([False]))
+            rows = model.frequencies(state)
+        return rows[0].tolist()
+
+    return row
+
+
+def as_integers(codes):
+    return [sum(int(limb) << (LIMB * at) for at, limb in enumerate(code)) for code in codes]
+
+
+def as_codes(integers, bits):
+    return np.array([to_limbs(code)[: num_limbs(bits)] for code in integers], dtype=np.int64).reshape(
+        -1, num_limbs(bits)
+    )
+
+
+def texts(seed, model):
+    """Text likely under the model, unlikely text, runs, and every byte."""
+    rng = np.random.default_rng(seed)
+    row, likely = row_after(model), b""
+    for _ in range(60):
+        cumulative = np.cumsum(row(likely[-20:])[:256])
+        likely += bytes([int(np.searchsorted(cumulative, rng.integers(cumulative[-1]), side="right"))])
+    return [likely, rng.bytes(20), b"a" * 70, b"\0" * 70, b"\xff" * 30, TEXT[:40], bytes(range(250, 256)), b"", b"z"]
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize(
+    "name", ["uniform", "unigram", "peaky", "peaky-last", "skewed", "table", "table-sharp", "table12"]
+)
+def test_codes_and_texts_are_the_oracles(name, bits):
+    model = model_named(name)
+    coder = WindowCoder(model, bits, max_window=40)
+    oracle = Oracle(row_after(model), bits, model.precision, 40)
+    documents = texts(bits, model)
+    encoded = coder.encode(documents)
+    assert [as_integers(codes) for codes in encoded] == [oracle.encode(text) for text in documents]
+    rng = np.random.default_rng(bits)
+    hostile = [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(12)] + [0, (1 << bits) - 1]
+    assert coder.decode([as_codes(hostile, bits)]) == [oracle.decode(hostile)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    bits=st.integers(8, 128),
+    precision=st.integers(9, 20),
+    weights=st.lists(st.integers(0, 1000), min_size=SYMBOLS, max_size=SYMBOLS).filter(any),
+    likely=st.tuples(st.integers(0, 255), st.integers(0, 10**7)),
+    picks=st.lists(st.integers(0, 255), min_size=1, max_size=12),
+    run=st.integers(0, 40),
+    code=st.integers(0, 2**128 - 1),
+)
+def test_any_frequencies_agree_with_the_oracle(bits, precision, weights, likely, picks, run, code):
+    weights[likely[0]] += likely[1]
+    model = StaticModel(normalise(np.array(weights), precision), precision)
+    coder, oracle = WindowCoder(model, bits), Oracle(row_after(model), bits, precision, 4 * bits)
+    text = bytes([likely[0]] * run + picks)
+    assert as_integers(coder.encode([text])[0]) == oracle.encode(text)
+    code >>= 128 - bits
+    assert coder.decode([as_codes([code], bits)]) == [oracle.decode([code])]
+
+
+@pytest.mark.parametrize("bits", ALL_BITS)
+@pytest.mark.parametrize("name", [*MODELS, "neural"])
+def test_what_was_encoded_is_decoded(name, bits):
+    model = model_named(name)
+    coder = WindowCoder(model, bits)
+    documents = [
+        b"",
+        TEXT * 3,
+        bytes(range(256)),
+        b"\0" * 400,
+        b"a" * 1000,
+        b"\xff" * 99,
+        np.random.default_rng(bits).bytes(300),
+    ]
+    assert coder.decode(coder.encode(documents)) == documents
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    name=st.sampled_from([*MODELS, "neural"]),
+    bits=st.sampled_from(ALL_BITS),
+    window=st.sampled_from([1, 2, 3, 30]),
+    documents=st.lists(st.binary(max_size=60), max_size=12),
+)
+def test_any_documents_come_back(name, bits, window, documents):
+    coder = WindowCoder(model_named(name), bits, window)
+    assert coder.decode(coder.encode(documents)) == documents
+
+
+def strings_of_all_codes(coder):
+    """What each of the 2**b codes stands for, each decoded as a document of its own."""
+    codes = as_codes(range(1 << coder.bits), coder.bits)
+    return coder.decode(np.split(codes, len(codes)))
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [(name, bits) for name in MODELS for bits in (8, 9, 12)]
+    + [(name, 16) for name in ("uniform", "unigram", "peaky", "skewed", "neural")]
+    + [("neural", 12)],
+)
+def test_every_code_has_one_meaning_and_every_meaning_one_code(name, bits):
+    """Over all 2**b codes: decoding ends in 1 to max_window bytes, and the string is written by one window again.
+
+    That window's code is the string's first free cell: at most the code it was read from, and it reads the same. So
+    the strings that decoding reaches and the codes that encoding writes are one to one, both ways.
+    """
+    coder = WindowCoder(model_named(name), bits)
+    strings = strings_of_all_codes(coder)
+    assert all(1 <= len(string) <= coder.max_window for string in strings)
+    assert {string[:1] for string in strings} == {bytes([k]) for k in range(256)}  # every byte begins a window
+    written = coder.encode(strings)
+    assert all(len(codes) == 1 for codes in written)
+    chosen = [as_integers(codes)[0] for codes in written]
+    assert all(code <= read_from and strings[code] == strings[read_from] for read_from, code in enumerate(chosen))
+    assert len(set(chosen)) == len(set(strings))
+    assert {bytes([k]) for k in range(256)} <= set(strings)  # and ends one
+
+
+def test_enumeration_sees_what_a_window_rule_can_get_wrong():
+    """The laws above are not vacuous: some strings have several codes, and some windows fall back."""
+    coder = WindowCoder(model_named("unigram"), 12)
+    strings = strings_of_all_codes(coder)
+    assert 256 < len(set(strings)) < len(strings)
+    assert max(map(len, strings)) > 2
+    model = model_named("table-sharp")
+    oracle = Oracle(row_after(model), 24, model.precision, 40)
+    text = b"".join(texts(0, model)) + bytes(range(256))
+    windows = oracle.encode(text)
+    assert 0 < oracle.fallbacks < len(windows) / 2
+    assert as_integers(WindowCoder(model, 24, 40).encode([text])[0]) == windows
+
+
+@pytest.mark.parametrize("bits", ALL_BITS)
+@pytest.mark.parametrize(
+    "name", ["uniform", "uniform9", "peaky", "peaky20", "rare-end", "table-sharp", "chain", "neural"]
+)
+def test_every_byte_starts_and_ends_a_window(name, bits):
+    coder = WindowCoder(model_named(name), bits)
+    single = [bytes([byte]) for byte in range(256)]
+    codes = coder.encode(single)
+    assert [len(c) for c in codes] == [1] * 256
+    assert len({tuple(c[0]) for c in codes}) == 256
+    assert coder.decode(codes) == single
+
+
+@pytest.mark.parametrize("bits", [16, 64, 128])
+@pytest.mark.parametrize("window", [1, 2, 7, 50])
+def test_no_window_is_longer_than_the_bound(bits, window):
+    """Under a peaky model nothing else would bound it; a run of the certain byte fills windows to the bound exactly."""
+    coder = WindowCoder(model_named("peaky"), bits, window)
+    codes = coder.encode([b"a" * 350])[0]
+    pieces = coder.decode(list(codes[:, None]))
+    assert b"".join(pieces) == b"a" * 350
+    assert max(map(len, pieces)) == window
+    rng = np.random.default_rng(0)
+    hostile = [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(300)]
+    assert max(map(len, coder.decode(list(as_codes(hostile, bits)[:, None])))) <= window
+
+
+@pytest.mark.parametrize("bits", [64, 128])
+@pytest.mark.parametrize("name", ["uniform", "peaky", "table", "neural"])
+def test_random_codes_are_read_as_something_and_written_as_one_window(name, bits):
+    coder = WindowCoder(model_named(name), bits)
+    rng = np.random.default_rng(bits)
+    hostile = [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(300)]
+    hostile += [0, 1, (1 << bits) - 1, (1 << bits) - 2, 1 << (bits - 1), (1 << (bits - 1)) - 1]
+    streams = list(as_codes(hostile, bits)[:, None])
+    strings = coder.decode(streams)
+    assert all(1 <= len(string) <= coder.max_window for string in strings)
+    written = coder.encode(strings)
+    assert all(len(codes) == 1 for codes in written)
+    assert all(as_integers(codes)[0] <= code for codes, code in zip(written, hostile, strict=True))
+    assert coder.decode(written) == strings
+
+
+def test_eight_bits_are_raw_bytes():
+    data = np.random.default_rng(0).bytes(500)
+    for name in ("uniform", "peaky", "table"):
+        assert as_integers(WindowCoder(model_named(name), 8).encode([data])[0]) == list(data)
+
+
+@pytest.mark.parametrize("name", ["unigram", "table", "neural"])
+def test_a_batch_is_its_documents_one_by_one(name):
+    coder = WindowCoder(model_named(name), 24)
+    rng = np.random.default_rng(5)
+    documents = [TEXT[: rng.integers(0, 90)] + rng.bytes(rng.integers(0, 9)) for _ in range(100)]
+    together = coder.encode(documents)
+    assert [as_integers(codes) for codes in together] == [as_integers(coder.encode([d])[0]) for d in documents]
+    assert coder.decode(together) == [coder.decode([codes])[0] for codes in together]
+
+
+def test_likely_text_takes_fewer_windows():
+    coder = WindowCoder(model_named("unigram"), 32)
+    assert len(coder.encode([TEXT])[0]) < 0.7 * len(coder.encode([bytes(range(128, 128 + len(TEXT)))])[0])
+
+
+@pytest.mark.parametrize("bits", ALL_BITS)
+def test_codes_as_bits_are_big_endian_numbers_end_to_end(bits):
+    rng = np.random.default_rng(bits)
+    codes = [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(21)]
+    data = codes_to_bits(as_codes(codes, bits), bits)
+    text = "".join(f"{code:0{bits}b}" for code in codes)
+    assert "".join(f"{byte:08b}" for byte in data) == text + "0" * (-len(text) % 8)
+    assert as_integers(codes_from_bits(data, len(codes), bits)) == codes
+
+
+def test_golden_codes():
+    row = normalise(np.arange(1, SYMBOLS + 1)[::-1] ** 3)
+    golden = {}
+    for bits in (12, 16, 32, 64, 128):
+        codes = WindowCoder(StaticModel(row), bits).encode([bytes([7, 3, 200, 0, 0, 1, 255, 9, 80, 12] * 4)])[0]
+        golden[bits] = codes_to_bits(codes, bits)[:24].tobytes().hex()
+    assert golden == GOLDEN
+
+
+@pytest.mark.parametrize(("bits", "window"), [(7, None), (129, None), (16, 0), (16, 49)])
+def test_impossible_windows_are_refused(bits, window):
+    with pytest.raises(EquinfoError, match="must be"):
+        WindowCoder(model_named("neural"), bits, window)
+
+
+GOLDEN = {
+    12: "19d0b9fbc000044ffe20bbeb2ac19d0b9fbc000044ffe20b",
+    16: "1b37ff040000047cfffe24f62d0f0c33ff040000047cfffe",
+    32: "1b59fe880024ec6f2512eb450ff8226608540108c64c05f6",
+    64: "1b59fe87bdf3d8252512eb4902773d14ffff25111077555f",
+    128: "1b59fe87bdf3d82b09220c32039f0814ffff25111077555e",
+}
