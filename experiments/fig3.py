@@ -41,13 +41,9 @@ def mega(flops: float | None) -> float | None:
 
 
 def draw(rows: list[Row], scale: Scale, folder: Path) -> list[Path]:
+    ours = [(mega(row.flops_per_byte) or 0.0, row) for row in rows]
+    theirs = {name: [(flops, bits) for flops, bits, _ in points] for name, points in paper.points().items()}
     with figures.figure() as (drawn, axes):
-        for name, points in paper.points().items():
-            colour, mark = figures.style_of(name)
-            x, y, _ = zip(*points, strict=True)
-            axes.plot(x, y, mark + "-", color=colour, alpha=figures.PAPER_ALPHA, markersize=5, linewidth=1, zorder=1)
-        for row in rows:
-            figures.draw_point(axes, mega(row.flops_per_byte) or 0.0, row)
         axes.set_xscale("log")
         axes.set_ylim(0.6, 8.4)
         axes.set_xlabel("inference MFLOPs / byte (M1's included where it runs)")
@@ -58,7 +54,7 @@ def draw(rows: list[Row], scale: Scale, folder: Path) -> list[Path]:
             fontsize=10,
             loc="left",
         )
-        figures.label_points(axes, [(mega(r.flops_per_byte) or 0.0, r.bits_per_byte, r.tokenizer) for r in rows])
+        figures.draw_runs(axes, ours, theirs)
         return figures.save(drawn, folder, "fig3")
 
 

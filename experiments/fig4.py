@@ -29,15 +29,11 @@ def reduce(rows: list[Row], scale: Scale) -> Table:
 
 
 def draw(rows: list[Row], scale: Scale, folder: Path) -> list[Path]:
+    ours = [(row.ratio, row) for row in rows]
+    theirs = {name: [(ratio, bits) for _, bits, ratio in points] for name, points in paper.points().items()}
     with figures.figure() as (drawn, axes):
-        for name, points in paper.points().items():
-            colour, mark = figures.style_of(name)
-            _, y, x = zip(*points, strict=True)
-            axes.plot(x, y, mark + "-", color=colour, alpha=figures.PAPER_ALPHA, markersize=5, linewidth=1, zorder=1)
         front = pareto(rows)
         axes.plot([r.ratio for r in front], [r.bits_per_byte for r in front], "--", color="#444444", lw=1, zorder=1)
-        for row in rows:
-            figures.draw_point(axes, row.ratio, row)
         axes.set_xscale("log")
         axes.set_ylim(0.6, 8.4)
         axes.set_xticks([1, 2, 3, 4, 6, 8, 11], labels=["1", "2", "3", "4", "6", "8", "11"])
@@ -50,7 +46,7 @@ def draw(rows: list[Row], scale: Scale, folder: Path) -> list[Path]:
             fontsize=10,
             loc="left",
         )
-        figures.label_points(axes, [(row.ratio, row.bits_per_byte, row.tokenizer) for row in rows])
+        figures.draw_runs(axes, ours, theirs)
         return figures.save(drawn, folder, "fig4")
 
 

@@ -71,12 +71,24 @@ def save(drawn: Any, folder: Path, name: str) -> list[Path]:
     return made
 
 
-def draw_point(axes: Any, x: float, row: Row) -> None:
-    """A run's point, its tokenizer's uniform line above or below it, and the drop between them: what was learned."""
-    colour, mark = style_of(row.tokenizer)
-    axes.plot([x, x], [row.uniform, row.bits_per_byte], color=colour, linewidth=1, alpha=0.5, zorder=2)
-    axes.plot([x / 1.12, x * 1.12], [row.uniform] * 2, color=colour, linewidth=2, zorder=3)
-    axes.plot([x], [row.bits_per_byte], mark, color=colour, markersize=9, markeredgecolor="white", zorder=4)
+def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[tuple[float, float]]]) -> None:
+    """Our runs, (x, row) each, over the paper's points (x, bits/byte), drawn faintly.
+
+    A tokenizer's sizes are joined. The bar is its uniform line, and the drop from there to the point what was learned.
+    """
+    for name, pairs in paper.items():
+        colour, mark = style_of(name)
+        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, alpha=PAPER_ALPHA, ms=5, lw=1, zorder=1)
+    last: dict[str, tuple[float, float]] = {}
+    for x, row in points:
+        colour, mark = style_of(row.tokenizer)
+        if row.tokenizer in last:
+            axes.plot(*zip(last[row.tokenizer], (x, row.bits_per_byte), strict=True), color=colour, lw=1.4, zorder=2)
+        axes.plot([x, x], [row.uniform, row.bits_per_byte], color=colour, lw=1, alpha=0.4, zorder=2)
+        axes.plot([x / 1.12, x * 1.12], [row.uniform] * 2, color=colour, lw=2, zorder=3)
+        axes.plot([x], [row.bits_per_byte], mark, color=colour, ms=8, markeredgecolor="white", zorder=4)
+        last[row.tokenizer] = (x, row.bits_per_byte)
+    label_points(axes, [(*point, name) for name, point in last.items()])
 
 
 def label_points(axes: Any, points: list[tuple[float, float, str]]) -> None:

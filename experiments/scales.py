@@ -68,7 +68,7 @@ TINY = Scale(
     validation_bytes=1 << 23,
     measured_bytes=1 << 19,
     m1_training=replace(_M2_TINY, size="0.1m", steps=500, batch_size=32, learning_rate=4e-3, warmup_steps=40),
-    m2_trainings=(_M2_TINY,),
+    m2_trainings=(replace(_M2_TINY, size="0.1m"), _M2_TINY),
     vocabulary=4096,
     gzip=256,
     windows=((12, 4096), (24, 4096)),
