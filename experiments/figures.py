@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.patheffects import withStroke
 
 from equinfo.files import atomic_file
 from experiments.rows import Row
@@ -85,7 +86,7 @@ def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[
         if row.tokenizer in last:
             axes.plot(*zip(last[row.tokenizer], (x, row.bits_per_byte), strict=True), color=colour, lw=1.4, zorder=2)
         axes.plot([x, x], [row.uniform, row.bits_per_byte], color=colour, lw=1, alpha=0.4, zorder=2)
-        axes.plot([x / 1.12, x * 1.12], [row.uniform] * 2, color=colour, lw=2, zorder=3)
+        axes.plot([x], [row.uniform], "_", color=colour, ms=17, mew=2, zorder=3)
         axes.plot([x], [row.bits_per_byte], mark, color=colour, ms=8, markeredgecolor="white", zorder=4)
         last[row.tokenizer] = (x, row.bits_per_byte)
     label_points(axes, [(*point, name) for name, point in last.items()])
@@ -105,9 +106,11 @@ def label_points(axes: Any, points: list[tuple[float, float, str]]) -> None:
         axes.annotate(
             name,
             (x, y),
-            xytext=(9, shift),
+            xytext=(12, shift),
             textcoords="offset points",
             color=style_of(name)[0],
             fontsize=9,
             va="center",
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            zorder=5,
         )
