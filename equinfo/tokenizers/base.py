@@ -10,6 +10,7 @@ import numpy as np
 
 from equinfo.artifacts import Artifact, load_artifact
 from equinfo.errors import EquinfoError
+from equinfo.tokenizers.incremental import Decoder, Encoder, WholeDecoder, WholeEncoder
 
 NUM_SPECIAL = 3
 Text = bytes | bytearray | memoryview | str
@@ -116,10 +117,19 @@ class Tokenizer(ABC):
 
     def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
         """The bytes of each id stream, equal to `[self.decode(s) for s in streams]`."""
-        checked = [self._checked(ids) for ids in streams]
+        checked = [self.checked(ids) for ids in streams]
         return self._decode_batch(checked) if checked else []
 
-    def _checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+    def encoder(self) -> Encoder:
+        """For one document fed in pieces; see incremental.py."""
+        return WholeEncoder(self)
+
+    def decoder(self) -> Decoder:
+        """For one document's ids fed in pieces."""
+        return WholeDecoder(self)
+
+    def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """int64[n]. Raises EquinfoError for what is not a flat sequence of this tokenizer's codes."""
         array = np.asarray(ids)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise EquinfoError("ids must be a flat sequence of integers")
