@@ -5,8 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
+from equinfo.lm.cache import Cache, LayerCache
 from equinfo.lm.config import DecoderConfig
+
+Rotary = tuple[Tensor, Tensor]
 
 
 class Block(nn.Module):
@@ -26,29 +30,36 @@ class Block(nn.Module):
         self.down = nn.Linear(ff, d, bias=False)
         self.act = F.silu if config.activation == "silu" else F.relu
 
-    def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(self, x: Tensor, rotary: Rotary | None, cache: LayerCache | None = None) -> Tensor:
         """x: f32[batch, time, d_model]."""
-        x = x + self.attend(self.attn_norm(x), rotary)
+        x = x + self.attend(self.attn_norm(x), rotary, cache)
         h = self.mlp_norm(x)
         return x + self.down(self.act(self.gate(h)) * self.up(h))
 
-    def attend(self, h: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+    def attend(self, h: Tensor, rotary: Rotary | None, cache: LayerCache | None) -> Tensor:
         batch, time, _ = h.shape
         shape = (batch, time, self.config.n_heads, self.config.head_dim)
         q, k, v = (part(h).view(shape).transpose(1, 2) for part in (self.q, self.k, self.v))
         if rotary is not None:
-            out = F.scaled_dot_product_attention(rotate(q, *rotary), rotate(k, *rotary), v, is_causal=True)
+            q, k = rotate(q, *rotary), rotate(k, *rotary)
+        if cache is not None:
+            k, v = cache.extend(k, v)
+        if rotary is not None:
+            out = causal_attention(q, k, v)
         else:
             near = q @ self.rel.weight.to(q.dtype).T
-            out = (relative_flex if h.is_cuda else relative_attention)(q, k, v, near)
+            out = (relative_flex if h.is_cuda and cache is None else relative_attention)(q, k, v, near)
         return self.o(out.transpose(1, 2).reshape(batch, time, -1))
 
 
-def rotary_tables(config: DecoderConfig, time: int, device: Any) -> tuple[Tensor, Tensor]:
-    """cos and sin of position * base**(-2i / head_dim), for both halves of a head: f32[time, head_dim] each."""
+def rotary_tables(config: DecoderConfig, start: int, time: int, device: Any) -> Rotary:
+    """cos and sin of position * base**(-2i / head_dim), for both halves of a head: f32[time, head_dim] each.
+
+    position = start .. start + time - 1.
+    """
     half = config.head_dim // 2
     rates = config.rope_base ** (-torch.arange(half, device=device, dtype=torch.float64) / half)
-    angles = (torch.arange(time, device=device, dtype=torch.float64)[:, None] * rates).repeat(1, 2)
+    angles = (torch.arange(start, start + time, device=device, dtype=torch.float64)[:, None] * rates).repeat(1, 2)
     return angles.cos().float(), angles.sin().float()
 
 
@@ -58,15 +69,27 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return (x * cos + torch.cat([-b, a], dim=-1) * sin).to(x.dtype)
 
 
+def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold."""
+    if q.shape[2] == k.shape[2] or q.shape[2] == 1:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=steps_back(q, k) >= 0)
+
+
+def steps_back(q: Tensor, k: Tensor) -> Tensor:
+    """i64[queries, keys]: how many positions each key lies before each query; negative for later ones."""
+    keys = torch.arange(k.shape[2], device=q.device)
+    return keys[-q.shape[2] :, None] - keys[None, :]
+
+
 def relative_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
     """Causal attention with score (q_i . k_j + near[i, min(i - j, clip)]) / sqrt(head_dim), by SDPA with a bias.
 
-    q, k, v: [batch, heads, time, head_dim]; near: [batch, heads, time, clip + 1], q_i . relative term.
+    q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold; near: [batch, heads, time,
+    clip + 1], q_i . relative term.
     """
-    time = q.shape[2]
-    steps = torch.arange(time, device=q.device)
-    back = steps[:, None] - steps[None, :]
-    bias = near.gather(3, back.clamp(0, near.shape[3] - 1).expand(*near.shape[:2], time, time))
+    back = steps_back(q, k)
+    bias = near.gather(3, back.clamp(0, near.shape[3] - 1).expand(*near.shape[:2], *back.shape))
     bias = (bias * q.shape[3] ** -0.5).masked_fill(back < 0, float("-inf"))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
@@ -86,7 +109,12 @@ def relative_flex(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """ids -> hidden states; `head_weight` turns those into logits (the loss does that in chunks)."""
+    """ids -> hidden states; `head_weight` turns those into logits (the loss does that in chunks).
+
+    checkpoint_blocks: in training, keep only each block's input and compute the rest again in the backward pass.
+    """
+
+    checkpoint_blocks = False
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -116,14 +144,22 @@ class Decoder(nn.Module):
             weight.data.copy_(torch.randn(weight.shape, generator=generator) * deviation)
         return self
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """ids: i64[batch, time] -> hidden states after the last norm, [batch, time, d_model]."""
+    def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        """ids: i64[batch, time] -> hidden states after the last norm, [batch, time, d_model].
+
+        With a cache the ids follow those it has seen, and it takes them in.
+        """
         x = self.embed(ids)
-        rotary = rotary_tables(self.config, ids.shape[1], ids.device) if self.config.position == "rope" else None
-        for block in self.blocks:
-            x = block(x, rotary)
+        start = cache.length if cache else 0
+        rotary = rotary_tables(self.config, start, ids.shape[1], ids.device) if self.config.position == "rope" else None
+        for number, block in enumerate(self.blocks):
+            layer = cache.layers[number] if cache else None
+            if self.checkpoint_blocks and self.training and layer is None:
+                x = checkpoint(block, x, rotary, use_reentrant=False)
+            else:
+                x = block(x, rotary, layer)
         return self.norm(x)
 
-    def logits(self, ids: Tensor) -> Tensor:
+    def logits(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """f32[batch, time, vocab_size]: for a look at few ids; training uses the chunked loss."""
-        return F.linear(self(ids), self.head_weight).float()
+        return F.linear(self(ids, cache), self.head_weight).float()

@@ -128,6 +128,17 @@ class Tokenizer(ABC):
         """For one document's ids fed in pieces."""
         return WholeDecoder(self)
 
+    def allowed(self, ids: np.ndarray) -> np.ndarray | None:
+        """The codes that may follow `ids` so that the stream still decodes: bool[code_size], or None for all of them.
+
+        Streams of which only the whole decodes (AC, GZip) cannot say: all.
+        """
+        return None
+
+    def may_end(self, ids: np.ndarray) -> bool:
+        """Whether `ids` could be a whole document as far as windows and characters go."""
+        return self.unit is None or len(ids) % self.unit == 0
+
     def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         """int64[n]. Raises EquinfoError for what is not a flat sequence of this tokenizer's codes."""
         array = np.asarray(ids)

@@ -1,8 +1,11 @@
 """What the subword tokenizers share: text must be UTF-8, and every code stands for fixed bytes."""
 
+from functools import cached_property
+
 import numpy as np
 
 from equinfo.errors import EquinfoError
+from equinfo.tokenizers import utf8
 from equinfo.tokenizers.base import Tokenizer
 
 
@@ -25,6 +28,20 @@ class SubwordTokenizer(Tokenizer):
 
     pieces: list[bytes]
     unit = 1
+
+    def allowed(self, ids: np.ndarray) -> np.ndarray | None:
+        """The pieces that go on where the last character stands."""
+        return self._fitting[self._utf8_state(ids)]
+
+    def may_end(self, ids: np.ndarray) -> bool:
+        return self._utf8_state(ids) == utf8.START
+
+    @cached_property
+    def _fitting(self) -> np.ndarray:
+        return utf8.fitting(self.pieces)
+
+    def _utf8_state(self, ids: np.ndarray) -> int:
+        return utf8.state_at_end(b"".join(self.pieces[i] for i in ids[-utf8.LONGEST + 1 :]))
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
         return [self._decode(ids, number) for number, ids in enumerate(streams)]

@@ -1,0 +1,179 @@
+"""Text from text: where a tokenizer and an M2 meet."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.base import Text, Tokenizer, as_bytes
+from equinfo.tokenizers.incremental import TextDecoder
+from equinfo.tokenizers.registry import load
+
+if TYPE_CHECKING:
+    from equinfo.lm.decoder import Decoder
+
+
+@dataclass
+class Generation:
+    """One sample: its ids (the prompt's first) and the text after the prompt.
+
+    ended: "eos" where the model ended the document, "length" at max_ids, "refused" where the ids stopped decoding
+    (possible only for streams whose ids have no bytes of their own).
+    """
+
+    text: str = ""
+    ids: list[int] = field(default_factory=list)
+    ended: str = ""
+
+
+def generate(
+    lm: "Decoder | Path | str",
+    tokenizer: Tokenizer | Path | str,
+    prompt: Text | list[Text] = "",
+    *,
+    context: int | None = None,
+    max_ids: int = 256,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    samples: int = 1,
+) -> list[Generation]:
+    """Continue texts with a language model over a tokenizer's ids, with cached keys and values.
+
+    lm: a decoder, or the folder of its training. tokenizer: the one it was trained with (an object, name or folder).
+    prompt: one text or several. context: ids a sequence; by default what the folder says. max_ids: to draw for each.
+    temperature (0: greedy), top_k (0: all), top_p, seed: see lm/sample.py. samples: of each prompt. Only ids that
+    decode are drawn: subwords break no UTF-8 character, and no window stays unfinished unless max_ids cuts it.
+
+    Returns samples of the first prompt, then of the next. The same seed gives the same texts, whatever else is in the
+    batch. Raises EquinfoError where LM and tokenizer do not fit.
+    """
+    prompts = prompt if isinstance(prompt, list) else [prompt]
+    rows = [one for one in prompts for _ in range(samples)]
+    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    run = _Run(lm, tokenizer, rows, context, max_ids, options)
+    for _ in run.steps():
+        pass
+    return run.results
+
+
+def stream(
+    lm: "Decoder | Path | str", tokenizer: Tokenizer | Path | str, prompt: Text = "", **options: int | float | None
+) -> Iterator[str]:
+    """As `generate` for one sample, yielding text as soon as it is certain: no character is ever cut."""
+    context, max_ids = options.pop("context", None), options.pop("max_ids", 256)
+    run = _Run(lm, tokenizer, [prompt], context, max_ids, options)  # type: ignore[arg-type]
+    for pieces in run.steps():
+        if pieces[0]:
+            yield pieces[0]
+
+
+class _Run:
+    """Rows under way; `results` grows step by step."""
+
+    def __init__(
+        self,
+        lm: "Decoder | Path | str",
+        tokenizer: Tokenizer | Path | str,
+        prompts: list[Text],
+        context: int | None,
+        max_ids: int,
+        options: dict,
+    ) -> None:
+        from equinfo.lm.sample import Sampling
+
+        if max_ids < 1:
+            raise EquinfoError(f"max_ids is {max_ids}: it must be at least 1")
+        if not prompts:
+            raise EquinfoError("there is no prompt and no sample to make")
+        self.tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
+        self.model, self.context = _loaded(lm, context)
+        if self.model.config.vocab_size != self.tokenizer.vocab_size:
+            raise EquinfoError(
+                f"the LM has {self.model.config.vocab_size} ids and {self.tokenizer.name} {self.tokenizer.vocab_size}: "
+                "name the tokenizer it was trained with"
+            )
+        self.sampling, self.max_ids = Sampling(**options), max_ids
+        self.rows = [_Row(self.tokenizer, as_bytes(prompt)) for prompt in prompts]
+
+    @property
+    def results(self) -> list[Generation]:
+        return [row.result for row in self.rows]
+
+    def steps(self) -> Iterator[list[str]]:
+        """Each step's new text of every row."""
+        from equinfo.lm.sample import sample
+
+        drawn = sample(
+            self.model,
+            [np.array(row.result.ids, dtype=np.int64) for row in self.rows],
+            bos_id=self.tokenizer.bos_id,
+            context=self.context,
+            sampling=self.sampling,
+            mask=lambda number: self.rows[number].mask(),
+        )
+        while not all(row.result.ended for row in self.rows):
+            yield [row.take(int(i), self.max_ids) for row, i in zip(self.rows, next(drawn), strict=True)]
+
+
+class _Row:
+    """One sample: what it has drawn and what that means."""
+
+    def __init__(self, tokenizer: Tokenizer, prompt: bytes) -> None:
+        self.tokenizer, self.decoder = tokenizer, TextDecoder(tokenizer)
+        # A stream that only decodes whole ends itself: its prompt is what is certain without an end.
+        ids = tokenizer.encode(prompt) if tokenizer.unit is not None else tokenizer.encoder().feed(prompt)
+        self.result = Generation(ids=[int(i) for i in ids])
+        self.hidden = len(prompt.decode("utf-8", "replace")) - len(self.decoder.feed(ids))  # of the prompt, yet to come
+        self.drawn = 0
+
+    def mask(self) -> np.ndarray:
+        """bool[vocab_size]: codes that still decode, and EOS where the document may end; never PAD or BOS."""
+        ids = np.array(self.result.ids, dtype=np.int64)
+        mask = np.zeros(self.tokenizer.vocab_size, dtype=np.bool_)
+        allowed = self.tokenizer.allowed(ids)
+        mask[: self.tokenizer.code_size] = True if allowed is None else allowed
+        mask[self.tokenizer.eos_id] = self.tokenizer.may_end(ids)
+        return mask
+
+    def take(self, drawn: int, max_ids: int) -> str:
+        """Note a drawn id (-1: none); the text that it made certain."""
+        if drawn < 0 or self.result.ended:
+            return ""
+        self.drawn += 1
+        try:
+            if drawn == self.tokenizer.eos_id:
+                self.result.ended = "eos"
+                return self._shown(self.decoder.finish())
+            self.result.ids.append(drawn)
+            text = self._shown(self.decoder.feed([drawn]))
+        except EquinfoError:
+            self.result.ended = "refused"
+            return ""
+        if self.drawn == max_ids:
+            self.result.ended = "length"
+        return text
+
+    def _shown(self, text: str) -> str:
+        """What of newly decoded text lies beyond the prompt."""
+        kept = text[self.hidden :] if self.hidden > 0 else text
+        self.hidden -= min(len(text), max(self.hidden, 0))
+        self.result.text += kept
+        return kept
+
+
+def _loaded(lm: "Decoder | Path | str", context: int | None) -> tuple["Decoder", int]:
+    from equinfo.lm.decoder import Decoder
+    from equinfo.lm.train import load_model, load_train_config
+
+    if not isinstance(lm, Decoder):
+        return load_model(lm), context or load_train_config(lm).context
+    if context is None:
+        raise EquinfoError(
+            "a decoder without its training folder needs `context`, the ids a sequence it was trained on"
+        )
+    return lm.eval(), context

@@ -1,0 +1,39 @@
+"""Keys and values of what a decoder has seen, so that a step costs one position and not all of them."""
+
+import torch
+from torch import Tensor
+
+from equinfo.lm.config import DecoderConfig
+
+
+class LayerCache:
+    """One layer's keys and values: f32[batch, heads, capacity, head_dim], filled up to `length`."""
+
+    def __init__(self, shape: tuple[int, int, int, int], device: torch.device | str) -> None:
+        self.keys, self.values = torch.empty(shape, device=device), torch.empty(shape, device=device)
+        self.length = 0
+
+    def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Take in [batch, heads, time, head_dim] each; all there is now."""
+        end = self.length + keys.shape[2]
+        self.keys[:, :, self.length : end], self.values[:, :, self.length : end] = keys, values
+        self.length = end
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
+class Cache:
+    """A cache for `batch` sequences of at most `capacity` ids, all of one length."""
+
+    def __init__(self, config: DecoderConfig, batch: int, capacity: int, device: torch.device | str = "cpu") -> None:
+        shape = (batch, config.n_heads, capacity, config.head_dim)
+        self.capacity = capacity
+        self.layers = [LayerCache(shape, device) for _ in range(config.n_layers)]
+
+    @property
+    def length(self) -> int:
+        return self.layers[0].length
+
+    def clear(self) -> None:
+        """Forget everything seen."""
+        for layer in self.layers:
+            layer.length = 0

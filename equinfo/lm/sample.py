@@ -1,0 +1,93 @@
+"""Sampling: ids after ids from a decoder, many sequences in step, each position computed once."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equinfo.errors import EquinfoError
+from equinfo.lm.cache import Cache
+from equinfo.lm.decoder import Decoder
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an id is drawn: temperature (0: the likeliest), then the top_k likeliest (0: all), then the fewest whose
+    shares sum to top_p."""
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise EquinfoError(f"temperature is {self.temperature}: it must be 0 or more")
+        if self.top_k < 0:
+            raise EquinfoError(f"top_k is {self.top_k}: it must be 0 (all) or more")
+        if not 0 < self.top_p <= 1:
+            raise EquinfoError(f"top_p is {self.top_p}: it must be above 0 and at most 1")
+
+
+def shares(logits: Tensor, sampling: Sampling) -> Tensor:
+    """The distribution that `sampling` draws from: f32[vocab], from f32[vocab] logits (-inf: never)."""
+    if sampling.temperature == 0:
+        return torch.nn.functional.one_hot(logits.argmax(), len(logits)).float()
+    p = (logits / sampling.temperature).softmax(-1)
+    if sampling.top_k and sampling.top_k < len(p):
+        kept = torch.zeros_like(p).index_fill(0, p.topk(sampling.top_k).indices, 1)
+        p = p * kept / (p * kept).sum()
+    if sampling.top_p < 1:
+        ordered, order = p.sort(descending=True, stable=True)
+        before = ordered.cumsum(0) - ordered
+        p = p * torch.zeros_like(p).index_fill(0, order[before < sampling.top_p], 1)
+    return p / p.sum()
+
+
+@torch.no_grad()
+def sample(
+    model: Decoder,
+    prompts: list[np.ndarray],
+    *,
+    bos_id: int,
+    context: int,
+    sampling: Sampling,
+    mask: Callable[[int], np.ndarray | None] = lambda row: None,
+) -> Iterator[np.ndarray]:
+    """Each step's ids, int64[len(prompts)], without end: -1 for rows whose prompt is not through yet.
+
+    prompts: integers[n] each, n may differ. context: ids a sequence, BOS included, as in training; when it is full, a
+    new one begins with the last half. mask(row): bool[vocab], what row may draw (asked when it draws). Row r draws from
+    a generator of its own, seeded by (seed, r), so a row's ids do not depend on the other rows.
+    """
+    device = model.embed.weight.device
+    cache = Cache(model.config, len(prompts), context, device)
+    generators = [torch.Generator().manual_seed(_row_seed(sampling.seed, row)) for row in range(len(prompts))]
+    rows = [prompt.tolist() for prompt in prompts]
+    begin = seen = 0  # the current sequence is BOS and the ids from `begin` on; those before `seen` are in the cache
+    upto = min(len(row) for row in rows)
+    while True:
+        if 1 + upto - begin > context:
+            begin = upto - context // 2
+            cache.clear()
+        inputs = [row[seen:upto] if cache.length else [bos_id, *row[begin:upto]] for row in rows]
+        logits = model.logits(torch.tensor(inputs, device=device), cache)[:, -1].cpu()
+        drawn = np.full(len(rows), -1, dtype=np.int64)
+        for number, row in enumerate(rows):
+            if len(row) == upto:
+                drawn[number] = _draw(logits[number], mask(number), sampling, generators[number])
+                row.append(int(drawn[number]))
+        seen, upto = upto, upto + 1
+        yield drawn
+
+
+def _row_seed(seed: int, row: int) -> int:
+    return int(np.random.SeedSequence((seed, row)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _draw(logits: Tensor, allowed: np.ndarray | None, sampling: Sampling, generator: torch.Generator) -> int:
+    if allowed is not None:
+        logits = logits.masked_fill(~torch.from_numpy(allowed), float("-inf"))
+    return int(torch.multinomial(shares(logits, sampling), 1, generator=generator))
