@@ -3,12 +3,12 @@
 #   make test           the test suite
 #   make lint           ruff and mypy
 #   make bench          speed, peers side by side in one run
-#   make table1 ...     one table or figure: table1 table2 table3 table12 fig3 fig4; SCALE=tiny
+#   make table1 ...     one table or figure: table1 table2 table3 table12 fig3 fig4 sweep seeds; SCALE=tiny
 SHELL := /bin/bash
 PYTHON ?= python3
 SCALE ?= tiny
 BIN := .venv/bin
-EXPERIMENTS := table1 table2 table3 table12 fig3 fig4
+EXPERIMENTS := table1 table2 table3 table12 fig3 fig4 sweep seeds
 
 .PHONY: setup demo test lint bench clean $(EXPERIMENTS)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from equinfo.errors import EquinfoError
-from experiments import fig3, fig4, table1, table2, table3, table12
+from experiments import fig3, fig4, seeds, sweep, table1, table2, table3, table12
 from experiments.experiment import Experiment
 from experiments.recipes import Recipe
 from experiments.rows import Rows
@@ -11,7 +11,7 @@ from experiments.runner import Runner, say
 from experiments.scales import scale as find_scale
 
 EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT for module in (table1, table2, table3, table12, fig3, fig4)
+    module.EXPERIMENT.name: module.EXPERIMENT for module in (table1, table2, table3, table12, fig3, fig4, sweep, seeds)
 }
 
 
@@ -42,7 +42,7 @@ def demo(scale_name: str, results: Path, work: Path) -> None:
     recipes: list[Recipe] = [scale.m1, *scale.measured_streams, *scale.lms]
     Runner(scale.name, rows, work).run(recipes)
     folder = results / scale.name
-    for e in EXPERIMENTS.values():
+    for e in (e for e in EXPERIMENTS.values() if set(e.recipes(scale)) <= set(recipes)):
         e.output(rows.all_done(e.recipes(scale)), scale, folder)
     table = EXPERIMENTS["fig3"].reduce(rows.all_done(scale.lms), scale)
     print(f"\n{table.title}\n{table.text()}\n\n{table.note}")

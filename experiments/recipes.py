@@ -1,6 +1,7 @@
 """Recipes: frozen values that say all that decides a number. A recipe's key is the hash of its content."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -82,3 +83,29 @@ class LM(Recipe):
 
     stream: Stream
     training: Training
+
+
+RESEED = 1000
+ATTEMPTS = 3
+
+
+def attempts(recipe: Recipe) -> list[Recipe]:
+    """The recipe and, for an M2, what is run where it fails: the same with other seeds, as in the paper (D.1)."""
+    if not isinstance(recipe, LM):
+        return [recipe]
+    return [with_training(recipe, seed=recipe.training.seed + RESEED * number) for number in range(ATTEMPTS)]
+
+
+def with_training(recipe: LM, **changes: Any) -> LM:
+    """The recipe with some of its training's fields changed."""
+    return replace(recipe, training=replace(recipe.training, **changes))
+
+
+def seeds(recipe: LM, count: int) -> list[LM]:
+    """The recipe with its own seed and the next ones: `count` in all."""
+    return [with_training(recipe, seed=recipe.training.seed + number) for number in range(count)]
+
+
+def sweep(recipe: LM, learning_rates: Sequence[float]) -> list[LM]:
+    """The recipe at each learning rate. To choose among them compare rows' `last_nats`, not what is reported."""
+    return [with_training(recipe, learning_rate=rate) for rate in learning_rates]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from equinfo.errors import EquinfoError
-from experiments.recipes import RECIPE_VERSION, Recipe
+from experiments.recipes import RECIPE_VERSION, Recipe, attempts
 
 PACKAGES = ("equinfo", "numpy", "numba", "torch", "tokenizers", "sentencepiece", "deflate")
 
@@ -27,7 +27,8 @@ class Row:
 
     type: "M1", "Stream" or "LM" (its recipe's). num_tokens: codes in the validation text, without EOS; num_bytes:
     the bytes of that text; sum_nats: of an M1 or LM over it; unigram_nats: of a model that gives each code its
-    smoothed training frequency. flops_per_byte as the paper counts it; flops_per_byte_exact: every product.
+    smoothed training frequency; last_nats: a training token's mean over the last tenth of the steps. flops_per_byte as
+    the paper counts it; flops_per_byte_exact: every product.
     """
 
     type: str
@@ -41,6 +42,7 @@ class Row:
     num_bytes: int = 0
     sum_nats: float | None = None
     unigram_nats: float | None = None
+    last_nats: float | None = None
     train_tokens: int = 0
     train_bytes: int = 0
     trained_tokens: int = 0
@@ -160,9 +162,19 @@ class Rows:
         self.by_key[row.key] = row
 
     def done(self, recipe: Recipe) -> Row | None:
-        """The finished row of a recipe, if there is one."""
-        row = self.by_key.get(recipe.key)
-        return row if row is not None and row.status == "done" else None
+        """The finished row of a recipe, if there is one: its own, or that of a later attempt where it failed."""
+        for attempt in attempts(recipe):
+            row = self.by_key.get(attempt.key)
+            if row is None or row.status == "done":
+                return row
+        return None
+
+    def next_attempt(self, recipe: Recipe) -> Recipe | None:
+        """What to run for a recipe: the first attempt without a row; None where one is done or all have failed."""
+        rows = [(attempt, self.by_key.get(attempt.key)) for attempt in attempts(recipe)]
+        if any(row is not None and row.status == "done" for _, row in rows):
+            return None
+        return next((attempt for attempt, row in rows if row is None), None)
 
     def all_done(self, recipes: Iterable[Recipe]) -> list[Row]:
         """The finished rows of `recipes`, in their order; missing ones are left out."""

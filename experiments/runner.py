@@ -4,6 +4,7 @@ Everything that a run makes lives in `runs/` under its recipe's key, so equal pa
 a tokenizer (an artefact folder), a token stream, an LM's training folder.
 """
 
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -30,12 +31,13 @@ class Runner:
 
     def run(self, recipes: Sequence[Recipe]) -> list[Row]:
         """The rows of `recipes`, running those that have none yet."""
-        waiting = [recipe for recipe in recipes if self.rows.done(recipe) is None]
+        waiting = [recipe for recipe in recipes if self.rows.next_attempt(recipe) is not None]
         if self.rows.foreign:
             say(f"ignored rows of another recipe version: {', '.join(self.rows.foreign)}")
         say(f"{len(recipes)} runs: {len(recipes) - len(waiting)} done, {len(waiting)} to do")
         for number, recipe in enumerate(waiting, 1):
-            self._run_one(recipe, f"[{number}/{len(waiting)}]")
+            while (attempt := self.rows.next_attempt(recipe)) is not None:
+                self._run_one(attempt, f"[{number}/{len(waiting)}]")
         return self.rows.all_done(recipes)
 
     def _run_one(self, recipe: Recipe, label: str) -> None:
@@ -159,6 +161,7 @@ class Runner:
         ratio = validation.ratio
         return fields | {
             "sum_nats": measured.sum_nats,
+            "last_nats": last_nats(folder),
             "flops_per_byte": flops.flops_per_byte(config.model, ratio, tokenizer.m1_parameters),
             "flops_per_byte_exact": flops.flops_per_byte_exact(config.model, ratio, config.context)
             + self._m1_flops(recipe.stream.tokens),
@@ -173,6 +176,12 @@ class Runner:
 
         config = load_train_config(self.work / "m1" / tokens.m1.key)
         return flops.flops_per_byte_exact(config.model, 1.0, config.context)
+
+
+def last_nats(folder: Path) -> float:
+    """Mean training loss of the last tenth of a training's steps, nats a token."""
+    losses = [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return float(np.mean(losses[-max(len(losses) // 10, 1) :]))
 
 
 def training_options(training: Training) -> dict[str, Any]:

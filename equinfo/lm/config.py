@@ -91,7 +91,9 @@ class OptimizerConfig:
 class TrainConfig:
     """One training: `steps` steps of `batch_size` sequences of `context` ids, in `micro_batches` equal parts each.
 
-    bos_id begins every sequence. precision: of the products; weights, sums and losses stay float32.
+    bos_id begins every sequence. precision: of the products; weights, sums and losses stay float32. checkpoint_blocks:
+    compute activations again in the backward pass instead of keeping them (same numbers, less memory, a third more
+    work). compile: torch.compile the model (other rounding; pays on GPUs and in long runs).
     """
 
     model: DecoderConfig
@@ -103,6 +105,8 @@ class TrainConfig:
     micro_batches: int = 1
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
+    checkpoint_blocks: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         numbers = {"steps": self.steps, "batch_size": self.batch_size, "context": self.context}

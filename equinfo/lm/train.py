@@ -11,8 +11,8 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,13 +28,15 @@ from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import cross_entropy
 from equinfo.lm.optimize import learning_rate, make_optimizer
 from equinfo.lm.sequences import Sequences
+from equinfo.lm.watch import Watch
 
 CHECKPOINT_SECONDS = 30.0
+Board = Callable[[dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """status: "done", or "diverged" where the loss was no longer a number.
+    """status: "done", or what `Watch` saw: "diverged" or "collapsed".
 
     steps taken; loss: nats a token of the last step; seconds of training, those before a resumption included.
     """
@@ -53,12 +55,14 @@ def train(
     progress: str | bool = False,
     device: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    tensorboard: bool = False,
 ) -> TrainResult:
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint, or return what is finished.
 
     ids: uint16 or uint32[n], each below the vocabulary's size. progress: the bar's label, False for none. device: CUDA
-    if there is one. checkpoint_seconds: time between checkpoints; 0 for one after every step. Raises EquinfoError for a
-    stream that does not fit the model or is shorter than a sequence, and for a folder of another training.
+    if there is one. checkpoint_seconds: time between checkpoints; 0 for one after every step. tensorboard: write the
+    metrics to out/tensorboard as well. Raises EquinfoError for a stream that does not fit the model or is shorter than
+    a sequence, and for a folder of another training.
     """
     if len(ids) and int(ids.max()) >= config.model.vocab_size:
         raise EquinfoError(f"id {int(ids.max())} is beyond the model's vocabulary of {config.model.vocab_size}")
@@ -68,7 +72,8 @@ def train(
     if (out / "weights").exists():
         return TrainResult(**_checked(_finished(out), identity, out).config["result"])
     run = _Run(config, identity, out, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
-    return run.train(sequences, progress, checkpoint_seconds)
+    with run.board(tensorboard) as board:
+        return run.train(sequences, progress, checkpoint_seconds, board)
 
 
 def load_train_config(folder: Path | str) -> TrainConfig:
@@ -102,31 +107,44 @@ def _checked(artifact: Artifact, identity: dict[str, Any], out: Path) -> Artifac
     return artifact
 
 
+def exact_products() -> None:
+    """On CUDA: float32 products are float32 (no TF32), and bfloat16 ones are summed in float32."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
 class _Run:
     """A training under way: weights, optimiser state, step."""
 
     def __init__(self, config: TrainConfig, identity: dict[str, Any], out: Path, device: torch.device) -> None:
         self.config, self.identity, self.out, self.device = config, identity, out, device
+        exact_products()
         self.model = Decoder(config.model).initialise(config.seed).to(device)
+        self.model.checkpoint_blocks = config.checkpoint_blocks
+        self.hidden = torch.compile(self.model) if config.compile else self.model
         self.optimizer = make_optimizer(config.optimizer, self.model)
         self.step, self.seconds, self.loss = 0, 0.0, math.nan
         checkpoints = sorted(out.glob("checkpoint-*"))
         if checkpoints:
             self._restore(_checked(load_artifact(checkpoints[-1]), identity, out))
 
-    def train(self, sequences: Sequences, progress: str | bool, checkpoint_seconds: float) -> TrainResult:
+    def train(self, sequences: Sequences, progress: str | bool, checkpoint_seconds: float, board: Board) -> TrainResult:
         begun = saved = time.monotonic()
         earlier = self.seconds
+        watch = self._watch()
         with self._open_metrics() as metrics, self._open_bar(progress) as bar:
             while self.step < self.config.steps:
                 values = self._take_step(sequences)
                 now = time.monotonic()
                 self.seconds = earlier + now - begun
                 metrics.write(json.dumps({**values, "seconds": round(self.seconds, 3)}) + "\n")
+                board(values)
                 bar.update()
                 bar.set_postfix_str(f"{self.loss:.3f} nats/token", refresh=False)
-                if not math.isfinite(self.loss):
-                    return TrainResult("diverged", self.step, self.loss, self.seconds)
+                failure = watch.see(self.loss)
+                if failure:
+                    return TrainResult(failure, self.step, self.loss, self.seconds)
                 if now - saved >= checkpoint_seconds and self.step < self.config.steps:
                     metrics.flush()
                     self._save_checkpoint()
@@ -156,13 +174,33 @@ class _Run:
         x, y = (torch.from_numpy(part).to(self.device) for part in (inputs, targets))
         low = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16) if low else nullcontext():
-            hidden = self.model(x).flatten(0, 1)
+            hidden = self.hidden(x).flatten(0, 1)
         hidden = hidden.to(torch.bfloat16) if low else hidden
         loss, nats = cross_entropy(hidden, self.model.head_weight, y.flatten(), self.config.optimizer.z_loss)
         (loss / (self.config.batch_size * self.config.context)).backward()
         return nats
 
+    def _watch(self) -> Watch:
+        """A watch that has seen the steps before the checkpoint."""
+        watch = Watch(self.config.model.vocab_size, self.config.steps)
+        for line in self._kept_metrics():
+            watch.see(json.loads(line)["loss"])
+        return watch
+
     # -- what is on disk ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def board(self, wanted: bool) -> Iterator[Board]:
+        """Takes a step's metrics to TensorBoard, if wanted; steps after the checkpoint are purged first."""
+        if not wanted:
+            yield lambda values: None
+            return
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise EquinfoError("TensorBoard is not installed: pip install 'equinfo[tensorboard]'") from error
+        with SummaryWriter(str(self.out / "tensorboard"), purge_step=self.step + 1) as writer:
+            yield lambda values: [writer.add_scalar(k, v, values["step"]) for k, v in values.items() if k != "step"]
 
     def _open_bar(self, progress: str | bool) -> tqdm:
         label = progress if isinstance(progress, str) else None
@@ -171,11 +209,17 @@ class _Run:
 
     def _open_metrics(self) -> TextIO:
         """metrics.jsonl, cut back to the steps that the checkpoint holds."""
-        path = self.out / "metrics.jsonl"
         self.out.mkdir(parents=True, exist_ok=True)
-        kept = path.read_text().splitlines(keepends=True)[: self.step] if path.exists() else []
-        path.write_text("".join(kept))
-        return path.open("a")
+        kept = self._kept_metrics()
+        self._metrics.write_text("".join(kept))
+        return self._metrics.open("a")
+
+    @property
+    def _metrics(self) -> Path:
+        return self.out / "metrics.jsonl"
+
+    def _kept_metrics(self) -> list[str]:
+        return self._metrics.read_text().splitlines(keepends=True)[: self.step] if self._metrics.exists() else []
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from equinfo.errors import EquinfoError
-from experiments import catalogue, runner
+from experiments import catalogue, runner, seeds, sweep
 from experiments.catalogue import EXPERIMENTS
+from experiments.recipes import attempts, with_training
 from experiments.rows import Rows
 from experiments.runner import Runner, unigram_nats
 
@@ -18,6 +19,7 @@ def finished(micro, tmp_path_factory):
     """(scale, folder with results/ and runs/) after everything has run once."""
     folder = tmp_path_factory.mktemp("finished")
     recipes = [micro.m1, *micro.measured_streams, *micro.lms]
+    recipes += [recipe for e in (sweep, seeds) for recipe in e.recipes(micro)]
     Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").run(recipes)
     return micro, folder
 
@@ -70,8 +72,29 @@ def test_a_run_that_diverges_leaves_a_row_without_numbers(micro, tmp_path):
     hopeless = replace(recipe, training=replace(recipe.training, learning_rate=1e38, warmup_steps=1))
     rows = Rows(tmp_path / "rows.jsonl")
     assert Runner(micro.name, rows, tmp_path / "runs").run([hopeless]) == []
-    row = rows.by_key[hopeless.key]
-    assert (row.status, row.sum_nats) == ("diverged", None)
+    assert rows.done(hopeless) is None
+    seeds = [rows.by_key[attempt.key].seed for attempt in attempts(hopeless)]
+    assert seeds == [0, 1000, 2000]
+    assert {(row.status, row.sum_nats) for row in rows.by_key.values()} == {("diverged", None)}
+    assert Runner(micro.name, rows, tmp_path / "runs").run([hopeless]) == []
+    assert len(rows.by_key) == 3
+
+
+def test_a_failed_run_is_re_seeded_once_and_its_row_stands_for_the_recipe(micro, finished, monkeypatch):
+    _, folder = finished
+    recipe = with_training(micro.lms[0], steps=5)
+    real = Runner._train
+
+    def failing(self, training, *arguments):
+        result = real(self, training, *arguments)
+        return result if training.seed else result | {"status": "collapsed"}
+
+    monkeypatch.setattr(Runner, "_train", failing)
+    rows = Rows(folder / "rows.jsonl")
+    (row,) = Runner(micro.name, rows, folder / "runs").run([recipe])
+    assert (row.seed, row.status) == (1000, "done")
+    assert Rows(rows.path).done(recipe) == row
+    assert Rows(rows.path).by_key[recipe.key].status == "collapsed"
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -85,7 +108,8 @@ def test_every_experiment_draws_from_rows_alone(finished, tmp_path, name):
     assert all(path.stat().st_size > 100 for path in made)
     with (tmp_path / f"{name}.csv").open() as file:
         lines = list(csv.reader(file))
-    assert len(lines) == len(rows) + 1
+    assert len(lines) == len(table.rows) + 1
+    assert len(lines) == len(rows) + 1 or name == "seeds"
     assert all(len(line) == len(table.columns) for line in lines)
     assert table.title in (tmp_path / f"{name}.md").read_text()
 

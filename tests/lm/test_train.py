@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,3 +128,27 @@ def test_a_diverged_run_says_so_and_leaves_no_weights(tmp_path):
 def test_ids_beyond_the_vocabulary_are_refused(tmp_path):
     with pytest.raises(EquinfoError, match="id 257 is beyond"):
         train(config_of(), np.array([257] * 100, dtype=np.uint16), tmp_path)
+
+
+def test_checkpointed_blocks_give_the_same_numbers(tmp_path):
+    plain = train(config_of(), IDS, tmp_path / "plain")
+    saved = train(config_of(checkpoint_blocks=True), IDS, tmp_path / "saved")
+    assert saved.loss == plain.loss
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_model_learns_alike(tmp_path):
+    plain = train(config_of(steps=5), IDS, tmp_path / "plain")
+    compiled = train(config_of(steps=5, compile=True), IDS, tmp_path / "compiled")
+    assert compiled.loss == pytest.approx(plain.loss, abs=1e-3)
+    assert set(load_model(tmp_path / "compiled").state_dict()) == set(load_model(tmp_path / "plain").state_dict())
+
+
+def test_metrics_go_to_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(config_of(), IDS, tmp_path, tensorboard=True)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert {"loss", "learning_rate", "gradient_norm"} <= set(events.Tags()["scalars"])
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(losses(tmp_path), rel=1e-6)
