@@ -27,6 +27,7 @@ class Cache:
     def __init__(self, config: DecoderConfig, batch: int, capacity: int, device: torch.device | str = "cpu") -> None:
         shape = (batch, config.n_heads, capacity, config.head_dim)
         self.capacity = capacity
+        self.rotary: tuple[Tensor, Tensor] | None = None
         self.layers = [LayerCache(shape, device) for _ in range(config.n_layers)]
 
     @property

@@ -52,14 +52,11 @@ class Block(nn.Module):
         return self.o(out.transpose(1, 2).reshape(batch, time, -1))
 
 
-def rotary_tables(config: DecoderConfig, start: int, time: int, device: Any) -> Rotary:
-    """cos and sin of position * base**(-2i / head_dim), for both halves of a head: f32[time, head_dim] each.
-
-    position = start .. start + time - 1.
-    """
+def rotary_tables(config: DecoderConfig, time: int, device: Any) -> Rotary:
+    """cos and sin of position * base**(-2i / head_dim), for both halves of a head: f32[time, head_dim] each."""
     half = config.head_dim // 2
     rates = config.rope_base ** (-torch.arange(half, device=device, dtype=torch.float64) / half)
-    angles = (torch.arange(start, start + time, device=device, dtype=torch.float64)[:, None] * rates).repeat(1, 2)
+    angles = (torch.arange(time, device=device, dtype=torch.float64)[:, None] * rates).repeat(1, 2)
     return angles.cos().float(), angles.sin().float()
 
 
@@ -150,8 +147,7 @@ class Decoder(nn.Module):
         With a cache the ids follow those it has seen, and it takes them in.
         """
         x = self.embed(ids)
-        start = cache.length if cache else 0
-        rotary = rotary_tables(self.config, start, ids.shape[1], ids.device) if self.config.position == "rope" else None
+        rotary = self.rotary(ids, cache) if self.config.position == "rope" else None
         for number, block in enumerate(self.blocks):
             layer = cache.layers[number] if cache else None
             if self.checkpoint_blocks and self.training and layer is None:
@@ -159,6 +155,15 @@ class Decoder(nn.Module):
             else:
                 x = block(x, rotary, layer)
         return self.norm(x)
+
+    def rotary(self, ids: Tensor, cache: Cache | None) -> Rotary:
+        """The tables for the positions of `ids`; a cache keeps those of all its positions."""
+        if cache is None:
+            return rotary_tables(self.config, ids.shape[1], ids.device)
+        if cache.rotary is None:
+            cache.rotary = rotary_tables(self.config, cache.capacity, ids.device)
+        cos, sin = cache.rotary
+        return cos[cache.length :][: ids.shape[1]], sin[cache.length :][: ids.shape[1]]
 
     def logits(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """f32[batch, time, vocab_size]: for a look at few ids; training uses the chunked loss."""

@@ -90,4 +90,6 @@ def _row_seed(seed: int, row: int) -> int:
 def _draw(logits: Tensor, allowed: np.ndarray | None, sampling: Sampling, generator: torch.Generator) -> int:
     if allowed is not None:
         logits = logits.masked_fill(~torch.from_numpy(allowed), float("-inf"))
+    if sampling.temperature == 0:
+        return int(logits.argmax())
     return int(torch.multinomial(shares(logits, sampling), 1, generator=generator))
