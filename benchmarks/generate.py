@@ -61,7 +61,8 @@ def main() -> None:
         at_end = statistics.median(IDS * last / a for a, _, last in rounds)
         print(
             f"{options.size}, batch {batch}: cached {batch * IDS / fast:,.0f} ids/s, "
-            f"recomputed {batch * IDS / slow:,.0f} ids/s; ratio {ratio:.1f} over {IDS} ids, {at_end:.1f} for the last ({torch.get_num_threads()} threads)"
+            f"recomputed {batch * IDS / slow:,.0f} ids/s; ratio {ratio:.1f} over {IDS} ids, {at_end:.1f} for the last "
+            f"({torch.get_num_threads()} threads)"
         )
 
 
