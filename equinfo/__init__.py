@@ -3,11 +3,51 @@
 tokenizer = equinfo.load("gzip8")            # a name, or the folder of a trained tokenizer
 ids = tokenizer.encode("text or bytes")      # NumPy array
 assert tokenizer.decode(ids) == b"text or bytes"
+
+The whole chain is train_m1, train_tokenizer, tokenize_corpus, train_lm, evaluate, generate: docs/api.md has it on one
+screen. What each of them needs is imported when it is first used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from equinfo.corpora import load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.registry import load
 
+if TYPE_CHECKING:
+    from equinfo.api import evaluate, tokenize_corpus, train_lm, train_m1, train_tokenizer
+    from equinfo.generation import generate
+    from equinfo.shards import Shards
+
 __version__ = "0.1.0"
-__all__ = ["EquinfoError", "load", "load_corpus"]
+__all__ = [
+    "EquinfoError",
+    "Shards",
+    "evaluate",
+    "generate",
+    "load",
+    "load_corpus",
+    "tokenize_corpus",
+    "train_lm",
+    "train_m1",
+    "train_tokenizer",
+]
+
+_LAZY = {
+    **dict.fromkeys(("evaluate", "tokenize_corpus", "train_lm", "train_m1", "train_tokenizer"), "equinfo.api"),
+    "Shards": "equinfo.shards",
+    "generate": "equinfo.generation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'equinfo' has no attribute {name!r}")
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

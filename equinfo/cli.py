@@ -1,15 +1,20 @@
 """The console command `equinfo`."""
 
+import contextlib
 import runpy
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import tyro
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file
+
+PIECE = 1 << 20  # bytes read at a time
 
 app = tyro.extras.SubcommandApp()
 
@@ -17,67 +22,95 @@ Tokenizer = Annotated[str, arg(aliases=["-t"], metavar="T")]
 Input = Positional[Annotated[str, arg(metavar="IN")]]
 Output = Annotated[str, arg(aliases=["-o"], metavar="OUT")]
 
-TRAINED = Literal["bpe", "unigram", "static-ac", "ac", "equalinfo"]
+TRAINED = Literal[
+    "bpe", "unigram", "gzip", "zstd", "xz", "static-ac", "static-range", "static-ans", "static-huffman",
+    "ac", "range", "ans", "huffman", "equalinfo", "equaltext",
+]  # fmt: skip
 
 
 @app.command
 def encode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
     """Turn a file into a token file; any file comes back identical through `decode`.
 
+    Reads and writes piece by piece: a pipe of any length, in constant memory where the tokenizer can.
+
     Args:
         input: the file to read; - for standard input.
         tokenizer: bytes, gzip8, gzip12, gzip16, or the folder that train-tokenizer wrote.
-        output: the token file to write; - for standard output.
+        output: the token file to write, whole or not at all; - for standard output.
     """
     from equinfo import tokenfile
     from equinfo.tokenizers.registry import load
 
     chosen = load(tokenizer)
-    data = _read(input)
-    ids = chosen.encode(data)
-    _write(output, tokenfile.to_bytes(chosen, ids, len(data)))
-    if data:
-        _say(f"{chosen.name}: {len(data)} bytes -> {len(ids)} ids, {len(data) / max(len(ids), 1):.2f} bytes/id")
+    with _open_input(input) as source, _open_output(output) as target:
+        counts = tokenfile.write(chosen, iter(lambda: source.read(PIECE), b""), target)
+    if counts.num_bytes:
+        ratio = counts.num_bytes / max(counts.num_ids, 1)
+        _say(f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio:.2f} bytes/id")
 
 
 @app.command
 def decode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
     """Turn a token file back into the bytes it came from.
 
+    A damaged token file gives an error and no output file. On standard output, the bytes before the damage may
+    have gone by then: they are right, but not all; check the exit status.
+
     Args:
         input: the token file; - for standard input.
         tokenizer: the tokenizer that wrote it (another one is refused).
-        output: the file to write; - for standard output.
+        output: the file to write, whole or not at all; - for standard output.
     """
     from equinfo import tokenfile
     from equinfo.tokenizers.registry import load
 
-    _write(output, tokenfile.from_bytes(load(tokenizer), _read(input), input if input != "-" else "standard input"))
+    chosen, written = load(tokenizer), 0
+    with _open_input(input) as source, _open_output(output) as target:
+        try:
+            for piece in tokenfile.read(chosen, source, input if input != "-" else "standard input"):
+                written += target.write(piece)
+        except EquinfoError as error:
+            if output != "-" or not written:
+                raise
+            raise EquinfoError(f"{error} (the {written} bytes on standard output are only its beginning)") from error
 
 
 @app.command
-def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: Tokenizer) -> None:
-    """Show how a tokenizer cuts a text: coloured pieces, ids, bits.
+def show(
+    text: Positional[Annotated[str, arg(metavar="TEXT")]],
+    /,
+    tokenizer: UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]],
+) -> None:
+    """Show how a tokenizer cuts a text: coloured pieces, ids, bits; or how several do, side by side.
 
     Ids that have no bytes of their own (arithmetic coding, gzip) come as one piece: that is the point of the paper.
 
     Args:
         text: the text; - to read standard input (4,096 bytes at most).
-        tokenizer: bytes, gzip8, gzip12, gzip16, or the folder that train-tokenizer wrote.
+        tokenizer: bytes, gzip8, gzip12, gzip16, or the folder that train-tokenizer wrote; may be repeated.
     """
-    from equinfo.show import render
+    from equinfo.show import render, render_several
     from equinfo.tokenizers.registry import load
 
-    data = _read("-") if text == "-" else text.encode("utf-8", "surrogateescape")
+    if not tokenizer:
+        raise EquinfoError("name one tokenizer or more: -t bytes -t FOLDER")
+    data = sys.stdin.buffer.read(4097) if text == "-" else text.encode("utf-8", "surrogateescape")
     if len(data) > 4096:
-        raise EquinfoError(f"{len(data)} bytes are too much to show: pass 4,096 at most")
-    print(render(load(tokenizer), data, colour=sys.stdout.isatty()))
+        raise EquinfoError("there is too much to show: pass 4,096 bytes at most")
+    chosen = [load(name) for name in tokenizer]
+    colour = sys.stdout.isatty()
+    if len(chosen) == 1:
+        print(render(chosen[0], data, colour))
+    else:
+        print(render_several(chosen, data, colour, shutil.get_terminal_size((100, 24)).columns))
 
 
 @app.command
 def train_m1(
     out: Path,
     corpus: str = "bundled",
+    order: int | None = None,
     size: str = "0.1m",
     style: Literal["modern", "paper"] = "modern",
     steps: int = 500,
@@ -90,9 +123,12 @@ def train_m1(
 ) -> None:
     """Train an M1, the byte LM that drives coder and windows. Run again to resume after a kill.
 
+    With --order it only counts what follows every 1, 2, ... bytes of the text: seconds, no network, no torch.
+
     Args:
         out: folder for checkpoints and metrics; the byte model itself goes into OUT/byte-model.
-        corpus: bundled, imdb, books, a path or glob of .txt/.jsonl (.gz, .zst), or several joined by +.
+        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
+        order: bytes of context, 1 to 6, for an M1 of counts; all that follows here but max_bytes is for networks.
         size: a named size, e.g. 0.1m, 0.4m, 1m, 3m (the paper's M1).
         style: modern (RMSNorm, RoPE, AdamW) or paper (relative attention, gated ReLU, Adafactor).
         steps: optimiser steps of batch_size sequences of `context` bytes.
@@ -103,17 +139,12 @@ def train_m1(
         seed: of initial weights and order.
         max_bytes: how much of the training text to use.
     """
-    from equinfo import pipeline
-    from equinfo.compress.models import to_artifact
-    from equinfo.corpora import load_corpus, take
+    from equinfo import api
 
-    ids = pipeline.byte_stream(take(load_corpus(corpus).documents("train"), max_bytes))
-    config = pipeline.m1_config(
-        style, size, optimizer=pipeline.optimizer(style, learning_rate, warmup_steps), steps=steps,
-        batch_size=batch_size, context=context, seed=seed,
+    api.train_m1(
+        out, corpus, order=order, size=size, style=style, steps=steps, batch_size=batch_size, context=context,
+        learning_rate=learning_rate, warmup_steps=warmup_steps, seed=seed, max_bytes=max_bytes, progress=f"M1 {size}",
     )  # fmt: skip
-    _finished(pipeline.train(config, ids, out, f"M1 {size}"))
-    to_artifact(pipeline.export_m1(out, context)).save(out / "byte-model")
     print(out / "byte-model")
 
 
@@ -127,35 +158,86 @@ def train_tokenizer(
     bits: int = 16,
     m1: Path | None = None,
     max_bytes: int = 1 << 28,
+    rule: Literal["free", "delay", "reserve", "rank", "paper"] = "free",
+    reset: int = 1,
+    text: int = 8,
+    level: int | None = None,
+    block: int = 10_240,
+    raw: bool = False,
 ) -> None:
     """Make a tokenizer and save it as a folder.
 
     Args:
-        kind: bpe, unigram (subwords); static-ac, ac (arithmetic coding); equalinfo (equal-info windows).
+        kind: bpe, unigram (subwords); static-ac, ac (arithmetic coding); equalinfo (equal-info windows); equaltext;
+            gzip, zstd, xz; and the rivals of arithmetic coding, over byte counts (static-) or an M1.
         out: the folder to write.
-        corpus: what to fit it on: bundled, imdb, books, a path or glob, or several joined by +.
-        size: ids in the vocabulary; 256, 4096 or 65536 for static-ac, ac and equalinfo.
+        corpus: what to fit it on: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several by +.
+        size: ids in the vocabulary; 256, 4096 or 65536 for static-ac, ac, equalinfo and equaltext.
         bits: bits a window, for equalinfo: 8 to 128.
-        m1: the byte model (OUT/byte-model of train-m1), for ac and equalinfo.
+        m1: the byte model (OUT/byte-model of train-m1), for ac, equalinfo and equaltext.
         max_bytes: how much of the training text to use.
+        rule: what ends a window, for equalinfo (docs/windows.md); paper is for reproductions, it loses text.
+        reset: M1's context begins anew at every so many-th window, for equalinfo; 0 for never.
+        text: bytes a window, for equaltext.
+        level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not given.
+        block: bytes a stream, for gzip, zstd and xz.
+        raw: gzip without header and checksum.
     """
-    from equinfo import pipeline
-    from equinfo.compress.models import load_model
-    from equinfo.corpora import load_corpus, take
+    from equinfo import api
 
-    if kind in ("ac", "equalinfo") and m1 is None:
-        raise EquinfoError(f"{kind} needs a byte model: --m1 FOLDER, which `equinfo train-m1` makes")
-    documents = [] if m1 else take(load_corpus(corpus).documents("train"), max_bytes)
-    made = pipeline.make_tokenizer(kind, size, bits, documents, load_model(m1) if m1 else None)
-    made.save(out)
+    options: dict[str, Any] = {"rule": rule, "reset": reset} if kind == "equalinfo" else {}
+    if kind == "equaltext":
+        options = {"text": text}
+    elif kind in ("gzip", "zstd", "xz"):
+        options = {"level": level, "block": block, **({"raw": True} if raw else {})}
+    made = api.train_tokenizer(kind, out, corpus, size=size, bits=bits, m1=m1, max_bytes=max_bytes, **options)
     print(f"{made.name} {made.fingerprint[:12]} in {out}")
 
 
 @app.command
-def train_lm(
+def tokenize(
     tokenizer: Tokenizer,
     out: Path,
     corpus: str = "bundled",
+    split: Literal["train", "validation"] = "train",
+    mode: Literal["document", "block"] = "document",
+    block_bytes: int = 10_240,
+    workers: int | None = None,
+    shard_bytes: int = 1 << 24,
+    max_bytes: int | None = None,
+) -> None:
+    """Write a corpus's ids to a folder of memory-mappable shards, for train-lm --shards. Run again to resume.
+
+    Args:
+        tokenizer: bytes, gzip8, gzip12, gzip16, or a tokenizer's folder.
+        out: the folder to write.
+        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
+        split: train or validation.
+        mode: document (each by itself, EOS after it) or block (the paper's: 128 documents joined, cut to blocks).
+        block_bytes: bytes a block, for mode block.
+        workers: processes; by default one a core. The files are the same for any number.
+        shard_bytes: text a shard, about.
+        max_bytes: how much text to use (whole documents); all by default.
+    """
+    from equinfo import api
+    from equinfo.compress.parallel import num_threads
+
+    shards = api.tokenize_corpus(
+        tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes, workers=workers or num_threads(),
+        shard_bytes=shard_bytes, max_bytes=max_bytes, progress="tokenize",
+    )  # fmt: skip
+    print(
+        f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
+        f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f} bytes/id"
+    )
+
+
+@app.command
+def train_lm(
+    out: Path,
+    tokenizer: Annotated[str | None, arg(aliases=["-t"], metavar="T")] = None,
+    corpus: str = "bundled",
+    shards: Path | None = None,
     size: str = "0.4m",
     style: Literal["modern", "paper"] = "modern",
     steps: int = 200,
@@ -165,14 +247,19 @@ def train_lm(
     warmup_steps: int = 20,
     seed: int = 0,
     precision: Literal["float32", "bfloat16"] = "float32",
+    micro_batches: int = 1,
+    checkpoint_blocks: bool = False,
+    compile: bool = False,
+    tensorboard: bool = False,
     max_bytes: int = 1 << 30,
 ) -> None:
     """Train an M2, a language model on a tokenizer's ids. Run again to resume after a kill.
 
     Args:
-        tokenizer: bytes, gzip8, gzip12, gzip16, or a tokenizer's folder.
         out: folder for checkpoints, metrics and weights.
-        corpus: bundled, imdb, books, a path or glob, or several joined by +.
+        tokenizer: bytes, gzip8, gzip12, gzip16, or a tokenizer's folder; not needed with --shards.
+        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
+        shards: the folder that tokenize wrote, in place of a corpus.
         size: a named size, e.g. 0.4m, 1m, 3m, 25m.
         style: modern (RMSNorm, RoPE, AdamW) or paper (relative attention, gated ReLU, Adafactor).
         steps: optimiser steps of batch_size sequences of `context` ids.
@@ -182,20 +269,67 @@ def train_lm(
         warmup_steps: steps of warm-up; for paper the step at which the rate begins to fall.
         seed: of initial weights and order.
         precision: float32, or bfloat16 (autocast; weights stay float32).
+        micro_batches: equal parts of a batch that are computed one after another, for less memory.
+        checkpoint_blocks: compute activations twice instead of keeping them, for less memory.
+        compile: torch.compile the model, for GPUs and long runs.
+        tensorboard: write metrics to OUT/tensorboard as well.
         max_bytes: how much of the training text to use.
     """
-    from equinfo import pipeline
-    from equinfo.corpora import load_corpus, take
-    from equinfo.tokenizers.registry import load
+    from equinfo import api
 
-    chosen = load(tokenizer)
-    stream = pipeline.token_stream(chosen, take(load_corpus(corpus).documents("train"), max_bytes), chosen.name)
-    config = pipeline.lm_config(
-        style, size, chosen.vocab_size, chosen.bos_id, pipeline.optimizer(style, learning_rate, warmup_steps),
-        steps=steps, batch_size=batch_size, context=context, seed=seed, precision=precision,
+    api.train_lm(
+        out, tokenizer, corpus, shards=shards, size=size, style=style, steps=steps, batch_size=batch_size,
+        context=context, learning_rate=learning_rate, warmup_steps=warmup_steps, seed=seed, precision=precision,
+        micro_batches=micro_batches, checkpoint_blocks=checkpoint_blocks, compile=compile, tensorboard=tensorboard,
+        max_bytes=max_bytes, progress=size,
     )  # fmt: skip
-    _finished(pipeline.train(config, stream.ids, out, f"{chosen.name} {size}"))
     print(out)
+
+
+@app.command
+def generate(
+    prompt: Positional[Annotated[str, arg(metavar="PROMPT")]],
+    /,
+    lm: Path,
+    tokenizer: Tokenizer,
+    max_ids: int = 256,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    samples: int = 1,
+) -> None:
+    """Continue a text with a trained language model. One sample is printed as it is drawn.
+
+    Args:
+        prompt: the text to continue; - for standard input.
+        lm: the folder train-lm wrote.
+        tokenizer: the tokenizer it was trained with.
+        max_ids: how many ids to draw at most.
+        temperature: 0 takes the likeliest id, 1 the model's own distribution.
+        top_k: draw from so many of the likeliest ids; 0 for all.
+        top_p: draw from the fewest ids whose shares sum to this.
+        seed: of the draws.
+        samples: how many continuations.
+    """
+    from equinfo import generation
+
+    options: dict[str, Any] = {
+        "max_ids": max_ids,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+    }
+    data = sys.stdin.buffer.read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
+    if samples == 1:
+        print(data.decode("utf-8", "replace"), end="", flush=True)
+        for piece in generation.stream(lm, tokenizer, data, **options):
+            print(piece, end="", flush=True)
+        print()
+        return
+    for number, sample in enumerate(generation.generate(lm, tokenizer, data, samples=samples, **options)):
+        print(f"--- {number} ({sample.ended})\n{data.decode('utf-8', 'replace')}{sample.text}")
 
 
 @app.command
@@ -211,19 +345,18 @@ def evaluate(
     Args:
         lm: the folder train-lm wrote.
         tokenizer: the tokenizer it was trained with.
-        corpus: bundled, imdb, books, a path or glob, or several joined by +.
+        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
         split: validation or train.
         max_bytes: how much text to use (whole documents).
     """
     import math
 
-    from equinfo import pipeline
-    from equinfo.corpora import load_corpus, take
+    from equinfo import api
     from equinfo.tokenizers.registry import load
 
     chosen = load(tokenizer)
-    stream = pipeline.token_stream(chosen, take(load_corpus(corpus).documents(split), max_bytes))
-    measured = pipeline.evaluate(lm, chosen, stream)
+    stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
+    measured = api.evaluate(lm, chosen, stream)
     print(f"{chosen.name} on {corpus} {split}: {measured.sum_nats:.3f} nats, {stream.num_bytes} bytes")
     print(f"bits/byte   {measured.bits_per_byte:.4f}")
     print(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
@@ -232,7 +365,7 @@ def evaluate(
 
 @app.command
 def run(experiment: Positional[str], /, scale: str = "tiny") -> None:
-    """Regenerate a table or figure of the paper: table1, table2, table3, table12, fig3, fig4.
+    """Regenerate a table or figure of the paper: table1, table2, table3, table12, fig3, fig4, sweep, seeds.
 
     Runs that have a committed row are not repeated; what is missing is trained, resumed and recorded.
 
@@ -248,33 +381,35 @@ def run(experiment: Positional[str], /, scale: str = "tiny") -> None:
     runpy.run_module("experiments", run_name="__main__")
 
 
-def _read(name: str) -> bytes:
+@contextlib.contextmanager
+def _open_input(name: str) -> Iterator[BinaryIO]:
     if name == "-":
-        return sys.stdin.buffer.read()
+        yield sys.stdin.buffer
+        return
     try:
-        return Path(name).read_bytes()
+        file = Path(name).open("rb")  # noqa: SIM115  # closed below; errors of the body are not its own
     except OSError as error:
         raise EquinfoError(f"{name} cannot be read: {error.strerror}") from error
+    with file:
+        yield file
 
 
-def _write(name: str, data: bytes) -> None:
+@contextlib.contextmanager
+def _open_output(name: str) -> Iterator[BinaryIO]:
+    """Standard output, a device or pipe as it is; any other file beside its place, renamed when all went well."""
     if name == "-":
-        sys.stdout.buffer.write(data)
+        yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     try:
         if Path(name).exists() and not Path(name).is_file():  # a device or pipe: renaming would replace it
-            Path(name).write_bytes(data)
-            return
-        with atomic_file(name) as beside:
-            beside.write_bytes(data)
+            with Path(name).open("wb") as file:
+                yield file
+        else:
+            with atomic_file(name) as beside, beside.open("wb") as file:
+                yield file
     except OSError as error:
-        raise EquinfoError(f"{name} cannot be written: {error.strerror}") from error
-
-
-def _finished(result) -> None:  # type: ignore[no-untyped-def]  # lm's TrainResult; naming it would import torch
-    if result.status != "done":
-        raise EquinfoError(f"training ended as {result.status!r} after {result.steps} steps: try a lower learning rate")
+        raise EquinfoError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
 def _say(line: str) -> None:

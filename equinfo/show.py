@@ -1,74 +1,96 @@
-"""What a tokenizer makes of a text, for the terminal: pieces, ids, bits."""
+"""What tokenizers make of a text, for the terminal; several side by side as in the paper's Fig. 9."""
 
-import contextlib
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Sequence
 
-import numpy as np
-
-from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.spans import Span
 
 COLOURS = (44, 42, 45, 46, 43, 41)  # ANSI backgrounds, neighbours apart
-
-
-@dataclass(frozen=True)
-class Piece:
-    """`text` that the ids `ids` stand for, together."""
-
-    text: bytes
-    ids: tuple[int, ...]
-
-
-def pieces(tokenizer: Tokenizer, text: bytes) -> list[Piece]:
-    """Cut the ids of `text` into the shortest runs that stand for bytes of their own.
-
-    One id for bytes and subwords (more where a character is cut), one window for equal-info windows (more where ids
-    run across windows' ends), everything for streams whose ids have no bytes of their own (AC, GZip).
-    """
-    ids = tokenizer.encode(text)
-    if tokenizer.unit is None:
-        return [Piece(text, _numbers(ids))] if len(ids) else []
-    runs = [ids[at : at + tokenizer.unit] for at in range(0, len(ids), tokenizer.unit)]
-    try:
-        return [Piece(data, _numbers(run)) for data, run in zip(tokenizer.decode_batch(runs), runs, strict=True)]
-    except EquinfoError:  # a subword that is a part of a character
-        return _joined(tokenizer, runs)
-
-
-def _joined(tokenizer: Tokenizer, runs: list[np.ndarray]) -> list[Piece]:
-    """One piece for as many runs as it takes to decode."""
-    found: list[Piece] = []
-    held = runs[0][:0]
-    for run in runs:
-        held = np.concatenate([held, run])
-        with contextlib.suppress(EquinfoError):
-            found.append(Piece(tokenizer.decode(held), _numbers(held)))
-            held = held[:0]
-    return found
-
-
-def _numbers(ids: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(i) for i in ids)
+LONGEST = 40  # bytes of a piece in the detailed view
+MIN_COLUMNS = 20
 
 
 def render(tokenizer: Tokenizer, text: bytes, colour: bool) -> str:
     """Lines to print: the pieces side by side, then each with its ids, bits and bits/byte, then the totals."""
-    found = pieces(tokenizer, text)
-    bits = np.log2(tokenizer.code_size)
-    lines = [f"{tokenizer.name}", "".join(_painted(p, i, colour) for i, p in enumerate(found)), ""]
-    for number, piece in enumerate(found):
-        used = len(piece.ids) * bits
-        ids = " ".join(map(str, piece.ids[:8])) + (f" ... ({len(piece.ids)} ids)" if len(piece.ids) > 8 else "")
-        rate = f"{used / len(piece.text):6.2f} bits/byte" if piece.text else ""
-        shown = piece if len(piece.text) <= 40 else Piece(piece.text[:37] + b"...", piece.ids)
-        lines.append(f"{_painted(shown, number, colour)}  {ids}  {used:.0f} bits {rate}")
-    total = sum(len(p.ids) for p in found)
-    if total:
-        lines += ["", f"{len(text)} bytes, {total} ids, {len(text) / total:.2f} bytes/id, "
-                      f"{total * bits / len(text):.2f} bits/byte"]  # fmt: skip
+    found = tokenizer.spans(text)
+    shown = [readable(text[span.start : span.end]) for span in found]
+    lines = [tokenizer.name, "".join(_painted(piece, n, colour) for n, piece in enumerate(shown)), ""]
+    lines += [_detail(text, span, n, colour) for n, span in enumerate(found)]
+    if found:
+        lines += ["", _totals(tokenizer, text, found)]
     return "\n".join(lines)
 
 
-def _painted(piece: Piece, number: int, colour: bool) -> str:
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in piece.text.decode("utf-8", "backslashreplace"))
-    return f"\x1b[30;{COLOURS[number % len(COLOURS)]}m{text}\x1b[0m" if colour else f"[{text}]"
+def render_several(tokenizers: Sequence[Tokenizer], text: bytes, colour: bool, columns: int = 100) -> str:
+    """A block for each tokenizer: its name, its pieces wrapped to what `columns` leave, its totals below."""
+    margin = max(len(tokenizer.name) for tokenizer in tokenizers) + 2
+    width = max(columns - margin, MIN_COLUMNS)
+    blocks = []
+    for tokenizer in tokenizers:
+        found = tokenizer.spans(text)
+        pieces = [readable(text[span.start : span.end]) for span in found]
+        lines = [*_wrapped(pieces, width, colour), _totals(tokenizer, text, found)]
+        names = [tokenizer.name, *[""] * (len(lines) - 1)]
+        blocks.append("\n".join(f"{name:{margin}}{line}" for name, line in zip(names, lines, strict=True)))
+    return "\n\n".join(blocks)
+
+
+def readable(piece: bytes) -> str:
+    """As text; what is no UTF-8 or would move the cursor is escaped."""
+    decoded = piece.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in decoded)
+
+
+def _detail(text: bytes, span: Span, number: int, colour: bool) -> str:
+    piece = text[span.start : span.end]
+    ids = " ".join(map(str, span.ids[:8])) + (f" ... ({len(span.ids)} ids)" if len(span.ids) > 8 else "")
+    rate = f"{span.bits / len(piece):6.2f} bits/byte" if piece else ""
+    shown = piece if len(piece) <= LONGEST else piece[: LONGEST - 3] + b"..."
+    return f"{_painted(readable(shown), number, colour)}  {ids}  {span.bits:.0f} bits {rate}"
+
+
+def _totals(tokenizer: Tokenizer, text: bytes, found: list[Span]) -> str:
+    total = sum(len(span.ids) for span in found)
+    if not total or not text:
+        return f"{len(text)} bytes, {total} ids"
+    bits = sum(span.bits for span in found)
+    opaque = " (no id has bytes of its own)" if tokenizer.unit is None else ""
+    return f"{len(text)} bytes, {total} ids, {len(text) / total:.2f} bytes/id, {bits / len(text):.2f} bits/byte{opaque}"
+
+
+def _wrapped(pieces: list[str], width: int, colour: bool) -> list[str]:
+    """The painted pieces in lines of at most `width` columns; a piece longer than a line is cut."""
+    lines, line, left = [], "", width
+    frame = 0 if colour else 2
+    for number, piece in enumerate(pieces):
+        for part in _cut(piece, width - frame):
+            size = _columns(part) + frame
+            if size > left:
+                lines.append(line)
+                line, left = "", width
+            line += _painted(part, number, colour)
+            left -= size
+    return [*lines, line]
+
+
+def _cut(piece: str, width: int) -> list[str]:
+    """Parts of at most `width` columns."""
+    parts, size = [""], 0
+    for character in piece:
+        size += _columns(character)
+        if size > width:
+            parts.append("")
+            size = _columns(character)
+        parts[-1] += character
+    return parts
+
+
+def _columns(text: str) -> int:
+    """Columns that `text` takes in a terminal."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def _painted(piece: str, number: int, colour: bool) -> str:
+    return f"\x1b[30;{COLOURS[number % len(COLOURS)]}m{piece}\x1b[0m" if colour else f"[{piece}]"

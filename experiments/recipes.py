@@ -7,7 +7,7 @@ from typing import Any
 
 from equinfo.files import content_hash
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised when the code changes what a recipe means; rows of another version are ignored and named."""
 
 

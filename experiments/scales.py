@@ -58,7 +58,7 @@ class Scale:
 
 
 _M2_TINY = Training(
-    style="modern", size="0.4m", steps=160, batch_size=16, context=256, learning_rate=4e-3, warmup_steps=16
+    style="modern", size="0.4m", steps=160, batch_size=16, context=256, learning_rate=8e-3, warmup_steps=16
 )
 
 TINY = Scale(

@@ -154,6 +154,6 @@ def test_an_artefact_that_lacks_parts_is_refused(tmp_path, kind, config):
 
 
 def test_unknown_options_are_refused(tmp_path):
-    Artifact("gzip", {"bits": 8, "level": 9}, {}).save(tmp_path / "t")
-    with pytest.raises(EquinfoError, match="lacks a part"):
+    Artifact("gzip", {"bits": 8, "flavour": 9}, {}).save(tmp_path / "t")
+    with pytest.raises(EquinfoError, match="GZip knows no option flavour"):
         equinfo.load(tmp_path / "t")

@@ -32,7 +32,7 @@ def run(monkeypatch, capsys):
     return call
 
 
-@pytest.mark.parametrize("name", ["bytes", "gzip8", "gzip12", "gzip16"])
+@pytest.mark.parametrize("name", ["bytes", "gzip8", "gzip12", "zstd16", "xz8"])
 def test_any_file_comes_back_identical(tmp_path, run, name):
     for number, content in enumerate([b"", os.urandom(5000), b"\0" * 300, "text – é".encode()]):
         source, ids, back = (tmp_path / f"{number}{suffix}" for suffix in ("", ".ids", ".back"))
@@ -135,3 +135,49 @@ def test_train_everything_small_and_evaluate(tmp_path, run):
     assert run("decode", tmp_path / "ids", "-t", tmp_path / "t", "-o", tmp_path / "back")[0] == 0
     assert (tmp_path / "back").read_bytes() == corpus.read_bytes()
     assert "bits/byte" in run("show", "ten green bottles", "-t", tmp_path / "t")[1]
+
+
+def test_tokenize_then_train_on_the_shards(tmp_path, run):
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(f'{{"text": "{n} green bottles, hanging on the wall"}}\n' for n in range(300)))
+    made = run("tokenize", "-t", "bytes", "--out", tmp_path / "ids", "--corpus", corpus, "--workers", 2)
+    assert made[0] == 0, made[2]
+    assert "Bytes: 28" in made[1]
+    small = ["--size", "30k", "--steps", 2, "--batch-size", 2, "--context", 16]
+    status, _, error = run("train-lm", "--shards", tmp_path / "ids", "--out", tmp_path / "lm", *small)
+    assert status == 0, error
+    assert run("evaluate", "--lm", tmp_path / "lm", "-t", "bytes", "--corpus", corpus)[0] == 0
+    status, _, error = run("train-lm", "--shards", tmp_path / "ids", "-t", "gzip8", "--out", tmp_path / "x", *small)
+    assert (status, len(error.splitlines())) == (1, 1)
+    assert "was written by Bytes" in error
+    assert run("train-lm", "--shards", tmp_path / "nowhere", "--out", tmp_path / "x", *small)[0] == 1
+
+
+def test_show_takes_several_tokenizers(run):
+    status, out, _ = run("show", "In the beginning", "-t", "bytes", "-t", "gzip8")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines() if line[:1].strip()] == ["Bytes", "GZip[v=256]"]
+    assert out.count("bits/byte") == 2
+
+
+def test_a_damaged_token_file_leaves_no_output_and_the_old_one(tmp_path, run):
+    source, ids, back = tmp_path / "source", tmp_path / "ids", tmp_path / "back"
+    source.write_bytes(os.urandom(300_000))
+    run("encode", source, "-t", "bytes", "-o", ids)
+    back.write_bytes(b"old")
+    for damaged in (ids.read_bytes()[:200_000], ids.read_bytes()[:-1] + b"x"):
+        (tmp_path / "damaged").write_bytes(damaged)
+        status, _, error = run("decode", tmp_path / "damaged", "-t", "bytes", "-o", back)
+        assert (status, len(error.splitlines())) == (1, 1)
+        assert "cut short or altered" in error
+    assert back.read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "damaged", "ids", "source"]
+
+
+def test_a_pipe_that_breaks_off_says_so():
+    content = os.urandom(5000)
+    encoded = equinfo("encode", "-", "-t", "gzip8", data=content).stdout
+    cut = equinfo("decode", "-", "-t", "gzip8", data=encoded[:-5])
+    assert cut.returncode == 1
+    assert content.startswith(cut.stdout)
+    assert b"standard input was cut short or altered" in cut.stderr

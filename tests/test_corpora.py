@@ -273,3 +273,171 @@ def test_take_is_never_empty():
         take([b"aaa"], 2)
     with pytest.raises(EquinfoError, match="the corpus is empty"):
         take([], 2)
+
+
+# -- folders of text and source code, Parquet, Hugging Face data sets ----------------------------------------
+
+
+def test_a_folder_is_read_by_path_without_binaries_and_hidden_files(tmp_path):
+    for name in ("b.py", "a/z.txt", "a/README.md", "c.rs", "a/d/deep.c"):
+        write(tmp_path / name, name.encode())
+    write(tmp_path / "a.txt.gz", gzip.compress(b"packed"))
+    write(tmp_path / "r.jsonl", lines("row one", "row two"))
+    for name in ("picture.png", "data.json", ".git/config.txt", ".hidden.py", "Makefile"):
+        write(tmp_path / name, b"never read")
+    write(tmp_path / "zero.txt", b"a\0b")
+    write(tmp_path / "latin.txt", b"caf\xe9")
+    expected = ["a/README.md", "a/d/deep.c", "a/z.txt", "packed", "b.py", "c.rs", "row one", "row two"]
+    found = list(corpora._read_tree(load_corpus(str(tmp_path)).parts[0].args[1].args[0]))
+    assert [document.decode() for document in found] == expected
+    assert documents(tmp_path) == sorted(found)
+
+
+def test_a_folder_without_text_is_refused_at_once(tmp_path):
+    write(tmp_path / "a" / "picture.png", b"x")
+    with pytest.raises(EquinfoError, match="holds no text: neither train"):
+        load_corpus(str(tmp_path))
+
+
+def test_source_files_may_be_named(tmp_path):
+    write(tmp_path / "a.py", b"print()")
+    write(tmp_path / "b.py", b"pass")
+    assert documents(tmp_path / "*.py") == [b"pass", b"print()"]
+
+
+def parquet(path: Path, texts: list, column: str = "text", group: int = 3) -> Path:
+    import pyarrow
+    import pyarrow.parquet
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(pyarrow.table({column: texts}), path, row_group_size=group)
+    return path
+
+
+def test_parquet_comes_row_by_row(tmp_path):
+    texts = ["eins", "zwei – ü", None, "", "文字", *map(str, range(20))]
+    path = parquet(tmp_path / "a.parquet", texts)
+    expected = sorted(text.encode() for text in texts if text)
+    assert documents(path) == documents(tmp_path) == expected
+
+
+def test_parquet_that_is_none_or_has_no_text_is_one_line(tmp_path):
+    for path, message in (
+        (parquet(tmp_path / "a.parquet", ["x"], "content"), "has no column 'text'; it has content"),
+        (parquet(tmp_path / "b.parquet", [1, 2]), "row 0 has no text: 'text' is a int"),
+        (write(tmp_path / "c.parquet", b"PAR1 no more"), "c.parquet .*fetch it again"),
+    ):
+        with pytest.raises(EquinfoError, match=message) as caught:
+            list(load_corpus(str(path)).documents("train"))
+        assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_parquet_shards_brings_its_split(tmp_path):
+    parquet(tmp_path / "train-00000.parquet", ["a", "b"])
+    parquet(tmp_path / "validation.parquet", ["v"])
+    assert list(load_corpus(str(tmp_path)).documents("train")) == [b"a", b"b"]
+    assert list(load_corpus(str(tmp_path)).documents("validation")) == [b"v"]
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """The real package, without network or a shared cache."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    return tmp_path / "data"
+
+
+def test_a_data_set_is_streamed_with_its_own_split(offline):
+    write(offline / "train.jsonl", lines("one", "zwei – ü", "文字"))
+    write(offline / "validation.jsonl", lines("held out"))
+    write(offline / "test.jsonl", lines("never read"))
+    corpus = load_corpus(f"hf:{offline}")
+    assert [text.decode() for text in corpus.documents("train")] == ["one", "zwei – ü", "文字"]
+    assert list(corpus.documents("validation")) == [b"held out"]
+    assert list(load_corpus(f"hf:{offline}+bundled").documents("train"))[2] == "文字".encode()
+
+
+def test_a_data_set_without_validation_is_split_by_content(offline):
+    texts = [f"text {n}" for n in range(400)]
+    parquet(offline / "part-0.parquet", texts[:200], group=50)
+    parquet(offline / "part-1.parquet", texts[200:], group=50)
+    splits = {split: list(load_corpus(f"hf:{offline}").documents(split)) for split in SPLITS}
+    assert sorted(splits["train"] + splits["validation"]) == sorted(text.encode() for text in texts)
+    assert all(held_out(text) for text in splits["validation"])
+    assert not any(held_out(text) for text in splits["train"])
+
+
+def test_a_data_set_that_is_not_there_or_has_no_text_is_one_line(offline, monkeypatch):
+    parquet(offline / "a.parquet", ["x"], "content")
+    for name, message in (
+        (f"hf:{offline}", "has no column 'text'; it has content"),
+        (f"hf:{offline}/nowhere", "cannot be loaded"),
+        ("hf::en", "cannot be loaded"),
+    ):
+        with pytest.raises(EquinfoError, match=message) as caught:
+            list(load_corpus(name).documents("train"))
+        assert "\n" not in str(caught.value)
+    monkeypatch.setattr("equinfo.sources.find_spec", lambda package: None)
+    with pytest.raises(EquinfoError, match=r"needs the package datasets: pip install 'equinfo\[hf\]'"):
+        load_corpus("hf:allenai/c4:en")
+
+
+def test_name_configuration_and_revision_reach_the_library(monkeypatch):
+    import datasets
+
+    asked: list[dict] = []
+
+    def load_dataset(**options):
+        asked.append(options)
+        raise ConnectionError("offline\nfor good")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    for name in ("hf:allenai/c4:en", "hf:HuggingFaceFW/fineweb:sample-10BT@v1.2", "hf:some/thing"):
+        with pytest.raises(EquinfoError, match=r"cannot be loaded \(ConnectionError: offline\)"):
+            next(load_corpus(name).documents("train"))
+    assert [(one["path"], one["name"], one["revision"], one["streaming"]) for one in asked] == [
+        ("allenai/c4", "en", None, True),
+        ("HuggingFaceFW/fineweb", "sample-10BT", "v1.2", True),
+        ("some/thing", None, None, True),
+    ]
+
+
+# -- nothing assumes English ---------------------------------------------------------------------------------
+
+GERMAN = (
+    "Habe nun, ach! Philosophie, Juristerei und Medizin, und leider auch Theologie durchaus studiert, mit Bemühn."
+    " Da steh ich nun, ich armer Tor, und bin so klug als wie zuvor! „Größe“, „Übermut“, „Ärger“ – so heißt's."
+)
+CHINESE = "天地玄黃，宇宙洪荒。日月盈昃，辰宿列張。寒來暑往，秋收冬藏。閏餘成歲，律呂調陽。雲騰致雨，露結為霜。"
+ARABIC = "كان يا ما كان، في قديم الزمان، ملك عادل يحكم بلادا واسعة، وكان له ثلاثة أبناء وابنة واحدة حكيمة."
+
+
+def code() -> list[bytes]:
+    """A few of Python's own sources."""
+    folder = Path(json.__file__).parent
+    found = list(load_corpus(str(folder)).documents("train"))
+    assert any(b"def dumps" in text for text in found)
+    return [text[:3000] for text in found]
+
+
+@pytest.mark.parametrize("language", ["german", "chinese", "arabic", "code"])
+@pytest.mark.parametrize("kind", ["bytes", "gzip8", "bpe", "unigram", "static-ac", "ac", "equalinfo"])
+def test_every_kind_of_tokenizer_takes_any_language(kind, language):
+    import equinfo
+
+    short = {"german": GERMAN, "chinese": CHINESE, "arabic": ARABIC}
+    texts = code() if language == "code" else [short[language].encode(), short[language][::-1].encode()]
+    if kind in ("bytes", "gzip8"):
+        tokenizer = equinfo.load(kind)
+    else:
+        from equinfo.compress.models import StaticModel
+
+        m1 = StaticModel.unigram(texts) if kind in ("ac", "equalinfo") else None
+        size = 400 if kind in ("bpe", "unigram") else 65536
+        tokenizer = equinfo.train_tokenizer(kind, corpus=texts, size=size, m1=m1)
+    assert tokenizer.decode_batch(tokenizer.encode_batch(texts)) == texts
+    for text in texts:
+        found = tokenizer.spans(text)
+        assert b"".join(text[span.start : span.end] for span in found) == text

@@ -27,7 +27,9 @@ RULES = [
     ("equinfo/*", ("equinfo/lm/*",), ("torch",)),
     ("*", ("equinfo/tokenizers/bpe.py",), ("tokenizers",)),
     ("*", ("equinfo/tokenizers/unigram.py",), ("sentencepiece",)),
-    ("*", ("equinfo/tokenizers/gzip.py",), ("deflate",)),
+    ("*", ("equinfo/tokenizers/opaque.py",), ("deflate", "lzma")),
+    ("*", ("equinfo/tokenizers/opaque.py", "equinfo/reading.py"), ("zstandard",)),
+    ("*", ("equinfo/compress/rival_coders.py",), ("constriction",)),
     (
         "experiments/table*.py",
         (),
@@ -48,9 +50,12 @@ HEAVY = (
     "sentencepiece",
     "deflate",
     "zstandard",
+    "constriction",
     "tyro",
     "tqdm",
     "matplotlib",
+    "datasets",
+    "pyarrow",
     "bible",
 )
 
@@ -132,6 +137,7 @@ def test_importing_equinfo_loads_nothing_heavy():
 
 def test_gzip_loads_no_other_family():
     assert loaded_by("import equinfo; equinfo.load('gzip12').encode('text')") == {"deflate", "numba"}
+    assert loaded_by("import equinfo; equinfo.load('xz12').encode('text')") == {"numba"}
 
 
 def test_every_tokenizer_works_without_torch():

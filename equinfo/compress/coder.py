@@ -194,3 +194,74 @@ def decode_symbol(lane, data, freqs, precision):
 def at_end(lane):
     """Whether the stream can end with the symbol just decoded, rather than go on."""
     return lane.at - LOOK_AHEAD + MAX_ENDING >= lane.end
+
+
+# What an encoder keeps between pieces: `pending` is the last settled byte that is not 255 (-1: none yet), and `run`
+# bytes of 255 follow it: only these can still change, by a carry. `before` are the last TAIL bytes sent out, the
+# newest in its low bits, and `sent` is how many were.
+ENCODER = np.dtype([(name, np.int64) for name in ("low", "width", "pending", "run", "before", "sent")])
+BEFORE = (1 << (8 * TAIL)) - 1
+
+
+def start_encoder() -> np.ndarray:
+    """ENCODER[1], nothing coded yet."""
+    state = np.zeros(1, dtype=ENCODER)
+    state["width"], state["pending"] = FULL, -1
+    return state
+
+
+@kernel
+def encode_piece(states, starts, freqs, precision):
+    """Code more symbols (as in `encode`, and as valid): the bytes that no later symbol changes, uint8[n]."""
+    state = states[0]
+    out = np.empty(len(starts) * precision // 8 + 16 + state.run, dtype=np.uint8)
+    size, low, width = 0, state.low, state.width
+    pending, run = state.pending, state.run
+    for i in range(len(starts)):
+        unit = width >> precision
+        low += unit * np.int64(starts[i])
+        width = unit * np.int64(freqs[i])
+        if low >= FULL:
+            low -= FULL
+            pending += 1
+            if run:
+                out[size] = pending
+                size += 1
+                out[size : size + run - 1] = 0
+                size += run - 1
+                pending, run = np.int64(0), np.int64(0)
+        while width <= BOTTOM:
+            byte = low >> SHIFT
+            if byte == 255:
+                run += 1
+            else:
+                if pending >= 0:
+                    out[size] = pending
+                    size += 1
+                out[size : size + run] = 255
+                size += run
+                pending, run = byte, np.int64(0)
+            low = (low & (BOTTOM - 1)) << 8
+            width <<= 8
+    state.low, state.width, state.pending, state.run = low, width, pending, run
+    for at in range(max(size - TAIL, 0), size):
+        state.before = ((state.before << 8) | np.int64(out[at])) & BEFORE
+    state.sent += size
+    return out[:size]
+
+
+@kernel
+def finish_encoder(states):
+    """What follows the bytes sent out: (uint8[n], num_bits), the ending that `encode` gives."""
+    state = states[0]
+    again = min(state.sent, TAIL)
+    held = np.int64(1) if state.pending >= 0 else np.int64(0)
+    size = again + held + state.run
+    out = np.empty(size + 16, dtype=np.uint8)
+    for at in range(again):
+        out[at] = (state.before >> (8 * (again - 1 - at))) & 255
+    if held:
+        out[again] = state.pending
+    out[again + held : size] = 255
+    data, num_bits = _finish(out, size, state.low, state.width)
+    return data[again:], num_bits - 8 * again

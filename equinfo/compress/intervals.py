@@ -19,6 +19,7 @@ from equinfo.compress.jit import inline, kernel
 
 LIMB = 60
 LIMB_MASK = (1 << LIMB) - 1
+BLOCK_BITS = 32  # a window's root is dealt out in 2**min(b, 32) blocks of cells
 PRODUCT = 62  # m has PRODUCT - F bits: m * 2**F fits an int64
 
 INTERVAL = np.dtype([("m", np.int64), ("e", np.int64), ("low", np.int64, (3,))])
@@ -132,6 +133,134 @@ def free_cell(interval, freqs, num_children, precision):
     if cell_at + cell > interval.m << s:
         return np.int64(-1), np.int64(0)
     return cell_at, shift
+
+
+@kernel
+def take_first_cell(interval, precision, code):
+    """Give the first whole cell of `interval` to its string, as code[:], and narrow the interval to what follows it.
+
+    Where a grain is larger than a cell, the whole grain goes. The width may become 0: then there are no children.
+    """
+    s = min(interval.e, precision)
+    shift = interval.e - s
+    first, cell = first_cell(interval.low, shift, precision)
+    cell_number(interval.low, first, shift, precision, code)
+    add_shifted(interval.low, first + cell, shift)
+    _keep_width(interval, (interval.m << s) - first - cell, shift, precision)
+
+
+@kernel
+def pass_first_cell(interval, rest, precision):
+    """The decoder's `take_first_cell`. Returns False, with all as it was, if the target cell is the one given away."""
+    s = min(interval.e, precision)
+    shift = interval.e - s
+    first, cell = np.int64(0), np.int64(1)
+    if shift < precision:  # rest + low is a whole cell's start
+        cell <<= precision - shift
+        first = (rest[0] >> shift) & (cell - 1)
+    if shifted_down(rest, shift) < first + cell:
+        return False
+    subtract_shifted(rest, first + cell, shift)
+    _keep_width(interval, (interval.m << s) - first - cell, shift, precision)
+    return True
+
+
+@kernel
+def _keep_width(interval, width, shift, precision):
+    cut = mantissa_cut(width, PRODUCT - precision)
+    interval.m, interval.e = width >> cut, shift + cut
+
+
+@kernel
+def middle_cell(interval, freqs, symbol, precision, code):
+    """Write into code[:] the number of the cell in which the middle of the child `symbol` lies."""
+    start = np.int64(0)
+    for k in range(symbol):
+        start += np.int64(freqs[k])
+    s = min(interval.e, precision)
+    shift, grain = interval.e - s, precision - s
+    offset = (interval.m * start) >> grain
+    width = ((interval.m * (start + np.int64(freqs[symbol]))) >> grain) - offset
+    cell_number(interval.low, offset + width // 2, shift, precision, code)
+
+
+@kernel
+def shortest_code(interval, precision, code):
+    """Write into code[:] the first cell of the largest aligned block of 2**k cells inside `interval` (which holds one).
+
+    That is the shortest bitstring whose dyadic interval lies inside, padded with zeros.
+    """
+    end = interval.low.copy()
+    add_shifted(end, interval.m, interval.e)
+    size = interval.e
+    while size < interval.e + PRODUCT and interval.m >> (size - interval.e):
+        size += 1
+    start, stop = np.empty(3, dtype=np.int64), np.empty(3, dtype=np.int64)
+    for shift in range(size, precision - 1, -1):
+        start[:] = interval.low
+        round_up(start, shift)
+        stop[:] = start
+        add_shifted(stop, np.int64(1), shift)
+        if at_most(stop, end):
+            break
+    cell_number(start, np.int64(0), 0, precision, code)
+
+
+@kernel
+def holds_cell(interval, code, precision):
+    """Whether the cell with number `code` (limbs) lies wholly inside `interval`."""
+    start, end = np.zeros(3, dtype=np.int64), interval.low.copy()
+    for limb in range(len(code)):
+        add_shifted(start, code[limb], LIMB * limb + precision)
+    if not at_most(interval.low, start):
+        return False
+    add_shifted(start, np.int64(1), precision)
+    add_shifted(end, interval.m, interval.e)
+    return at_most(start, end)
+
+
+@kernel
+def round_up(position, shift):
+    """position = the next multiple of 2**shift, itself where it is one."""
+    over = np.int64(0)
+    for limb in range(3):
+        below = min(max(shift - LIMB * limb, 0), LIMB)
+        over |= position[limb] & ((1 << below) - 1)
+        position[limb] = position[limb] >> below << below
+    if over:
+        add_shifted(position, np.int64(1), shift)
+
+
+@kernel
+def at_most(position, other):
+    """position <= other."""
+    for limb in range(2, -1, -1):
+        if position[limb] != other[limb]:
+            return position[limb] < other[limb]
+    return True
+
+
+@kernel
+def deal_byte(interval, first, last, bits, precision, spare):
+    """Set `interval` to the cells of the root's blocks first .. last - 1, less the last `spare` (0 or 1) cells.
+
+    A block is 2**max(bits - 32, 0) cells; there are at most 2**32.
+    """
+    block_shift = max(bits - BLOCK_BITS, 0)
+    interval.low[:] = 0
+    add_shifted(interval.low, first, block_shift + precision)
+    # cells = value << above, or with all bits below `value` set (one cell spared); value has 61 bits if above > 0
+    value, taken = last - first - spare, 0
+    while taken < block_shift and value < (1 << (PRODUCT - 2)):
+        value = value << 1 | spare
+        taken += 1
+    size = 0
+    while value >> size:
+        size += 1
+    over = size - (PRODUCT - precision)
+    interval.e = max(over + block_shift - taken + precision, 0)
+    shift = interval.e - (block_shift - taken) - precision  # over, or less where the width is short of its bits
+    interval.m = value >> shift if shift >= 0 else value << -shift
 
 
 @kernel

@@ -137,9 +137,10 @@ def to_artifact(model: ByteModel) -> Any:
 
 def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> ByteModel:
     """The model of a "byte-model" artefact's config and tensors."""
+    from equinfo.compress.counts import CountModel
     from equinfo.compress.neural import NeuralByteModel
 
-    kinds = {cls.kind: cls for cls in (StaticModel, NeuralByteModel)}
+    kinds = {cls.kind: cls for cls in (StaticModel, CountModel, NeuralByteModel)}
     if config.get("model") not in kinds:
         raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(kinds)}")
     try:

@@ -91,9 +91,7 @@ def decode(model: ByteModel, streams: list[Stream]) -> list[bytes]:
     else:
         out = _decode_lanes(model, data, ends, failed)
     if failed[0]:
-        raise EquinfoError(
-            "a stream does not end where a document does: it was cut, altered or made by another tokenizer"
-        )
+        raise _refused()
     return out
 
 
@@ -167,3 +165,150 @@ def _decode_static(lanes, row, data, begin, end, precision, failed):
             out = larger
         out[size] = symbol
         size += 1
+
+
+CHUNK = 1 << 16  # symbols coded at once: bounds the working arrays
+MOST_READ = 4  # bytes that one symbol can shift in: of 20 bits it leaves a width above 2**(SHIFT - 20)
+
+
+class StreamEncoder:
+    """One document in pieces; the bytes add up to what `encode` gives.
+
+    Holds a part of one context of the model (`max_context` bytes), and a counter where a carry may still come.
+    """
+
+    def __init__(self, model: ByteModel) -> None:
+        self.model, self.state, self.held = model, coder.start_encoder(), bytearray()
+        self.step = 1 if model.row is not None else model.max_context  # a context is coded whole: side by side
+
+    def feed(self, data: bytes) -> np.ndarray:
+        """The bytes (uint8) of the stream that are certain now."""
+        self.held += data
+        whole = len(self.held) - len(self.held) % self.step
+        symbols = np.frombuffer(bytes(self.held[:whole]), dtype=np.uint8)
+        del self.held[:whole]
+        chunk = max(CHUNK - CHUNK % self.step, self.step)
+        parts = [self._code(symbols[at : at + chunk].astype(np.int64)) for at in range(0, whole, chunk)]
+        return np.concatenate([np.empty(0, dtype=np.uint8), *parts])
+
+    def _code(self, symbols: np.ndarray) -> np.ndarray:
+        starts, freqs = _intervals(self.model, symbols, np.array([len(symbols)]))
+        return coder.encode_piece(self.state, starts, freqs, self.model.precision)
+
+    def finish(self) -> Stream:
+        """(uint8 array, num_bits) of what is left, as `encode` ends."""
+        data = self._code(np.array([*self.held, EOD], dtype=np.int64))
+        rest, num_bits = coder.finish_encoder(self.state)
+        return np.concatenate([data, rest]), 8 * len(data) + num_bits
+
+
+class StreamDecoder:
+    """One stream in pieces; gives the document that `decode` gives, or refuses what it refuses, at `finish` at last.
+
+    Holds a few bytes of the stream: a symbol is decoded once all that it can shift in is there.
+    """
+
+    def __init__(self, model: ByteModel) -> None:
+        self.model, self.lane = model, np.zeros(1, dtype=coder.DECODER)
+        self.data = np.empty(0, dtype=np.uint8)
+        self.end = 0  # of self.data, less zeros at its end; negative where it ends in zeros dropped already
+        self.started = self.ended = False
+        self.limit = 0  # where the stream must have ended, once EOD has come
+        self.state = None if model.row is not None else model.start(1)
+        self.fed, self.restart = np.empty(1, dtype=np.int64), np.zeros(1, dtype=np.bool_)
+
+    def feed(self, data: np.ndarray) -> bytes:
+        """The bytes of the document that `data` (uint8 array) settles."""
+        nonzero = np.flatnonzero(data[::-1])
+        if len(nonzero):
+            self.end = len(self.data) + len(data) - int(nonzero[0])
+        self.data = np.concatenate([self.data, data])
+        if not self.started and len(self.data) < coder.LOOK_AHEAD:
+            return b""
+        return self._decode(len(self.data) - MOST_READ, len(self.data))
+
+    def finish(self) -> bytes:
+        """The rest of the document. Raises EquinfoError where the stream has not ended with it."""
+        out = self._decode(np.iinfo(np.int64).max, self.end)
+        if not self.ended or self.end > self.limit or int(self.lane["at"][0]) > self.end + _PADDING:
+            raise _refused()
+        return out
+
+    def _decode(self, until: int, end: int) -> bytes:
+        """Symbols while fewer than `until` bytes are read; `end` is where zeros may be read as padding."""
+        if not self.started:
+            _start_lane(self.lane, self.data)
+            self.started = True
+        out = b""
+        if not self.ended:
+            self.lane["end"] = end
+            out = self._static(until) if self.model.row is not None else self._stepwise(until)
+        if self.ended and self.end > self.limit:
+            raise _refused()
+        used = len(self.data) if self.ended else min(int(self.lane["at"][0]), len(self.data))
+        self.data = self.data[used:].copy()
+        self.lane["at"] -= used
+        self.end -= used
+        self.limit -= used
+        return out
+
+    def _note(self, symbol: int) -> None:
+        """Take in what a symbol other than a byte means: EOD, -1 for none that an encoder wrote."""
+        if symbol == EOD:
+            self.ended, self.limit = True, int(self.lane["at"][0]) - coder.LOOK_AHEAD + coder.MAX_ENDING
+        elif symbol < 0:
+            raise _refused()
+
+    def _static(self, until: int) -> bytes:
+        out, symbol = _decode_until(self.lane, self.model.row, self.data, until, self.model.precision)
+        if symbol != 0:
+            self._note(symbol)
+        return out.tobytes()
+
+    def _stepwise(self, until: int) -> bytes:
+        out = bytearray()
+        while not self.ended and int(self.lane["at"][0]) <= until:
+            rows = self.model.frequencies(self.state)
+            symbol = _decode_one(self.lane, self.data, rows, self.model.precision)
+            if 0 <= symbol < EOD:
+                out.append(symbol)
+                self.fed[0] = symbol
+                self.model.advance(self.state, self.fed, self.restart)
+            else:
+                self._note(symbol)
+        return bytes(out)
+
+
+_PADDING = coder.LOOK_AHEAD + coder.TAIL
+
+
+def _refused() -> EquinfoError:
+    return EquinfoError("a stream does not end where a document does: it was cut, altered or made by another tokenizer")
+
+
+@kernel
+def _start_lane(lanes, data):
+    coder.start_decoder(lanes[0], data, 0, len(data))
+
+
+@kernel
+def _decode_one(lanes, data, rows, precision):
+    return coder.decode_symbol(lanes[0], data, rows[0], precision)
+
+
+@kernel
+def _decode_until(lanes, row, data, until, precision):
+    """(bytes, last symbol): the last is EOD, or -1 where no encoder has been, or 0 where `until` was reached."""
+    lane = lanes[0]
+    out, size = np.empty(4 * len(data) + 16, dtype=np.uint8), 0
+    while lane.at <= until:
+        symbol = coder.decode_symbol(lane, data, row, precision)
+        if symbol < 0 or symbol == EOD:
+            return out[:size].copy(), symbol
+        if size == len(out):
+            larger = np.empty(2 * size, dtype=np.uint8)
+            larger[:size] = out
+            out = larger
+        out[size] = symbol
+        size += 1
+    return out[:size].copy(), 0

@@ -1,24 +1,67 @@
 """A stream of ids as training sequences, in an order that the seed alone decides."""
 
+import hashlib
+from typing import Protocol
+
 import numpy as np
 
 from equinfo.errors import EquinfoError
 
 
+class Rows(Protocol):
+    """Arrays by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> np.ndarray: ...
+
+
+class StoredIds(Protocol):
+    """A stream of ids that stays on disk (shards.Shards)."""
+
+    @property
+    def num_ids(self) -> int: ...
+
+    @property
+    def vocab_size(self) -> int:
+        """All ids are below it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) that stands for all ids."""
+
+    def tiles(self, context: int) -> Rows:
+        """The sequences, [context] each."""
+
+
+def largest(ids: np.ndarray | StoredIds) -> int:
+    """An id that no id of the stream exceeds; -1 for an empty one."""
+    if isinstance(ids, np.ndarray):
+        return int(ids.max()) if len(ids) else -1
+    return ids.vocab_size - 1
+
+
+def data_hash(ids: np.ndarray | StoredIds) -> str:
+    """SHA-256 (hex) that stands for the stream."""
+    return hashlib.sha256(np.ascontiguousarray(ids)).hexdigest() if isinstance(ids, np.ndarray) else ids.fingerprint
+
+
 class Sequences:
     """Tiles of `context` ids of a stream; the model sees bos_id and all but the last, and predicts all.
 
-    Every epoch takes each tile once, in an order of its own. ids: uint16 or uint32[n]; what is left over after the
-    last whole tile is not trained on. Raises EquinfoError where the stream is shorter than one tile.
+    Every epoch takes each tile once, in an order of its own. ids: uint16 or uint32[n], or a stream on disk; what is
+    left over after the last whole tile is not trained on. Raises EquinfoError where there is not one tile.
     """
 
-    def __init__(self, ids: np.ndarray, context: int, bos_id: int, seed: int) -> None:
-        self.count = len(ids) // context
+    def __init__(self, ids: np.ndarray | StoredIds, context: int, bos_id: int, seed: int) -> None:
+        self.tiles: Rows
+        if isinstance(ids, np.ndarray):
+            num_ids, self.tiles = len(ids), ids[: len(ids) // context * context].reshape(-1, context)
+        else:
+            num_ids, self.tiles = ids.num_ids, ids.tiles(context)
+        self.count = len(self.tiles)
         if self.count == 0:
-            raise EquinfoError(
-                f"{len(ids)} ids are fewer than one sequence of {context}: use more text or less context"
-            )
-        self.tiles = ids[: self.count * context].reshape(self.count, context)
+            raise EquinfoError(f"{num_ids} ids are fewer than one sequence of {context}: use more text or less context")
         self.bos_id, self.seed = bos_id, seed
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
 

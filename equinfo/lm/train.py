@@ -5,7 +5,6 @@ runs) and, once it is finished, `weights`. Which sequences a step sees depends o
 takes the very steps that an uninterrupted one would.
 """
 
-import hashlib
 import json
 import math
 import shutil
@@ -27,7 +26,7 @@ from equinfo.lm.config import TrainConfig
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import cross_entropy
 from equinfo.lm.optimize import learning_rate, make_optimizer
-from equinfo.lm.sequences import Sequences
+from equinfo.lm.sequences import Sequences, StoredIds, data_hash, largest
 from equinfo.lm.watch import Watch
 
 CHECKPOINT_SECONDS = 30.0
@@ -49,7 +48,7 @@ class TrainResult:
 
 def train(
     config: TrainConfig,
-    ids: np.ndarray,
+    ids: np.ndarray | StoredIds,
     out: Path,
     *,
     progress: str | bool = False,
@@ -59,15 +58,15 @@ def train(
 ) -> TrainResult:
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint, or return what is finished.
 
-    ids: uint16 or uint32[n], each below the vocabulary's size. progress: the bar's label, False for none. device: CUDA
-    if there is one. checkpoint_seconds: time between checkpoints; 0 for one after every step. tensorboard: write the
-    metrics to out/tensorboard as well. Raises EquinfoError for a stream that does not fit the model or is shorter than
-    a sequence, and for a folder of another training.
+    ids: uint16 or uint32[n], each below the vocabulary's size, or shards. progress: the bar's label, False for none.
+    device: CUDA if there is one. checkpoint_seconds: time between checkpoints; 0 for one after every step. tensorboard:
+    write the metrics to out/tensorboard as well. Raises EquinfoError for a stream that does not fit the model or is
+    shorter than a sequence, and for a folder of another training.
     """
-    if len(ids) and int(ids.max()) >= config.model.vocab_size:
-        raise EquinfoError(f"id {int(ids.max())} is beyond the model's vocabulary of {config.model.vocab_size}")
+    if largest(ids) >= config.model.vocab_size:
+        raise EquinfoError(f"id {largest(ids)} is beyond the model's vocabulary of {config.model.vocab_size}")
     sequences = Sequences(ids, config.context, config.bos_id, config.seed)
-    identity = {"config": config.to_dict(), "data": hashlib.sha256(np.ascontiguousarray(ids)).hexdigest()}
+    identity = {"config": config.to_dict(), "data": data_hash(ids)}
     out = Path(out)
     if (out / "weights").exists():
         return TrainResult(**_checked(_finished(out), identity, out).config["result"])

@@ -1,11 +1,14 @@
 """AC[v] and StaticAC[v]: documents through the arithmetic coder, its bits cut into N-bit ids (§3.3)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from equinfo.compress import bits, streams
 from equinfo.compress.models import ByteModel
 from equinfo.compress.parallel import map_groups
-from equinfo.tokenizers.base import vocabulary_label
+from equinfo.compress.pieces import Packer, Unpacker
+from equinfo.tokenizers.base import as_bytes, vocabulary_label
 from equinfo.tokenizers.modelled import ModelledTokenizer
 
 
@@ -34,3 +37,50 @@ class ArithmeticTokenizer(ModelledTokenizer):
 
     def _decode_group(self, ids: list[np.ndarray]) -> list[bytes]:
         return streams.decode(self.model, [bits.unpack(stream, self.width) for stream in ids])
+
+    def encoder(self) -> "ArithmeticEncoder":
+        return ArithmeticEncoder(self)
+
+    def decoder(self) -> "ArithmeticDecoder":
+        return ArithmeticDecoder(self)
+
+
+class ArithmeticEncoder:
+    """See incremental.py. Over a static row ids come at once, over other models a context at a time.
+
+    Holds at most one context's bytes, and counts of the zero ids (a stream never ends in one) and of the bytes of 255
+    (a carry may pass through them) that came last.
+    """
+
+    def __init__(self, tokenizer: ArithmeticTokenizer) -> None:
+        self.stream, self.packer = streams.StreamEncoder(tokenizer.model), Packer(tokenizer.width)
+        self.dtype, self.zeros = tokenizer.dtype, 0
+
+    def feed(self, data: bytes) -> np.ndarray:
+        return self._out(self.packer.feed(self.stream.feed(as_bytes(data))))
+
+    def finish(self) -> np.ndarray:
+        return self._out(self.packer.finish(*self.stream.finish()))
+
+    def _out(self, ids: np.ndarray) -> np.ndarray:
+        """The zeros held back and `ids`, but for the zeros that they end in."""
+        kept = ids[: len(np.trim_zeros(ids, "b"))]
+        if not len(kept):
+            self.zeros += len(ids)
+            return kept.astype(self.dtype)
+        held, self.zeros = self.zeros, len(ids) - len(kept)
+        return np.concatenate([np.zeros(held, dtype=self.dtype), kept.astype(self.dtype)])
+
+
+class ArithmeticDecoder:
+    """See incremental.py. A byte comes out once the bits that decide it are in: a few ids later."""
+
+    def __init__(self, tokenizer: ArithmeticTokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.stream, self.unpacker = streams.StreamDecoder(tokenizer.model), Unpacker(tokenizer.width)
+
+    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
+        return self.stream.feed(self.unpacker.feed(self.tokenizer.checked(ids)))
+
+    def finish(self) -> bytes:
+        return self.stream.feed(self.unpacker.finish()) + self.stream.finish()

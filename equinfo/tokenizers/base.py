@@ -11,6 +11,7 @@ import numpy as np
 from equinfo.artifacts import Artifact, load_artifact
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.incremental import Decoder, Encoder, WholeDecoder, WholeEncoder
+from equinfo.tokenizers.spans import Span, spans
 
 NUM_SPECIAL = 3
 Text = bytes | bytearray | memoryview | str
@@ -46,12 +47,14 @@ class Tokenizer(ABC):
     BOS and EOS follow them, so they can never collide with a code, and vocab_size = code_size + 3. A vocabulary
     of 65,536 codes therefore needs uint32 ids (`dtype`); everything smaller is uint16.
 
-    Every tokenizer is lossless: decode(encode(data)) == data for all data that encode accepts.
+    Every tokenizer is lossless, decode(encode(data)) == data for all data that encode accepts, but for those that
+    reproduce what is not (`lossless` is False).
     """
 
     kind: ClassVar[str]
     name: str  # as in the paper's tables, e.g. "EqualInfoAC[b=16,v=256]"
     code_size: int
+    lossless: bool = True
     unit: int | None = None
     """Each run of `unit` ids stands for bytes of its own, wherever it occurs. None: only a whole stream does."""
 
@@ -138,6 +141,26 @@ class Tokenizer(ABC):
     def may_end(self, ids: np.ndarray) -> bool:
         """Whether `ids` could be a whole document as far as windows and characters go."""
         return self.unit is None or len(ids) % self.unit == 0
+
+    def spans(self, text: Text) -> list[Span]:
+        """`text`'s ids in the shortest runs that decode by themselves, with what each stands for; see spans.py.
+
+        One id for bytes and subwords (more where a character is cut), one window for equal-info windows. Ids that
+        have no bytes of their own (`unit` is None: AC, GZip) come as one span: only all of them stand for anything.
+        """
+        return spans(self, as_bytes(text))
+
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes that a code stands for wherever it occurs.
+
+        Raises EquinfoError for tokenizers whose single ids stand for none, and for ids that no text has.
+        """
+        if self.unit != 1:
+            raise EquinfoError(f"a single id of {self.name} has no bytes of its own: see `spans`")
+        return self._token_bytes(int(self.checked([id])[0]))
+
+    def _token_bytes(self, code: int) -> bytes:
+        return self.decode([code])
 
     def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         """int64[n]. Raises EquinfoError for what is not a flat sequence of this tokenizer's codes."""

@@ -71,8 +71,8 @@ class BPETokenizer(SubwordTokenizer):
         library.train_from_iterator(texts, trainer)
         return cls(library.to_str().encode())
 
-    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        encodings = self._library.encode_batch_fast(utf8_texts(documents), add_special_tokens=False)
+    def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
+        encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -1,6 +1,7 @@
-"""EqualInfoAC[b,v]: equal-info windows of b bits, cut into N-bit ids (§3.3), with the free-cell rule."""
+"""EqualInfoAC[b,v]: equal-info windows of b bits, cut into N-bit ids (§3.3), by one of several window rules."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import numpy as np
 from equinfo.compress import bits
 from equinfo.compress.models import ByteModel
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.windows import WindowCoder, codes_from_bits, codes_to_bits
+from equinfo.compress.ranked import RankedCoder
+from equinfo.compress.windows import codes_from_bits, codes_to_bits, make_windows
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import vocabulary_label
 from equinfo.tokenizers.modelled import ModelledTokenizer
@@ -19,40 +21,135 @@ class EqualInfoTokenizer(ModelledTokenizer):
 
     Where width divides bits, each window is bits / width whole ids; elsewhere ids run across window ends and the
     document's last id is padded with zero bits.
+
+    rule: what ends a window, one of compress.windows.RULES (docs/windows.md). "paper" is for reproductions only: its
+    windows do not all decode, and `lossless` says so. reset: the model's context begins anew at every `reset`-th
+    window (table 9 and figure 12 of the paper), or never inside a document (0).
+
+    Units are as many windows as make whole ids and one context, so they decode by themselves; with reset = 0 a window
+    depends on all before it, and only a whole stream decodes.
     """
 
     kind = "equalinfo"
 
-    def __init__(self, model: ByteModel, bits: int, width: int, max_window: int | None = None) -> None:
+    def __init__(
+        self,
+        model: ByteModel,
+        bits: int,
+        width: int,
+        max_window: int | None = None,
+        rule: str = "free",
+        reset: int = 1,
+    ) -> None:
         super().__init__(model, width)
         if width > bits:
             raise EquinfoError(f"ids of {width} bits do not fit windows of {bits}: choose width <= bits")
-        self.windows = WindowCoder(model, bits, max_window)
-        self.bits = bits
-        self.unit = math.lcm(bits, width) // width
-        self.name = f"EqualInfoAC[b={bits},{vocabulary_label(self.code_size)}]"
+        self.windows = make_windows(model, bits, max_window, rule, reset)
+        self.bits, self.rule, self.reset = bits, rule, reset
+        self.lossless = rule != "paper"
+        self.unit = math.lcm(bits * reset, width) // width if reset else None
+        labels = [rule] * (rule != "free") + [f"reset={reset}"] * (reset != 1)
+        self.name = f"EqualInfoAC[{','.join([f'b={bits}', vocabulary_label(self.code_size), *labels])}]"
 
     def _options(self) -> dict[str, Any]:
-        return {"bits": self.bits, "width": self.width, "max_window": self.windows.max_window}
+        options = {"bits": self.bits, "width": self.width, "max_window": self.windows.max_window}
+        # Defaults stay out: tokenizers stored before there were rules keep their fingerprints.
+        changed = {"rule": self.rule} if self.rule != "free" else {}
+        return options | changed | ({"reset": self.reset} if self.reset != 1 else {})
+
+    def may_end(self, ids: np.ndarray) -> bool:
+        left = len(ids) * self.width % self.bits  # bits after the last whole window: padding, which is zero
+        return left < self.width and (left == 0 or int(ids[-1]) % (1 << left) == 0)
+
+    def allowed(self, ids: np.ndarray) -> np.ndarray | None:
+        """By rank, codes end with the last string; elsewhere every code means some bytes.
+
+        The next id holds the next `now` bits of the window under way and, where ids run across window ends, the first
+        `then` bits of the one after.
+        """
+        if not isinstance(self.windows, RankedCoder):
+            return None
+        last = len(self.windows.strings) - 1
+        begun = len(ids) * self.width % self.bits
+        now = min(self.width, self.bits - begun)
+        then = self.width - now
+        codes = np.arange(self.code_size)
+        fits = codes % (1 << then) <= last >> (self.bits - then)
+        if _last_bits(ids, begun, self.width) == last >> (self.bits - begun):
+            fits &= codes >> then <= (last >> (self.bits - begun - now)) % (1 << now)
+        return fits
+
+    def encoder(self) -> "WindowIdEncoder":
+        return WindowIdEncoder(self)
+
+    def decoder(self) -> "WindowIdDecoder":
+        return WindowIdDecoder(self)
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         return map_groups(self._encode_group, documents)
 
     def _encode_group(self, documents: list[bytes]) -> list[np.ndarray]:
-        return [
-            bits.pack(codes_to_bits(codes, self.bits), len(codes) * self.bits, self.width)
-            for codes in self.windows.encode(documents)
-        ]
+        return [self.to_ids(codes) for codes in self.windows.encode(documents)]
 
     def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
         return map_groups(self._decode_group, ids)
 
     def _decode_group(self, ids: list[np.ndarray]) -> list[bytes]:
-        return self.windows.decode([self._codes(stream) for stream in ids])
+        return self.windows.decode([self.to_codes(stream) for stream in ids])
 
-    def _codes(self, ids: np.ndarray) -> np.ndarray:
+    def to_ids(self, codes: np.ndarray) -> np.ndarray:
+        """The ids (int64) of windows' codes; the last is padded with zero bits."""
+        return bits.pack(codes_to_bits(codes, self.bits), len(codes) * self.bits, self.width)
+
+    def to_codes(self, ids: np.ndarray) -> np.ndarray:
+        """The inverse. Raises EquinfoError for ids that end inside a window, or in padding that is not zero."""
         data, num_bits = bits.unpack(ids, self.width)
         left = num_bits % self.bits
         if left >= self.width or bits.get_bits(data, num_bits - left, left):
             raise EquinfoError(f"{len(ids)} ids end inside a window of {self.bits} bits: the stream was cut or altered")
         return codes_from_bits(data, num_bits // self.bits, self.bits)
+
+
+def _last_bits(ids: np.ndarray, count: int, width: int) -> int:
+    """The number that the last `count` bits of ids of `width` bits make."""
+    value = 0
+    for code in ids[len(ids) - -(-count // width) :]:
+        value = value << width | int(code)
+    return value % (1 << count)
+
+
+class WindowIdEncoder:
+    """One document in pieces; holds less than a window of its text, and windows until they make whole ids."""
+
+    def __init__(self, tokenizer: EqualInfoTokenizer) -> None:
+        self.tokenizer, self.windows = tokenizer, tokenizer.windows.encoder()
+        self.group = math.lcm(tokenizer.bits, tokenizer.width) // tokenizer.bits
+        self.held = self.windows.feed(b"")
+
+    def feed(self, data: bytes) -> np.ndarray:
+        codes = np.concatenate([self.held, self.windows.feed(data)])
+        whole = len(codes) - len(codes) % self.group
+        self.held = codes[whole:]
+        return self.tokenizer.to_ids(codes[:whole]).astype(self.tokenizer.dtype)
+
+    def finish(self) -> np.ndarray:
+        codes = np.concatenate([self.held, self.windows.feed(b"", last=True)])
+        return self.tokenizer.to_ids(codes).astype(self.tokenizer.dtype)
+
+
+class WindowIdDecoder:
+    """One document's ids in pieces; holds ids until they make whole windows."""
+
+    def __init__(self, tokenizer: EqualInfoTokenizer) -> None:
+        self.tokenizer, self.windows = tokenizer, tokenizer.windows.decoder()
+        self.group = math.lcm(tokenizer.bits, tokenizer.width) // tokenizer.width
+        self.held = np.empty(0, dtype=np.int64)
+
+    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
+        joined = np.concatenate([self.held, self.tokenizer.checked(ids)])
+        whole = len(joined) - len(joined) % self.group
+        self.held = joined[whole:]
+        return self.windows.feed(self.tokenizer.to_codes(joined[:whole]))
+
+    def finish(self) -> bytes:
+        return self.windows.feed(self.tokenizer.to_codes(self.held))

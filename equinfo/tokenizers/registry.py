@@ -11,11 +11,20 @@ KINDS = {
     "bytes": "equinfo.tokenizers.byte:ByteTokenizer",
     "bpe": "equinfo.tokenizers.bpe:BPETokenizer",
     "unigram": "equinfo.tokenizers.unigram:UnigramTokenizer",
-    "gzip": "equinfo.tokenizers.gzip:GZipTokenizer",
+    "gzip": "equinfo.tokenizers.opaque:GZipTokenizer",
+    "zstd": "equinfo.tokenizers.opaque:ZstdTokenizer",
+    "xz": "equinfo.tokenizers.opaque:XZTokenizer",
     "ac": "equinfo.tokenizers.arithmetic:ArithmeticTokenizer",
+    "range": "equinfo.tokenizers.coded:RangeTokenizer",
+    "ans": "equinfo.tokenizers.coded:ANSTokenizer",
+    "huffman": "equinfo.tokenizers.coded:HuffmanTokenizer",
     "equalinfo": "equinfo.tokenizers.equalinfo:EqualInfoTokenizer",
+    "equaltext": "equinfo.tokenizers.equaltext:EqualTextTokenizer",
 }
-UNTRAINED = {"bytes": {}, "gzip8": {"bits": 8}, "gzip12": {"bits": 12}, "gzip16": {"bits": 16}}
+UNTRAINED: dict[str, dict[str, int]] = {
+    "bytes": {},
+    **{f"{kind}{bits}": {"bits": bits} for kind in ("gzip", "zstd", "xz") for bits in (8, 12, 16)},
+}
 
 
 def tokenizer_class(kind: str) -> type[Tokenizer]:
@@ -27,7 +36,7 @@ def tokenizer_class(kind: str) -> type[Tokenizer]:
 
 
 def load(name_or_path: str | Path) -> Tokenizer:
-    """A tokenizer by name (`bytes`, `gzip8`, `gzip12`, `gzip16`: nothing to train) or from its folder, of any kind.
+    """A tokenizer by name (`bytes`, `gzip8`, `zstd12`, `xz16`, ...: nothing to train) or from its folder, of any kind.
 
     Raises EquinfoError for an unknown name, and for a folder that is missing, damaged or not a tokenizer.
     """

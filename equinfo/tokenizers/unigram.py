@@ -84,8 +84,8 @@ class UnigramTokenizer(SubwordTokenizer):
             raise EquinfoError(f"no unigram model of {vocab_size} ids for this text: {error}") from error
         return cls(written.getvalue())
 
-    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        parts = [text.split(SPACE) for text in utf8_texts(documents)]
+    def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
+        parts = [text.split(SPACE) for text in texts]
         flat = [part for split in parts for part in split]
         encoded = iter(self._library.EncodeAsIds(flat, num_threads=num_threads()))
         return [self._join([next(encoded) for _ in split]) for split in parts]

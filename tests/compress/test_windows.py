@@ -9,13 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from window_oracle import Oracle
 
+from equinfo.compress.counts import CountModel
 from equinfo.compress.intervals import LIMB
 from equinfo.compress.models import SYMBOLS, StaticModel, normalise
-from equinfo.compress.windows import WindowCoder, codes_from_bits, codes_to_bits, num_limbs, to_limbs
+from equinfo.compress.windows import (
+    WindowCoder,
+    codes_from_bits,
+    codes_to_bits,
+    count_failures,
+    make_windows,
+    num_limbs,
+    to_limbs,
+)
 from equinfo.errors import EquinfoError
 
 BITS = [8, 12, 16, 24, 32, 64, 128]
 ALL_BITS = [*BITS, 9, 31, 33, 59, 60, 61, 92, 93, 104, 105, 106, 119, 120, 121]
+
+LOSSLESS = ["free", "delay", "reserve", "rank"]
+# rule, reset: every rule, and the context that runs on for each that may have one
+VARIANTS = [("delay", 1), ("reserve", 1), ("paper", 1), ("free", 0), ("delay", 2), ("reserve", 3)]
 
 TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune. "
 
@@ -111,6 +124,37 @@ def test_codes_and_texts_are_the_oracles(name, bits):
     assert coder.decode([as_codes(hostile, bits)]) == [oracle.decode(hostile)]
 
 
+@pytest.mark.parametrize(("rule", "reset"), VARIANTS)
+@pytest.mark.parametrize(("name", "bits"), [("peaky", 16), ("table", 24), ("table-sharp", 33), ("table12", 128)])
+def test_every_rule_is_its_oracle(name, bits, rule, reset):
+    model = model_named(name)
+    coder, oracle = (
+        WindowCoder(model, bits, 30, rule, reset),
+        Oracle(row_after(model), bits, model.precision, 30, rule, reset),
+    )
+    documents = texts(bits, model)
+    encoded = coder.encode(documents)
+    assert [as_integers(codes) for codes in encoded] == [oracle.encode(text) for text in documents]
+    hostile = hostile_codes(bits, 12)
+    assert coder.decode([as_codes(hostile, bits)]) == [oracle.decode(hostile)]
+
+
+@pytest.mark.parametrize(("name", "bits"), [("peaky", 8), ("unigram", 9), ("table-sharp", 12), ("table", 12)])
+def test_ranks_are_the_oracles(name, bits):
+    model = model_named(name)
+    coder, oracle = make_windows(model, bits, 30, "rank"), Oracle(row_after(model), bits, model.precision, 30, "rank")
+    assert coder.strings == oracle.strings()
+    documents = texts(bits, model)
+    assert [as_integers(codes) for codes in coder.encode(documents)] == [oracle.encode(text) for text in documents]
+    codes = list(range(len(coder.strings)))
+    assert coder.decode([as_codes(codes, bits)]) == [b"".join(coder.strings)]
+
+
+def hostile_codes(bits, count):
+    rng = np.random.default_rng(bits)
+    return [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(count)] + [0, (1 << bits) - 1]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     bits=st.integers(8, 128),
@@ -120,11 +164,13 @@ def test_codes_and_texts_are_the_oracles(name, bits):
     picks=st.lists(st.integers(0, 255), min_size=1, max_size=12),
     run=st.integers(0, 40),
     code=st.integers(0, 2**128 - 1),
+    rule=st.sampled_from(["free", "delay", "reserve", "paper"]),
 )
-def test_any_frequencies_agree_with_the_oracle(bits, precision, weights, likely, picks, run, code):
+def test_any_frequencies_agree_with_the_oracle(bits, precision, weights, likely, picks, run, code, rule):
     weights[likely[0]] += likely[1]
     model = StaticModel(normalise(np.array(weights), precision), precision)
-    coder, oracle = WindowCoder(model, bits), Oracle(row_after(model), bits, precision, 4 * bits)
+    coder = WindowCoder(model, bits, rule=rule)
+    oracle = Oracle(row_after(model), bits, precision, 4 * bits, rule)
     text = bytes([likely[0]] * run + picks)
     assert as_integers(coder.encode([text])[0]) == oracle.encode(text)
     code >>= 128 - bits
@@ -153,10 +199,12 @@ def test_what_was_encoded_is_decoded(name, bits):
     name=st.sampled_from([*MODELS, "neural"]),
     bits=st.sampled_from(ALL_BITS),
     window=st.sampled_from([1, 2, 3, 30]),
+    rule=st.sampled_from(["free", "delay", "reserve"]),
+    reset=st.sampled_from([0, 1, 2, 5]),
     documents=st.lists(st.binary(max_size=60), max_size=12),
 )
-def test_any_documents_come_back(name, bits, window, documents):
-    coder = WindowCoder(model_named(name), bits, window)
+def test_any_documents_come_back(name, bits, window, rule, reset, documents):
+    coder = WindowCoder(model_named(name), bits, window, rule, reset)
     assert coder.decode(coder.encode(documents)) == documents
 
 
@@ -190,6 +238,92 @@ def test_every_code_has_one_meaning_and_every_meaning_one_code(name, bits):
     assert {bytes([k]) for k in range(256)} <= set(strings)  # and ends one
 
 
+@pytest.mark.parametrize(
+    ("name", "bits", "rule"),
+    [(name, bits, rule) for name in ("uniform", "peaky", "table-sharp") for bits in (9, 12) for rule in LOSSLESS[1:]]
+    + [(name, 16, rule) for name in ("uniform", "peaky", "neural") for rule in ("delay", "reserve")]
+    + [("neural", 12, "rank"), ("peaky", 16, "rank"), ("unigram", 16, "rank")],
+)
+def test_codes_and_meanings_are_one_to_one_under_every_rule(name, bits, rule):
+    coder = make_windows(model_named(name), bits, 12 if bits == 16 else None, rule)
+    if rule == "rank":
+        codes = as_codes(range(len(coder.strings)), bits)
+        strings = coder.decode(np.split(codes, len(codes)))
+        assert len(strings) <= 1 << bits
+    else:
+        strings = strings_of_all_codes(coder)
+    assert all(1 <= len(string) <= coder.max_window for string in strings)
+    assert {bytes([k]) for k in range(256)} <= set(strings)
+    written = coder.encode(strings)
+    assert all(len(codes) == 1 for codes in written)
+    chosen = [as_integers(codes)[0] for codes in written]
+    assert all(code <= read_from and strings[code] == strings[read_from] for read_from, code in enumerate(chosen))
+    assert len(set(chosen)) == len(set(strings))
+
+
+@pytest.mark.parametrize("rule", ["free", "delay", "reserve"])
+def test_codes_are_one_to_one_where_the_context_runs_on(rule):
+    coder = WindowCoder(model_named("table-sharp"), 12, rule=rule, reset=0)
+    first = coder.encode([b"ab"])[0][:1]
+    begun = coder.decode([first])[0]
+    streams = [np.concatenate([first, code]) for code in np.split(as_codes(range(1 << 12), 12), 1 << 12)]
+    strings = coder.decode(streams)
+    assert {string[: len(begun) + 1] for string in strings} == {begun + bytes([k]) for k in range(256)}
+    fresh = WindowCoder(model_named("table-sharp"), 12, rule=rule)
+    assert strings != fresh.decode(streams)
+    assert {begun + bytes([k]) for k in range(256)} <= set(strings)
+
+
+def test_the_papers_rule_loses_text_and_the_loss_is_counted():
+    coder = WindowCoder(model_named("unigram"), 16, rule="paper")
+    documents = [TEXT[at : at + 40] for at in range(40)]
+    counted = count_failures(coder, documents)
+    assert 0 < counted.wrong_windows < counted.windows
+    assert counted.wrong_documents == sum(coder.decode(coder.encode([d]))[0] != d for d in documents) > 0
+    for rule in ("free", "delay", "reserve"):
+        assert count_failures(WindowCoder(model_named("unigram"), 16, rule=rule), documents)[1::2] == (0, 0)
+
+
+def test_the_papers_example_of_a_wrong_window():
+    """What is read begins with what was written: another byte still fitted under the same bits."""
+    coder = WindowCoder(model_named("unigram"), 16, rule="paper")
+    codes, lengths = coder.encode_lengths([TEXT])[0]
+    read = coder.decode(list(codes[:, None]))
+    pieces = [TEXT[stop - length : stop] for stop, length in zip(np.cumsum(lengths), lengths, strict=True)]
+    assert all(text.startswith(piece) for text, piece in zip(read, pieces, strict=True))
+    assert read != pieces
+
+
+@pytest.mark.parametrize(("rule", "reset"), [*VARIANTS, ("free", 1), ("rank", 1)])
+@pytest.mark.parametrize("name", ["unigram", "table", "neural"])
+def test_pieces_make_the_codes_of_the_whole(name, rule, reset):
+    coder = make_windows(model_named(name), 12 if rule == "rank" else 24, 20, rule, reset)
+    rng = np.random.default_rng(8)
+    for document in [b"", b"x", TEXT * 3, rng.bytes(90), b"a" * 100]:
+        data = np.frombuffer(document, dtype=np.uint8)
+        whole = coder.encode([document])[0]
+        encoder, decoder = coder.encoder(), coder.decoder()
+        cuts = np.sort(rng.integers(0, len(data) + 1, size=9))
+        codes = [encoder.feed(piece.tobytes()) for piece in np.split(data, cuts)]
+        np.testing.assert_array_equal(np.concatenate([*codes, encoder.feed(b"", last=True)]), whole)
+        cuts = np.sort(rng.integers(0, len(whole) + 1, size=4))
+        read = b"".join(decoder.feed(piece) for piece in np.split(whole, cuts))
+        assert read == coder.decode([whole])[0]
+
+
+def test_an_encoder_holds_less_than_a_window():
+    encoder = WindowCoder(model_named("unigram"), 32, 20).encoder()
+    for _ in range(50):
+        encoder.feed(TEXT)
+        assert len(encoder.held) <= 20
+
+
+def test_a_context_that_runs_on_makes_fewer_windows():
+    model = CountModel.train([TEXT] * 20 + [bytes(range(256))], order=2)
+    never, third, each = (len(WindowCoder(model, 16, reset=reset).encode([TEXT * 4])[0]) for reset in (0, 3, 1))
+    assert max(never, third) < each
+
+
 def test_enumeration_sees_what_a_window_rule_can_get_wrong():
     """The laws above are not vacuous: some strings have several codes, and some windows fall back."""
     coder = WindowCoder(model_named("unigram"), 12)
@@ -214,6 +348,17 @@ def test_every_byte_starts_and_ends_a_window(name, bits):
     codes = coder.encode(single)
     assert [len(c) for c in codes] == [1] * 256
     assert len({tuple(c[0]) for c in codes}) == 256
+    assert coder.decode(codes) == single
+
+
+@pytest.mark.parametrize("bits", [8, 31, 61, 128])
+@pytest.mark.parametrize("name", ["uniform", "peaky", "table-sharp"])
+@pytest.mark.parametrize("rule", ["delay", "reserve"])
+def test_every_byte_starts_and_ends_a_window_under_every_rule(name, bits, rule):
+    coder = WindowCoder(model_named(name), bits, rule=rule)
+    single = [bytes([byte]) for byte in range(256)]
+    codes = coder.encode(single)
+    assert [len(c) for c in codes] == [1] * 256
     assert coder.decode(codes) == single
 
 
@@ -285,6 +430,23 @@ def test_golden_codes():
         codes = WindowCoder(StaticModel(row), bits).encode([bytes([7, 3, 200, 0, 0, 1, 255, 9, 80, 12] * 4)])[0]
         golden[bits] = codes_to_bits(codes, bits)[:24].tobytes().hex()
     assert golden == GOLDEN
+
+
+@pytest.mark.parametrize(
+    ("rule", "reset", "message"),
+    [("none", 1, "unknown window rule"), ("free", -1, "1 or more"), ("paper", 0, "must be 1"), ("rank", 2, "reset=2")],
+)
+def test_impossible_rules_are_refused(rule, reset, message):
+    with pytest.raises(EquinfoError, match=message):
+        make_windows(model_named("unigram"), 16, None, rule, reset)
+
+
+def test_rank_refuses_what_it_cannot_number():
+    with pytest.raises(EquinfoError, match="strings hold a cell"):
+        make_windows(model_named("unigram"), 24, None, "rank")
+    coder = make_windows(model_named("unigram"), 12, None, "rank")
+    with pytest.raises(EquinfoError, match="window 1 has a code beyond"):
+        coder.decode([as_codes([0, len(coder.strings)], 12)])
 
 
 @pytest.mark.parametrize(("bits", "window"), [(7, None), (129, None), (16, 0), (16, 49)])

@@ -7,7 +7,7 @@ import equinfo
 from equinfo import pipeline
 from equinfo.compress.models import StaticModel
 from equinfo.errors import EquinfoError
-from equinfo.generate import generate, stream
+from equinfo.generation import generate, stream
 from equinfo.lm.config import modern
 from equinfo.lm.decoder import Decoder
 from equinfo.tokenizers import utf8

@@ -1,0 +1,352 @@
+"""Token shards: a folder of memory-mappable files of ids, and what training reads from them.
+
+A folder holds `shard-00000.ids` ... and `manifest.json`, which names every shard with its hash; it is written last, so
+a folder without one is unfinished. A shard, little-endian:
+    8 bytes magic, its last byte the format's version; u32 length of a JSON header; the header, padded with spaces so
+    that the ids begin at a multiple of 64: {tokenizer, name, code_size, dtype, mode, ..., source, counts}
+    the ids; zeros up to a multiple of 8
+    u64[documents + 1] where each document's ids begin, and the end; u64[documents] its bytes
+    SHA-256 of all that comes before
+`source` is the hash of the texts a shard was made of: it tells another corpus' shards. Sharding.py writes all this.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from equinfo.errors import EquinfoError
+from equinfo.files import content_hash
+from equinfo.lm.sequences import Rows, Sequences
+from equinfo.pipeline import TokenStream
+from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
+
+FORMAT = "equinfo-shards"
+VERSION = 1
+MAGIC = b"eqshard" + bytes([VERSION])
+MANIFEST = "manifest.json"
+ALIGN = 64
+DIGEST = 32
+LONGEST_HEADER = 1 << 20
+PLAN = ("tokenizer", "name", "code_size", "dtype", "mode", "block_bytes", "group_documents")
+COUNTS = ("num_ids", "num_codes", "num_documents", "num_bytes")
+
+
+def shard_name(number: int) -> str:
+    return f"shard-{number:05}.ids"
+
+
+def write_shard(file: BinaryIO, head: dict[str, Any], ids: np.ndarray, ends: np.ndarray, num_bytes: np.ndarray) -> str:
+    """Write one shard; the hash at its end, in hex.
+
+    ids: [num_ids]; ends: int[documents], where each document's ids end; num_bytes: int[documents].
+    """
+    header = json.dumps(head, sort_keys=True).encode()
+    header += b" " * (-(len(MAGIC) + 4 + len(header)) % ALIGN)
+    dtype = np.dtype(head["dtype"]).newbyteorder("<")
+    content = [
+        MAGIC + struct.pack("<I", len(header)) + header,
+        ids.astype(dtype, copy=False).tobytes(),
+        bytes(-len(ids) * dtype.itemsize % 8),
+        np.concatenate([[0], ends]).astype("<u8").tobytes(),
+        np.asarray(num_bytes).astype("<u8").tobytes(),
+    ]
+    digest = hashlib.sha256()
+    for part in content:
+        digest.update(part)
+        file.write(part)
+    file.write(digest.digest())
+    return digest.hexdigest()
+
+
+def read_head(path: Path) -> tuple[dict[str, Any], int]:
+    """(header, where the ids begin) of a shard. Raises EquinfoError where it is none, or of another version."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC) + 4)
+            if start[: len(MAGIC) - 1] != MAGIC[:-1] or len(start) < len(MAGIC) + 4:
+                raise _damaged(path, "it does not begin as one")
+            if start[len(MAGIC) - 1] != VERSION:
+                raise _other_version(path, start[len(MAGIC) - 1])
+            (length,) = struct.unpack_from("<I", start, len(MAGIC))
+            header = json.loads(file.read(min(length, LONGEST_HEADER)))
+    except EquinfoError:
+        raise  # a ValueError, too
+    except FileNotFoundError as error:
+        raise EquinfoError(f"{path} is missing: run `equinfo tokenize` again, which writes what is missing") from error
+    except OSError as error:
+        raise EquinfoError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, "its header cannot be read") from error
+    if not isinstance(header, dict) or not header.keys() >= {*PLAN, *COUNTS, "source"}:
+        raise _damaged(path, "its header lacks a part")
+    return header, len(MAGIC) + 4 + length
+
+
+def check_digest(path: Path) -> str:
+    """The hash at a shard's end, in hex. Raises EquinfoError where the content has another: it was cut or altered."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        left = max(path.stat().st_size - DIGEST, 0)
+        while left:
+            chunk = file.read(min(left, 1 << 20))
+            digest.update(chunk)
+            left -= len(chunk)
+        if file.read() != digest.digest():
+            raise _damaged(path, "its checksum does not match")
+    return digest.hexdigest()
+
+
+def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Raises EquinfoError where a shard is another tokenizer's, another mode's or another corpus's."""
+    if header["tokenizer"] != expected["tokenizer"]:
+        raise EquinfoError(
+            f"{path} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by {expected['name']} "
+            f"{expected['tokenizer'][:12]}: choose another folder, or remove this one and tokenize again"
+        )
+    for part in PLAN:
+        if header[part] != expected[part]:
+            raise EquinfoError(
+                f"{path} was made with {part} {header[part]}, not {expected[part]}: choose another folder, or remove"
+                " this one and tokenize again"
+            )
+    if header["source"] != expected["source"]:
+        raise EquinfoError(
+            f"{path} holds another text than is asked for (another corpus, split or shard size): choose another"
+            " folder, or remove this one and tokenize again"
+        )
+
+
+class Shards:
+    """An opened folder of shards: one logical stream of ids, read from disk as it is used.
+
+    num_ids: of the stream, EOS included; num_tokens: codes alone; num_bytes: what they stand for. In mode "document"
+    the stream is document, EOS, document, EOS, ...; in mode "block" it is block after block, without EOS.
+    """
+
+    def __init__(self, folder: Path | str, verify: bool = True) -> None:
+        """Open `folder`; `verify` reads everything once to check the hashes.
+
+        Raises EquinfoError, in one line with the remedy, for a folder that is unfinished, of another format version,
+        or lacks a shard, and for a shard that was cut, altered or put there from another folder.
+        """
+        self.folder = Path(folder)
+        self.manifest = _read_manifest(self.folder)
+        self._files = [self._open(number, entry, verify) for number, entry in enumerate(self.manifest["shards"])]
+
+    def _open(self, number: int, entry: dict[str, Any], verify: bool) -> "_Shard":
+        path = self.folder / shard_name(number)
+        header, start = read_head(path)
+        check_plan(path, header, {**{part: self.manifest[part] for part in PLAN}, "source": entry["source"]})
+        shard = _Shard(path, header, start)
+        if any(header[part] != entry[part] for part in COUNTS) or path.stat().st_size != shard.size:
+            raise _damaged(path, "its size is not what the manifest says")
+        if verify and check_digest(path) != entry["sha256"]:
+            raise _damaged(path, "its hash is not what the manifest says")
+        return shard
+
+    # -- what it holds ---------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> str:
+        return self.manifest["mode"]
+
+    @property
+    def num_ids(self) -> int:
+        return self.manifest["num_ids"]
+
+    @property
+    def num_tokens(self) -> int:
+        return self.manifest["num_codes"]
+
+    @property
+    def num_bytes(self) -> int:
+        return self.manifest["num_bytes"]
+
+    @property
+    def num_documents(self) -> int:
+        """Documents, or blocks in mode "block"."""
+        return self.manifest["num_documents"]
+
+    @property
+    def ratio(self) -> float:
+        """Token compression ratio: bytes a token (§3.8)."""
+        return self.num_bytes / self.num_tokens
+
+    @property
+    def vocab_size(self) -> int:
+        """Codes and the special ids that follow them."""
+        return self.manifest["code_size"] + NUM_SPECIAL
+
+    @property
+    def bos_id(self) -> int:
+        return self.manifest["code_size"] + 1
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the manifest, and through the shards' hashes of every id."""
+        return content_hash({key: value for key, value in self.manifest.items() if key not in ("corpus", "hash")})
+
+    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Raises EquinfoError where another tokenizer wrote these."""
+        if tokenizer.fingerprint != self.manifest["tokenizer"]:
+            raise EquinfoError(
+                f"{self.folder} was written by {self.manifest['name']} {self.manifest['tokenizer'][:12]}, not by "
+                f"{tokenizer.name} {tokenizer.fingerprint[:12]}: name that tokenizer, or tokenize the corpus with this"
+            )
+
+    def documents(self) -> Iterator[tuple[np.ndarray, int]]:
+        """(ids without EOS, bytes they stand for) of every document (or block), in order."""
+        eos = int(self.mode == "document")
+        for shard in self._files:
+            for n in range(shard.num_documents):
+                yield shard.ids[shard.starts[n] : shard.starts[n + 1] - eos], int(shard.num_bytes[n])
+
+    def stream(self) -> TokenStream:
+        """All of it in memory, as `pipeline.token_stream` makes it (mode "document").
+
+        Raises EquinfoError for blocks: of a block cut at some id nobody can say how many bytes it stands for.
+        """
+        if self.mode != "document":
+            raise EquinfoError(f"{self.folder} holds blocks, which give no exact bits/byte: tokenize by documents")
+        return TokenStream(np.concatenate([s.ids for s in self._files]), self.num_tokens, self.num_bytes)
+
+    # -- training --------------------------------------------------------------------------------------------
+
+    def tiles(self, context: int) -> Rows:
+        """Training examples of `context` ids, by number.
+
+        Documents: the stream, cut every `context` ids. Blocks: the first `context` ids of every block that has as
+        many (§3.3); these do not decode to text.
+        """
+        return (Tiles if self.mode == "document" else BlockTiles)(self._files, context)
+
+    def batches(
+        self, context: int, batch_size: int, seed: int = 0, start: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(inputs, targets) without end, int64[batch_size, context], in an order that `seed` alone decides.
+
+        start: how many batches have been taken before; that number is all there is to know to go on.
+        """
+        sequences = Sequences(self, context, self.bos_id, seed)
+        for number in count(start):
+            yield sequences.batch(number * batch_size, batch_size)
+
+
+class _Shard:
+    """One file's arrays, memory-mapped when first used."""
+
+    def __init__(self, path: Path, header: dict[str, Any], start: int) -> None:
+        self.path, self.start = path, start
+        self.num_ids, self.num_documents = int(header["num_ids"]), int(header["num_documents"])
+        self.dtype = np.dtype(header["dtype"]).newbyteorder("<")
+        self.table = start + -(-self.num_ids * self.dtype.itemsize // 8) * 8
+        self.size = self.table + 8 * (2 * self.num_documents + 1) + DIGEST
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """[num_ids]"""
+        return np.memmap(self.path, self.dtype, "r", self.start, (self.num_ids,))
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        return np.memmap(self.path, "<u8", "r", self.table, (2 * self.num_documents + 1,))
+
+    @property
+    def starts(self) -> np.ndarray:
+        """u64[documents + 1]"""
+        return self._table[: self.num_documents + 1]
+
+    @property
+    def num_bytes(self) -> np.ndarray:
+        """u64[documents]"""
+        return self._table[self.num_documents + 1 :]
+
+
+class Tiles:
+    """The shards' ids as one stream, cut every `context` ids; tiles[i]: [context]."""
+
+    def __init__(self, files: list[_Shard], context: int) -> None:
+        self.files, self.context = files, context
+        self.starts = np.cumsum([0, *(shard.num_ids for shard in files)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1]) // self.context
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        at = number * self.context
+        shard = int(np.searchsorted(self.starts, at, "right")) - 1
+        parts, left = [], self.context
+        while left:  # a tile may run across the ends of shards
+            begin = at + self.context - left - int(self.starts[shard])
+            parts.append(self.files[shard].ids[begin : begin + left])
+            left -= len(parts[-1])
+            shard += 1
+        return np.concatenate(parts)
+
+
+class BlockTiles:
+    """The first `context` ids of each block that has as many; tiles[i]: [context]."""
+
+    def __init__(self, files: list[_Shard], context: int) -> None:
+        self.files, self.context = files, context
+        self.long = [np.flatnonzero(np.diff(shard.starts.astype(np.int64)) >= context) for shard in files]
+        self.firsts = np.cumsum([0, *map(len, self.long)])
+
+    def __len__(self) -> int:
+        return int(self.firsts[-1])
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        shard = int(np.searchsorted(self.firsts, number, "right")) - 1
+        block = self.long[shard][number - self.firsts[shard]]
+        begin = int(self.files[shard].starts[block])
+        return self.files[shard].ids[begin : begin + self.context]
+
+
+def check_version(folder: Path) -> None:
+    """Raises EquinfoError where `folder` has a manifest of another format version."""
+    try:
+        stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return  # none, or one that will be written again
+    if isinstance(stored, dict) and stored.get("version", VERSION) != VERSION:
+        raise _other_version(folder / MANIFEST, stored["version"])
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EquinfoError(
+            f"{folder} holds no finished shards ({MANIFEST} cannot be read): `equinfo tokenize` makes them, or"
+            " finishes what was begun"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise EquinfoError(f"{path} is not valid JSON: run `equinfo tokenize` again, which rewrites it") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise EquinfoError(f"{path} is no manifest of token shards: name the folder that `equinfo tokenize` wrote")
+    if manifest.get("version") != VERSION:
+        raise _other_version(path, manifest.get("version"))
+    if manifest.get("hash") != content_hash({key: value for key, value in manifest.items() if key != "hash"}):
+        raise EquinfoError(f"{path} was altered: run `equinfo tokenize` again, which rewrites it")
+    return manifest
+
+
+def _other_version(path: Path, version: Any) -> EquinfoError:
+    return EquinfoError(
+        f"{path} has format version {version} and this equinfo reads version {VERSION}: remove the folder and tokenize"
+        " again, or install the equinfo that wrote it"
+    )
+
+
+def _damaged(path: Path, how: str) -> EquinfoError:
+    return EquinfoError(
+        f"{path} is no whole shard: {how}; run `equinfo tokenize` again, which rewrites what is missing or damaged"
+    )

@@ -1,0 +1,117 @@
+"""Corpora that are no plain files: Parquet, folders of text and source code, Hugging Face datasets (streamed)."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from equinfo.errors import EquinfoError
+
+COLUMN = "text"
+PREFIX = "hf:"
+EXTRA = "pip install 'equinfo[hf]'"
+
+
+def parquet_texts(path: Path) -> Iterator[bytes]:
+    """The column `text` of a Parquet file, a row group at a time, without empty rows. No such column: EquinfoError."""
+    require("pyarrow", str(path))
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            if COLUMN not in file.schema_arrow.names:
+                raise EquinfoError(f"{path} has no column {COLUMN!r}; it has {', '.join(file.schema_arrow.names)}")
+            for group in range(file.num_row_groups):
+                yield from as_documents(file.read_row_group(group, [COLUMN])[COLUMN].to_pylist(), str(path))
+    except OSError as error:  # pyarrow's own errors among them
+        raise EquinfoError(f"{path} cannot be read ({first_line(error)}): fetch it again") from error
+    except pyarrow.ArrowException as error:
+        raise EquinfoError(f"{path} was cut short or altered ({first_line(error)}): fetch it again") from error
+
+
+def as_documents(texts: Iterable[Any], where: str) -> Iterator[bytes]:
+    """UTF-8 of each text that is not empty. Raises EquinfoError for what is no text."""
+    for number, text in enumerate(texts):
+        if not isinstance(text, str | None):
+            raise EquinfoError(f"{where}: row {number} has no text: {COLUMN!r} is a {type(text).__name__}")
+        try:
+            document = (text or "").encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise EquinfoError(f"{where}: row {number} has a lone surrogate at character {error.start}") from error
+        if document:
+            yield document
+
+
+def tree_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files below `folder` with one of these suffixes, by path; hidden ones and links to folders are left out."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in files if name.endswith(suffixes) and not name.startswith(".")]
+    return sorted(found, key=lambda path: path.relative_to(folder).parts)
+
+
+def is_text(data: bytes) -> bool:
+    """Whether a file found in a folder is taken: UTF-8 without a zero byte (git's sign of a binary file)."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data
+
+
+def open_hugging_face(name: str) -> Callable[[], dict[str, Callable[[], Iterator[bytes]]]]:
+    """How to reach a data set, `hf:NAME[:CONFIG][@REVISION]` or `hf:FOLDER`: split -> its documents, streamed.
+
+    E.g. hf:allenai/c4:en, hf:HuggingFaceFW/fineweb:sample-10BT, hf:/data/my-parquet-files. Nothing is read before
+    the result is called. Raises EquinfoError where the package is missing, later where the data set is.
+    """
+    require("datasets", name)
+    rest = name.removeprefix(PREFIX)
+    if not rest:
+        raise EquinfoError(f"{name!r} names no data set: {PREFIX}NAME[:CONFIG], e.g. hf:allenai/c4:en")
+    options: dict[str, Any] = {"path": rest}
+    if not Path(rest).exists():
+        rest, _, revision = rest.partition("@")
+        path, _, config = rest.partition(":")
+        options = {"path": path, "name": config or None, "revision": revision or None}
+
+    def splits() -> dict[str, Callable[[], Iterator[bytes]]]:
+        import datasets
+
+        try:
+            found = datasets.load_dataset(**options, streaming=True)
+        except Exception as error:  # of many kinds, by what went wrong where
+            raise EquinfoError(f"{name} cannot be loaded ({type(error).__name__}: {first_line(error)})") from error
+        return {str(split): partial(_streamed, stream, name) for split, stream in found.items()}
+
+    return splits
+
+
+def _streamed(stream: Any, name: str) -> Iterator[bytes]:
+    if stream.column_names and COLUMN not in stream.column_names:
+        raise EquinfoError(f"{name} has no column {COLUMN!r}; it has {', '.join(stream.column_names)}")
+    rows = iter(stream)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise EquinfoError(f"{name} broke off ({type(error).__name__}: {first_line(error)}): run again") from error
+        if COLUMN not in row:
+            raise EquinfoError(f"{name} has no column {COLUMN!r}; it has {', '.join(row)}")
+        yield from as_documents([row[COLUMN]], name)
+
+
+def require(package: str, what: str) -> None:
+    """Raises EquinfoError where an optional package is not installed."""
+    if find_spec(package) is None:
+        raise EquinfoError(f"{what} needs the package {package}: {EXTRA}")
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]

@@ -1,0 +1,332 @@
+"""GZip[v], Zstd[v], XZ[v]: documents through a general compressor, the bits of its streams cut into N-bit ids.
+
+A document is cut into blocks of `block` bytes, and each is a stream of its own, padded with zero bits to whole ids. The
+last block is the one that is shorter than `block`, maybe empty: a document ends itself, and a shorter one is a single
+stream. So both directions take memory for one block, whatever the document.
+
+A compressor's output differs between libraries and their versions. `probe` is the hash of what this one makes of a
+fixed text, part of the fingerprint: a stored tokenizer whose probe differs decodes but refuses to encode.
+"""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from equinfo.compress import bits as bitstream
+from equinfo.compress.parallel import map_groups
+from equinfo.compress.pieces import Unpacker
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.base import Tokenizer, as_bytes, vocabulary_label
+from equinfo.tokenizers.modelled import check_width
+
+BLOCK = 10_240
+WHOLE = 1 << 30  # the block of artefacts that name none: practically every document is one stream
+SLICE = 4096  # ids given to a decompressor at once
+
+
+class Decompressor(Protocol):
+    """One stream's decompressor, as the standard library's: raises where the data is no stream."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class OpaqueTokenizer(Tokenizer):
+    """Ids of `bits` = 8, 12 or 16 bits from a general compressor. Takes any bytes of any length.
+
+    level: the compressor's own. block: bytes a stream.
+    """
+
+    label: ClassVar[str]
+    package: ClassVar[str]  # that decides the ids
+    default_level: ClassVar[int]
+    levels: ClassVar[range]
+
+    def __init__(
+        self, bits: int = 8, probe: str | None = None, block: int = BLOCK, level: int | None = None, **format: Any
+    ) -> None:
+        self.bits = check_width(bits)
+        self.block = block
+        self.level = self.default_level if level is None else level
+        if self.level not in self.levels:
+            raise EquinfoError(
+                f"{self.label} of level {self.level}: choose {self.levels.start} to {self.levels.stop - 1}"
+            )
+        if not 1 <= block <= WHOLE:
+            raise EquinfoError(f"{self.label} in blocks of {block} bytes: choose 1 to {WHOLE}")
+        try:
+            self._set_format(**format)
+        except TypeError as error:
+            raise EquinfoError(f"{self.label} knows no option {', '.join(format)}") from error
+        self.probe = probe or self.own_probe
+        self.code_size = 1 << bits
+        self.name = f"{self.label}[{','.join([vocabulary_label(self.code_size), *self._labels()])}]"
+
+    def _set_format(self) -> None:
+        """Take the options that only some compressors have."""
+
+    def _format_options(self) -> dict[str, Any]:
+        """Those of `_set_format` that are not the default."""
+        return {}
+
+    def _labels(self) -> Iterator[str]:
+        yield from self._format_options()
+        if self.level != self.default_level:
+            yield f"level={self.level}"
+        if self.block != BLOCK:
+            yield f"block={self.block}"
+
+    @abstractmethod
+    def _compressor(self) -> Callable[[bytes], bytes]:
+        """From a block to its stream; for one thread."""
+
+    @abstractmethod
+    def _decompressor(self) -> Decompressor: ...
+
+    @cached_property
+    def own_probe(self) -> str:
+        """SHA-256 (hex) of what this process's compressor makes of `probe_text()`."""
+        return hashlib.sha256(self._compressor()(probe_text())).hexdigest()
+
+    def check_probe(self) -> None:
+        if self.probe != self.own_probe:
+            raise EquinfoError(
+                f"this {self.name} was made with another {self.package}, whose ids would differ from those here (it"
+                f" still decodes): install the {self.package} that made it, or make it anew"
+            )
+
+    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
+        self.check_probe()
+        return map_groups(self._encode_group, documents)
+
+    def _encode_group(self, documents: list[bytes]) -> list[np.ndarray]:
+        compress = self._compressor()
+        return [
+            np.concatenate(
+                [
+                    self.block_ids(compress, document[at : at + self.block])
+                    for at in range(0, len(document) + 1, self.block)
+                ]
+            )
+            for document in documents
+        ]
+
+    def block_ids(self, compress: Callable[[bytes], bytes], block: bytes) -> np.ndarray:
+        stream = compress(block)
+        return bitstream.pack(stream, 8 * len(stream), self.bits).astype(self.dtype)
+
+    def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
+        return map_groups(lambda group: [self._decode(ids) for ids in group], streams)
+
+    def _decode(self, ids: np.ndarray) -> bytes:
+        decoder = OpaqueDecoder(self)
+        return decoder.feed(ids) + decoder.finish()
+
+    def encoder(self) -> "OpaqueEncoder":
+        return OpaqueEncoder(self)
+
+    def decoder(self) -> "OpaqueDecoder":
+        return OpaqueDecoder(self)
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        config = {"bits": self.bits, "probe": self.probe, **self._format_options()}
+        if self.block != WHOLE:
+            config["block"] = self.block
+        if self.level != self.default_level:
+            config["level"] = self.level
+        return config, {}
+
+    @classmethod
+    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
+        return cls(**{"block": WHOLE, **config})
+
+
+class OpaqueEncoder:
+    """Ids a block; see incremental.py. Holds less than a block."""
+
+    def __init__(self, tokenizer: OpaqueTokenizer) -> None:
+        tokenizer.check_probe()
+        self.tokenizer, self.compress, self.held = tokenizer, tokenizer._compressor(), bytearray()
+
+    def feed(self, data: bytes) -> np.ndarray:
+        self.held += as_bytes(data)
+        block, full = self.tokenizer.block, len(self.held) // self.tokenizer.block
+        ids = [np.empty(0, dtype=self.tokenizer.dtype)]
+        ids += [
+            self.tokenizer.block_ids(self.compress, bytes(self.held[n * block : (n + 1) * block])) for n in range(full)
+        ]
+        del self.held[: full * block]
+        return np.concatenate(ids)
+
+    def finish(self) -> np.ndarray:
+        return self.tokenizer.block_ids(self.compress, bytes(self.held))
+
+
+class OpaqueDecoder:
+    """A block's bytes once its stream has ended, and with it its checksum. Holds less than a block."""
+
+    def __init__(self, tokenizer: OpaqueTokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.ended = False
+        self.ids = 0
+        self._next_block()
+
+    def _next_block(self) -> None:
+        self.stream, self.unpacker = self.tokenizer._decompressor(), Unpacker(self.tokenizer.bits)
+        self.out = bytearray()
+        self.fed = 0  # bytes of the stream
+
+    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
+        codes, at, done = self.tokenizer.checked(ids), 0, []
+        while at < len(codes):
+            if self.ended:
+                raise self._refused("goes on after its end: it was altered, or two were joined")
+            used = self._push(codes[at : at + SLICE])
+            at += used
+            self.ids += used
+            if self.stream.eof:
+                done.append(bytes(self.out))
+                self.ended = len(self.out) < self.tokenizer.block
+                self._next_block()
+        return b"".join(done)
+
+    def _push(self, codes: np.ndarray) -> int:
+        """Give codes to the block's stream; how many belong to it."""
+        before, width = self.unpacker.count, self.tokenizer.bits
+        data = self.unpacker.feed(codes).tobytes()
+        try:  # at the limit a byte more is asked for, so that what is left of the input is read
+            self.out += self.stream.decompress(data, self.tokenizer.block + 1 - len(self.out))
+        except Exception as error:  # zlib's, zstd's and lzma's own
+            raise self._refused(f"is none: {error}") from error
+        self.fed += len(data)
+        if len(self.out) > self.tokenizer.block:
+            raise self._refused(f"decodes to more than {self.tokenizer.block} bytes a block")
+        if not self.stream.eof:
+            return len(codes)
+        num_bits = 8 * (self.fed - len(self.stream.unused_data))
+        used = -(-num_bits // width) - before
+        if int(codes[used - 1]) & ((1 << -num_bits % width) - 1):
+            raise self._refused("goes on after its end: its padding is not zero")
+        return used
+
+    def finish(self) -> bytes:
+        if not self.ended:
+            raise self._refused("was cut short")
+        return b""
+
+    def _refused(self, reason: str) -> EquinfoError:
+        return EquinfoError(f"a {self.tokenizer.name} stream, after {self.ids} ids, {reason}")
+
+
+class GZipTokenizer(OpaqueTokenizer):
+    """Deflate by libdeflate, levels 1 to 12. raw: without zlib's header and checksum (the paper's Table 10)."""
+
+    kind = "gzip"
+    label = "GZip"
+    package = "Deflate"
+    default_level = 6
+    levels = range(1, 13)
+
+    def _set_format(self, raw: bool = False) -> None:
+        self.raw = raw
+
+    def _format_options(self) -> dict[str, Any]:
+        return {"raw": True} if self.raw else {}
+
+    def _compressor(self) -> Callable[[bytes], bytes]:
+        import deflate
+
+        compress = deflate.deflate_compress if self.raw else deflate.zlib_compress
+        return lambda data: bytes(compress(data, self.level))
+
+    def _decompressor(self) -> Decompressor:
+        import zlib
+
+        return zlib.decompressobj(-15 if self.raw else 15)
+
+
+class ZstdTokenizer(OpaqueTokenizer):
+    """Zstandard, levels 1 to 19: one frame a block, its length in the header, no checksum."""
+
+    kind = "zstd"
+    label = "Zstd"
+    package = "zstandard"
+    default_level = 3
+    levels = range(1, 20)
+
+    def _compressor(self) -> Callable[[bytes], bytes]:
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=self.level).compress
+
+    def _decompressor(self) -> Decompressor:
+        return _ZstdDecompressor(self.block)
+
+
+class _ZstdDecompressor:
+    """Stops soon after `max_length`: the library would expand all of its input, 32 KiB from each byte at most."""
+
+    STEP = 64
+
+    def __init__(self, block: int) -> None:
+        import zstandard
+
+        window = 1 << max(17, block.bit_length())
+        self.stream = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+        self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        return self.stream.eof
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        out = bytearray()
+        for at in range(0, len(data), self.STEP):
+            out += self.stream.decompress(data[at : at + self.STEP])
+            if self.eof:
+                self.unused_data = self.stream.unused_data + data[at + self.STEP :]
+            if self.eof or len(out) >= max_length:
+                break
+        return bytes(out)
+
+
+class XZTokenizer(OpaqueTokenizer):
+    """LZMA2 in the .xz format with its CRC-32, presets 0 to 9; the dictionary holds one block."""
+
+    kind = "xz"
+    label = "XZ"
+    package = "liblzma"
+    default_level = 6
+    levels = range(10)
+
+    def _dictionary(self) -> int:
+        return 1 << min(max(14, (self.block - 1).bit_length()), 26)
+
+    def _compressor(self) -> Callable[[bytes], bytes]:
+        import lzma
+
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": self.level, "dict_size": self._dictionary()}]
+        return lambda data: lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
+
+    def _decompressor(self) -> Decompressor:
+        import lzma
+
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2 * self._dictionary() + (1 << 20))
+
+
+@cache
+def probe_text() -> bytes:
+    """A fixed text: words, noise and a run."""
+    noise = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(1024))
+    words = [hashlib.sha256(b"w%d" % n).hexdigest()[: 2 + n % 7].encode() for n in range(256)]
+    text = b" ".join(words[min(pair)] for pair in zip(noise[::2], noise[1::2], strict=True))
+    return text + noise + bytes(4096)

@@ -1,0 +1,130 @@
+"""Window rules and equal text as tokenizers: names, hashes, pieces, and where streams may end."""
+
+import numpy as np
+import pytest
+from tokenizer_zoo import WINDOW_OPTIONS, byte_model, make, training_text
+
+import equinfo
+from equinfo.errors import EquinfoError
+from equinfo.pipeline import make_tokenizer
+from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
+
+TEXT = b"".join(training_text())[:3000]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("windows-delay", "EqualInfoAC[b=16,v=256,delay]"),
+        ("windows-reserve", "EqualInfoAC[b=24,v=65k,reserve,reset=0]"),
+        ("windows-reset", "EqualInfoAC[b=32,v=4096,reset=2]"),
+        ("equal-text", "EqualTextAC[t=8,v=256]"),
+    ],
+)
+def test_names_tell_rules_apart(name, label):
+    assert make(name).name == label
+
+
+def test_defaults_are_not_stored_so_old_artefacts_keep_their_hashes():
+    plain = EqualInfoTokenizer(byte_model("static"), 16, 8)
+    assert plain.artifact.config["options"] == {"bits": 16, "width": 8, "max_window": 64}
+    assert plain.name == "EqualInfoAC[b=16,v=256]"
+    assert plain.fingerprint == EqualInfoTokenizer(byte_model("static"), 16, 8, 64, "free", 1).fingerprint
+
+
+@pytest.mark.parametrize("name", [*WINDOW_OPTIONS, "equalinfo-static-24-16", "equalinfo-counts-32-12"])
+def test_pieces_make_the_ids_of_the_whole(name):
+    tokenizer, rng = make(name), np.random.default_rng(4)
+    data = np.frombuffer(TEXT, dtype=np.uint8)
+    whole = tokenizer.encode(TEXT)
+    encoder, decoder = tokenizer.encoder(), tokenizer.decoder()
+    ids = [encoder.feed(part.tobytes()) for part in np.split(data, np.sort(rng.integers(0, len(data), 8)))]
+    assert sum(map(len, ids)) > 0.8 * len(whole)
+    ids.append(encoder.finish())
+    assert all(part.dtype == tokenizer.dtype for part in ids)
+    np.testing.assert_array_equal(np.concatenate(ids), whole)
+    parts = [decoder.feed(part) for part in np.split(whole, np.sort(rng.integers(0, len(whole), 8)))]
+    assert sum(map(len, parts)) > 0.8 * len(TEXT)
+    assert b"".join([*parts, decoder.finish()]) == TEXT
+
+
+@pytest.mark.parametrize("name", [*WINDOW_OPTIONS, "equalinfo-static-32-12"])
+def test_ids_that_end_inside_a_window_are_refused_at_the_finish(name):
+    tokenizer = make(name)
+    if tokenizer.unit == 1:
+        pytest.skip("every id is a window")
+    refused = 0
+    whole = tokenizer.encode(TEXT[:200])
+    for cut in range(1, len(whole)):
+        decoder = tokenizer.decoder()
+        try:
+            read = decoder.feed(whole[:cut]) + decoder.finish()
+        except EquinfoError:
+            refused += 1
+        else:
+            assert TEXT[:200].startswith(read)
+    assert refused > 0
+
+
+def test_a_document_may_end_with_any_whole_window():
+    for name in ("windows-reset", "equalinfo-static-24-16", "windows-delay"):
+        tokenizer = make(name)
+        for size in (0, 1, 7, 50, 51, 52, 53):
+            ids = tokenizer.encode(TEXT[:size])
+            assert tokenizer.may_end(ids)
+    assert not make("windows-delay").may_end(np.zeros(3))
+
+
+def test_the_papers_rule_says_that_it_loses_text(tmp_path):
+    tokenizer = EqualInfoTokenizer(byte_model("static"), 16, 16, rule="paper")
+    assert not tokenizer.lossless
+    assert make("windows-delay").lossless
+    assert tokenizer.decode(tokenizer.encode(TEXT)) != TEXT
+    tokenizer.save(tmp_path / "t")
+    loaded = equinfo.load(tmp_path / "t")
+    assert (loaded.name, loaded.rule, loaded.lossless) == ("EqualInfoAC[b=16,v=65k,paper]", "paper", False)
+
+
+def test_make_tokenizer_passes_options_on():
+    model = byte_model("static")
+    assert make_tokenizer("equalinfo", 256, 16, [], model, rule="delay", reset=0).name.endswith("delay,reset=0]")
+    assert make_tokenizer("equaltext", 4096, None, [], model, text=20).name == "EqualTextAC[t=20,v=4096]"
+    with pytest.raises(EquinfoError, match="windows of 0 bytes"):
+        make_tokenizer("equaltext", 256, None, [], model, text=0)
+
+
+@pytest.mark.parametrize(("bits", "width"), [(12, 12), (16, 8), (16, 12), (12, 8)])
+def test_by_rank_the_allowed_ids_are_those_that_decode(bits, width):
+    """Every way to go on, tried: an id is allowed just where some whole windows that begin so decode."""
+    tokenizer, rng = EqualInfoTokenizer(byte_model("static"), bits, width, rule="rank"), np.random.default_rng(0)
+    ids = np.empty(0, dtype=np.int64)
+    refused = 0
+    for _ in range(40):
+        allowed = tokenizer.allowed(ids)
+        refused += int((~allowed).sum())
+        for code in rng.choice(tokenizer.code_size, 20):
+            # zeros to the end of the unit are the smallest way to go on
+            rest = -(len(ids) + 1) % tokenizer.unit
+            stream = np.concatenate([ids, [code], np.zeros(rest, dtype=np.int64)])
+            assert decodes(tokenizer, stream) == allowed[code]
+        ids = np.append(
+            ids, max(np.flatnonzero(allowed)) if rng.random() < 0.5 else rng.choice(np.flatnonzero(allowed))
+        )
+    assert refused > 0
+
+
+def decodes(tokenizer, ids):
+    try:
+        tokenizer.decode(ids)
+        return True
+    except EquinfoError:
+        return False
+
+
+@pytest.mark.parametrize(("bits", "width"), [(16, 12), (24, 16), (16, 16), (12, 8)])
+def test_a_stream_may_end_where_it_decodes(bits, width):
+    tokenizer, rng = EqualInfoTokenizer(byte_model("static"), bits, width), np.random.default_rng(0)
+    for length in range(1, 30):
+        ids = rng.integers(0, tokenizer.code_size, length)
+        ids[-1] &= -(1 << rng.integers(0, width))
+        assert tokenizer.may_end(ids) == decodes(tokenizer, ids)
