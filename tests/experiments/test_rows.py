@@ -70,7 +70,7 @@ def test_a_line_broken_by_a_kill_is_dropped_and_mended(tmp_path):
 
 def test_a_foreign_line_is_named(tmp_path):
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"version": 1, "colour": "red"}\n')
+    path.write_text(json.dumps({"version": RECIPE_VERSION, "colour": "red"}) + "\n")
     with pytest.raises(EquinfoError, match=r"rows.jsonl:1 is not a result row"):
         Rows(path)
 
