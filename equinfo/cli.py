@@ -5,6 +5,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -36,7 +37,7 @@ def encode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
 
     Args:
         input: the file to read; - for standard input.
-        tokenizer: bytes, gzip8, gzip12, gzip16, or the folder that train-tokenizer wrote.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 12, 16), or the folder that train-tokenizer wrote.
         output: the token file to write, whole or not at all; - for standard output.
     """
     from equinfo import tokenfile
@@ -88,7 +89,7 @@ def show(
 
     Args:
         text: the text; - to read standard input (4,096 bytes at most).
-        tokenizer: bytes, gzip8, gzip12, gzip16, or the folder that train-tokenizer wrote; may be repeated.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 12, 16), or the folder that train-tokenizer wrote; may be repeated.
     """
     from equinfo.show import render, render_several
     from equinfo.tokenizers.registry import load
@@ -209,7 +210,7 @@ def tokenize(
     """Write a corpus's ids to a folder of memory-mappable shards, for train-lm --shards. Run again to resume.
 
     Args:
-        tokenizer: bytes, gzip8, gzip12, gzip16, or a tokenizer's folder.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 12, 16), or a tokenizer's folder.
         out: the folder to write.
         corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
         split: train or validation.
@@ -257,7 +258,7 @@ def train_lm(
 
     Args:
         out: folder for checkpoints, metrics and weights.
-        tokenizer: bytes, gzip8, gzip12, gzip16, or a tokenizer's folder; not needed with --shards.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 12, 16), or a tokenizer's folder; not needed with --shards.
         corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
         shards: the folder that tokenize wrote, in place of a corpus.
         size: a named size, e.g. 0.4m, 1m, 3m, 25m.
@@ -323,8 +324,9 @@ def generate(
     }
     data = sys.stdin.buffer.read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
     if samples == 1:
-        print(data.decode("utf-8", "replace"), end="", flush=True)
-        for piece in generation.stream(lm, tokenizer, data, **options):
+        pieces = generation.stream(lm, tokenizer, data, **options)
+        first = next(pieces, "")  # bad input shows here, before anything is printed
+        for piece in chain([data.decode("utf-8", "replace"), first], pieces):
             print(piece, end="", flush=True)
         print()
         return

@@ -109,7 +109,18 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path, run):
 def test_help_teaches(run):
     status, out, _ = run("--help")
     assert status == 0
-    for command in ("encode", "decode", "show", "train-m1", "train-tokenizer", "train-lm", "evaluate", "run"):
+    for command in (
+        "encode",
+        "decode",
+        "show",
+        "train-m1",
+        "train-tokenizer",
+        "train-lm",
+        "generate",
+        "tokenize",
+        "evaluate",
+        "run",
+    ):
         assert command in out
 
 
@@ -135,6 +146,22 @@ def test_train_everything_small_and_evaluate(tmp_path, run):
     assert run("decode", tmp_path / "ids", "-t", tmp_path / "t", "-o", tmp_path / "back")[0] == 0
     assert (tmp_path / "back").read_bytes() == corpus.read_bytes()
     assert "bits/byte" in run("show", "ten green bottles", "-t", tmp_path / "t")[1]
+    drawn = ["--lm", tmp_path / "lm", "-t", tmp_path / "t", "--max-ids", 20]
+    status, out, error = run("generate", "ten green", *drawn)
+    assert status == 0, error
+    assert out.startswith("ten green")
+    assert run("generate", "ten green", *drawn, "--samples", 2)[1].count("--- ") == 2
+    status, out, error = run("generate", "ten green", "--lm", tmp_path / "lm", "-t", "gzip16")
+    assert (status, out) == (1, "")
+    assert "name the tokenizer it was trained with" in error
+
+
+def test_an_m1_of_counts_needs_no_training(tmp_path, run):
+    assert run("train-m1", "--order", 2, "--out", tmp_path / "m1", "--max-bytes", 100_000)[0] == 0
+    assert (
+        run("train-tokenizer", "ac", "--m1", tmp_path / "m1/byte-model", "--size", 256, "--out", tmp_path / "t")[0] == 0
+    )
+    assert "AC[v=256]" in run("show", "a", "-t", tmp_path / "t")[1]
 
 
 def test_tokenize_then_train_on_the_shards(tmp_path, run):

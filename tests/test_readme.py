@@ -16,7 +16,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(compile(example, "README.md", "exec"), {})
-    assert (tmp_path / "my-tokenizer").is_dir()
+    assert (tmp_path / "windows16").is_dir()
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"(?:^|&& )equinfo ([a-z][\w-]+) ", BLOCKS, re.MULTILINE))))

@@ -66,7 +66,7 @@ def _encode(starts, freqs, precision):
         low += unit * np.int64(starts[i])
         width = unit * np.int64(freqs[i])
         if low >= FULL:
-            _carry(out, size)
+            carry(out, size)
             low -= FULL
         while width <= BOTTOM:
             out[size] = low >> SHIFT
@@ -77,7 +77,7 @@ def _encode(starts, freqs, precision):
 
 
 @kernel
-def _carry(out, size):
+def carry(out, size):
     at = size - 1
     while out[at] == 255:
         out[at] = 0
@@ -95,7 +95,7 @@ def _finish(out, size, low, width):
         if value < low + width:
             break
     if value >= FULL:
-        _carry(out, size)
+        carry(out, size)
         value -= FULL
     num_bits = 8 * size + bits
     while 8 * size < num_bits:

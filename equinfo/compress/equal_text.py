@@ -99,7 +99,7 @@ def _encode_window(starts, freqs, precision, width):
         low += unit * np.int64(starts[i])
         span = unit * np.int64(freqs[i])
         if low >= coder.FULL:
-            _carry(out, size)
+            coder.carry(out, size)
             low -= coder.FULL
         while span <= coder.BOTTOM:
             out[size] = low >> coder.SHIFT
@@ -110,22 +110,13 @@ def _encode_window(starts, freqs, precision, width):
     below = (np.int64(1) << (8 * size + coder.STATE - count * width)) - 1
     value = (low + below) & ~below
     if value >= coder.FULL:
-        _carry(out, size)
+        coder.carry(out, size)
         value -= coder.FULL
     for _ in range(coder.LOOK_AHEAD):
         out[size] = value >> coder.SHIFT
         value = (value & (coder.BOTTOM - 1)) << 8
         size += 1
     return out, count
-
-
-@kernel
-def _carry(out, size):
-    at = size - 1
-    while out[at] == 255:
-        out[at] = 0
-        at -= 1
-    out[at] += 1
 
 
 @kernel
