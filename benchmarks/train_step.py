@@ -31,7 +31,7 @@ def ours(config: TrainConfig):  # type: ignore[no-untyped-def]
         (loss / hidden.shape[0]).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 
@@ -53,7 +53,7 @@ def hugging_face(config: TrainConfig):  # type: ignore[no-untyped-def]
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 

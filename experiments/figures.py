@@ -93,13 +93,17 @@ def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[
 
 
 def label_points(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Write each name beside its point, right of it, pushed apart vertically where they would overlap."""
+    """Write each name beside its point, right of it, pushed down where it would cover a name or a point."""
     axes.figure.canvas.draw()
-    height = 13.0 * axes.figure.dpi / 100
+    unit = axes.figure.dpi / 100
+    height, length = 13 * unit, 150 * unit
+    marks = [axes.transData.transform((x, y)) for x, y, _ in points]
     placed: list[tuple[float, float]] = []
     for x, y, name in sorted(points, key=lambda point: -point[1]):
         px, py = axes.transData.transform((x, y))
-        while any(abs(px - qx) < 150 * axes.figure.dpi / 100 and abs(py - qy) < height for qx, qy in placed):
+        while any(abs(px - qx) < length and abs(py - qy) < height for qx, qy in placed) or any(
+            8 * unit < qx - px < length and abs(py - qy) < height for qx, qy in marks
+        ):
             py -= 2
         placed.append((px, py))
         shift = (py - axes.transData.transform((x, y))[1]) * 72 / axes.figure.dpi
