@@ -24,8 +24,8 @@ from equinfo.tokenizers.registry import load, tokenizer_class
 
 PIECE = 1 << 16
 NAMES = ["bytes", "bpe", "unigram", "gzip8", "gzip12", "zstd8", "xz8", "static-ac", "static-ac12", "counts-ac",
-         "static-range", "static-ans", "static-huffman"]  # fmt: skip
-SLOW = {"xz8", "counts-ac", "static-range", "static-ans", "static-huffman"}
+         "static-range", "static-ans", "static-huffman", "static-windows", "counts-windows"]  # fmt: skip
+SLOW = {"xz8", "counts-ac", "static-range", "static-ans", "static-huffman", "static-windows", "counts-windows"}
 
 
 def make(name: str) -> Tokenizer:
@@ -36,6 +36,8 @@ def make(name: str) -> Tokenizer:
     if not kind:
         return load(name)
     fitted = StaticModel.unigram(documents) if model == "static" else CountModel.train(documents, 4)
+    if kind == "windows":
+        return tokenizer_class("equalinfo")(fitted, bits=16, width=16)  # type: ignore[call-arg]
     digits = kind.lstrip("abcdefghijklmnopqrstuvwxyz")
     return tokenizer_class(kind.removesuffix(digits))(fitted, int(digits or 8))  # type: ignore[call-arg]
 
