@@ -160,9 +160,7 @@ def _decode_static(lanes, row, data, begin, end, precision, failed):
             failed[0] = True
             return out[:0].copy()
         if size == len(out):
-            larger = np.empty(2 * size, dtype=np.uint8)
-            larger[:size] = out
-            out = larger
+            out = np.concatenate((out, np.empty_like(out)))
         out[size] = symbol
         size += 1
 
@@ -187,7 +185,7 @@ class StreamEncoder:
         whole = len(self.held) - len(self.held) % self.step
         symbols = np.frombuffer(bytes(self.held[:whole]), dtype=np.uint8)
         del self.held[:whole]
-        chunk = max(CHUNK - CHUNK % self.step, self.step)
+        chunk = max(CHUNK - CHUNK % self.step, self.step * self.model.lanes)  # as many contexts as run side by side
         parts = [self._code(symbols[at : at + chunk].astype(np.int64)) for at in range(0, whole, chunk)]
         return np.concatenate([np.empty(0, dtype=np.uint8), *parts])
 
@@ -306,9 +304,7 @@ def _decode_until(lanes, row, data, until, precision):
         if symbol < 0 or symbol == EOD:
             return out[:size].copy(), symbol
         if size == len(out):
-            larger = np.empty(2 * size, dtype=np.uint8)
-            larger[:size] = out
-            out = larger
+            out = np.concatenate((out, np.empty_like(out)))
         out[size] = symbol
         size += 1
     return out[:size].copy(), 0
