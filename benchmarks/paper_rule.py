@@ -8,10 +8,9 @@ a byte model's folder.
 
 import argparse
 import json
-import platform
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from equinfo.compress.counts import CountModel
 from equinfo.compress.models import ByteModel, load_model
@@ -19,6 +18,7 @@ from equinfo.compress.ranked import RankedCoder
 from equinfo.compress.windows import RULES, Failures, WindowCoder, count_failures, make_windows
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
+from experiments.rows import provenance
 
 
 def main() -> None:
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--piece", type=int, default=4096, help="documents are cut to this many bytes")
     parser.add_argument("--out", type=Path, help="append one JSON line a row to this file")
     options = parser.parse_args()
+    source = origin()
     for corpus in options.corpora:
         documents = validation_slice(corpus, options.bytes, options.piece)
         model, label = the_m1(options, corpus)
@@ -41,7 +42,7 @@ def main() -> None:
                 row = measure(model, documents, bits, rule)
                 if row is None:
                     continue
-                row = {"corpus": corpus, "split": "validation", "m1": label, "piece": options.piece, **row, **origin()}
+                row = {"corpus": corpus, "split": "validation", "m1": label, "piece": options.piece, **row, **source}
                 print(summary(row), flush=True)
                 if options.out:
                     with options.out.open("a") as file:
@@ -88,10 +89,9 @@ def ranked_failures(coder: RankedCoder, documents: list[bytes]) -> Failures:
     return Failures(sum(map(len, codes)), wrong, len(documents), wrong)
 
 
-def origin() -> dict[str, str]:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    command = "python benchmarks/paper_rule.py " + " ".join(sys.argv[1:])
-    return {"commit": commit, "command": command.strip(), "device": f"CPU {platform.machine()}"}
+def origin() -> dict[str, Any]:
+    """Commit, device and versions as in every result row."""
+    return {**provenance(), "command": " ".join(["python benchmarks/paper_rule.py", *sys.argv[1:]])}
 
 
 def summary(row: dict[str, object]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equinfo.errors import EquinfoError
+from equinfo.pipeline import check_fit
 from equinfo.tokenizers.base import Text, Tokenizer, as_bytes
 from equinfo.tokenizers.incremental import TextDecoder
 from equinfo.tokenizers.registry import load
@@ -92,11 +93,7 @@ class _Run:
             raise EquinfoError("there is no prompt and no sample to make")
         self.tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
         self.model, self.context = _loaded(lm, context)
-        if self.model.config.vocab_size != self.tokenizer.vocab_size:
-            raise EquinfoError(
-                f"the LM has {self.model.config.vocab_size} ids and {self.tokenizer.name} {self.tokenizer.vocab_size}: "
-                "name the tokenizer it was trained with"
-            )
+        check_fit(self.model.config.vocab_size, self.tokenizer)
         self.sampling, self.max_ids = Sampling(**options), max_ids
         self.rows = [_Row(self.tokenizer, as_bytes(prompt)) for prompt in prompts]
 

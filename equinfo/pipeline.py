@@ -154,7 +154,7 @@ def optimizer(style: str, learning_rate: float, warmup_steps: int) -> OptimizerC
 
 
 def m1_config(style: str, size: str, optimizer: OptimizerConfig, **training: Any) -> TrainConfig:
-    """The training configuration of an M1: 257 ids, EOD as BOS."""
+    """The training configuration of an M1: 257 ids, EOD as BOS ("nothing yet" and "a document just ended" are one)."""
     return lm_config(style, size, SYMBOLS, EOD, optimizer, **training)
 
 
@@ -179,15 +179,20 @@ def train(
     return loop.train(config, ids, out, progress=progress or False, tensorboard=tensorboard)
 
 
+def check_fit(vocab_size: int, tokenizer: Tokenizer) -> None:
+    """Raises EquinfoError where an LM of `vocab_size` ids was not trained on this tokenizer's."""
+    if vocab_size != tokenizer.vocab_size:
+        raise EquinfoError(
+            f"the LM has {vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
+            "name the tokenizer it was trained with"
+        )
+
+
 def evaluate(folder: Path, tokenizer: Tokenizer, stream: TokenStream) -> Evaluation:
     """Sums of nats and bytes of the LM in `folder` over a stream of `tokenizer`'s."""
     from equinfo.lm.evaluate import evaluate as run
     from equinfo.lm.train import load_model, load_train_config
 
     config = load_train_config(folder)
-    if config.model.vocab_size != tokenizer.vocab_size:
-        raise EquinfoError(
-            f"the LM in {folder} has {config.model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
-            "name the tokenizer it was trained with"
-        )
+    check_fit(config.model.vocab_size, tokenizer)
     return run(load_model(folder), stream.ids, stream.num_bytes, context=config.context, bos_id=config.bos_id)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from equinfo import pipeline
-from equinfo.compress.models import load_model, to_artifact
+from equinfo.compress.models import EOD, SYMBOLS, load_model, to_artifact
 from equinfo.corpora import load_corpus, take
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load
@@ -67,7 +67,7 @@ class Runner:
         model = folder / "byte-model"
         if not model.exists():
             ids = pipeline.byte_stream(self.documents(recipe.corpus, "train", recipe.train_bytes))
-            self._train(recipe.training, 257, 256, ids, folder, f"{label} M1 {recipe.training.size}")
+            self._train(recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}")
             to_artifact(pipeline.export_m1(folder, recipe.training.context)).save(model)
         return load_model(model)
 
@@ -116,7 +116,7 @@ class Runner:
         num_bytes = sum(len(document) for document in documents)
         ids = pipeline.byte_stream(documents)
         folder = self.work / "m1" / recipe.key
-        measured = evaluate(load_lm(folder), ids, num_bytes, context=recipe.training.context, bos_id=256)
+        measured = evaluate(load_lm(folder), ids, num_bytes, context=recipe.training.context, bos_id=EOD)
         return {
             "sum_nats": measured.sum_nats,
             "num_tokens": num_bytes,

@@ -1,13 +1,9 @@
 """The one bridge from `lm` to `compress`: a trained byte LM becomes a byte model."""
 
-from equinfo.compress.models import EOD, SYMBOLS
+from equinfo.compress.models import SYMBOLS
 from equinfo.compress.neural import NeuralByteModel
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
-
-M1_SYMBOLS = SYMBOLS
-M1_BOS = EOD
-"""M1 is trained with EOD as BOS: "nothing yet" and "a document just ended" are one context."""
 
 
 def to_byte_model(model: Decoder, context: int) -> NeuralByteModel:
@@ -16,8 +12,8 @@ def to_byte_model(model: Decoder, context: int) -> NeuralByteModel:
     Raises EquinfoError if its vocabulary is not the 257 symbols.
     """
     config = model.config
-    if config.vocab_size != M1_SYMBOLS:
-        raise EquinfoError(f"an M1 has {M1_SYMBOLS} ids (bytes and end of document), this LM has {config.vocab_size}")
+    if config.vocab_size != SYMBOLS:
+        raise EquinfoError(f"an M1 has {SYMBOLS} ids (bytes and end of document), this LM has {config.vocab_size}")
     described = {
         name: getattr(config, name)
         for name in ("d_model", "n_layers", "n_heads", "head_dim", "d_ff", "position", "activation", "rope_base")
