@@ -7,7 +7,7 @@ EquinfoError of one line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,8 @@ def train_m1(
     context: int = 256,
     learning_rate: float = 4e-3,
     warmup_steps: int = 40,
+    short_contexts: Sequence[int] = (),
+    precision: str = "float32",
     seed: int = 0,
     max_bytes: int = MAX_BYTES,
     progress: str | None = None,
@@ -49,7 +51,7 @@ def train_m1(
 
     order: bytes of context (1 to 6) of an M1 of counts: no network, no torch, and nothing below but max_bytes counts.
     size, style: see `train_lm`. steps of batch_size sequences of `context` bytes, after which the context restarts at
-    inference too. Called again, it goes on from the last checkpoint. max_bytes: of training text, whole documents.
+    inference too. short_contexts, precision ("float32" or "bfloat16"): see lm.config.TrainConfig. Called again, it goes on from the last checkpoint. max_bytes: of training text, whole documents.
     """
     from equinfo.compress.models import to_artifact
 
@@ -62,7 +64,8 @@ def train_m1(
     else:
         config = pipeline.m1_config(
             style, size, optimizer=pipeline.optimizer(style, learning_rate, warmup_steps), steps=steps,
-            batch_size=batch_size, context=context, seed=seed,
+            batch_size=batch_size, context=context, short_contexts=tuple(short_contexts), precision=precision,
+            seed=seed,
         )  # fmt: skip
         _finished(pipeline.train(config, pipeline.byte_stream(documents), out, progress))
         model = pipeline.export_m1(out, context)

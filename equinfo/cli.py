@@ -119,6 +119,8 @@ def train_m1(
     context: int = 256,
     learning_rate: float = 4e-3,
     warmup_steps: int = 40,
+    short_contexts: tuple[int, ...] = (),
+    precision: Literal["float32", "bfloat16"] = "float32",
     seed: int = 0,
     max_bytes: int = 1 << 30,
 ) -> None:
@@ -137,6 +139,8 @@ def train_m1(
         context: bytes a sequence; at inference the context restarts after as many.
         learning_rate: the peak for modern, the factor before 1/sqrt(step) for paper (which uses 1.0).
         warmup_steps: steps of warm-up; for paper the step at which the rate begins to fall.
+        short_contexts: for an M1 of windows: half the sequences are cut into pieces of these lengths, e.g. 32 8.
+        precision: of the products; bfloat16 is faster on many processors.
         seed: of initial weights and order.
         max_bytes: how much of the training text to use.
     """
@@ -144,7 +148,8 @@ def train_m1(
 
     api.train_m1(
         out, corpus, order=order, size=size, style=style, steps=steps, batch_size=batch_size, context=context,
-        learning_rate=learning_rate, warmup_steps=warmup_steps, seed=seed, max_bytes=max_bytes, progress=f"M1 {size}",
+        learning_rate=learning_rate, warmup_steps=warmup_steps, short_contexts=short_contexts, precision=precision,
+        seed=seed, max_bytes=max_bytes, progress=f"M1 {size}",
     )  # fmt: skip
     print(out / "byte-model")
 

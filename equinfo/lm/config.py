@@ -91,7 +91,8 @@ class OptimizerConfig:
 class TrainConfig:
     """One training: `steps` steps of `batch_size` sequences of `context` ids, in `micro_batches` equal parts each.
 
-    bos_id begins every sequence. precision: of the products; weights, sums and losses stay float32. checkpoint_blocks:
+    bos_id begins every sequence. short_contexts: half of each batch's sequences are dealt evenly to these lengths and cut
+    into pieces of them, each beginning anew; an M1 of windows needs that, for it hardly ever has a context. precision: of the products; weights, sums and losses stay float32. checkpoint_blocks:
     compute activations again in the backward pass instead of keeping them (same numbers, less memory, a third more
     work). compile: torch.compile the model (other rounding; pays on GPUs and in long runs).
     """
@@ -103,6 +104,7 @@ class TrainConfig:
     batch_size: int
     context: int
     micro_batches: int = 1
+    short_contexts: tuple[int, ...] = ()
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     checkpoint_blocks: bool = False
@@ -115,16 +117,27 @@ class TrainConfig:
                 raise EquinfoError(f"{name} is {value}: it must be at least 1")
         if self.batch_size % self.micro_batches:
             raise EquinfoError(f"batch_size {self.batch_size} does not divide into {self.micro_batches} micro-batches")
+        shares = 2 * len(self.short_contexts)
+        if shares and (self.batch_size // self.micro_batches) % shares:
+            raise EquinfoError(
+                f"{self.batch_size // self.micro_batches} sequences do not divide into {shares} parts: "
+                f"choose a batch size for {len(self.short_contexts)} short contexts"
+            )
+        if any(not 1 <= length <= self.context or self.context % length for length in self.short_contexts):
+            raise EquinfoError(f"short_contexts {self.short_contexts} must divide the context, {self.context}")
         if not 0 <= self.bos_id < self.model.vocab_size:
             raise EquinfoError(f"bos_id {self.bos_id} is no id of a vocabulary of {self.model.vocab_size}")
         if not 0 < self.optimizer.learning_rate < float("inf"):
             raise EquinfoError(f"learning_rate is {self.optimizer.learning_rate}: it must be a positive number")
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        values = asdict(self)
+        short = list(values.pop("short_contexts"))
+        return {**values, "short_contexts": short} if short else values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
         """The inverse of `to_dict`."""
         model, optimizer = DecoderConfig(**values["model"]), OptimizerConfig(**values["optimizer"])
-        return cls(**{**values, "model": model, "optimizer": optimizer})
+        short = tuple(values.get("short_contexts", ()))
+        return cls(**{**values, "model": model, "optimizer": optimizer, "short_contexts": short})

@@ -82,3 +82,12 @@ def shifted(targets: np.ndarray, bos_id: int) -> np.ndarray:
     inputs = np.empty_like(targets)
     inputs[:, 0], inputs[:, 1:] = bos_id, targets[:, :-1]
     return inputs
+
+
+def dealt(targets: np.ndarray, short_contexts: tuple[int, ...]) -> list[np.ndarray]:
+    """The second half of `targets` (int64[rows, context]) in equal shares, each cut into rows of one of the lengths."""
+    if not short_contexts:
+        return [targets]
+    whole, rest = np.split(targets, 2)
+    parts = zip(np.split(rest, len(short_contexts)), short_contexts, strict=True)
+    return [whole, *(part.reshape(-1, length) for part, length in parts)]

@@ -26,7 +26,7 @@ from equinfo.lm.config import TrainConfig
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import cross_entropy
 from equinfo.lm.optimize import learning_rate, make_optimizer
-from equinfo.lm.sequences import Sequences, StoredIds, data_hash, largest
+from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest, shifted
 from equinfo.lm.watch import Watch
 
 CHECKPOINT_SECONDS = 30.0
@@ -156,10 +156,11 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        inputs, targets = sequences.batch(self.step * c.batch_size, c.batch_size)
+        _, targets = sequences.batch(self.step * c.batch_size, c.batch_size)
         nats = sum(
-            self._backward(i, t)
-            for i, t in zip(np.split(inputs, c.micro_batches), np.split(targets, c.micro_batches), strict=True)
+            self._backward(shifted(part, c.bos_id), part)
+            for share in np.split(targets, c.micro_batches)
+            for part in dealt(share, c.short_contexts)
         )
         clip = c.optimizer.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
