@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from equinfo.compress.compiled import CompiledWindows
 from equinfo.compress.counts import CountModel
 from equinfo.compress.models import ByteModel, load_model
-from equinfo.compress.ranked import RankedCoder
 from equinfo.compress.windows import RULES, Failures, WindowCoder, count_failures, make_windows
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
@@ -82,7 +82,7 @@ def measure(model: ByteModel, documents: list[bytes], bits: int, rule: str) -> d
             "ratio": num_bytes / failures.windows}  # fmt: skip
 
 
-def ranked_failures(coder: RankedCoder, documents: list[bytes]) -> Failures:
+def ranked_failures(coder: CompiledWindows, documents: list[bytes]) -> Failures:
     """As count_failures: a window and a document are wrong where the document does not come back."""
     codes = coder.encode(documents)
     wrong = sum(a != b for a, b in zip(coder.decode(codes), documents, strict=True))

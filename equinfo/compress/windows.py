@@ -4,7 +4,7 @@ Every string that can stand at a window's start owns an interval; the 2**b codes
 can be written only if its interval wholly contains a cell. Under the rules "free" and "delay", a cell stands for the
 *deepest* string whose interval contains it; under "reserve" that string's first cell belongs to none of its children.
 Why these decode, what each gives up, and what the paper's rule (§3.3) misses: docs/windows.md. The rule "rank" needs
-no intervals once its strings are known: ranked.py.
+no intervals once its strings are known: compiled.py.
 
 What makes the lossless rules total, for every model and every b from 8 to 128:
 - the root's boundaries are cell boundaries and each byte owns at least one cell there, so every code begins with some
@@ -107,7 +107,7 @@ class CodeDecoder(Protocol):
 
 
 class Windows(Protocol):
-    """Documents <-> codes of b bits, whatever the rule: `WindowCoder`, and `RankedCoder` of ranked.py."""
+    """Documents <-> codes of b bits, whatever the rule: `WindowCoder`, and `CompiledWindows` of compiled.py."""
 
     bits: int
     max_window: int
@@ -137,11 +137,11 @@ def make_windows(
 ) -> Windows:
     """The coder of any rule. Raises EquinfoError for what no coder can do."""
     if rule == "rank":
-        from equinfo.compress.ranked import RankedCoder
+        from equinfo.compress.compiled import CompiledWindows
 
         if reset != 1:
             raise EquinfoError(f'rule "rank" with reset={reset}: its strings are those of one fixed window start')
-        return RankedCoder(model, bits, max_window)
+        return CompiledWindows.compile(model, bits, max_window, rule)
     return WindowCoder(model, bits, max_window, rule, reset)
 
 

@@ -2,60 +2,40 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from equinfo.compress import bits
-from equinfo.compress.models import ByteModel
+from equinfo.compress.compiled import MEMORY, CompiledWindows
+from equinfo.compress.models import ByteModel, fingerprint
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.ranked import RankedCoder
-from equinfo.compress.windows import codes_from_bits, codes_to_bits, make_windows
+from equinfo.compress.windows import Windows, codes_from_bits, codes_to_bits, make_windows
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import vocabulary_label
-from equinfo.tokenizers.modelled import ModelledTokenizer
+from equinfo.tokenizers.base import Tokenizer, vocabulary_label
+from equinfo.tokenizers.modelled import ModelledTokenizer, check_width
 
 
-class EqualInfoTokenizer(ModelledTokenizer):
-    """Windows of `bits` bits over `model`, written as ids of `width` = 8, 12 or 16 bits, width <= bits.
+class WindowTokenizer(Tokenizer):
+    """Codes of windows of `bits` bits, written as ids of `width` = 8, 12 or 16 bits, width <= bits.
 
     Where width divides bits, each window is bits / width whole ids; elsewhere ids run across window ends and the
     document's last id is padded with zero bits.
-
-    rule: what ends a window, one of compress.windows.RULES (docs/windows.md). "paper" is for reproductions only: its
-    windows do not all decode, and `lossless` says so. reset: the model's context begins anew at every `reset`-th
-    window (table 9 and figure 12 of the paper), or never inside a document (0).
 
     Units are as many windows as make whole ids and one context, so they decode by themselves; with reset = 0 a window
     depends on all before it, and only a whole stream decodes.
     """
 
-    kind = "equalinfo"
-
-    def __init__(
-        self,
-        model: ByteModel,
-        bits: int,
-        width: int,
-        max_window: int | None = None,
-        rule: str = "free",
-        reset: int = 1,
-    ) -> None:
-        super().__init__(model, width)
-        if width > bits:
-            raise EquinfoError(f"ids of {width} bits do not fit windows of {bits}: choose width <= bits")
-        self.windows = make_windows(model, bits, max_window, rule, reset)
-        self.bits, self.rule, self.reset = bits, rule, reset
+    def __init__(self, windows: Windows, width: int, rule: str, reset: int = 1) -> None:
+        self.windows, self.bits, self.width = windows, windows.bits, check_width(width)
+        if width > self.bits:
+            raise EquinfoError(f"ids of {width} bits do not fit windows of {self.bits}: choose width <= bits")
+        self.code_size = 1 << width
+        self.rule, self.reset = rule, reset
         self.lossless = rule != "paper"
-        self.unit = math.lcm(bits * reset, width) // width if reset else None
+        self.unit = math.lcm(self.bits * reset, width) // width if reset else None
         labels = [rule] * (rule != "free") + [f"reset={reset}"] * (reset != 1)
-        self.name = f"EqualInfoAC[{','.join([f'b={bits}', vocabulary_label(self.code_size), *labels])}]"
-
-    def _options(self) -> dict[str, Any]:
-        options = {"bits": self.bits, "width": self.width, "max_window": self.windows.max_window}
-        # Defaults stay out: tokenizers stored before there were rules keep their fingerprints.
-        changed = {"rule": self.rule} if self.rule != "free" else {}
-        return options | changed | ({"reset": self.reset} if self.reset != 1 else {})
+        self.name = f"EqualInfoAC[{','.join([f'b={self.bits}', vocabulary_label(self.code_size), *labels])}]"
 
     def may_end(self, ids: np.ndarray) -> bool:
         left = len(ids) * self.width % self.bits  # bits after the last whole window: padding, which is zero
@@ -67,9 +47,9 @@ class EqualInfoTokenizer(ModelledTokenizer):
         The next id holds the next `now` bits of the window under way and, where ids run across window ends, the first
         `then` bits of the one after.
         """
-        if not isinstance(self.windows, RankedCoder):
+        if not isinstance(self.windows, CompiledWindows) or self.windows.num_codes == 1 << self.bits:
             return None
-        last = len(self.windows.strings) - 1
+        last = self.windows.num_codes - 1
         begun = len(ids) * self.width % self.bits
         now = min(self.width, self.bits - begun)
         then = self.width - now
@@ -110,6 +90,76 @@ class EqualInfoTokenizer(ModelledTokenizer):
         return codes_from_bits(data, num_bits // self.bits, self.bits)
 
 
+class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
+    """Windows over `model`, which runs wherever text is encoded or decoded.
+
+    rule: what ends a window, one of compress.windows.RULES (docs/windows.md). "paper" is for reproductions only: its
+    windows do not all decode, and `lossless` says so. reset: the model's context begins anew at every `reset`-th
+    window (table 9 and figure 12 of the paper), or never inside a document (0).
+    """
+
+    kind = "equalinfo"
+
+    def __init__(
+        self,
+        model: ByteModel,
+        bits: int,
+        width: int,
+        max_window: int | None = None,
+        rule: str = "free",
+        reset: int = 1,
+    ) -> None:
+        ModelledTokenizer.__init__(self, model, width)
+        WindowTokenizer.__init__(self, make_windows(model, bits, max_window, rule, reset), width, rule, reset)
+
+    def _options(self) -> dict[str, Any]:
+        options = {"bits": self.bits, "width": self.width, "max_window": self.windows.max_window}
+        # Defaults stay out: tokenizers stored before there were rules keep their fingerprints.
+        changed = {"rule": self.rule} if self.rule != "free" else {}
+        return options | changed | ({"reset": self.reset} if self.reset != 1 else {})
+
+    def compile(self, memory: int = MEMORY) -> "CompiledEqualInfoTokenizer":
+        """The same ids without the model, for windows of at most 20 bits, any rule but "delay", and reset = 1.
+
+        memory: bytes that the windows' tree may take. Raises EquinfoError where it cannot be.
+        """
+        if self.reset != 1:
+            raise EquinfoError(f"{self.name} cannot be compiled: its windows depend on those before")
+        windows = CompiledWindows.compile(self.model, self.bits, self.windows.max_window, self.rule, memory)
+        return CompiledEqualInfoTokenizer(windows, self.width, self.rule, fingerprint(self.model))
+
+
+class CompiledEqualInfoTokenizer(WindowTokenizer):
+    """Windows whose strings are all in the artefact: no model runs, encoding and decoding are look-ups.
+
+    m1: the fingerprint of the model they come from.
+    """
+
+    kind = "compiled-equalinfo"
+    windows: CompiledWindows
+
+    def __init__(self, windows: CompiledWindows, width: int, rule: str, m1: str) -> None:
+        super().__init__(windows, width, rule)
+        self.m1 = m1
+
+    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
+        if self.width == self.bits:
+            return self.windows.dictionary.encode(documents, self.dtype)
+        return self._encode_group(documents)
+
+    def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
+        return self.windows.dictionary.decode(ids) if self.width == self.bits else self._decode_group(ids)
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        config, tensors = self.windows.parts()
+        return {"windows": config, "width": self.width, "rule": self.rule, "m1": self.m1}, tensors
+
+    @classmethod
+    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
+        windows = CompiledWindows.from_parts(config["windows"], tensors)
+        return cls(windows, int(config["width"]), config["rule"], config["m1"])
+
+
 def _last_bits(ids: np.ndarray, count: int, width: int) -> int:
     """The number that the last `count` bits of ids of `width` bits make."""
     value = 0
@@ -121,7 +171,7 @@ def _last_bits(ids: np.ndarray, count: int, width: int) -> int:
 class WindowIdEncoder:
     """One document in pieces; holds less than a window of its text, and windows until they make whole ids."""
 
-    def __init__(self, tokenizer: EqualInfoTokenizer) -> None:
+    def __init__(self, tokenizer: WindowTokenizer) -> None:
         self.tokenizer, self.windows = tokenizer, tokenizer.windows.encoder()
         self.group = math.lcm(tokenizer.bits, tokenizer.width) // tokenizer.bits
         self.held = self.windows.feed(b"")
@@ -140,7 +190,7 @@ class WindowIdEncoder:
 class WindowIdDecoder:
     """One document's ids in pieces; holds ids until they make whole windows."""
 
-    def __init__(self, tokenizer: EqualInfoTokenizer) -> None:
+    def __init__(self, tokenizer: WindowTokenizer) -> None:
         self.tokenizer, self.windows = tokenizer, tokenizer.windows.decoder()
         self.group = math.lcm(tokenizer.bits, tokenizer.width) // tokenizer.width
         self.held = np.empty(0, dtype=np.int64)

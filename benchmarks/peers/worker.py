@@ -1,0 +1,52 @@
+"""One contender in a process of its own: python -m benchmarks.peers.worker NAME FOLDER THREADS TEXTS UNSEEN
+
+Prints one JSON line: seconds of each pass, tokens, bytes, peak memory. TEXTS and UNSEEN are JSON lists of strings.
+BENCH_STARTED holds the time at which the process was started.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.contenders import make
+
+
+def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = action()
+    return time.perf_counter() - start, result
+
+
+def main() -> None:
+    name, folder, threads, texts_file, unseen_file = sys.argv[1:]
+    contender = make(name, Path(folder), int(threads))
+    contender.decode(contender.encode(["a"]))
+    startup = time.time() - float(os.environ["BENCH_STARTED"])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    texts, unseen = (json.loads(Path(file).read_text()) for file in (texts_file, unseen_file))
+    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    first, encoded = timed(lambda: contender.encode(texts))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    count = contender.count(encoded)
+    decode, _ = timed(lambda: contender.decode(encoded))
+    later, _ = timed(lambda: contender.encode(texts))
+    other, _ = timed(lambda: contender.encode(unseen))
+    print(
+        json.dumps(
+            {
+                "startup": startup, "first": first, "later": later, "unseen": other, "decode": decode, "tokens": count,
+                "bytes": sum(len(text.encode()) for text in texts),
+                "unseen_bytes": sum(len(text.encode()) for text in unseen),
+                "memory_kib": {"started": before, "with_text": loaded, "encoded": peak},
+            }
+        )
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Longest match against a plain one in Python; masks, spans, pieces, threads."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equinfo.compress import dictionary as module
+from equinfo.compress.dictionary import Dictionary
+from equinfo.errors import EquinfoError
+
+SINGLES = [bytes([byte]) for byte in range(256)]
+CLASSES = np.array([0 if byte in b"ab" else 1 if byte == 32 else 2 for byte in range(256)], dtype=np.uint8)
+
+
+def longest_match(strings, codes, masks, classes, text):
+    """The definition, byte by byte: the longest string that has a code and may end there."""
+    pieces, prefixes = {}, {string[:n] for string in strings for n in range(len(string) + 1)}
+    for string, code, mask in zip(strings, codes, masks, strict=True):
+        if code >= 0:
+            pieces[string] = (code, mask)
+    found, at = [], 0
+    while at < len(text):
+        best, stop = None, at
+        while stop < len(text) and text[at : stop + 1] in prefixes:
+            stop += 1
+            code, mask = pieces.get(text[at:stop], (-1, 0))
+            following = classes[text[stop]] if stop < len(text) else 7
+            if code >= 0 and mask >> following & 1:
+                best = code, stop
+        found.append(best[0])
+        at = best[1]
+    return found
+
+
+def made(seed, letters=b"ab ", strings=200, longest=9, inner=0.2):
+    generator = np.random.default_rng(seed)
+    more = {bytes(generator.choice(list(letters), size=generator.integers(2, longest))) for _ in range(strings)}
+    strings = SINGLES + sorted(more)
+    codes = np.where(generator.random(len(strings)) < inner, -1, generator.permutation(len(strings)))
+    codes[:256] = np.setdiff1d(np.arange(2 * len(strings)), codes)[:256]
+    masks = generator.choice([255, 255, 0b10000110, 0b00000001], size=len(strings)).astype(np.uint8)
+    masks[:256] = 255
+    return strings, codes, masks
+
+
+texts = st.lists(st.text(alphabet="abc ", max_size=60).map(str.encode) | st.binary(max_size=30), max_size=12)
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(seed=st.integers(0, 5), documents=texts)
+def test_pieces_are_the_longest_that_may_end_where_they_do(seed, documents):
+    strings, codes, masks = made(seed)
+    dictionary = Dictionary(strings, codes, masks, CLASSES)
+    for document, found in zip(documents, dictionary.encode(documents), strict=True):
+        assert found.tolist() == longest_match(strings, codes, masks, CLASSES, document)
+    assert dictionary.decode(dictionary.encode(documents)) == documents
+
+
+def test_far_fallbacks_are_found():
+    """From the end of a long string that is no piece, or may not end there, back to a single byte."""
+    strings = [*SINGLES, b"a" * 300, b"b" * 12, b"b" * 40]
+    codes = np.array([*range(256), 300, 301, -1])
+    masks = np.full(len(strings), 255, dtype=np.uint8)
+    masks[256] = 0b10
+    dictionary = Dictionary(strings, codes, masks, CLASSES)
+    for text in (b"a" * 299, b"a" * 300, b"a" * 300 + b" ", b"a" * 301, b"b" * 39, b"b" * 41, b"b" * 40 + b"c"):
+        assert dictionary.encode([text])[0].tolist() == longest_match(strings, codes, masks, CLASSES, text)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_spans_join_to_the_document(monkeypatch, seed):
+    """A document cut small, with pieces that meet at once, late, or (where it repeats itself) never."""
+    strings, codes, masks = made(seed)
+    dictionary = Dictionary(strings, codes, masks, CLASSES)
+    generator = np.random.default_rng(seed)
+    mixed = bytes(generator.choice(list(b"aaab b "), size=40_000))
+    documents = [mixed, b"", b"ab" * 9000, mixed[:777], b"a" * 30_000 + mixed]
+    expected = [dictionary._alone(d, np.uint32) if d else np.empty(0, dtype=np.uint32) for d in documents]
+    monkeypatch.setattr(module, "SPAN", 1)
+    monkeypatch.setattr(Dictionary, "_overlap", 40)
+    monkeypatch.setattr(module, "GROUP_BYTES", 5000)
+    for found, alone in zip(dictionary.encode(documents), expected, strict=True):
+        assert found.tolist() == alone.tolist()
+
+
+def test_threads_and_batches_do_not_matter(monkeypatch):
+    strings, codes, masks = made(9)
+    dictionary = Dictionary(strings, codes, masks, CLASSES)
+    generator = np.random.default_rng(0)
+    documents = [bytes(generator.choice(list(b"abc "), size=n)) for n in (0, 1, 3000, 20, 0, 70_000, 5)]
+    alone = [dictionary.encode([document])[0].tolist() for document in documents]
+    monkeypatch.setattr(module, "GROUP_BYTES", 1000)
+    for threads in ("1", "3"):
+        monkeypatch.setenv("EQUINFO_THREADS", threads)
+        assert [codes.tolist() for codes in dictionary.encode(documents)] == alone
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_pieces_of_a_document_give_its_codes(size):
+    strings, codes, masks = made(2)
+    dictionary = Dictionary(strings, codes, masks, CLASSES)
+    document = bytes(np.random.default_rng(1).choice(list(b"abc "), size=2500))
+    encoder = dictionary.encoder()
+    parts = [encoder.feed(document[at : at + size]) for at in range(0, len(document), size)]
+    assert np.concatenate([*parts, encoder.feed(b"", last=True)]).tolist() == dictionary.encode([document])[0].tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.int64])
+def test_codes_of_any_width_are_read(dtype):
+    strings, codes, _ = made(3, inner=0)
+    dictionary = Dictionary(strings, codes)
+    found = dictionary.encode([b"abba baab"], np.uint16)[0]
+    assert found.dtype == np.uint16
+    assert dictionary.decode([found.astype(dtype), found.astype(dtype)]) == [b"abba baab"] * 2
+
+
+def test_codes_that_mean_nothing_are_refused():
+    dictionary = Dictionary(SINGLES, np.arange(256) * 2)
+    for code in (1, 511, 100_000, -1):
+        with pytest.raises(EquinfoError, match=f"code {code} stands for no string"):
+            dictionary.decode([np.array([0, code])])
+
+
+@pytest.mark.parametrize(
+    ("strings", "codes", "message"),
+    [
+        (SINGLES[:-1], range(255), "every byte"),
+        ([*SINGLES, b"ab", b"ab"], range(258), "distinct"),
+        ([*SINGLES, b""], range(257), "distinct"),
+        (SINGLES, [-1, *range(255)], "every byte"),
+        (SINGLES, range(255), "as many codes"),
+        (SINGLES, [*range(255), 1 << 20], "codes must be below"),
+    ],
+)
+def test_what_is_no_dictionary_is_refused(strings, codes, message):
+    with pytest.raises(EquinfoError, match=message):
+        Dictionary(list(strings), np.array(list(codes)))
+
+
+def test_too_long_a_string_is_refused():
+    with pytest.raises(EquinfoError, match="at most 4095"):
+        Dictionary([*SINGLES, b"x" * 4096], np.arange(257)).encode([b"x"])
