@@ -16,8 +16,9 @@ import constriction
 import numpy as np
 
 from equinfo.compress import coder
+from equinfo.compress.golden import random_network
+from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.models import SYMBOLS, normalise
-from equinfo.compress.neural import NeuralByteModel
 
 PRECISION = 16
 
@@ -71,28 +72,14 @@ def compare_coders(n: int, runs: int) -> None:
     print(f"decode: {n / ours / 1e6:8.2f} M symbols/s, constriction {n / theirs / 1e6:6.2f}: {theirs / ours:.1f}x")
 
 
+# d_model, layers, heads, head_dim, d_ff
 SIZES = {"0.1m": (64, 2, 2, 32, 256), "3m": (256, 3, 4, 64, 1024)}
 
 
-def random_model(size: str, context: int) -> NeuralByteModel:
+def random_model(size: str, context: int) -> IntegerByteModel:
     """Random weights: speed does not depend on their values."""
-    d, layers, heads, head, ff = SIZES[size]
-    rng = np.random.default_rng(0)
-    inner = heads * head
-    shapes = {"embed": (SYMBOLS, d), "head": (SYMBOLS, d), "norm": (d,)}
-    for layer in range(layers):
-        block = {"attn_norm": (d,), "q": (inner, d), "k": (inner, d), "v": (inner, d), "o": (d, inner)}
-        block |= {"mlp_norm": (d,), "gate": (ff, d), "up": (ff, d), "down": (d, ff)}
-        shapes |= {f"blocks.{layer}.{part}": shape for part, shape in block.items()}
-    tensors = {
-        f"{name}.weight": (rng.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
-        for name, shape in shapes.items()
-    }
-    config = {
-        "d_model": d, "n_layers": layers, "n_heads": heads, "head_dim": head, "d_ff": ff, "position": "rope",
-        "activation": "silu", "rope_base": 10000.0, "norm_eps": 1e-6, "max_context": context, "parameters": 0,
-    }  # fmt: skip
-    return NeuralByteModel(config, tensors)
+    names = ("d_model", "n_layers", "n_heads", "head_dim", "d_ff")
+    return IntegerByteModel(*random_network(0, max_context=context, **dict(zip(names, SIZES[size], strict=True))))
 
 
 def time_model(size: str, context: int, lanes: int, runs: int) -> None:

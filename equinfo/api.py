@@ -51,7 +51,8 @@ def train_m1(
 
     order: bytes of context (1 to 6) of an M1 of counts: no network, no torch, and nothing below but max_bytes counts.
     size, style: see `train_lm`. steps of batch_size sequences of `context` bytes, after which the context restarts at
-    inference too. short_contexts, precision ("float32" or "bfloat16"): see lm.config.TrainConfig. Called again, it goes on from the last checkpoint. max_bytes: of training text, whole documents.
+    inference too. short_contexts, precision ("float32" or "bfloat16"): see lm.config.TrainConfig. Called again, it goes
+    on from the last checkpoint. max_bytes: of training text, whole documents.
     """
     from equinfo.compress.models import to_artifact
 
@@ -67,8 +68,9 @@ def train_m1(
             batch_size=batch_size, context=context, short_contexts=tuple(short_contexts), precision=precision,
             seed=seed,
         )  # fmt: skip
-        _finished(pipeline.train(config, pipeline.byte_stream(documents), out, progress))
-        model = pipeline.export_m1(out, context)
+        ids = pipeline.byte_stream(documents)
+        _finished(pipeline.train(config, ids, out, progress))
+        model = pipeline.export_m1(out, context, ids)
     to_artifact(model).save(out / "byte-model")
     return model
 
@@ -87,14 +89,18 @@ def train_tokenizer(
     """Fit a tokenizer on a corpus, or build it over a byte model; saved as folder `out`, if given.
 
     kind: bpe, unigram, static-ac, ac, equalinfo or what else `pipeline.make_tokenizer` knows. size: ids in the
-    vocabulary; 256, 4096 or 65536 where ids are cut from bits. bits: of a window. m1: the byte model or its folder, for
-    ac and equalinfo. options: those of the family (see its class).
+    vocabulary; 256, 4096 or 65536 where ids are cut from bits, a power of two for codebook. bits: of a window. m1: the
+    byte model, its folder or the name of one that ships with the package, for ac and equalinfo, and for a codebook that
+    is to be grown and not fitted. options: those of the family (see its class). Windows of at most 20 bits are compiled
+    (no M1 is kept) where their rule and reset allow it, unless compile=False.
     """
     from equinfo.compress.models import load_model
 
     if kind in pipeline.OVER_M1 and m1 is None:
         raise EquinfoError(f"{kind} needs a byte model: --m1 FOLDER, which `equinfo train-m1` makes")
     model = load_model(m1) if isinstance(m1, Path | str) else m1
+    if kind == "equalinfo":
+        options.setdefault("compile", True)
     documents = [] if model or kind in pipeline.OPAQUE else take(_documents(corpus), max_bytes)
     made = pipeline.make_tokenizer(kind, size, bits, documents, model, **options)
     if out is not None:

@@ -7,6 +7,7 @@ rest. So the hash is that of the content, whatever library wrote the file, and c
 
 import hashlib
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,23 @@ FORMAT = "equinfo"
 VERSION = 1
 JSON_NAME = "artifact.json"
 TENSORS_NAME = "tensors.safetensors"
+
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+"""Artefacts that ship with the package, a folder each."""
+
+
+def pretrained(kinds: Container[str] | None = None) -> list[str]:
+    """Names of the artefacts that ship with the package: all, or those of some kinds."""
+    names = sorted(file.parent.name for file in PRETRAINED.glob(f"*/{JSON_NAME}"))
+    return [name for name in names if kinds is None or read_kind(PRETRAINED / name) in kinds]
+
+
+def located(name_or_path: Path | str) -> Path:
+    """The folder of an artefact: the one at this path, or else the one that ships with the package by this name."""
+    shipped = PRETRAINED / name_or_path
+    ships = shipped.parent == PRETRAINED and shipped.is_dir()
+    return shipped if ships and not Path(name_or_path).exists() else Path(name_or_path)
 
 
 def tensor_hash(array: np.ndarray) -> str:

@@ -25,7 +25,7 @@ Output = Annotated[str, arg(aliases=["-o"], metavar="OUT")]
 
 TRAINED = Literal[
     "bpe", "unigram", "gzip", "zstd", "xz", "static-ac", "static-range", "static-ans", "static-huffman",
-    "ac", "range", "ans", "huffman", "equalinfo", "equaltext",
+    "ac", "range", "ans", "huffman", "equalinfo", "equaltext", "codebook",
 ]  # fmt: skip
 
 
@@ -166,7 +166,10 @@ def train_tokenizer(
     max_bytes: int = 1 << 28,
     rule: Literal["free", "delay", "reserve", "rank", "paper"] = "free",
     reset: int = 1,
+    compile: bool = True,
     text: int = 8,
+    mode: Literal["free", "aligned", "superword"] = "superword",
+    parse: Literal["longest", "fewest"] = "longest",
     level: int | None = None,
     block: int = 10_240,
     raw: bool = False,
@@ -174,26 +177,35 @@ def train_tokenizer(
     """Make a tokenizer and save it as a folder.
 
     Args:
-        kind: bpe, unigram (subwords); static-ac, ac (arithmetic coding); equalinfo (equal-info windows); equaltext;
-            gzip, zstd, xz; and the rivals of arithmetic coding, over byte counts (static-) or an M1.
+        kind: bpe, unigram (subwords); codebook (strings fitted to the corpus, or grown from an M1); static-ac, ac
+            (arithmetic coding); equalinfo (equal-info windows); equaltext; gzip, zstd, xz; and the rivals of arithmetic
+            coding, over byte counts (static-) or an M1.
         out: the folder to write.
         corpus: what to fit it on: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several by +.
-        size: ids in the vocabulary; 256, 4096 or 65536 for static-ac, ac, equalinfo and equaltext.
+        size: ids in the vocabulary; 256, 4096 or 65536 for static-ac, ac, equalinfo and equaltext; 512 to
+            262144, a power of two, for codebook.
         bits: bits a window, for equalinfo: 8 to 128.
-        m1: the byte model (OUT/byte-model of train-m1), for ac, equalinfo and equaltext.
+        m1: the byte model (OUT/byte-model of train-m1, or english-m1, english-m1-windows), for ac, equalinfo and
+            equaltext, and to grow a codebook.
         max_bytes: how much of the training text to use.
         rule: what ends a window, for equalinfo (docs/windows.md); paper is for reproductions, it loses text.
         reset: M1's context begins anew at every so many-th window, for equalinfo; 0 for never.
+        compile: list all windows of at most 20 bits in the tokenizer, which then needs no M1 (not with a reset, nor
+            with the rule delay).
         text: bytes a window, for equaltext.
+        mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries only to end at one).
+        parse: a codebook's longest pieces first, or the fewest.
         level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not given.
         block: bytes a stream, for gzip, zstd and xz.
         raw: gzip without header and checksum.
     """
     from equinfo import api
 
-    options: dict[str, Any] = {"rule": rule, "reset": reset} if kind == "equalinfo" else {}
+    options: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile} if kind == "equalinfo" else {}
     if kind == "equaltext":
         options = {"text": text}
+    elif kind == "codebook":
+        options = {"mode": mode, "parse": parse}
     elif kind in ("gzip", "zstd", "xz"):
         options = {"level": level, "block": block, **({"raw": True} if raw else {})}
     made = api.train_tokenizer(kind, out, corpus, size=size, bits=bits, m1=m1, max_bytes=max_bytes, **options)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from equinfo.compress.compiled import MAX_COMPILED
 from equinfo.compress.models import EOD, SYMBOLS, ByteModel, StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file
@@ -18,7 +19,7 @@ from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import tokenizer_class
 
 if TYPE_CHECKING:
-    from equinfo.compress.neural import NeuralByteModel
+    from equinfo.compress.integer import IntegerByteModel
     from equinfo.lm.config import OptimizerConfig, TrainConfig
     from equinfo.lm.evaluate import Evaluation
     from equinfo.lm.sequences import StoredIds
@@ -68,12 +69,16 @@ def make_tokenizer(
     """A tokenizer of `size` ids, fitted on documents or built over an M1.
 
     kind: bpe, unigram, gzip, zstd, xz, ac, range, ans, huffman (also static-ac, ..., over byte counts), equalinfo
-    (windows of `bits` bits) or equaltext. options: those of the family (see its class): rule, reset and max_window of
-    equalinfo, size (here `text`) of equaltext, level, block and raw of gzip. Raises EquinfoError for a size that is not
-    256, 4096 or 65536 where ids are cut from bits.
+    (windows of `bits` bits), equaltext or codebook (grown from the M1, or without one fitted). options: those of the
+    family (see its class): rule, reset and max_window of equalinfo, size (here `text`) of equaltext, mode and parse of
+    codebook, level, block and raw of gzip. compile (of equalinfo): no M1 in the result, where windows can do without.
+    Raises EquinfoError for a size that is not 256, 4096 or 65536 where ids are cut from bits.
     """
     if kind in ("bpe", "unigram"):
         return tokenizer_class(kind).train(documents, vocab_size=size)  # type: ignore[attr-defined]
+    if kind == "codebook":
+        cls: Any = tokenizer_class(kind)
+        return cls.train(documents, size, **options) if m1 is None else cls.grow(m1, size, **options)
     if size not in (1 << 8, 1 << 12, 1 << 16):
         raise EquinfoError(f"{kind} with {size} ids: choose 256, 4096 or 65536")
     if kind in OPAQUE:
@@ -82,12 +87,19 @@ def make_tokenizer(
     model = StaticModel.unigram(documents) if static else m1
     if model is None or kind.removeprefix("static-") not in (CODERS if static else OVER_M1):
         raise EquinfoError(f"no tokenizer {kind!r} without an M1")
+    compiled = bool(options.pop("compile", False)) and can_compile(bits, options)
     if kind == "equalinfo":
         options = {"bits": bits, **options}
     elif kind == "equaltext":
         options = {"size": options.pop("text", 8), **options}
     cls = tokenizer_class(kind.removeprefix("static-"))
-    return cls(model, width=size.bit_length() - 1, **options)  # type: ignore[call-arg]
+    made = cls(model, width=size.bit_length() - 1, **options)
+    return made.compile() if compiled else made
+
+
+def can_compile(bits: int | None, options: dict[str, Any]) -> bool:
+    """Whether equal-info windows with these options are a function of their bytes alone, and few enough to list."""
+    return bits is not None and bits <= MAX_COMPILED and options.get("rule") != "delay" and options.get("reset", 1) == 1
 
 
 def token_stream(tokenizer: Tokenizer, documents: Iterable[bytes], progress: str | None = None) -> TokenStream:
@@ -129,12 +141,12 @@ def load_stream(path: Path) -> TokenStream:
         return TokenStream(stored["ids"], int(stored["counts"][0]), int(stored["counts"][1]))
 
 
-def export_m1(folder: Path, context: int) -> NeuralByteModel:
-    """The byte model of a finished M1 training folder."""
+def export_m1(folder: Path, context: int, ids: np.ndarray) -> IntegerByteModel:
+    """The byte model of a finished M1 training folder. ids: the stream it was trained on, or its beginning."""
     from equinfo.lm.bridge import to_byte_model
     from equinfo.lm.train import load_model
 
-    return to_byte_model(load_model(folder), context)
+    return to_byte_model(load_model(folder), context, ids)
 
 
 def optimizer(style: str, learning_rate: float, warmup_steps: int) -> OptimizerConfig:

@@ -68,7 +68,7 @@ class Runner:
         if not model.exists():
             ids = pipeline.byte_stream(self.documents(recipe.corpus, "train", recipe.train_bytes))
             self._train(recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}")
-            to_artifact(pipeline.export_m1(folder, recipe.training.context)).save(model)
+            to_artifact(pipeline.export_m1(folder, recipe.training.context, ids)).save(model)
         return load_model(model)
 
     def tokenizer(self, recipe: Tokens, label: str = "") -> Tokenizer:

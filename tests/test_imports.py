@@ -112,7 +112,7 @@ def test_the_rules_catch_what_breaks_them(file, source):
 
 def test_the_rules_let_pass_what_keeps_them():
     assert broken_rules("equinfo/tokenizers/bpe.py", "import tokenizers\nfrom equinfo.compress import bits") == []
-    assert broken_rules("equinfo/lm/bridge.py", "from equinfo.compress.neural import NeuralByteModel") == []
+    assert broken_rules("equinfo/lm/bridge.py", "from equinfo.compress.integer import IntegerByteModel") == []
     assert broken_rules("equinfo/tokenizers/torchless.py", "import torchless") == []
 
 
@@ -136,8 +136,9 @@ def test_importing_equinfo_loads_nothing_heavy():
 
 
 def test_gzip_loads_no_other_family():
-    assert loaded_by("import equinfo; equinfo.load('gzip12').encode('text')") == {"deflate", "numba"}
-    assert loaded_by("import equinfo; equinfo.load('xz12').encode('text')") == {"numba"}
+    numbas_own = loaded_by("import numba; numba.njit(lambda: 0)()")  # it loads what other packages add to it
+    assert loaded_by("import equinfo; equinfo.load('gzip12').encode('text')") - numbas_own == {"deflate"}
+    assert loaded_by("import equinfo; equinfo.load('xz12').encode('text')") - numbas_own == set()
 
 
 def test_every_tokenizer_works_without_torch():

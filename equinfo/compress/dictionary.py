@@ -89,7 +89,7 @@ class Dictionary:
         ends = np.cumsum([len(d) for d in documents], dtype=np.int64)
         text = np.frombuffer(b"".join([*documents, b"\0"]), dtype=np.uint8)
         spans, firsts = _spans(ends, self._overlap)
-        codes, counts = self._walk(text, spans, dtype)
+        codes, counts = self.walk(text, spans, dtype)
         stops = np.cumsum(counts)
         if len(spans) == len(documents):
             return [codes[a:b] for a, b in zip([0, *stops.tolist()], stops.tolist(), strict=False)]
@@ -104,8 +104,12 @@ class Dictionary:
         """Bytes that a span shares with the next: room for pieces to meet, and for the last, cut one."""
         return 4 * self.longest + 64
 
-    def _walk(self, text: np.ndarray, spans: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
-        """(the codes of all spans, how many each has). spans: int64[n, 2]."""
+    def walk(self, text: np.ndarray, spans: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+        """(the codes of all spans, how many each has).
+
+        text: uint8[m], one byte more than the last stop at least. spans: int64[n, 2], begins and stops of what is
+        walked as a document each.
+        """
         widths = spans[:, 1] - spans[:, 0]
         groups = (np.cumsum(widths) - widths) // GROUP_BYTES
         cuts = [*(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(spans)]
@@ -150,7 +154,7 @@ class Dictionary:
     def _alone(self, document: bytes, dtype: Any) -> np.ndarray:
         """A document's codes by one walk: of a text so regular that the spans' pieces never meet."""
         text = np.frombuffer(document + b"\0", dtype=np.uint8)
-        return self._walk(text, np.array([[0, len(document)]]), dtype)[0]
+        return self.walk(text, np.array([[0, len(document)]]), dtype)[0]
 
     # -- codes to text -----------------------------------------------------------------------------------
 

@@ -3,9 +3,46 @@
 No `fastmath`: the compiler may neither reorder nor fuse floating-point operations, so a value depends on the
 order that the source states and not on how a loop was cut for the vector unit. Integers are int64 throughout and
 stay below 2**62: mixing int64 and uint64 would silently make float64.
+
+Numba takes a cached kernel for fresh if its own file is as old and as large as it was; but it holds the code of the
+kernels that it calls, from other files. Here it is fresh if no file of this room has changed. Where nothing can be
+written, not beside the sources and not in the user's cache, kernels are compiled anew in each process.
 """
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numba
 
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy")
-inline = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+OPTIONS = {"nogil": True, "error_model": "numpy"}
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """`function`, compiled at its first call for the types of its arguments, or read from the cache."""
+    return _cached(function)
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """As `kernel`, and put whole into each kernel that calls it."""
+    return _cached(function, inline="always")
+
+
+def _cached(function: Callable[..., Any], **options: Any) -> Any:
+    try:
+        compiled = numba.njit(cache=True, **OPTIONS, **options)(function)
+    except RuntimeError:  # no place for a cache
+        return numba.njit(**OPTIONS, **options)(function)
+    compiled._cache._cache_file._source_stamp = sources_stamp()
+    return compiled
+
+
+@cache
+def sources_stamp() -> str:
+    """SHA-256 (hex) of the sources of all kernels."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

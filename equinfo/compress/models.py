@@ -138,9 +138,13 @@ def to_artifact(model: ByteModel) -> Any:
 def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> ByteModel:
     """The model of a "byte-model" artefact's config and tensors."""
     from equinfo.compress.counts import CountModel
-    from equinfo.compress.neural import NeuralByteModel
+    from equinfo.compress.integer import IntegerByteModel
 
-    kinds = {cls.kind: cls for cls in (StaticModel, CountModel, NeuralByteModel)}
+    kinds = {cls.kind: cls for cls in (StaticModel, CountModel, IntegerByteModel)}
+    if config.get("model") == "neural":
+        raise EquinfoError(
+            "this byte model is a float32 network of an earlier equinfo: rebuild it with equinfo train-m1"
+        )
     if config.get("model") not in kinds:
         raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(kinds)}")
     try:
@@ -150,10 +154,10 @@ def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Byt
 
 
 def load_model(path: Any) -> ByteModel:
-    """Read a byte model's folder, as `equinfo train-m1` writes it."""
-    from equinfo.artifacts import load_artifact
+    """Read a byte model's folder, as `equinfo train-m1` writes it, or one that ships with the package, by its name."""
+    from equinfo.artifacts import load_artifact, located
 
-    artifact = load_artifact(path)
+    artifact = load_artifact(located(path))
     if artifact.kind != "byte-model":
         raise EquinfoError(f"{path} holds a {artifact.kind!r}, not a byte model: name the folder train-m1 wrote")
     return from_artifact(artifact.config, artifact.tensors)

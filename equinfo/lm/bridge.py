@@ -1,24 +1,38 @@
-"""The one bridge from `lm` to `compress`: a trained byte LM becomes a byte model."""
+"""The one bridge from `lm` to `compress`: a trained byte LM becomes a byte model, and that a torch network."""
 
+import numpy as np
+import torch
+
+from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.models import SYMBOLS
-from equinfo.compress.neural import NeuralByteModel
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
+from equinfo.lm.freeze import freeze
+from equinfo.lm.integer import IntegerDecoder
+from equinfo.lm.sequences import shifted
+
+CALIBRATION_IDS = 1 << 15  # what is used of a stream
 
 
-def to_byte_model(model: Decoder, context: int) -> NeuralByteModel:
-    """Freeze a byte LM trained on sequences of `context` ids: f32 weights, read by compress/network.py.
+def to_byte_model(model: Decoder, context: int, ids: np.ndarray) -> IntegerByteModel:
+    """Freeze a byte LM trained on sequences of `context` ids to integers.
 
-    Raises EquinfoError if its vocabulary is not the 257 symbols.
+    ids: integers[n], training text as a stream, EOD after each document; the beginning of it decides the units of the
+    activations. Raises EquinfoError if the vocabulary is not the 257 symbols, if weights are not finite, without text,
+    and where a sum might leave 32 bits.
     """
-    config = model.config
-    if config.vocab_size != SYMBOLS:
-        raise EquinfoError(f"an M1 has {SYMBOLS} ids (bytes and end of document), this LM has {config.vocab_size}")
-    described = {
-        name: getattr(config, name)
-        for name in ("d_model", "n_layers", "n_heads", "head_dim", "d_ff", "position", "activation", "rope_base")
-    }
-    tensors = {name: t.detach().float().cpu().numpy() for name, t in model.state_dict().items()}
-    return NeuralByteModel(
-        {**described, "norm_eps": config.norm_eps, "max_context": context, "parameters": config.parameters}, tensors
-    )
+    if model.config.vocab_size != SYMBOLS:
+        raise EquinfoError(
+            f"an M1 has {SYMBOLS} ids (bytes and end of document), this LM has {model.config.vocab_size}"
+        )
+    used = ids[:CALIBRATION_IDS].astype(np.int64)
+    if not len(used):
+        raise EquinfoError("an M1 is frozen on training text: there is none")
+    rows = max(len(used) // context, 1)
+    targets = used[: rows * context].reshape(rows, -1)
+    return IntegerByteModel(*freeze(model, context, shifted(targets, SYMBOLS - 1)))
+
+
+def to_torch(model: IntegerByteModel, device: torch.device | str = "cpu") -> IntegerDecoder:
+    """The same frequencies by torch, for big batches."""
+    return IntegerDecoder(model.config, model.tensors, model.precision, device)

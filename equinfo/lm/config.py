@@ -91,10 +91,11 @@ class OptimizerConfig:
 class TrainConfig:
     """One training: `steps` steps of `batch_size` sequences of `context` ids, in `micro_batches` equal parts each.
 
-    bos_id begins every sequence. short_contexts: half of each batch's sequences are dealt evenly to these lengths and cut
-    into pieces of them, each beginning anew; an M1 of windows needs that, for it hardly ever has a context. precision: of the products; weights, sums and losses stay float32. checkpoint_blocks:
-    compute activations again in the backward pass instead of keeping them (same numbers, less memory, a third more
-    work). compile: torch.compile the model (other rounding; pays on GPUs and in long runs).
+    bos_id begins every sequence. short_contexts: half of each batch's sequences are dealt evenly to these lengths and
+    cut into pieces of them, each beginning anew; an M1 of windows needs that, for it hardly ever has a context.
+    precision: of the products; weights, sums and losses stay float32. checkpoint_blocks: compute activations again in
+    the backward pass instead of keeping them (same numbers, less memory, a third more work). compile: torch.compile the
+    model (other rounding; pays on GPUs and in long runs).
     """
 
     model: DecoderConfig

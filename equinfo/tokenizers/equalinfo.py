@@ -125,7 +125,9 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         """
         if self.reset != 1:
             raise EquinfoError(f"{self.name} cannot be compiled: its windows depend on those before")
-        windows = CompiledWindows.compile(self.model, self.bits, self.windows.max_window, self.rule, memory)
+        windows = self.windows
+        if not isinstance(windows, CompiledWindows):
+            windows = CompiledWindows.compile(self.model, self.bits, windows.max_window, self.rule, memory)
         return CompiledEqualInfoTokenizer(windows, self.width, self.rule, fingerprint(self.model))
 
 

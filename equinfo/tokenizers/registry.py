@@ -3,7 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
-from equinfo.artifacts import load_artifact
+from equinfo.artifacts import load_artifact, located, pretrained
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
 
@@ -19,6 +19,8 @@ KINDS = {
     "ans": "equinfo.tokenizers.coded:ANSTokenizer",
     "huffman": "equinfo.tokenizers.coded:HuffmanTokenizer",
     "equalinfo": "equinfo.tokenizers.equalinfo:EqualInfoTokenizer",
+    "codebook": "equinfo.tokenizers.codebook:CodebookTokenizer",
+    "compiled-equalinfo": "equinfo.tokenizers.equalinfo:CompiledEqualInfoTokenizer",
     "equaltext": "equinfo.tokenizers.equaltext:EqualTextTokenizer",
 }
 UNTRAINED: dict[str, dict[str, int]] = {
@@ -36,17 +38,25 @@ def tokenizer_class(kind: str) -> type[Tokenizer]:
 
 
 def load(name_or_path: str | Path) -> Tokenizer:
-    """A tokenizer by name (`bytes`, `gzip8`, `zstd12`, `xz16`, ...: nothing to train) or from its folder, of any kind.
+    """A tokenizer by name or from its folder, of any kind.
 
-    Raises EquinfoError for an unknown name, and for a folder that is missing, damaged or not a tokenizer.
+    Names: those that need no training (`bytes`, `gzip8`, `zstd12`, `xz16`, ...), and those that ship with the package
+    (`english-64k`, ...; `pretrained_tokenizers()`). Raises EquinfoError for an unknown name, and for a folder that is
+    missing, damaged or not a tokenizer.
     """
     name = str(name_or_path)
     if name in UNTRAINED:
         return tokenizer_class(name.rstrip("0123456789"))(**UNTRAINED[name])
-    if not Path(name).is_dir():
+    path = located(name_or_path)
+    if not path.is_dir():
         raise EquinfoError(
-            f"no tokenizer {name!r}: neither a folder nor one of {', '.join(UNTRAINED)}; "
+            f"no tokenizer {name!r}: neither a folder nor one of {', '.join([*UNTRAINED, *pretrained_tokenizers()])}; "
             "`equinfo train-tokenizer` makes one"
         )
-    artifact = load_artifact(name)
+    artifact = load_artifact(path)
     return tokenizer_class(artifact.kind).from_artifact(artifact)
+
+
+def pretrained_tokenizers() -> list[str]:
+    """Names of the trained tokenizers that ship with the package."""
+    return pretrained(KINDS)

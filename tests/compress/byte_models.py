@@ -2,46 +2,14 @@
 
 import numpy as np
 
+from equinfo.compress.golden import random_network
+from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.models import SYMBOLS, normalise
-from equinfo.compress.neural import NeuralByteModel
-
-
-def neural_config(**changes):
-    config = {
-        "d_model": 16, "n_layers": 2, "n_heads": 2, "head_dim": 8, "d_ff": 32, "position": "rope",
-        "activation": "silu", "rope_base": 10000.0, "norm_eps": 1e-6, "max_context": 48, "parameters": 1,
-    }  # fmt: skip
-    return config | changes
-
-
-def neural_tensors(config, seed=0, scale=1.0, clip=8):
-    """Random weights under the names of lm/decoder.py; large enough that contexts matter."""
-    rng = np.random.default_rng(seed)
-    d, inner, ff = config["d_model"], config["n_heads"] * config["head_dim"], config["d_ff"]
-
-    def weight(rows, columns):
-        return (rng.standard_normal((rows, columns)) * scale / np.sqrt(columns)).astype(np.float32)
-
-    tensors = {"embed.weight": weight(SYMBOLS, d) * np.float32(np.sqrt(d)), "head.weight": 2 * weight(SYMBOLS, d)}
-    tensors["norm.weight"] = (1 + 0.1 * rng.standard_normal(d)).astype(np.float32)
-    for layer in range(config["n_layers"]):
-        name = f"blocks.{layer}."
-        for norm in ("attn_norm", "mlp_norm"):
-            tensors[f"{name}{norm}.weight"] = (1 + 0.1 * rng.standard_normal(d)).astype(np.float32)
-        for part in "qkv":
-            tensors[f"{name}{part}.weight"] = weight(inner, d)
-        tensors[f"{name}o.weight"] = weight(d, inner)
-        for part in ("gate", "up"):
-            tensors[f"{name}{part}.weight"] = weight(ff, d)
-        tensors[f"{name}down.weight"] = weight(d, ff)
-        if config["position"] == "relative":
-            tensors[f"{name}rel.weight"] = weight(clip + 1, config["head_dim"])
-    return tensors
 
 
 def neural_model(seed=0, scale=1.0, precision=16, **changes):
-    config = neural_config(**changes)
-    return NeuralByteModel(config, neural_tensors(config, seed, scale), precision)
+    """A network of random integers; scale: how sure of itself it is."""
+    return IntegerByteModel(*random_network(seed, logit=int(3000 * scale), **changes), precision)
 
 
 class TableModel:

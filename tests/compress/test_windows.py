@@ -143,11 +143,11 @@ def test_every_rule_is_its_oracle(name, bits, rule, reset):
 def test_ranks_are_the_oracles(name, bits):
     model = model_named(name)
     coder, oracle = make_windows(model, bits, 30, "rank"), Oracle(row_after(model), bits, model.precision, 30, "rank")
-    assert coder.strings == oracle.strings()
+    assert coder.dictionary.strings == oracle.strings()
     documents = texts(bits, model)
     assert [as_integers(codes) for codes in coder.encode(documents)] == [oracle.encode(text) for text in documents]
-    codes = list(range(len(coder.strings)))
-    assert coder.decode([as_codes(codes, bits)]) == [b"".join(coder.strings)]
+    codes = list(range(len(coder.dictionary.strings)))
+    assert coder.decode([as_codes(codes, bits)]) == [b"".join(coder.dictionary.strings)]
 
 
 def hostile_codes(bits, count):
@@ -247,7 +247,7 @@ def test_every_code_has_one_meaning_and_every_meaning_one_code(name, bits):
 def test_codes_and_meanings_are_one_to_one_under_every_rule(name, bits, rule):
     coder = make_windows(model_named(name), bits, 12 if bits == 16 else None, rule)
     if rule == "rank":
-        codes = as_codes(range(len(coder.strings)), bits)
+        codes = as_codes(range(len(coder.dictionary.strings)), bits)
         strings = coder.decode(np.split(codes, len(codes)))
         assert len(strings) <= 1 << bits
     else:
@@ -446,7 +446,7 @@ def test_rank_refuses_what_it_cannot_number():
         make_windows(model_named("unigram"), 24, None, "rank")
     coder = make_windows(model_named("unigram"), 12, None, "rank")
     with pytest.raises(EquinfoError, match="window 1 has a code beyond"):
-        coder.decode([as_codes([0, len(coder.strings)], 12)])
+        coder.decode([as_codes([0, len(coder.dictionary.strings)], 12)])
 
 
 @pytest.mark.parametrize(("bits", "window"), [(7, None), (129, None), (16, 0), (16, 49)])

@@ -34,14 +34,16 @@ def train_config(**changes):
 
 
 def test_round_trip():
-    config = train_config(seed=3, precision="bfloat16")
-    assert TrainConfig.from_dict(config.to_dict()) == config
+    for config in (train_config(seed=3, precision="bfloat16"), train_config(short_contexts=(4, 2))):
+        assert TrainConfig.from_dict(config.to_dict()) == config
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"steps": 0}, "steps is 0"),
+        ({"short_contexts": (3,)}, "must divide the context, 8"),
+        ({"short_contexts": (4, 2, 1)}, "4 sequences do not divide into 6 parts"),
         ({"micro_batches": 3}, "does not divide"),
         ({"bos_id": 257}, "bos_id 257"),
         ({"context": -1}, "context is -1"),

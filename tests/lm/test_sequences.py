@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equinfo.errors import EquinfoError
-from equinfo.lm.sequences import Sequences
+from equinfo.lm.sequences import Sequences, dealt
 
 
 def test_every_tile_once_an_epoch_and_never_the_same_order():
@@ -34,3 +34,11 @@ def test_a_batch_depends_on_seed_and_number_alone():
 def test_too_short_a_stream_says_so():
     with pytest.raises(EquinfoError, match="9 ids are fewer than one sequence of 10"):
         Sequences(np.zeros(9, dtype=np.uint16), 10, 0, 0)
+
+
+def test_half_of_the_sequences_are_cut_to_the_short_contexts():
+    tiles = np.arange(8 * 12).reshape(8, 12)
+    parts = dealt(tiles, (6, 2))
+    assert [part.shape for part in parts] == [(4, 12), (4, 6), (12, 2)]
+    assert (np.concatenate([part.ravel() for part in parts]) == tiles.ravel()).all()
+    assert dealt(tiles, ())[0] is tiles

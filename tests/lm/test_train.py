@@ -15,6 +15,8 @@ import torch
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import OptimizerConfig, TrainConfig, modern, paper
+from equinfo.lm.decoder import Decoder
+from equinfo.lm.sequences import Sequences
 from equinfo.lm.train import load_model, load_train_config, train
 
 IDS = (np.random.default_rng(0).integers(0, 40, 4000) ** 2 % 257).astype(np.uint16)
@@ -58,6 +60,20 @@ def test_micro_batches_make_the_same_step(tmp_path):
     whole = train(config_of(), IDS, tmp_path / "whole")
     parts = train(config_of(micro_batches=4), IDS, tmp_path / "parts")
     assert parts.loss == pytest.approx(whole.loss, abs=1e-4)
+
+
+def test_short_contexts_begin_anew(tmp_path):
+    """The first step's loss is that of the untrained model on the batch's pieces, each from its own BOS."""
+    config = config_of(short_contexts=(8, 4))
+    train(config, IDS, tmp_path)
+    model = Decoder(config.model).initialise(config.seed)
+    _, tiles = Sequences(IDS, config.context, config.bos_id, config.seed).batch(0, config.batch_size)
+    pieces = [*tiles[:4], *tiles[4:6].reshape(-1, 8), *tiles[6:].reshape(-1, 4)]
+    nats = 0.0
+    for piece in pieces:
+        logits = model.logits(torch.tensor([[config.bos_id, *piece[:-1]]]))
+        nats += torch.nn.functional.cross_entropy(logits[0], torch.tensor(piece), reduction="sum").item()
+    assert losses(tmp_path)[0] == pytest.approx(nats / tiles.size, abs=1e-4)
 
 
 def test_bfloat16_learns_alike(tmp_path):

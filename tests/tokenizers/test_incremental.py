@@ -18,7 +18,7 @@ from equinfo.tokenizers.incremental import TextDecoder
 
 SLOW = [name for name in NEURAL if name not in ("ac-neural-8", "ac-neural-12", "equalinfo-neural-16-8")]
 STREAMED = [name for name in NAMES if name not in SLOW]
-FAST = ("bytes", "bpe", "unigram", "gzip", "zstd", "xz", "ac-static")
+FAST = ("bytes", "codebook", "bpe", "unigram", "gzip", "zstd", "xz", "ac-static")
 CONSTANT = [name for name in STREAMED if name.startswith(FAST)]
 
 examples = settings(

@@ -2,11 +2,10 @@
 
 from functools import cache
 
-import numpy as np
-
 from equinfo.compress.counts import CountModel
+from equinfo.compress.golden import random_network
+from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.models import ByteModel, StaticModel
-from equinfo.compress.neural import NeuralByteModel
 from equinfo.corpora import load_corpus, take
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
@@ -34,7 +33,22 @@ WINDOW_OPTIONS: dict[str, tuple[str, str, dict]] = {
     "equal-text": ("equaltext", "counts", {"size": 8, "width": 8}),
     "equal-text-long": ("equaltext", "static", {"size": 60, "width": 12}),
 }
-NAMES = PLAIN + STATIC + COUNTS + RIVALS + NEURAL + list(WINDOW_OPTIONS)
+CODEBOOK_OPTIONS: dict[str, dict] = {
+    "codebook-free": {"size": 512, "mode": "free"},
+    "codebook-aligned": {"size": 512, "mode": "aligned"},
+    "codebook-superword": {"size": 2048},
+    "codebook-fewest": {"size": 1024, "parse": "fewest"},
+}
+CODEBOOKS = [*CODEBOOK_OPTIONS, "codebook-grown"]
+COMPILED = {
+    "compiled-free": ("neural", {"bits": 12, "width": 12}),
+    "compiled-halves": ("counts", {"bits": 16, "width": 8}),
+    "compiled-across": ("static", {"bits": 12, "width": 8}),
+    "compiled-whole": ("counts", {"bits": 16, "width": 16}),
+    "compiled-rank": ("static", {"bits": 14, "width": 12, "rule": "rank"}),
+    "compiled-reserve": ("counts", {"bits": 12, "width": 12, "rule": "reserve"}),
+}
+NAMES = PLAIN + CODEBOOKS + list(COMPILED) + STATIC + COUNTS + RIVALS + NEURAL + list(WINDOW_OPTIONS)
 
 SUBWORDS = ("bpe", "unigram")
 
@@ -55,6 +69,13 @@ def make(name: str) -> Tokenizer:
         return tokenizer_class(kind)(**options)
     if name in PLAIN:
         return load(name)
+    if name in CODEBOOK_OPTIONS:
+        return tokenizer_class("codebook").train(training_text(), **CODEBOOK_OPTIONS[name])
+    if name == "codebook-grown":
+        return tokenizer_class("codebook").grow(byte_model("counts"), size=512)
+    if name in COMPILED:
+        model, compiled_options = COMPILED[name]
+        return tokenizer_class("equalinfo")(byte_model(model), **compiled_options).compile()
     if name in WINDOW_OPTIONS:
         kind, model, window_options = WINDOW_OPTIONS[name]
         return tokenizer_class(kind)(byte_model(model), **window_options)
@@ -72,37 +93,11 @@ def byte_model(name: str) -> ByteModel:
         return StaticModel.unigram(training_text())
     if name == "counts":
         return CountModel.train(training_text(), order=3)
-    return random_network("rope" if name == "neural" else "relative")
+    return network("rope" if name == "neural" else "relative")
 
 
-def random_network(position: str, context: int = 48) -> NeuralByteModel:
+def network(position: str, context: int = 48) -> IntegerByteModel:
     """Two layers of random weights: sure of itself (so that windows hold several bytes), and as often wrong."""
-    rng = np.random.default_rng(7)
-    d, ff, layers = 16, 16, 2
-
-    def weights(*shape: int, scale: float = 0.4) -> np.ndarray:
-        return rng.normal(scale=scale, size=shape).astype(np.float32)
-
-    tensors = {"embed.weight": weights(257, d, scale=1), "head.weight": weights(257, d, scale=1)}
-    tensors["norm.weight"] = np.ones(d, dtype=np.float32)
-    for n in range(layers):
-        block = {"attn_norm": np.ones(d, dtype=np.float32), "mlp_norm": np.ones(d, dtype=np.float32)}
-        block |= {part: weights(d, d) for part in "qkvo"}
-        block |= {"gate": weights(ff, d), "up": weights(ff, d), "down": weights(d, ff)}
-        if position == "relative":
-            block["rel"] = weights(9, d // 2)
-        tensors |= {f"blocks.{n}.{part}.weight": value for part, value in block.items()}
-    config = {
-        "d_model": d,
-        "n_layers": layers,
-        "n_heads": 2,
-        "head_dim": d // 2,
-        "d_ff": ff,
-        "position": position,
-        "activation": "silu" if position == "rope" else "relu",
-        "rope_base": 10_000.0,
-        "norm_eps": 1e-6,
-        "max_context": context,
-        "parameters": layers * (4 * d * d + 3 * d * ff),
-    }
-    return NeuralByteModel(config, tensors)
+    activation = "silu" if position == "rope" else "relu"
+    width = {"d_model": 16, "n_heads": 2, "head_dim": 8, "d_ff": 16, "parameters": 2 * 7 * 16 * 16}
+    return IntegerByteModel(*random_network(7, position=position, activation=activation, max_context=context, **width))

@@ -1,0 +1,184 @@
+"""The ready-made artefacts of equinfo/pretrained, from their training text: python -m experiments.pretrained [NAME...]
+
+All are trained on the training text of imdb and books and measured on the validation text of both, which nothing here
+is fitted to. Each gets a folder, a card beside it, and a row a corpus in results/pretrained.jsonl. The BPE beside them
+is Hugging Face's, trained on the same text to 65,536 ids; one of fewer ids is made of its first merges, as training
+stops there. Trainings resume; what is finished is not trained again.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import equinfo
+from equinfo import api
+from equinfo.compress.models import SYMBOLS, load_model
+from equinfo.corpora import load_corpus
+from equinfo.files import atomic_file
+from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.bpe import BPETokenizer
+from experiments.rows import provenance
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = Path(equinfo.__file__).parent / "pretrained"
+WORK = ROOT / "runs"
+RESULTS = ROOT / "results" / "pretrained.jsonl"
+CORPORA = ("imdb", "books")
+TRAINING = "+".join(CORPORA)
+PEER_SIZE = 1 << 16
+SOURCES = """\
+- imdb: film reviews, the Large Movie Review Dataset (Maas et al. 2011)
+- books: public-domain English books"""
+
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """make: trains, saves folder `name` and says what it was made from. codes: ids in use, for the BPE beside it."""
+
+    make: Callable[[Path], str]
+    codes: int = 0
+
+
+def codebook(size: int) -> ReadyMade:
+    def make(path: Path) -> str:
+        api.train_tokenizer("codebook", path, TRAINING, size=size)
+        return f"{size} strings, fitted to all of the training text; superword, longest match"
+
+    return ReadyMade(make, size)
+
+
+def m1(folder: str, short_contexts: tuple[int, ...]) -> ReadyMade:
+    """The 3m byte LM; half of its sequences cut to the short contexts, where there are some."""
+
+    def make(path: Path) -> str:
+        from equinfo.compress.models import to_artifact
+
+        model = api.train_m1(
+            WORK / "m1-3m" / folder, TRAINING, size="3m", steps=6000, batch_size=32, context=256, learning_rate=2e-3,
+            warmup_steps=200, short_contexts=short_contexts, precision="bfloat16", progress=path.name,
+        )  # fmt: skip
+        to_artifact(model).save(path)
+        mixed = f", half of them cut to {' and '.join(map(str, short_contexts))} bytes" if short_contexts else ""
+        return f"a byte LM of 3.15 M parameters, 6,000 steps of 32 sequences of 256 bytes{mixed}; frozen to integers"
+
+    return ReadyMade(make)
+
+
+def equalinfo(path: Path) -> str:
+    api.train_tokenizer("equalinfo", path, size=1 << 16, bits=16, m1=FOLDER / "english-m1-windows")
+    return "EqualInfoAC[b=16,v=65k] over english-m1-windows, rule free, compiled: no model runs"
+
+
+READY_MADE = {
+    "english-16k": codebook(1 << 14),
+    "english-32k": codebook(1 << 15),
+    "english-64k": codebook(1 << 16),
+    "english-m1": m1("long", ()),
+    "english-m1-windows": m1("short", (32, 8)),
+    "english-equalinfo16": ReadyMade(equalinfo, 1 << 16),
+}
+
+
+@cache
+def validation(corpus: str) -> list[bytes]:
+    return list(load_corpus(corpus).documents("validation"))
+
+
+@cache
+def peer(size: int) -> BPETokenizer:
+    """BPE of `size` ids, trained on the same text."""
+    file = WORK / "bench" / "bpe" / "tokenizer.json"
+    if not file.exists():
+        made: Any = api.train_tokenizer("bpe", None, TRAINING, size=PEER_SIZE)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(file) as beside:
+            beside.write_bytes(made.model)
+    model = json.loads(file.read_text())
+    vocabulary, merges = model["model"]["vocab"], model["model"]["merges"]
+    model["model"]["vocab"] = {piece: code for piece, code in vocabulary.items() if code < size}
+    model["model"]["merges"] = merges[: size - 256]
+    return BPETokenizer(json.dumps(model).encode())
+
+
+def count(tokenizer: Tokenizer, corpus: str) -> int:
+    return sum(map(len, tokenizer.encode_batch(validation(corpus))))
+
+
+def measured(name: str, codes: int) -> list[dict[str, Any]]:
+    """A row a corpus: what the artefact makes of its validation text."""
+    rows = []
+    for corpus in CORPORA:
+        row: dict[str, Any] = {"name": name, "corpus": corpus, "bytes": sum(map(len, validation(corpus)))}
+        if codes:
+            tokenizer = api.load(FOLDER / name)
+            row |= {"fingerprint": tokenizer.fingerprint, "codes": codes, "tokens": count(tokenizer, corpus)}
+            row["bpe_tokens"] = count(peer(codes), corpus)
+        else:
+            row |= m1_sums(name, corpus)
+        rows.append({**row, **provenance()})
+    return rows
+
+
+def m1_sums(name: str, corpus: str) -> dict[str, Any]:
+    """Bytes of validation text in an arithmetic-coded stream, a document each, by the M1."""
+    from equinfo.compress.models import fingerprint
+    from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
+
+    model = load_model(FOLDER / name)
+    coded = ArithmeticTokenizer(model, 8).encode_batch(validation(corpus))
+    return {"fingerprint": fingerprint(model), "coded_bytes": sum(map(len, coded)), "symbols": SYMBOLS}
+
+
+def card(name: str, made_of: str, rows: list[dict[str, Any]]) -> str:
+    lines = [
+        f"# {name}",
+        "",
+        f"{made_of[0].upper()}{made_of[1:]}.",
+        "",
+        "Trained on the training text of:",
+        SOURCES,
+        "",
+    ]
+    if "tokens" in rows[0]:
+        lines += [
+            f"| validation text | bytes/token | BPE of {rows[0]['codes']:,} ids, same training text |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| {row['corpus']} | {row['bytes'] / row['tokens']:.3f} | {row['bytes'] / row['bpe_tokens']:.3f} |"
+            for row in rows
+        ]
+    else:
+        lines += ["| validation text | bits/byte, as an AC stream |", "|---|---|"]
+        lines += [f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |" for row in rows]
+    lines += ["", f"SHA-256 of the content: `{rows[0]['fingerprint']}`  ", "Licence: Apache-2.0"]
+    command = f"python -m experiments.pretrained {name}"
+    return "\n".join(
+        [*lines, f"Made by `{command}` at commit {rows[0]['commit']}; rows in results/pretrained.jsonl", ""]
+    )
+
+
+def main(names: list[str]) -> None:
+    for name in names or READY_MADE:
+        path, ready_made = FOLDER / name, READY_MADE[name]
+        path.parent.mkdir(exist_ok=True)
+        made_of = ready_made.make(path)
+        rows = measured(name, ready_made.codes)
+        kept = (
+            [line for line in RESULTS.read_text().splitlines() if json.loads(line)["name"] != name]
+            if RESULTS.exists()
+            else []
+        )
+        with atomic_file(RESULTS) as beside:
+            beside.write_text("\n".join([*kept, *map(json.dumps, rows)]) + "\n")
+        with atomic_file(path.with_suffix(".md")) as beside:
+            beside.write_text(card(name, made_of, rows))
+        print(f"{path}: {made_of}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

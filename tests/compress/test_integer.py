@@ -1,0 +1,433 @@
+"""The integer M1: steps against whole sequences against the NumPy definition; one lane against many; both coders."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from byte_models import neural_model
+
+import equinfo.compress
+from equinfo import fixedpoint as fp
+from equinfo.compress import attention, checks, golden, matmul, network, reference, streams
+from equinfo.compress.golden import golden_hash, random_network
+from equinfo.compress.integer import IntegerByteModel
+from equinfo.compress.jit import kernel
+from equinfo.compress.matmul import COLUMN_STEP, ROW_STEP, pack, round_up
+from equinfo.compress.models import EOD, SYMBOLS
+from equinfo.compress.parallel import map_groups
+from equinfo.compress.windows import WindowCoder
+from equinfo.errors import EquinfoError
+
+KINDS = [
+    {"position": "rope", "activation": "silu"},
+    {"position": "relative", "activation": "relu"},
+    {"position": "rope", "activation": "relu", "head_dim": 12, "n_heads": 3, "d_ff": 36, "d_model": 20},
+    {"position": "relative", "activation": "silu", "head_dim": 36, "n_heads": 1, "d_ff": 7, "d_model": 9},
+]
+TEXT = b"Call me Ishmael. Some years ago - never mind how long precisely - having little or no money"
+
+
+def rows_of(model, lanes, symbols, restarts=None):
+    """u32[steps + 1, lanes, 257]: the rows at the start and after each step. symbols: int[steps, lanes]."""
+    state = model.start(lanes)
+    rows = [model.frequencies(state).copy()]
+    for step, fed in enumerate(symbols):
+        restart = np.zeros(lanes, dtype=np.bool_) if restarts is None else restarts[step]
+        model.advance(state, np.asarray(fed, dtype=np.int64), restart)
+        rows.append(model.frequencies(state).copy())
+    return np.stack(rows)
+
+
+def rows_along(model, text):
+    return rows_of(model, 1, [[byte] for byte in text])[:, 0]
+
+
+@pytest.mark.parametrize("precision", [9, 16, 20])
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_and_whole_sequences_are_what_numpy_says(kind, precision):
+    model = neural_model(seed=3, scale=1.3, max_context=len(TEXT), precision=precision, **kind)
+    symbols = np.frombuffer(TEXT, dtype=np.uint8).astype(np.int64)
+    expected = reference.frequencies(model.config, model.tensors, symbols, precision)
+    assert (model.sequences(symbols[None])[0] == expected).all()
+    assert (rows_along(model, TEXT)[:-1] == expected).all()
+    assert expected.min() >= 1
+    assert (expected.sum(axis=1) == 1 << precision).all()
+    assert len(np.unique(expected, axis=0)) > 40  # contexts matter, or all of this says little
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_at_their_limits_saturate_alike(kind):
+    """Multipliers far too large, so that everything that can saturate does."""
+    for seed in range(3):
+        config, tensors = random_network(seed, max_context=40, **kind)
+        for name, tensor in tensors.items():
+            if name.endswith((".scale", "norm", "attended", "score", "embed")):
+                limit = fp.RESIDUAL_MAX if name == "embed" else (1 << 31) - 1
+                tensors[name] = np.clip(tensor.astype(np.int64) << (4 * seed + 3), -limit, limit).astype(np.int32)
+        symbols = np.random.default_rng(seed).integers(0, SYMBOLS, 40)
+        expected = reference.frequencies(config, tensors, symbols)
+        assert (IntegerByteModel(config, tensors).sequences(symbols[None])[0] == expected).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("threads", ["1", "2", "3"])
+def test_a_batch_is_its_sequences_one_by_one_whatever_the_threads(kind, threads, monkeypatch):
+    model = neural_model(seed=4, max_context=300, **kind)
+    symbols = np.random.default_rng(1).integers(0, SYMBOLS, (33, 299))
+    monkeypatch.setenv("EQUINFO_THREADS", threads)
+    together = model.sequences(symbols)
+    assert together.shape == (33, 299, SYMBOLS)
+    for i in (0, 16, 32):
+        assert (together[i] == model.sequences(symbols[i : i + 1])[0]).all()
+    assert (model.sequences(symbols[:, :101]) == together[:, :101]).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (3, 0), (1, 1)])
+def test_small_batches(shape):
+    model = neural_model()
+    rows = model.sequences(np.zeros(shape, dtype=np.int64))
+    assert rows.shape == (*shape, SYMBOLS)
+    assert (rows == rows_along(model, b"")[0]).all()
+
+
+@pytest.mark.parametrize("symbols", [[[0, 257]], [[-1, 0]], np.zeros((1, 49), dtype=np.int64)])
+def test_symbols_and_contexts_that_are_none_are_refused(symbols):
+    with pytest.raises(EquinfoError, match="symbols 0 to 256 in contexts of at most 48"):
+        neural_model().sequences(np.array(symbols))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lanes", [2, 3, 8, 9, 33])
+def test_a_lane_does_not_see_the_others(kind, lanes):
+    model = neural_model(seed=5, **kind)
+    rng = np.random.default_rng(lanes)
+    symbols = rng.integers(-1, 257, size=(70, lanes))
+    symbols[symbols == EOD] = -1
+    restarts = rng.random((70, lanes)) < 0.1
+    together = rows_of(model, lanes, symbols, restarts)
+    for lane in range(lanes):
+        alone = rows_of(model, 1, symbols[:, lane : lane + 1], restarts[:, lane : lane + 1])
+        assert (together[:, lane] == alone[:, 0]).all()
+
+
+def test_a_restarted_lane_is_a_fresh_one():
+    model = neural_model(seed=6)
+    symbols = [[byte] for byte in b"abc" + TEXT[:20]]
+    restarts = [[at == 3] for at in range(len(symbols))]
+    rows = rows_of(model, 1, symbols, np.array(restarts))[:, 0]
+    assert (rows[4:] == rows_along(model, TEXT[:20])[1:]).all()
+    assert (rows[3] != rows_along(model, b"")[0]).any()
+
+
+def test_a_restart_without_a_symbol_gives_the_first_row():
+    model = neural_model(seed=6)
+    rows = rows_of(model, 1, [[97], [-1], [98]], np.array([[False], [True], [False]]))[:, 0]
+    assert (rows[2] == rows[0]).all()
+    assert (rows[3] == rows_along(model, b"b")[1]).all()
+
+
+@pytest.mark.parametrize("context", [1, 2, 7])
+def test_after_max_context_symbols_a_lane_restarts_by_itself(context):
+    model = neural_model(seed=7, max_context=context)
+    rows = rows_along(model, TEXT[: 4 * context])
+    for begin in range(0, 4 * context, context):
+        piece = rows_along(model, TEXT[begin : begin + context])
+        assert (rows[begin : begin + context + 1] == piece).all()
+
+
+def test_a_long_context_does_not_change_what_a_short_one_says():
+    config, tensors = random_network(8, max_context=500)
+    short = {name: t[:40] if name in ("cos", "sin") else t for name, t in tensors.items()}
+    models = IntegerByteModel(config, tensors), IntegerByteModel(config | {"max_context": 40}, short)
+    assert (rows_along(models[0], TEXT[:39]) == rows_along(models[1], TEXT[:39])).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_documents_come_back_through_both_coders(kind):
+    model = neural_model(seed=9, scale=1.5, **kind)
+    documents = [b"", TEXT, TEXT * 2, bytes(range(256)), b"\0" * 300, b"x"]
+    assert streams.decode(model, streams.encode(model, documents)) == documents
+    for bits in (16, 64):
+        coder = WindowCoder(model, bits)
+        assert coder.decode(coder.encode(documents)) == documents
+
+
+def as_bytes(stream):
+    return bytes(stream[0]), stream[1]
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "3"])
+def test_codes_do_not_depend_on_batch_or_threads(threads, monkeypatch):
+    model = neural_model(seed=10, max_context=64)
+    rng = np.random.default_rng(0)
+    documents = [TEXT * int(n) for n in rng.integers(0, 30, 40)]
+    windows = WindowCoder(model, 16)
+    alone = [(as_bytes(streams.encode(model, [d])[0]), windows.encode([d])[0].tolist()) for d in documents[:6]]
+    monkeypatch.setenv("EQUINFO_THREADS", threads)
+    coded = map_groups(lambda group: streams.encode(model, group), documents)
+    codes = map_groups(windows.encode, documents)
+    assert [(as_bytes(a), b.tolist()) for a, b in zip(coded[:6], codes[:6], strict=True)] == alone
+    assert map_groups(windows.decode, codes) == documents
+    assert streams.decode(model, coded) == documents
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "many", "1.5"])
+def test_impossible_numbers_of_threads_are_refused(threads, monkeypatch):
+    monkeypatch.setenv("EQUINFO_THREADS", threads)
+    with pytest.raises(EquinfoError, match="EQUINFO_THREADS"):
+        map_groups(list, [b"a"])
+
+
+def test_groups_are_used_and_keep_their_order(monkeypatch):
+    monkeypatch.setenv("EQUINFO_THREADS", "3")
+    calls = []
+    items = [bytes(5000 + i) for i in range(9)]
+    assert map_groups(lambda group: calls.append(len(group)) or [len(item) for item in group], items) == list(
+        range(5000, 5009)
+    )
+    assert len(calls) == 3
+
+
+# -- the golden hash -----------------------------------------------------------------------------------------
+
+
+def defined(config, tensors, symbols):
+    return np.stack([reference.frequencies(config, tensors, row) for row in symbols])
+
+
+def whole(config, tensors, symbols):
+    return IntegerByteModel(config, tensors).sequences(symbols)
+
+
+def one_by_one(config, tensors, symbols):
+    model = IntegerByteModel(config, tensors)
+    return np.concatenate([model.sequences(row[None]) for row in symbols])
+
+
+def in_steps(config, tensors, symbols, lanes=golden.SEQUENCES):
+    model = IntegerByteModel(config, tensors)
+    parts = [rows_of(model, lanes, part.T)[:-1] for part in np.split(symbols, len(symbols) // lanes)]
+    return np.concatenate(parts, axis=1).transpose(1, 0, 2)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [defined, whole, one_by_one, in_steps, lambda *given: in_steps(*given, lanes=1)],
+    ids=["NumPy", "whole", "batch 1", "64 lanes", "1 lane"],
+)
+def test_golden_hash(run):
+    assert golden_hash(run) == golden.HASH
+
+
+def test_the_golden_hash_needs_no_special_instructions():
+    """The kernels as Numba compiles them for any processor of this family, in a process of its own."""
+    code = (
+        "from equinfo.compress import golden, matmul; from equinfo.compress.integer import IntegerByteModel\n"
+        "assert not matmul.VNNI\n"
+        "print(golden.golden_hash(lambda c, t, s: IntegerByteModel(c, t).sequences(s)))"
+    )
+    settings = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    output = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **settings}, capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == golden.HASH
+
+
+def test_no_float_is_in_the_files_that_decide_a_frequency():
+    """No constant, no division that makes one, no type or function of NumPy's that is one."""
+    folder = Path(equinfo.compress.__file__).parent
+    files = ["integer", "network", "attention", "matmul", "rounding", "reference", "checks", "golden"]
+    for file in [Path(fp.__file__), *(folder / f"{name}.py" for name in files)]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), file
+            assert not isinstance(getattr(node, "op", None), ast.Div), file
+            name = getattr(node, "attr", getattr(node, "id", ""))
+            assert not re.search("float|double", str(name)), (file, name)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np":
+                assert node.attr not in ("sqrt", "exp", "exp2", "log", "log2", "cos", "sin", "mean", "divide"), file
+
+
+# -- parts ---------------------------------------------------------------------------------------------------
+
+
+def test_powers_are_the_floors_of_powers():
+    table = fp.powers()
+    assert table.dtype == np.int32
+    assert table[0] == fp.ONE
+    exact = fp.ONE * 2.0 ** (-np.arange(1 << fp.EXPONENT) / (1 << fp.EXPONENT))
+    assert (table == np.floor(exact)).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 2**16, 2**32 - 1, 2**32, 10**12, (1 << 31) ** 2 - 1, 2**62 - 1])
+def test_integer_roots(n):
+    from math import isqrt
+
+    for value in (n - 1, n, n + 1):
+        if 0 < value < 1 << 62:
+            assert network.integer_root(value) == isqrt(value)
+
+
+@kernel
+def multiply_by(x, w, offset, y, groups):
+    for j in range(0, len(offset), matmul.VECTORS * matmul.LANES):
+        for r in range(0, len(x), matmul.ROWS):
+            portable_tile(x, w, offset, y, r, j, groups)
+
+
+portable_tile = matmul.make_tile(matmul.ROWS, vnni=False)
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"), [(1, 1, 1), (8, 16, 32), (9, 20, 257), (64, 64, 192), (13, 7, 33), (1, 64, 100)]
+)
+def test_products_are_exact_with_and_without_special_instructions(rows, inner, columns, extreme):
+    rng = np.random.default_rng(rows)
+    x = np.zeros((round_up(rows, ROW_STEP), round_up(inner, 4) + 3), dtype=np.uint8)
+    x[:rows] = rng.choice([0, 255], (rows, x.shape[1])) if extreme else rng.integers(0, 256, (rows, x.shape[1]))
+    w = (rng.choice([-128, 127], (columns, inner)) if extreme else rng.integers(-128, 128, (columns, inner))).astype(
+        np.int8
+    )
+    packed, offset = pack(w)
+    expected = (x[:rows, :inner].astype(np.int64) - 128) @ w.T.astype(np.int64)
+    y = np.full((len(x), round_up(columns, COLUMN_STEP) + 5), 7, dtype=np.int32)
+    matmul.multiply(x[: 1 if rows == 1 else len(x)], packed, offset, y, rows, columns, packed.shape[1])
+    assert (y[:rows, :columns] == expected).all()
+    assert (y[:, round_up(columns, COLUMN_STEP) :] == 7).all()
+    multiply_by(x, packed, offset, y, packed.shape[1])
+    assert (y[:rows, :columns] == expected).all()
+
+
+@pytest.mark.parametrize("precision", [9, 12, 16, 20])
+@pytest.mark.parametrize("kind", ["equal", "one", "wide", "huge", "last"])
+def test_any_logits_become_frequencies(kind, precision):
+    logits = {
+        "equal": np.zeros(SYMBOLS),
+        "one": np.eye(1, SYMBOLS, 40)[0] * 100_000,
+        "wide": np.random.default_rng(0).standard_normal(SYMBOLS) * 10_000,
+        "huge": np.linspace(-(2**31) + 1, 2**31 - 1, SYMBOLS),
+        "last": np.eye(1, SYMBOLS, 256)[0] * -(2**31),
+    }[kind].astype(np.int32)
+    row = np.zeros(SYMBOLS, dtype=np.uint32)
+    scale = np.full(SYMBOLS, 1 << fp.SHIFT, dtype=np.int32)
+    network.to_frequencies(logits.copy(), scale, fp.powers(), row, precision)
+    assert row.min() >= 1
+    assert int(row.sum()) == 1 << precision
+    assert (row == reference.to_frequencies(logits[None].astype(np.int64), precision)[0]).all()
+
+
+@pytest.mark.parametrize("multiplier", [1, 300, 65536, 2**31 - 1])
+def test_attention_weights_are_what_numpy_says(multiplier):
+    scores = np.random.default_rng(multiplier).integers(-(1 << 29), 1 << 29, 300).astype(np.int32) >> 10
+    scores[7:9] = 1 << 29, -(1 << 29)
+    high, low = np.zeros((2, 300), dtype=np.uint8)
+    total = attention.weigh(scores.copy(), 300, multiplier, fp.powers(), high, low)
+    below = np.minimum(scores.max().astype(np.int64) - scores, (2**31 - 1) // multiplier)
+    expected = reference.power(below * multiplier >> fp.SCORE_SHIFT) >> fp.WEIGHT_SHIFT
+    assert (256 * high.astype(np.int64) + low == expected).all()
+    assert total == expected.sum()
+    assert expected.max() == 65535
+
+
+# -- what is refused -----------------------------------------------------------------------------------------
+
+
+def broken(name, change):
+    config, tensors = random_network(0)
+    return config, tensors | {name: change(tensors[name])}
+
+
+NAMES = sorted(random_network(0)[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensors_of_another_shape_or_type_are_refused_before_a_kernel_reads_beyond_them(name):
+    for change in (lambda t: t[:-1], lambda t: t[..., None], lambda t: t.astype(np.int64), lambda t: t.astype("f4")):
+        with pytest.raises(EquinfoError, match=re.escape(name)):
+            IntegerByteModel(*broken(name, change))
+
+
+@pytest.mark.parametrize("name", ["embed", "sigmoid", "cos", "blocks.0.score", "head.weight", "norm"])
+def test_values_outside_their_range_are_refused(name):
+    lowest = lambda t: np.full_like(t, np.iinfo(t.dtype).min)  # noqa: E731
+    with pytest.raises(EquinfoError, match=f"{re.escape(name)} has values outside"):
+        IntegerByteModel(*broken(name, lowest))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_tensor_is_named(name):
+    config, tensors = random_network(0)
+    del tensors[name]
+    with pytest.raises(EquinfoError, match=f"lacks {re.escape(name)}"):
+        IntegerByteModel(config, tensors)
+
+
+def test_a_strange_tensor_is_named():
+    config, tensors = random_network(0)
+    with pytest.raises(EquinfoError, match="strange tensor, bias"):
+        IntegerByteModel(config, tensors | {"bias": np.zeros(3, dtype=np.int32)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"head_dim": 10}, "multiple of 4"),
+        ({"n_layers": 2.0}, "positive integers"),
+        ({"n_layers": 1 << 40}, "lacks tensors"),
+        ({"d_ff": 0}, "positive integers"),
+        ({"max_context": True}, "positive integers"),
+        ({"d_ff": 1 << 17}, "widths"),
+        ({"epsilon": 1 << 45}, "epsilon"),
+        ({"position": "absolute"}, "absolute"),
+        ({"activation": "gelu"}, "gelu"),
+    ],
+)
+def test_configurations_that_no_kernel_knows_are_refused(change, message):
+    config, tensors = random_network(0)
+    with pytest.raises(EquinfoError, match=message):
+        IntegerByteModel(config | change, tensors)
+
+
+def test_sums_that_might_leave_32_bits_are_refused():
+    width = {"d_model": 4, "d_ff": 60_000, "n_layers": 1, "n_heads": 1, "head_dim": 4, "max_context": 4}
+    config, tensors = random_network(0, **width)
+    IntegerByteModel(config, tensors)
+    worst = tensors | {"blocks.0.down.weight": np.full((4, 60_000), 127, dtype=np.int8)}
+    with pytest.raises(EquinfoError, match=r"down\.weight may reach 2918460000, beyond 32 bits"):
+        IntegerByteModel(config, worst)
+    bounds = checks.sum_bounds(config | {"max_context": 1 << 17}, tensors)
+    assert bounds["values"] > 2**31
+
+
+def test_bounds_hold_for_the_worst_inputs():
+    rng = np.random.default_rng(0)
+    w = rng.integers(-127, 128, (40, 64)).astype(np.int8)
+    bound = checks.sum_bounds({"head_dim": 4, "position": "rope", "max_context": 1}, {"x.weight": w})["x.weight"]
+    _, offset = pack(w)
+    worst = max(
+        abs((255 * np.maximum(sign * w.astype(np.int64), 0)).sum(1) * sign + offset[:40]).max() for sign in (1, -1)
+    )
+    assert worst <= bound
+
+
+def test_a_kernel_that_errs_is_noticed(monkeypatch):
+    def saturating(x, w, offset, y, rows, columns, groups):
+        multiply(x, w, offset, y, rows, columns, groups)
+        np.clip(y, -(1 << 15) * 32, (1 << 15) * 31, out=y)  # as 16-bit pairs that saturate would, somewhere
+
+    multiply = matmul.multiply
+    monkeypatch.setattr(matmul, "multiply", saturating)
+    with pytest.raises(EquinfoError, match="kernels give wrong products"):
+        neural_model()
+
+
+def test_a_float_network_of_earlier_versions_is_to_be_rebuilt():
+    from equinfo.compress.models import from_artifact
+
+    with pytest.raises(EquinfoError, match="rebuild it with equinfo train-m1"):
+        from_artifact({"model": "neural", "precision": 16, "lm": {}}, {})

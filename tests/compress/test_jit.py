@@ -1,0 +1,80 @@
+"""The kernels' cache: never stale, and no hindrance where nothing can be written."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import equinfo
+
+PACKAGE = Path(equinfo.__file__).parent
+ENCODES = """
+import equinfo.compress.jit as jit
+from equinfo.compress.dictionary import Dictionary
+import numpy as np
+def run():
+    words = Dictionary([bytes([b]) for b in range(256)] + [b"ab"], np.arange(257))
+    return words.encode([b"abba"])[0].tolist()
+"""
+
+
+def run(code: str, root: Path, **environment: str) -> str:
+    """What `code` prints where the package in `root` is imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENCODES + code], capture_output=True, text=True, cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The package elsewhere, without what is cached."""
+    shutil.copytree(PACKAGE, tmp_path / "equinfo", ignore=shutil.ignore_patterns("__pycache__", "pretrained"))
+    return tmp_path
+
+
+def test_a_kernel_is_not_taken_from_the_cache_when_one_that_it_calls_has_changed(copy):
+    (copy / "equinfo" / "compress" / "called.py").write_text(
+        "from equinfo.compress.jit import kernel\n@kernel\ndef called():\n    return 1\n"
+    )
+    (copy / "equinfo" / "compress" / "calling.py").write_text(
+        "from equinfo.compress.called import called\nfrom equinfo.compress.jit import kernel\n"
+        "@kernel\ndef calling():\n    return called()\n"
+    )
+    show = "from equinfo.compress.calling import calling; print(calling(), sum(calling.stats.cache_hits.values()))"
+    assert run(show, copy) == "1 0"
+    assert run(show, copy) == "1 1"
+    called = copy / "equinfo" / "compress" / "called.py"
+    times = called.stat().st_mtime_ns
+    called.write_text(called.read_text().replace("1", "2"))
+    os.utime(called, ns=(times, times))
+    assert run(show, copy) == "2 0"
+
+
+def test_a_read_only_installation_uses_the_users_cache_or_none(copy):
+    (copy / "equinfo" / "compress" / "__pycache__").write_text("no folder can be made here")
+    home = copy / "home"
+    home.mkdir()
+    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home)}
+    assert run("print(run())", copy, **places) == "[256, 98, 97]"
+    assert list(home.rglob("*.nbi"))
+    nowhere = dict.fromkeys(places, os.devnull)
+    assert run("print(run())", copy, **nowhere) == "[256, 98, 97]"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_encode(method, tmp_path):
+    script = tmp_path / "workers.py"
+    script.write_text(
+        ENCODES + f"import multiprocessing\nif __name__ == '__main__':\n    print(run())\n"
+        f"    with multiprocessing.get_context({method!r}).Pool(2) as pool:\n"
+        "        print(*[job.get(120) for job in [pool.apply_async(run) for _ in range(4)]])\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["[256, 98, 97]", " ".join(["[256, 98, 97]"] * 4)]

@@ -1,0 +1,81 @@
+"""The integer M1 in torch: to the bit what NumPy defines, by every product that it may use."""
+
+import numpy as np
+import pytest
+import torch
+
+from equinfo.compress import golden, reference
+from equinfo.compress.golden import golden_hash, random_network
+from equinfo.compress.integer import IntegerByteModel
+from equinfo.errors import EquinfoError
+from equinfo.lm import integer
+from equinfo.lm.bridge import to_torch
+from equinfo.lm.integer import IntegerDecoder
+
+STYLES = [{"position": "rope", "activation": "silu"}, {"position": "relative", "activation": "relu", "d_model": 20}]
+
+
+def by_torch(config, tensors, symbols):
+    return IntegerDecoder(config, tensors, 16).frequencies(symbols)
+
+
+def test_golden_hash_by_torch():
+    assert golden_hash(by_torch) == golden.HASH
+
+
+def test_golden_hash_without_products_of_int8(monkeypatch):
+    def missing(x, w):
+        raise RuntimeError("not implemented for this device")
+
+    monkeypatch.setattr(integer, "int8_product", missing)
+    assert golden_hash(by_torch) == golden.HASH
+
+
+def test_golden_hash_under_autocast():
+    with torch.autocast("cpu", torch.bfloat16):
+        assert golden_hash(by_torch) == golden.HASH
+
+
+@pytest.mark.parametrize("precision", [9, 20])
+@pytest.mark.parametrize("style", STYLES)
+def test_torch_agrees_with_numba_on_long_contexts(style, precision):
+    """Beyond 518 positions attention's sums no longer fit float32, and are taken in float64."""
+    model = IntegerByteModel(*random_network(2, max_context=600, **style), precision)
+    symbols = np.random.default_rng(0).integers(0, 257, (2, 600))
+    rows = to_torch(model).frequencies(symbols).numpy()
+    assert (rows == model.sequences(symbols)).all()
+    assert (rows[0, :30] == reference.frequencies(model.config, model.tensors, symbols[0, :30], precision)).all()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 17])
+def test_few_rows_go_through_products_of_int8_too(rows):
+    rng = np.random.default_rng(rows)
+    x, w = (torch.from_numpy(rng.integers(-127, 128, shape).astype(np.int8)) for shape in ((rows, 24), (9, 24)))
+    assert torch.equal(integer.int8_product(x, w), x.long() @ w.long().T)
+
+
+@pytest.mark.parametrize("size", [1030, 1050, 4000])
+def test_floating_point_products_are_exact_as_long_as_their_bound_says(size):
+    x, w = torch.full((3, size), 127), torch.full((size, 2), 127)
+    x[1], w[0, 1] = -127, 126
+    assert torch.equal(integer.exact_product(x, w, size * 127 * 127), x @ w)
+
+
+def test_roots_are_those_of_integers():
+    from math import isqrt
+
+    values = [1, 2, 3, 4, 2**31, 2**52 + 1, (2**31 - 1) ** 2 - 1, (2**31 - 1) ** 2, 2**62 - 1]
+    assert integer.integer_root(torch.tensor(values)).tolist() == [isqrt(value) for value in values]
+
+
+def test_products_that_err_are_noticed(monkeypatch):
+    def off(x, w):
+        return (x.long() @ w.long().T).clamp(-(2**15), 2**15)
+
+    weight = torch.full((8, 64), 127, dtype=torch.int8)
+    monkeypatch.setattr(integer, "int8_product", off)
+    assert integer.product_for(weight, weight.device) is not off
+    monkeypatch.setattr(integer, "exact_product", lambda a, b, bound: (a @ b).clamp(-(2**15), 2**15))
+    for check in (lambda: integer.product_for(weight, weight.device), lambda: IntegerDecoder(*random_network(0), 16)):
+        with pytest.raises(EquinfoError, match="products of integers wrong"):
+            check()
