@@ -30,7 +30,15 @@ NAMES = [
     "tokenizers BPE", "sentencepiece Unigram", "tiktoken BPE", "gigatoken BPE", "zlib", "isal",
 ]  # fmt: skip
 PASSES = ("first", "later", "unseen", "decode")
-COLUMNS = ["tokenizer", "bytes/token", *(f"{name} MB/s" for name in PASSES), "x tokenizers", "start s", "memory MiB"]
+COLUMNS = [
+    "tokenizer",
+    "bytes/token",
+    *(f"{name} MB/s" for name in PASSES),
+    "x tokenizers",
+    "start s",
+    "ready MiB",
+    "+ encoding MiB",
+]
 
 
 def main() -> None:
@@ -60,16 +68,11 @@ def main() -> None:
 
 
 def train_peers(folder: Path, names: list[str], train_bytes: int) -> None:
-    if not (folder / "bpe" / "tokenizer.json").exists() and any("BPE" in name for name in names):
-        made: Any = api.train_tokenizer("bpe", None, "imdb+books", size=65536, max_bytes=train_bytes)
-        (folder / "bpe").mkdir(exist_ok=True)
-        with atomic_file(folder / "bpe" / "tokenizer.json") as beside:
-            beside.write_bytes(made.model)
-    if not (folder / "unigram" / "unigram.model").exists() and "sentencepiece Unigram" in names:
-        made = api.train_tokenizer("unigram", None, "imdb+books", size=65536, max_bytes=train_bytes)
-        (folder / "unigram").mkdir(exist_ok=True)
-        with atomic_file(folder / "unigram" / "unigram.model") as beside:
-            beside.write_bytes(made.model)
+    for kind, file in (("BPE", folder / "bpe" / "tokenizer.json"), ("Unigram", folder / "unigram" / "unigram.model")):
+        if any(kind in name for name in names) and not file.exists():
+            made: Any = api.train_tokenizer(kind.lower(), None, "imdb+books", size=65536, max_bytes=train_bytes)
+            with atomic_file(file) as beside:
+                beside.write_bytes(made.model)
 
 
 def write_texts(folder: Path, size: int) -> None:
@@ -120,16 +123,17 @@ def speed(row: dict[str, Any], name: str) -> float:
 
 
 def table(rows: list[dict[str, Any]], threads: int) -> str:
-    """Markdown; memory is what encoding the text added, ids included."""
+    """Markdown. Memory: of the process once it can encode, and what encoding the text adds at most, ids included."""
     chosen = [row for row in rows if row["threads"] == threads]
     base = next((speed(row, "first") for row in chosen if row["tokenizer"] == "tokenizers BPE"), None)
     lines = [f"{threads} thread(s)", "", "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
     for row in sorted(chosen, key=lambda row: -speed(row, "first")):
         speeds = [f"{speed(row, name):.1f}" for name in PASSES]
         ratio = f"{speed(row, 'first') / base:.1f}" if base else ""
-        memory = (row["memory_kib"]["encoded"] - row["memory_kib"]["with_text"]) / 1024
+        memory = {name: kib / 1024 for name, kib in row["memory_kib"].items()}
         cells = [row["tokenizer"], f"{row['bytes'] / row['tokens']:.3f}", *speeds, ratio]
-        lines.append("| " + " | ".join([*cells, f"{row['seconds']['startup']:.2f}", f"{memory:.0f}"]) + " |")
+        cells += [f"{row['seconds']['startup']:.2f}", f"{memory['started']:.0f}"]
+        lines.append("| " + " | ".join([*cells, f"{memory['encoded'] - memory['with_text']:.0f}"]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -87,6 +87,7 @@ class Artifact:
             text = json.dumps({**self.head, "hash": self.hash}, indent=1, ensure_ascii=True, sort_keys=True)
             (folder / JSON_NAME).write_text(text + "\n", encoding="utf-8")
             save_file({k: np.asarray(v, order="C") for k, v in self.tensors.items()}, folder / TENSORS_NAME)
+            (folder / TENSORS_NAME).chmod((folder / JSON_NAME).stat().st_mode)  # the library writes for its user alone
 
 
 def _not_ours(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ that reach the threshold are looked into. Memory: 8 bytes a start, and a NODE fo
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -50,7 +51,8 @@ def count_strings(text: Text, starts: np.ndarray, mode: str, wanted: int, floor:
                 before = nodes.size
                 shares = _shares(nodes.passes()[todo], num_threads())
                 work = (text.data, text.stops, starts, scratch, nodes.array)
-                jobs = [pool.submit(_look, *work, todo[share], MODES.index(mode), floor) for share in shares]
+                calls = [partial(_look, *work, todo[share], MODES.index(mode), floor) for share in shares]
+                jobs = [pool.submit(call) for call in calls]
                 nodes.add(np.concatenate([job.result() for job in jobs]))  # once all have written to the old ones
                 todo = nodes.unseen(threshold, before)
             if threshold == floor or np.count_nonzero(nodes.array["ends"] >= threshold) >= wanted:

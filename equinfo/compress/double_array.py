@@ -46,9 +46,9 @@ def build(strings: list[bytes], codes: np.ndarray, masks: np.ndarray, classes: n
 
     Raises EquinfoError for strings of more than 4,095 bytes, and for more nodes than an entry can address.
     """
-    order = sorted(range(len(strings)), key=strings.__getitem__)
-    ends = np.cumsum([len(strings[k]) for k in order], dtype=np.int64)
-    blob = np.frombuffer(b"".join([strings[k] for k in order]), dtype=np.uint8)
+    alphabetic = sorted(range(len(strings)), key=strings.__getitem__)
+    ends = np.cumsum([len(strings[k]) for k in alphabetic], dtype=np.int64)
+    blob = np.frombuffer(b"".join([strings[k] for k in alphabetic]), dtype=np.uint8)
     if max(map(len, strings)) > MAX_LENGTH:
         raise EquinfoError(f"a string of {max(map(len, strings))} bytes: a dictionary's have at most {MAX_LENGTH}")
     parent, byte, node = _nodes(blob, ends)
@@ -56,10 +56,13 @@ def build(strings: list[bytes], codes: np.ndarray, masks: np.ndarray, classes: n
         raise EquinfoError(f"a dictionary of {len(parent)} nodes: at most {BASE_MASK // 2} can be addressed")
     code = np.full(len(parent), -1, dtype=np.int64)
     mask = np.zeros(len(parent), dtype=np.int64)
-    code[node], mask[node] = codes[order], masks[order]
+    code[node], mask[node] = codes[alphabetic], masks[alphabetic]
     children = np.argsort(parent, kind="stable")[1:]
     first = np.searchsorted(parent[children], np.arange(len(parent) + 1))
-    base = _place(byte, children, first, np.argsort(first[:-1] - first[1:], kind="stable"))
+    # Codes are about equally frequent, so a node is as hot as there are codes below it. Hot ones lie close together.
+    branches, heat = np.diff(first), _codes_below(parent, code)
+    order = np.lexsort((-heat, branches == 1))
+    base = _place(byte, children, first, order[branches[order] > 0])
     table, fallback = _entries(parent, byte, base, code, mask, classes.astype(np.int64))
     return DoubleArray(table, fallback, FREE | int(base[0]) << BASE | ANY << MASK)
 
@@ -85,8 +88,17 @@ def _nodes(blob, ends):
 
 
 @kernel
+def _codes_below(parent, code):
+    """How many codes the strings that begin with each node's have."""
+    count = (code >= 0).astype(np.int64)
+    for node in range(len(parent) - 1, 0, -1):  # children come after their parents
+        count[parent[node]] += count[node]
+    return count
+
+
+@kernel
 def _place(byte, children, first, order):
-    """A base for each node: first fit, in `order` (most children first, so that single ones fill the holes)."""
+    """A base for each node: first fit, in `order`: those of one child last, since they fill the holes."""
     n = len(byte)
     is_base, base = np.zeros(3 * n + 2048, dtype=np.bool_), np.zeros(n, dtype=np.int64)
     free = np.arange(3 * n + 2048)  # the first free place from each on, or one on the way there
@@ -94,8 +106,6 @@ def _place(byte, children, first, order):
     start, single = 257, False  # before it, a base might be negative or 0
     for node in order:
         family = byte[children[first[node] : first[node + 1]]]
-        if len(family) == 0:
-            break
         if len(family) == 1 and not single:
             single, start = True, 257
         start = place = _first_free(free, start)

@@ -13,10 +13,11 @@ from equinfo.compress.parallel import map_groups
 from equinfo.compress.parse import check_parse, fewest
 from equinfo.compress.pretokens import CLASS, check_mode, masks_of
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import Tokenizer, as_bytes, vocabulary_label
+from equinfo.tokenizers.base import as_bytes, vocabulary_label
+from equinfo.tokenizers.looked_up import LookedUpTokenizer
 
 
-class CodebookTokenizer(Tokenizer):
+class CodebookTokenizer(LookedUpTokenizer):
     """Code i stands for `strings[i]`, wherever it occurs. Takes any bytes; any ids decode.
 
     strings: 2**9 to 2**18, distinct, all 256 bytes among them. mode: where pieces may end ("free", "aligned",
@@ -26,6 +27,7 @@ class CodebookTokenizer(Tokenizer):
 
     kind = "codebook"
     unit = 1
+    dictionary: Dictionary
 
     def __init__(self, strings: list[bytes], mode: str, parse: str = "longest", source: str = "fitted") -> None:
         self.mode, self.parse, self.source = check_mode(mode), check_parse(parse), source

@@ -13,6 +13,7 @@ from equinfo.compress.parallel import map_groups
 from equinfo.compress.windows import Windows, codes_from_bits, codes_to_bits, make_windows
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
+from equinfo.tokenizers.looked_up import LookedUpTokenizer
 from equinfo.tokenizers.modelled import ModelledTokenizer, check_width
 
 
@@ -131,7 +132,7 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         return CompiledEqualInfoTokenizer(windows, self.width, self.rule, fingerprint(self.model))
 
 
-class CompiledEqualInfoTokenizer(WindowTokenizer):
+class CompiledEqualInfoTokenizer(WindowTokenizer, LookedUpTokenizer):
     """Windows whose strings are all in the artefact: no model runs, encoding and decoding are look-ups.
 
     m1: the fingerprint of the model they come from.
@@ -143,14 +144,13 @@ class CompiledEqualInfoTokenizer(WindowTokenizer):
     def __init__(self, windows: CompiledWindows, width: int, rule: str, m1: str) -> None:
         super().__init__(windows, width, rule)
         self.m1 = m1
+        self.dictionary = windows.dictionary if width == windows.bits else None
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        if self.width == self.bits:
-            return self.windows.dictionary.encode(documents, self.dtype)
-        return self._encode_group(documents)
+        return self.dictionary.encode(documents, self.dtype) if self.dictionary else self._encode_group(documents)
 
     def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
-        return self.windows.dictionary.decode(ids) if self.width == self.bits else self._decode_group(ids)
+        return self.dictionary.decode(ids) if self.dictionary else self._decode_group(ids)
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         config, tensors = self.windows.parts()
