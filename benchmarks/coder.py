@@ -8,12 +8,10 @@ Runs alternate; the ratio is that of the medians.
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import constriction
 import numpy as np
+from common.rows import alternate
 
 from equinfo.compress import coder
 from equinfo.compress.golden import random_network
@@ -21,18 +19,6 @@ from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.models import SYMBOLS, normalise
 
 PRECISION = 16
-
-
-def alternate(runs: int, *actions: Callable[[], object]) -> list[float]:
-    """Median seconds of each action, run in turns."""
-    seconds: list[list[float]] = [[] for _ in actions]
-    for turn in range(runs + 1):
-        for action, taken in zip(actions, seconds, strict=True):
-            start = time.perf_counter()
-            action()
-            if turn:  # the first turn warms up: compiling, page faults
-                taken.append(time.perf_counter() - start)
-    return [statistics.median(taken) for taken in seconds]
 
 
 def message(n: int, distinct: int = 256) -> tuple[np.ndarray, np.ndarray]:

@@ -10,13 +10,12 @@ as the integer M1's frequencies. It is frozen on training text.
 
 import argparse
 import os
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from common.rows import alternate, append
 
 from equinfo import pipeline
 from equinfo.artifacts import load_artifact
@@ -29,18 +28,6 @@ from equinfo.lm.decoder import Decoder
 from equinfo.lm.sequences import shifted
 
 BATCH = 32  # contexts
-
-
-def alternate(runs: int, *actions: Callable[[], object]) -> list[float]:
-    """Median seconds of each action, run in turns."""
-    seconds: list[list[float]] = [[] for _ in actions]
-    for turn in range(runs + 1):
-        for action, taken in zip(actions, seconds, strict=True):
-            start = time.perf_counter()
-            action()
-            if turn:  # the first turn warms up: compiling, page faults
-                taken.append(time.perf_counter() - start)
-    return [statistics.median(taken) for taken in seconds]
 
 
 @torch.no_grad()
@@ -59,7 +46,8 @@ def in_steps(model: IntegerByteModel, symbols: np.ndarray) -> np.ndarray:
     return state.rows
 
 
-def compare_speed(model: Decoder, frozen: IntegerByteModel, lanes: int, runs: int) -> None:
+def compare_speed(model: Decoder, frozen: IntegerByteModel, lanes: int, runs: int) -> dict[str, float]:
+    """Symbols/s of each way."""
     symbols = np.random.default_rng(0).integers(97, 123, (BATCH, frozen.max_context))
     stepped = np.random.default_rng(1).integers(97, 123, (lanes, frozen.max_context))
     by_torch = to_torch(frozen)
@@ -78,6 +66,7 @@ def compare_speed(model: Decoder, frozen: IntegerByteModel, lanes: int, runs: in
     speeds = [count / taken for count, taken in zip(counts, seconds, strict=True)]
     for name, speed in zip(names, speeds, strict=True):
         print(f"{name:24} {speed / 1e3:8.1f} kB/s   {speed / speeds[0]:5.2f} x float32")
+    return dict(zip(names, speeds, strict=True))
 
 
 def trained(folder: Path) -> tuple[Decoder, int]:
@@ -104,7 +93,8 @@ def as_frequencies(p: np.ndarray, precision: int) -> np.ndarray:
     return rows / (1 << precision)
 
 
-def compare_bits(model: Decoder, frozen: IntegerByteModel, ids: np.ndarray) -> None:
+def compare_bits(model: Decoder, frozen: IntegerByteModel, ids: np.ndarray) -> dict[str, Any]:
+    """Bits/symbol of each."""
     targets = (
         ids[: len(ids) // frozen.max_context * frozen.max_context].reshape(-1, frozen.max_context).astype(np.int64)
     )
@@ -118,6 +108,7 @@ def compare_bits(model: Decoder, frozen: IntegerByteModel, ids: np.ndarray) -> N
     print(f"{targets.size} symbols, contexts of {frozen.max_context}: bits/symbol")
     print(f"float32 {exact:.4f}; as frequencies of {frozen.precision} bits {cut:.4f} ({cut / exact - 1:+.2%});")
     print(f"integer {integer:.4f} ({integer / exact - 1:+.2%} of float32, {integer / cut - 1:+.2%} of its frequencies)")
+    return {"symbols": targets.size, "float32": exact, "float32 as frequencies": cut, "integer": integer}
 
 
 def main() -> None:
@@ -130,6 +121,7 @@ def main() -> None:
     parser.add_argument("--lm", type=Path)
     parser.add_argument("--corpus", default="imdb")
     parser.add_argument("--bytes", type=int, default=100_000)
+    parser.add_argument("--out", type=Path, help="append a JSON line to this file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     os.environ["EQUINFO_THREADS"] = str(options.threads)
@@ -140,9 +132,12 @@ def main() -> None:
     corpus = options.corpus if options.lm else "bundled"
     frozen = to_byte_model(model, context, stream(corpus, "train", CALIBRATION_IDS))
     print(f"{frozen.parameters} parameters, contexts of {context}, {options.threads} threads")
-    compare_speed(model, frozen, options.lanes, options.runs)
+    row: dict[str, Any] = {"parameters": frozen.parameters, "context": context, "threads": options.threads}
+    row["symbols_a_second"] = compare_speed(model, frozen, options.lanes, options.runs)
     if options.lm:
-        compare_bits(model, frozen, stream(options.corpus, "validation", options.bytes))
+        row["corpus"] = options.corpus
+        row["bits_a_symbol"] = compare_bits(model, frozen, stream(options.corpus, "validation", options.bytes))
+    append(row, options.out)
 
 
 if __name__ == "__main__":

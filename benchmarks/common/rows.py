@@ -1,0 +1,34 @@
+"""What the benchmarks share: runs in turns, and rows that say where they come from."""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def alternate(runs: int, *actions: Callable[[], object]) -> list[float]:
+    """Median seconds of each action, run in turns."""
+    seconds: list[list[float]] = [[] for _ in actions]
+    for turn in range(runs + 1):
+        for action, taken in zip(actions, seconds, strict=True):
+            start = time.perf_counter()
+            action()
+            if turn:  # the first turn warms up: compiling, page faults
+                taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in seconds]
+
+
+def append(row: dict[str, Any], out: Path | None) -> None:
+    """Add a row, with commit, device, command and versions, to the file `out`, if there is one."""
+    if out is None:
+        return
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+    from experiments.rows import provenance
+
+    script = Path(sys.argv[0])
+    command = " ".join(["python", f"benchmarks/{script.name}", *sys.argv[1:]])
+    with out.open("a") as file:
+        file.write(json.dumps({"benchmark": script.stem, **row, **provenance(), "command": command}) + "\n")
