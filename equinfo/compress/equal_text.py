@@ -14,6 +14,7 @@ import numpy as np
 from equinfo.compress import coder, streams
 from equinfo.compress.bits import get_bits, pack, unpack
 from equinfo.compress.collect import Collector
+from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.jit import kernel
 from equinfo.compress.models import EOD, ByteModel
 from equinfo.errors import EquinfoError
@@ -26,6 +27,7 @@ class EqualTextCoder:
 
     def __init__(self, model: ByteModel, size: int, width: int) -> None:
         self.model, self.size, self.width = model, size, width
+        self.stepped: ByteModel = model.memoised if isinstance(model, IntegerByteModel) else model
         # A symbol takes at most `precision` bits and a hair; the ending less than 3 bytes and an id.
         self.window_bytes = (size * (model.precision + 1)) // 8 + coder.LOOK_AHEAD + 8
         self.longest = 8 * self.window_bytes // width + 1  # ids a window, at most
@@ -62,19 +64,19 @@ class EqualTextCoder:
         ends = np.cumsum([len(ids) for ids in documents], dtype=np.int64)
         ids = np.concatenate([np.empty(0, dtype=np.int64), *documents])
         data, _ = unpack(ids, self.width)
-        lanes = np.zeros(max(min(self.model.lanes, len(documents)), 1), dtype=LANE)
+        lanes = np.zeros(max(min(self.stepped.lanes, len(documents)), 1), dtype=LANE)
         lanes["doc"] = -1
         held = np.zeros((len(lanes), self.window_bytes), dtype=np.uint8)
         symbols, restart = np.empty(len(lanes), dtype=np.int64), np.empty(len(lanes), dtype=np.bool_)
         queue, failed = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.bool_)
         used = ends - [len(ids) for ids in documents]
-        state, collector = self.model.start(len(lanes)), Collector(len(lanes), len(documents))
+        state, collector = self.stepped.start(len(lanes)), Collector(len(lanes), len(documents))
         need = 1 if last else self.longest
         _open_all(lanes, held, queue, data, ends, used, need, self.width)
         while (lanes["doc"] >= 0).any():
             owners = lanes["doc"].copy()
             _decode_step(
-                lanes, held, self.model.frequencies(state), symbols, restart, queue, data, ends, used, failed, need,
+                lanes, held, self.stepped.frequencies(state), symbols, restart, queue, data, ends, used, failed, need,
                 self.size, self.width, self.model.precision,
             )  # fmt: skip
             if failed[0]:
@@ -84,7 +86,7 @@ class EqualTextCoder:
                 )
             collector.add(symbols, owners)
             symbols[restart] = -1  # the last byte of a window is no context of the next
-            self.model.advance(state, symbols, restart)
+            self.stepped.advance(state, symbols, restart)
         begins = ends - [len(ids) for ids in documents]
         return [(text, int(end - begin)) for text, begin, end in zip(collector.documents(), begins, used, strict=True)]
 

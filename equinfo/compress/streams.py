@@ -1,9 +1,15 @@
-"""Whole documents through the arithmetic coder: each ends itself with EOD, in the fewest bits that decode."""
+"""Whole documents through the arithmetic coder: each ends itself with EOD, in the fewest bits that decode.
+
+Encoding knows all of the text, so a network runs along whole contexts of it; decoding goes in steps.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from equinfo.compress import coder
 from equinfo.compress.collect import Collector
+from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.jit import kernel
 from equinfo.compress.models import EOD, ByteModel
 from equinfo.errors import EquinfoError
@@ -12,6 +18,7 @@ Stream = tuple[np.ndarray, int]
 
 SEGMENT = np.dtype([("at", np.int64), ("end", np.int64)])
 LANE = np.dtype([("doc", np.int64), ("coder", coder.DECODER)])
+BATCH = 256  # symbols that a network runs along at once, where its contexts are not longer
 
 
 def encode(model: ByteModel, documents: list[bytes]) -> list[Stream]:
@@ -33,6 +40,11 @@ def _intervals(model: ByteModel, symbols: np.ndarray, ends: np.ndarray) -> tuple
         return cumulative[symbols], model.row[symbols]
     starts, freqs = np.empty(len(symbols), dtype=np.uint32), np.empty(len(symbols), dtype=np.uint32)
     segments = _segments(ends, model.max_context)
+    if isinstance(model, IntegerByteModel):
+        for batch in _batches(segments):
+            places, batch_ends = _gather(batch)
+            _look_up(model.along(symbols[places], batch_ends), symbols, places, starts, freqs)
+        return starts, freqs
     lanes = np.zeros(min(model.lanes, len(segments)), dtype=SEGMENT)
     if len(lanes):
         state, queue = model.start(len(lanes)), np.zeros(1, dtype=np.int64)
@@ -52,6 +64,38 @@ def _segments(ends: np.ndarray, max_context: int) -> np.ndarray:
     return np.array(sorted(cuts, key=lambda cut: cut[0] - cut[1]), dtype=SEGMENT)
 
 
+def _batches(segments: np.ndarray) -> Iterator[np.ndarray]:
+    """Segments in groups of about BATCH symbols."""
+    totals = np.cumsum(segments["end"] - segments["at"])
+    first = 0
+    while first < len(segments):
+        before = totals[first - 1] if first else 0
+        last = max(int(np.searchsorted(totals, before + BATCH, side="right")), first + 1)
+        yield segments[first:last]
+        first = last
+
+
+def _gather(segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(places of the segments' symbols, where each segment ends among them): int64 both."""
+    ends = np.cumsum(segments["end"] - segments["at"])
+    return np.arange(ends[-1]) + np.repeat(segments["end"] - ends, np.diff(ends, prepend=0)), ends
+
+
+@kernel
+def _look_up(rows, symbols, places, starts, freqs):
+    """Row r is the frequencies of symbols[places[r]]."""
+    for r in range(len(places)):
+        _look_up_one(rows[r], symbols, places[r], starts, freqs)
+
+
+@kernel
+def _look_up_one(row, symbols, at, starts, freqs):
+    start = np.int64(0)
+    for k in range(symbols[at]):
+        start += np.int64(row[k])
+    starts[at], freqs[at] = start, row[symbols[at]]
+
+
 @kernel
 def _encode_step(lanes, segments, queue, rows, symbols, starts, freqs, fed, restart):
     """Look one symbol up in every lane. A lane at its segment's end takes the next; False when none has any."""
@@ -60,13 +104,9 @@ def _encode_step(lanes, segments, queue, rows, symbols, starts, freqs, fed, rest
         lane = lanes[i]
         fed[i], restart[i] = -1, False
         if lane.at < lane.end:
-            symbol = symbols[lane.at]
-            start = np.int64(0)
-            for k in range(symbol):
-                start += np.int64(rows[i, k])
-            starts[lane.at], freqs[lane.at] = start, rows[i, symbol]
+            _look_up_one(rows[i], symbols, lane.at, starts, freqs)
+            fed[i] = symbols[lane.at]
             lane.at += 1
-            fed[i] = symbol
         if lane.at == lane.end:
             fed[i], restart[i] = -1, True
             if queue[0] < len(segments):

@@ -14,12 +14,14 @@ What makes the lossless rules total, for every model and every b from 8 to 128:
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from equinfo.compress.bits import get_bits, put_bits
 from equinfo.compress.collect import Collector
+from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.intervals import (
     BLOCK_BITS,
     INTERVAL,
@@ -39,12 +41,15 @@ from equinfo.compress.intervals import (
     take_first_cell,
 )
 from equinfo.compress.jit import kernel
+from equinfo.compress.memoised import MemoisedModel
 from equinfo.compress.models import SYMBOLS, ByteModel
 from equinfo.errors import EquinfoError
 
 MIN_BITS, MAX_BITS = 8, 128
 MAX_KEPT = 1 << 12  # longest window whose rows or intervals an encoder may have to keep
 KEPT_BYTES = 64 << 20  # what all lanes' kept rows may take
+AHEAD, FILLED = 8, 64  # bytes that a lane shows a network at once, where few lanes would leave its products empty
+PIECE = 16  # windows, or groups of them with one context, that a lane decodes at a time
 
 RULES = ("free", "delay", "reserve", "rank", "paper")
 FREE, DELAY, RESERVE, RANK, PAPER = range(5)
@@ -158,6 +163,7 @@ class WindowCoder:
         self, model: ByteModel, bits: int, max_window: int | None = None, rule: str = "free", reset: int = 1
     ) -> None:
         self.model, self.bits = model, bits
+        self.stepped: ByteModel = model.memoised if isinstance(model, IntegerByteModel) else model
         self.max_window = check_window(model, bits, max_window)
         if rule not in RULES or rule == "rank":
             raise EquinfoError(f"unknown window rule {rule!r}; known: {', '.join(RULES)}")
@@ -177,18 +183,25 @@ class WindowCoder:
 
     def encode_lengths(self, documents: list[bytes]) -> list[tuple[np.ndarray, np.ndarray]]:
         """(codes, bytes in each window: int64[windows]) of each document."""
-        ends = np.cumsum([len(d) for d in documents], dtype=np.int64)
-        data = np.frombuffer(b"".join(documents), dtype=np.uint8)
+        order = sorted(range(len(documents)), key=lambda k: -len(documents[k]))  # so that lanes end together
+        sizes = [len(documents[k]) for k in order]
+        ends = np.cumsum(sizes, dtype=np.int64)
+        data = np.frombuffer(b"".join(documents[k] for k in order), dtype=np.uint8)
         codes, lengths, counts = _Encoding(self, len(documents)).run(data, ends)
-        begins = ends - [len(d) for d in documents]
-        parts = [slice(begin, begin + count) for begin, count in zip(begins, counts, strict=True)]
-        return [(codes[part].copy(), lengths[part].copy()) for part in parts]
+        parts = [slice(end - size, end - size + n) for end, size, n in zip(ends, sizes, counts, strict=True)]
+        found = {k: (codes[part].copy(), lengths[part].copy()) for k, part in zip(order, parts, strict=True)}
+        return [found[k] for k in range(len(documents))]
 
     def decode(self, streams: list[np.ndarray]) -> list[bytes]:
         """The bytes of each stream of codes (as `encode` gives them). Total: every code means some bytes."""
         if self.model.row is not None:
             return [_Decoding(self, 1).run([stream])[0] for stream in streams]
-        return _Decoding(self, len(streams)).run(streams)
+        if not self.setup.reset:
+            return _Decoding(self, len(streams)).run(streams)
+        step = self.setup.reset * PIECE
+        pieces = [stream[at : at + step] for stream in streams for at in range(0, len(stream), step)]
+        read = iter(_Decoding(self, len(pieces)).run(pieces))
+        return [b"".join(islice(read, -(-len(stream) // step))) for stream in streams]
 
     def root_intervals(self, out: np.ndarray) -> None:
         """Set out (INTERVAL[256]) to the single bytes' intervals at a start of the model's context."""
@@ -222,9 +235,11 @@ class WindowDecoder:
     """One document's codes in pieces; every code's bytes are certain at once."""
 
     def __init__(self, coder: WindowCoder) -> None:
-        self.decoding = _Decoding(coder, 1)
+        self.coder, self.decoding = coder, _Decoding(coder, 1)
 
     def feed(self, codes: np.ndarray) -> bytes:
+        if self.coder.setup.reset == 1:  # each window by itself, as many side by side as there are
+            return self.coder.decode([codes])[0]
         data = self.decoding.run([codes], open_end=True)[0]
         self.decoding.lanes["at"] = 0
         return data
@@ -234,14 +249,18 @@ class _Encoding:
     """The arrays of one encoding, and of the model beside it."""
 
     def __init__(self, coder: WindowCoder, documents: int) -> None:
-        self.coder, model, setup = coder, coder.model, coder.setup
+        self.coder, model, setup = coder, coder.stepped, coder.setup
         lanes = min(model.lanes, documents) if model.row is None else min(1, documents)
-        keep = setup.reset != 1 and model.row is None
+        may_keep = isinstance(model, MemoisedModel) and setup.max_window <= MAX_KEPT
+        ahead = max(min(FILLED // max(lanes, 1), AHEAD), 1) if may_keep else 1
+        keep = (setup.reset != 1 or ahead > 1) and model.row is None
         if keep:
             lanes = min(lanes, max(KEPT_BYTES // (4 * SYMBOLS * (setup.max_window + 1)), 1))
         self.lanes = np.zeros(lanes, dtype=ENCODER)
         self.lanes["doc"] = -1
         self.kept = np.empty((lanes, setup.max_window + 1 if keep else 0, SYMBOLS), dtype=np.uint32)
+        self.ahead = np.empty((lanes, ahead), dtype=np.int64)
+        self.rows_ahead = np.empty((lanes, ahead, SYMBOLS), dtype=np.uint32)
         self.path = np.zeros((lanes, setup.max_window + 1 if setup.rule == DELAY else 0), dtype=INTERVAL)
         self.symbols, self.restart = np.empty(lanes, dtype=np.int64), np.empty(lanes, dtype=np.bool_)
         self.queue = np.zeros(1, dtype=np.int64)
@@ -254,7 +273,7 @@ class _Encoding:
 
         open_end: the last document goes on after `data`; its last windows are left open.
         """
-        coder, model = self.coder, self.coder.model
+        coder, model = self.coder, self.coder.stepped
         codes, lengths = np.empty((len(data), coder.limbs), dtype=np.int64), np.empty(len(data), dtype=np.int64)
         counts = np.zeros(len(ends), dtype=np.int64)
         if not len(data) or not len(self.lanes):
@@ -267,7 +286,12 @@ class _Encoding:
             _encode_static(self.lanes, model.frequencies(self.state), *given)
             return codes, lengths, counts
         while _encode_step(self.lanes, model.frequencies(self.state), *given):
-            model.advance(self.state, self.symbols, self.restart)
+            if isinstance(model, MemoisedModel) and self.ahead.shape[1] > 1:
+                _look_ahead(self.lanes, self.symbols, data, ends, self.ahead, coder.setup)
+                taken = model.feed(self.state, self.ahead, self.restart, self.rows_ahead)
+                _keep_ahead(self.lanes, self.rows_ahead, taken, self.kept)
+            else:
+                model.advance(self.state, self.symbols, self.restart)
         return codes, lengths, counts
 
 
@@ -275,7 +299,7 @@ class _Decoding:
     """The arrays of one decoding, and of the model beside it."""
 
     def __init__(self, coder: WindowCoder, documents: int) -> None:
-        self.coder, model = coder, coder.model
+        self.coder, model = coder, coder.stepped
         lanes = min(model.lanes, documents)
         self.lanes = np.zeros(lanes, dtype=DECODER)
         self.lanes["doc"] = -1
@@ -285,7 +309,7 @@ class _Decoding:
 
     def run(self, streams: list[np.ndarray], open_end: bool = False) -> list[bytes]:
         """The bytes of each stream. open_end: the last one's document goes on after it."""
-        coder, model = self.coder, self.coder.model
+        coder, model = self.coder, self.coder.stepped
         ends = np.cumsum([len(s) for s in streams], dtype=np.int64)
         codes = np.concatenate([np.empty((0, coder.limbs), dtype=np.int64), *streams])
         if not len(codes):
@@ -303,7 +327,7 @@ class _Decoding:
         return [_taken_back(data, part) for data, part in parts] if paper else read
 
     def _read(self, given: tuple[Any, ...], documents: int) -> list[bytes]:
-        model, collector = self.coder.model, Collector(len(self.lanes), documents)
+        model, collector = self.coder.stepped, Collector(len(self.lanes), documents)
         while True:
             active = _decode_step(self.lanes, model.frequencies(self.state), *given)
             collector.add(self.symbols, self.lanes["doc"])
@@ -410,6 +434,27 @@ def _encode_step(
                 active = True
                 break
     return active
+
+
+@kernel
+def _look_ahead(lanes, symbols, data, ends, ahead, setup):
+    """Set ahead[i] to symbols[i], where that is a byte, and what follows it in the document; -1 beyond its end."""
+    for i in range(len(lanes)):
+        lane = lanes[i]
+        ahead[i, 0] = symbols[i]
+        for k in range(1, ahead.shape[1]):
+            known = lane.known + k  # with this byte
+            inside = symbols[i] >= 0 and known <= setup.max_window and lane.at + known <= ends[lane.doc]
+            ahead[i, k] = data[lane.at + known - 1] if inside else -1
+
+
+@kernel
+def _keep_ahead(lanes, rows, taken, kept):
+    """Keep the rows of the bytes that the model took; the first of them is the lane's last known one."""
+    for i in range(len(lanes)):
+        for k in range(taken[i]):
+            kept[i, lanes[i].known + k] = rows[i, k]
+        lanes[i].known += max(taken[i] - 1, 0)
 
 
 @kernel

@@ -95,6 +95,18 @@ def test_small_batches(shape):
     assert (rows == rows_along(model, b"")[0]).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_contexts_of_all_lengths_go_through_in_one_batch(kind):
+    model = neural_model(seed=4, **kind)
+    rng = np.random.default_rng(2)
+    parts = [rng.integers(0, SYMBOLS, length) for length in (1, 48, 7, 8, 9, 1, 33, 16, 47, 2)]
+    rows = model.along(np.concatenate(parts), np.cumsum([len(part) for part in parts]))
+    assert rows.dtype == np.uint32
+    assert (rows == np.concatenate([model.sequences(part[None])[0] for part in parts])).all()
+    nothing = np.empty(0, dtype=np.int64)
+    assert model.along(nothing, nothing).shape == (0, SYMBOLS)
+
+
 @pytest.mark.parametrize("symbols", [[[0, 257]], [[-1, 0]], np.zeros((1, 49), dtype=np.int64)])
 def test_symbols_and_contexts_that_are_none_are_refused(symbols):
     with pytest.raises(EquinfoError, match="symbols 0 to 256 in contexts of at most 48"):

@@ -79,6 +79,25 @@ def test_a_batch_is_its_documents_one_by_one(name):
         assert (bytes(data), num_bits) == (bytes(alone), alone_bits)
 
 
+class Stepping:
+    """A network that offers nothing but steps."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+
+@pytest.mark.parametrize("lengths", [[0], [47, 48, 49, 0, 1], [500] * 3, list(range(130))])
+def test_a_network_that_runs_along_the_text_gives_the_streams_of_its_steps(lengths):
+    model = neural_model(seed=2, scale=1.5)
+    documents = [np.random.default_rng(n).bytes(n // 2) + TEXT[: n - n // 2] for n in lengths]
+    along, stepped = streams.encode(model, documents), streams.encode(Stepping(model), documents)
+    assert [(bytes(data), bits) for data, bits in along] == [(bytes(data), bits) for data, bits in stepped]
+    assert streams.decode(model, along) == documents
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_zero_bits_may_be_dropped_from_the_end_or_added(name):
     model = model_named(name)
