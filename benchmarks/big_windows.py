@@ -1,4 +1,4 @@
-"""A network's speed under windows of many bits: python benchmarks/big_windows.py --m1 FOLDER [--bytes 300000]
+"""A network's speed under windows of many bits: python benchmarks/big_windows.py [--m1 FOLDER] [--bytes 300000]
 
 In bytes/s, and as ratios to the model's own speed along whole contexts (the price of any coding without windows): AC
 encoding; windows of each b, uncompiled, encoded and decoded, with the memo of frequent beginnings at its full size. The
@@ -9,13 +9,13 @@ medians are printed. What is decoded must be what was encoded.
 
 import argparse
 import os
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from common.rows import alternate, append
 
 from equinfo.compress import streams
 from equinfo.compress.integer import IntegerByteModel
@@ -27,18 +27,6 @@ from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
 
 ALL_BITS = (16, 24, 32, 64, 128)
-
-
-def alternate(runs: int, *actions: Callable[[], object]) -> list[float]:
-    """Median seconds of each action, run in turns."""
-    seconds: list[list[float]] = [[] for _ in actions]
-    for turn in range(runs + 1):
-        for action, taken in zip(actions, seconds, strict=True):
-            start = time.perf_counter()
-            action()
-            if turn:  # the first turn warms up: compiling, page faults
-                taken.append(time.perf_counter() - start)
-    return [statistics.median(taken) for taken in seconds]
 
 
 class Counted(IntegerByteModel):
@@ -60,15 +48,16 @@ def without_network(model: Counted, coder: WindowCoder, documents: list[bytes]) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--m1", required=True, help="folder of a byte model, as train-m1 writes it")
+    parser.add_argument("--m1", default="english-m1-windows", help="a byte model: its folder, or its name")
     parser.add_argument("--corpus", default="imdb")
     parser.add_argument("--bytes", type=int, default=300_000)
     parser.add_argument("--memory", type=int, help="MiB of the memo; default: as equinfo has it")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="append a JSON line to this file")
     options = parser.parse_args()
     os.environ["EQUINFO_THREADS"] = str(options.threads)
-    loaded = load_model(Path(options.m1))
+    loaded = load_model(options.m1)
     if not isinstance(loaded, IntegerByteModel):
         raise EquinfoError(f"{options.m1} holds a model of kind {loaded.kind!r}: name one with a network")
     model = Counted(loaded.config, loaded.tensors, loaded.precision)
@@ -81,9 +70,10 @@ def main() -> None:
     model.memoised = MemoisedModel(model, options.memory and options.memory << 20)
     memo, start = model.memoised.memo, time.perf_counter()
     memo.grow()
+    grown = time.perf_counter() - start
     print(
         f"memo: {memo.size} strings of up to {memo.nodes.depths.max()} bytes, {memo.node_bytes} bytes each, "
-        f"{memo.size * memo.node_bytes / 2**20:.0f} MiB, grown in {time.perf_counter() - start:.1f} s"
+        f"{memo.size * memo.node_bytes / 2**20:.0f} MiB, grown in {grown:.1f} s"
     )
     coders = {bits: WindowCoder(model, bits) for bits in ALL_BITS}
     codes = {bits: coder.encode(documents) for bits, coder in coders.items()}
@@ -101,10 +91,20 @@ def main() -> None:
     speeds = [count / taken for count, taken in zip(counts, seconds, strict=True)]
     for name, speed in zip(actions, speeds, strict=True):
         print(f"{name:28} {speed / 1e3:8.1f} kB/s   {speed / speeds[0]:5.2f} x whole contexts")
+    shares = {}
     for bits, coder in coders.items():
         windows = sum(map(len, codes[bits]))
-        share = without_network(model, coder, documents)
-        print(f"b={bits}: {len(text) / windows:.2f} bytes/window, {share:.1%} of the bytes without the network")
+        shares[bits] = without_network(model, coder, documents)
+        print(f"b={bits}: {len(text) / windows:.2f} bytes/window, {shares[bits]:.1%} of the bytes without the network")
+    append(
+        {
+            "m1": options.m1, "corpus": options.corpus, "bytes": len(text), "threads": options.threads,
+            "runs": options.runs, "memo_strings": memo.size, "memo_bytes": memo.size * memo.node_bytes,
+            "memo_seconds": grown, "bytes_a_second": dict(zip(actions, speeds, strict=True)),
+            "share_without_network": shares,
+        },
+        options.out,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

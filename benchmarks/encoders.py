@@ -1,7 +1,7 @@
 """Every tokenizer side by side: python benchmarks/encoders.py [--out results/bench]
 
 Text: imdb's validation and then training documents up to --bytes; unseen text is what follows. The BPE and Unigram
-vocabularies of 65,536 are trained on the same text as the ready-made tokenizers (imdb and books), once, into --folder;
+vocabularies of 65,536 are trained on the same text as the ready-made tokenizers (imdb and books), once;
 tokenizers, tiktoken and gigatoken run the same BPE. Each contender runs in a process of its own, on one core or all,
 the contenders in turn, --runs times; medians are reported. Passes: the first over the text, a later one over the same,
 one over unseen text after them, and decoding. Compressors take blocks of 10,240 bytes (zlib level 6, isal level 2).
@@ -19,12 +19,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from equinfo import api
 from equinfo.corpora import load_corpus
-from equinfo.files import atomic_file
+from experiments.pretrained import WORK, peer
 from experiments.rows import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDER = WORK / "bench"
 NAMES = [
     "equinfo english-equalinfo16", "equinfo english-16k", "equinfo english-32k", "equinfo english-64k",
     "tokenizers BPE", "sentencepiece Unigram", "tiktoken BPE", "gigatoken BPE", "zlib", "isal",
@@ -47,32 +47,24 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, len(os.sched_getaffinity(0))}))
     parser.add_argument("--names", nargs="+", default=NAMES)
-    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "bench")
-    parser.add_argument("--train-bytes", type=int, default=1 << 28, help="of imdb+books, for BPE and Unigram")
     parser.add_argument("--out", type=Path, help="append the rows to OUT.jsonl and write OUT.md, OUT.png and OUT.svg")
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    train_peers(options.folder, options.names, options.train_bytes)
-    write_texts(options.folder, options.bytes)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for kind in ("BPE", "Unigram"):
+        if any(kind in name for name in options.names):
+            peer(kind.lower())
+    write_texts(FOLDER, options.bytes)
     rows = []
     for threads in options.threads:
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in options.names}
         for turn in range(options.runs):
             for name in options.names:
                 print(f"{threads} thread(s), run {turn + 1}: {name}", file=sys.stderr)
-                runs[name].append(run(name, options.folder, threads))
+                runs[name].append(run(name, FOLDER, threads))
         rows += [summarised(name, threads, taken) for name, taken in runs.items()]
         print(table(rows, threads))
     if options.out:
         publish(rows, options.threads, options.out)
-
-
-def train_peers(folder: Path, names: list[str], train_bytes: int) -> None:
-    for kind, file in (("BPE", folder / "bpe" / "tokenizer.json"), ("Unigram", folder / "unigram" / "unigram.model")):
-        if any(kind in name for name in names) and not file.exists():
-            made: Any = api.train_tokenizer(kind.lower(), None, "imdb+books", size=65536, max_bytes=train_bytes)
-            with atomic_file(file) as beside:
-                beside.write_bytes(made.model)
 
 
 def write_texts(folder: Path, size: int) -> None:

@@ -1,9 +1,9 @@
 """The ready-made artefacts of equinfo/pretrained, from their training text: python -m experiments.pretrained [NAME...]
 
 All are trained on the training text of imdb and books and measured on the validation text of both, which nothing here
-is fitted to. Each gets a folder, a card beside it, and a row a corpus in results/pretrained.jsonl. The BPE beside them
-is Hugging Face's, trained on the same text to 65,536 ids; one of fewer ids is made of its first merges, as training
-stops there. Trainings resume; what is finished is not trained again.
+is fitted to. Each gets a folder, a card beside it, and a row a corpus in results/pretrained.jsonl. BPE and Unigram
+beside them are trained on the same text to 65,536 ids; a BPE of fewer ids is the first merges, as training stops there.
+What is there is measured and not made again; trainings resume.
 """
 
 import json
@@ -16,11 +16,13 @@ from typing import Any
 
 import equinfo
 from equinfo import api
-from equinfo.compress.models import SYMBOLS, load_model
+from equinfo.compress.models import fingerprint, load_model, to_artifact
 from equinfo.corpora import load_corpus
 from equinfo.files import atomic_file
+from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.bpe import BPETokenizer
+from equinfo.tokenizers.unigram import UnigramTokenizer
 from experiments.rows import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,41 +39,41 @@ SOURCES = """\
 
 @dataclass(frozen=True)
 class ReadyMade:
-    """make: trains, saves folder `name` and says what it was made from. codes: ids in use, for the BPE beside it."""
+    """what: for the card. make: saves the artefact at a path. codes: of its ids, for the rivals beside it."""
 
-    make: Callable[[Path], str]
+    what: str
+    make: Callable[[Path], Any]
     codes: int = 0
 
 
 def codebook(size: int) -> ReadyMade:
-    def make(path: Path) -> str:
-        api.train_tokenizer("codebook", path, TRAINING, size=size)
-        return f"{size} strings, fitted to all of the training text; superword, longest match"
-
-    return ReadyMade(make, size)
+    return ReadyMade(
+        f"{size:,} strings, fitted to all of the training text; superword, longest match",
+        lambda path: api.train_tokenizer("codebook", path, TRAINING, size=size),
+        size,
+    )
 
 
 def m1(folder: str, short_contexts: tuple[int, ...]) -> ReadyMade:
     """The 3m byte LM; half of its sequences cut to the short contexts, where there are some."""
 
-    def make(path: Path) -> str:
-        from equinfo.compress.models import to_artifact
-
+    def make(path: Path) -> None:
         model = api.train_m1(
             WORK / "m1-3m" / folder, TRAINING, size="3m", steps=6000, batch_size=32, context=256, learning_rate=2e-3,
             warmup_steps=200, short_contexts=short_contexts, precision="bfloat16", progress=path.name,
         )  # fmt: skip
         to_artifact(model).save(path)
-        mixed = f", half of them cut to {' and '.join(map(str, short_contexts))} bytes" if short_contexts else ""
-        return f"a byte LM of 3.15 M parameters, 6,000 steps of 32 sequences of 256 bytes{mixed}; frozen to integers"
 
-    return ReadyMade(make)
+    mixed = f", half of them cut to {' and '.join(map(str, short_contexts))} bytes" if short_contexts else ""
+    what = f"a byte LM of 3.15 M parameters, 6,000 steps of 32 sequences of 256 bytes{mixed}; frozen to integers"
+    return ReadyMade(what, make)
 
 
-def equalinfo(path: Path) -> str:
-    api.train_tokenizer("equalinfo", path, size=1 << 16, bits=16, m1=FOLDER / "english-m1-windows")
-    return "EqualInfoAC[b=16,v=65k] over english-m1-windows, rule free, compiled: no model runs"
-
+EQUALINFO = ReadyMade(
+    "EqualInfoAC[b=16,v=65k] over english-m1-windows, rule free, compiled: no model runs",
+    lambda path: api.train_tokenizer("equalinfo", path, size=PEER_SIZE, bits=16, m1=FOLDER / "english-m1-windows"),
+    PEER_SIZE,
+)
 
 READY_MADE = {
     "english-16k": codebook(1 << 14),
@@ -79,7 +81,7 @@ READY_MADE = {
     "english-64k": codebook(1 << 16),
     "english-m1": m1("long", ()),
     "english-m1-windows": m1("short", (32, 8)),
-    "english-equalinfo16": ReadyMade(equalinfo, 1 << 16),
+    "english-equalinfo16": EQUALINFO,
 }
 
 
@@ -89,19 +91,27 @@ def validation(corpus: str) -> list[bytes]:
 
 
 @cache
-def peer(size: int) -> BPETokenizer:
-    """BPE of `size` ids, trained on the same text."""
-    file = WORK / "bench" / "bpe" / "tokenizer.json"
-    if not file.exists():
-        made: Any = api.train_tokenizer("bpe", None, TRAINING, size=PEER_SIZE)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(file) as beside:
-            beside.write_bytes(made.model)
-    model = json.loads(file.read_text())
+def bpe(size: int) -> Tokenizer:
+    model = json.loads(peer("bpe").read_text())
     vocabulary, merges = model["model"]["vocab"], model["model"]["merges"]
     model["model"]["vocab"] = {piece: code for piece, code in vocabulary.items() if code < size}
     model["model"]["merges"] = merges[: size - 256]
     return BPETokenizer(json.dumps(model).encode())
+
+
+@cache
+def unigram() -> Tokenizer:
+    return UnigramTokenizer(peer("unigram").read_bytes())
+
+
+def peer(kind: str) -> Path:
+    """The library's own file of a BPE or Unigram of 65,536 ids, trained on the same text."""
+    file = WORK / "bench" / {"bpe": "bpe/tokenizer.json", "unigram": "unigram/unigram.model"}[kind]
+    if not file.exists():
+        made: Any = api.train_tokenizer(kind, None, TRAINING, size=PEER_SIZE)
+        with atomic_file(file) as beside:
+            beside.write_bytes(made.model)
+    return file
 
 
 def count(tokenizer: Tokenizer, corpus: str) -> int:
@@ -116,7 +126,9 @@ def measured(name: str, codes: int) -> list[dict[str, Any]]:
         if codes:
             tokenizer = api.load(FOLDER / name)
             row |= {"fingerprint": tokenizer.fingerprint, "codes": codes, "tokens": count(tokenizer, corpus)}
-            row["bpe_tokens"] = count(peer(codes), corpus)
+            row["bpe_tokens"] = count(bpe(codes), corpus)
+            if codes == PEER_SIZE:
+                row["unigram_tokens"] = count(unigram(), corpus)
         else:
             row |= m1_sums(name, corpus)
         rows.append({**row, **provenance()})
@@ -125,37 +137,26 @@ def measured(name: str, codes: int) -> list[dict[str, Any]]:
 
 def m1_sums(name: str, corpus: str) -> dict[str, Any]:
     """Bytes of validation text in an arithmetic-coded stream, a document each, by the M1."""
-    from equinfo.compress.models import fingerprint
-    from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
-
     model = load_model(FOLDER / name)
     coded = ArithmeticTokenizer(model, 8).encode_batch(validation(corpus))
-    return {"fingerprint": fingerprint(model), "coded_bytes": sum(map(len, coded)), "symbols": SYMBOLS}
+    return {"fingerprint": fingerprint(model), "coded_bytes": sum(map(len, coded))}
 
 
-def card(name: str, made_of: str, rows: list[dict[str, Any]]) -> str:
-    lines = [
-        f"# {name}",
-        "",
-        f"{made_of[0].upper()}{made_of[1:]}.",
-        "",
-        "Trained on the training text of:",
-        SOURCES,
-        "",
-    ]
+def card(name: str, rows: list[dict[str, Any]]) -> str:
+    what = READY_MADE[name].what
+    lines = [f"# {name}", "", f"{what[0].upper()}{what[1:]}.", "", "Trained on the training text of:", SOURCES, ""]
     if "tokens" in rows[0]:
-        lines += [
-            f"| validation text | bytes/token | BPE of {rows[0]['codes']:,} ids, same training text |",
-            "|---|---|---|",
-        ]
-        lines += [
-            f"| {row['corpus']} | {row['bytes'] / row['tokens']:.3f} | {row['bytes'] / row['bpe_tokens']:.3f} |"
-            for row in rows
-        ]
+        rivals = {"bpe_tokens": "BPE", "unigram_tokens": "Unigram"}
+        shown = {column: label for column, label in rivals.items() if column in rows[0]}
+        headings = [f"{label} of {rows[0]['codes']:,} ids, same training text" for label in shown.values()]
+        lines += [f"| validation text | bytes/token | {' | '.join(headings)} |", "|---" * (2 + len(shown)) + "|"]
+        for row in rows:
+            ratios = [f"{row['bytes'] / row[column]:.3f}" for column in ("tokens", *shown)]
+            lines.append(f"| {row['corpus']} | {' | '.join(ratios)} |")
     else:
         lines += ["| validation text | bits/byte, as an AC stream |", "|---|---|"]
         lines += [f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |" for row in rows]
-    lines += ["", f"SHA-256 of the content: `{rows[0]['fingerprint']}`  ", "Licence: Apache-2.0"]
+    lines += ["", f"SHA-256 of the content: `{rows[0]['fingerprint']}`  ", "Licence: Apache-2.0  "]
     command = f"python -m experiments.pretrained {name}"
     return "\n".join(
         [*lines, f"Made by `{command}` at commit {rows[0]['commit']}; rows in results/pretrained.jsonl", ""]
@@ -165,19 +166,16 @@ def card(name: str, made_of: str, rows: list[dict[str, Any]]) -> str:
 def main(names: list[str]) -> None:
     for name in names or READY_MADE:
         path, ready_made = FOLDER / name, READY_MADE[name]
-        path.parent.mkdir(exist_ok=True)
-        made_of = ready_made.make(path)
+        if not path.exists():
+            ready_made.make(path)
         rows = measured(name, ready_made.codes)
-        kept = (
-            [line for line in RESULTS.read_text().splitlines() if json.loads(line)["name"] != name]
-            if RESULTS.exists()
-            else []
-        )
+        lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+        kept = [line for line in lines if json.loads(line)["name"] != name]
         with atomic_file(RESULTS) as beside:
             beside.write_text("\n".join([*kept, *map(json.dumps, rows)]) + "\n")
         with atomic_file(path.with_suffix(".md")) as beside:
-            beside.write_text(card(name, made_of, rows))
-        print(f"{path}: {made_of}")
+            beside.write_text(card(name, rows))
+        print(path)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from experiments.rows import provenance
+
 
 def alternate(runs: int, *actions: Callable[[], object]) -> list[float]:
     """Median seconds of each action, run in turns."""
@@ -25,9 +27,6 @@ def append(row: dict[str, Any], out: Path | None) -> None:
     """Add a row, with commit, device, command and versions, to the file `out`, if there is one."""
     if out is None:
         return
-    sys.path.append(str(Path(__file__).resolve().parents[2]))
-    from experiments.rows import provenance
-
     script = Path(sys.argv[0])
     command = " ".join(["python", f"benchmarks/{script.name}", *sys.argv[1:]])
     with out.open("a") as file:
