@@ -15,7 +15,8 @@ from typing import Any
 from equinfo.compress.compiled import CompiledWindows
 from equinfo.compress.counts import CountModel
 from equinfo.compress.models import ByteModel, load_model
-from equinfo.compress.windows import RULES, Failures, WindowCoder, count_failures, make_windows
+from equinfo.compress.window_steps import RULES
+from equinfo.compress.windows import Failures, WindowCoder, count_failures, make_windows
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
 from experiments.rows import provenance

@@ -118,7 +118,7 @@ def count(tokenizer: Tokenizer, corpus: str) -> int:
     return sum(map(len, tokenizer.encode_batch(validation(corpus))))
 
 
-def measured(name: str, codes: int) -> list[dict[str, Any]]:
+def measured(name: str, codes: int, origin: dict[str, Any]) -> list[dict[str, Any]]:
     """A row a corpus: what the artefact makes of its validation text."""
     rows = []
     for corpus in CORPORA:
@@ -131,7 +131,7 @@ def measured(name: str, codes: int) -> list[dict[str, Any]]:
                 row["unigram_tokens"] = count(unigram(), corpus)
         else:
             row |= m1_sums(name, corpus)
-        rows.append({**row, **provenance()})
+        rows.append({**row, **origin})
     return rows
 
 
@@ -164,11 +164,12 @@ def card(name: str, rows: list[dict[str, Any]]) -> str:
 
 
 def main(names: list[str]) -> None:
+    origin = provenance()  # before the first file is written
     for name in names or READY_MADE:
         path, ready_made = FOLDER / name, READY_MADE[name]
         if not path.exists():
             ready_made.make(path)
-        rows = measured(name, ready_made.codes)
+        rows = measured(name, ready_made.codes, origin)
         lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
         kept = [line for line in lines if json.loads(line)["name"] != name]
         with atomic_file(RESULTS) as beside:

@@ -5,9 +5,10 @@ from typing import Any, Self
 import numpy as np
 
 from equinfo.compress.dictionary import Dictionary
+from equinfo.compress.limbs import num_limbs
 from equinfo.compress.models import ByteModel
 from equinfo.compress.tree import enumerate_tree, meanings
-from equinfo.compress.windows import WindowCoder, num_limbs
+from equinfo.compress.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
 MAX_COMPILED = 20  # the most bits whose codes all have a place in memory

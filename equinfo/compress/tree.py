@@ -11,7 +11,8 @@ import numpy as np
 from equinfo.compress.intervals import INTERVAL, cell_number, free_cell, narrow_to, shortest_code, take_first_cell
 from equinfo.compress.jit import kernel
 from equinfo.compress.models import ByteModel
-from equinfo.compress.windows import FREE, PAPER, RESERVE, WindowCoder
+from equinfo.compress.window_steps import FREE, PAPER, RESERVE
+from equinfo.compress.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
 BATCH = 4096

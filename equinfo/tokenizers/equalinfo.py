@@ -8,9 +8,10 @@ import numpy as np
 
 from equinfo.compress import bits
 from equinfo.compress.compiled import MEMORY, CompiledWindows
+from equinfo.compress.limbs import codes_from_bits, codes_to_bits
 from equinfo.compress.models import ByteModel, fingerprint
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.windows import Windows, codes_from_bits, codes_to_bits, make_windows
+from equinfo.compress.windows import Windows, make_windows
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.looked_up import LookedUpTokenizer
@@ -94,7 +95,7 @@ class WindowTokenizer(Tokenizer):
 class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
     """Windows over `model`, which runs wherever text is encoded or decoded.
 
-    rule: what ends a window, one of compress.windows.RULES (docs/windows.md). "paper" is for reproductions only: its
+    rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" is for reproductions only: its
     windows do not all decode, and `lossless` says so. reset: the model's context begins anew at every `reset`-th
     window (table 9 and figure 12 of the paper), or never inside a document (0).
     """

@@ -5,7 +5,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from equinfo.compress.intervals import LIMB, add_shifted, cell_number, first_cell, shifted_down, subtract_shifted
-from equinfo.compress.windows import to_limbs
+from equinfo.compress.limbs import to_limbs
 
 positions = st.integers(0, 2**179 - 1) | st.integers(2**119, 2**121) | st.sampled_from([0, 2**60 - 1, 2**120 - 1])
 offsets = st.integers(0, 2**62 - 1) | st.integers(2**61, 2**62 - 1) | st.integers(0, 62).map(lambda k: 2**k - 1)

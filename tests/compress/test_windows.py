@@ -11,16 +11,9 @@ from window_oracle import Oracle
 
 from equinfo.compress.counts import CountModel
 from equinfo.compress.intervals import LIMB
+from equinfo.compress.limbs import codes_from_bits, codes_to_bits, num_limbs, to_limbs
 from equinfo.compress.models import SYMBOLS, StaticModel, normalise
-from equinfo.compress.windows import (
-    WindowCoder,
-    codes_from_bits,
-    codes_to_bits,
-    count_failures,
-    make_windows,
-    num_limbs,
-    to_limbs,
-)
+from equinfo.compress.windows import WindowCoder, count_failures, make_windows
 from equinfo.errors import EquinfoError
 
 BITS = [8, 12, 16, 24, 32, 64, 128]
