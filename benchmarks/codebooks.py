@@ -1,7 +1,7 @@
 """Codebooks side by side: python benchmarks/codebooks.py [--sizes 65536] [--modes free] [--m1 NAME] [--out FILE]
 
 Each is fitted to the training text of --corpus, or grown from an M1, and measured on the validation text of imdb and
-books: bytes a token by longest match and in the fewest pieces, seconds to make it, and the process's peak memory so far.
+books: bytes a token by longest match and in the fewest pieces, seconds to make it, the process's peak memory so far.
 """
 
 import argparse
