@@ -5,9 +5,11 @@ overlap, walked side by side as if each were a document, and joined where the pi
 there on they are the same.
 """
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,9 @@ from equinfo.errors import EquinfoError
 
 SPAN = 1 << 15  # bytes at which a document is cut, at least
 NO_CODES = np.empty(0, dtype=np.uint16)
-GROUP_BYTES = 1 << 18  # of text walked at once by a thread: its codes stay in the processor's cache
+GROUP_BYTES = 1 << 20  # of text walked at once by a thread
+BATCH_BYTES = GROUP_BYTES // 2  # of documents, of whom the last may be as large
+THREADS = threading.local()
 
 
 class Dictionary:
@@ -27,7 +31,8 @@ class Dictionary:
 
     strings: distinct; the 256 single bytes are among them and have codes. codes: int64[n] below 2**20, -1 for a
     string that is no piece but begins one (all other prefixes are added where they lack). masks: uint8[n], bit k: the
-    string may end a piece where the next byte is of class k (bit 7: at the document's end); all, if not given.
+    string may end a piece where the next byte is of class k (bit 7: at the document's end); all, if not given. Strings
+    that may not end everywhere have codes of their own.
     classes: uint8[256], each byte's class, 0 to 6. meanings: int64[m], the string (its number) that each code
     0 .. m - 1 decodes to, -1 for none; the string that has it, if not given. Raises EquinfoError for what breaks this.
     """
@@ -62,6 +67,9 @@ class Dictionary:
         if self.meanings.max(initial=0) >= n or len(self.meanings) > CODE_MASK + 1:
             raise EquinfoError("a code decodes to a string that is not there")
         free = (self.codes >= 0) & (self.masks == ANY)
+        bound = self.codes[(self.codes >= 0) & (self.masks != ANY)]
+        if len(np.unique(bound)) < len(bound):
+            raise EquinfoError("strings that may not end everywhere must have codes of their own")
         single = {string[0] for string, ends in zip(self.strings, free, strict=True) if ends and len(string) == 1}
         if len(single) != 256 or len(set(self.strings)) != n or b"" in self.strings:
             raise EquinfoError("a dictionary's strings must be distinct, and every byte a piece that may end anywhere")
@@ -84,15 +92,30 @@ class Dictionary:
 
     # -- text to codes -----------------------------------------------------------------------------------
 
-    def encode(self, documents: list[bytes], dtype: Any = np.uint32) -> list[np.ndarray]:
-        """The codes of each document, `dtype`[pieces]."""
-        ends = np.cumsum([len(d) for d in documents], dtype=np.int64)
-        text = np.frombuffer(b"".join([*documents, b"\0"]), dtype=np.uint8)
-        spans, firsts = _spans(ends, self._overlap)
+    def encode(
+        self, documents: list[Any], dtype: Any = np.uint32, as_bytes: Callable[[list[Any]], list[bytes]] = list
+    ) -> list[np.ndarray]:
+        """The codes of each document, `dtype`[pieces].
+
+        as_bytes: what turns documents into bytes, a batch at a time: all at once would be memory that was never used.
+        """
+        sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
+        ends = np.cumsum(sizes)
+        if len(sizes) == 0 or ends[-1] <= BATCH_BYTES or sizes.max() > BATCH_BYTES:
+            return self._encode(as_bytes(documents), dtype)  # threads share spans, and not documents
+        cuts = [0, *(np.flatnonzero(np.diff((ends - sizes) // BATCH_BYTES)) + 1).tolist(), len(sizes)]
+        self.trie  # noqa: B018 (built before the threads ask for it)
+        batches = _in_threads(lambda batch: self._encode(as_bytes(documents[slice(*batch)]), dtype), [*pairwise(cuts)])
+        return list(chain.from_iterable(batches))
+
+    def _encode(self, documents: list[bytes], dtype: Any) -> list[np.ndarray]:
+        sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
+        text = np.frombuffer(b"".join(documents), dtype=np.uint8)
+        spans, firsts = _spans(sizes, self._overlap)
         codes, counts = self.walk(text, spans, dtype)
         stops = np.cumsum(counts)
         if len(spans) == len(documents):
-            return [codes[a:b] for a, b in zip([0, *stops.tolist()], stops.tolist(), strict=False)]
+            return list(map(codes.__getitem__, map(slice, (stops - counts).tolist(), stops.tolist())))
         pieces = [codes[a:b] for a, b in zip(stops - counts, stops, strict=True)]
         return [
             self._joined(pieces[a:b], spans[a:b], document) if b > a + 1 else pieces[a]
@@ -107,26 +130,27 @@ class Dictionary:
     def walk(self, text: np.ndarray, spans: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
         """(the codes of all spans, how many each has).
 
-        text: uint8[m], one byte more than the last stop at least. spans: int64[n, 2], begins and stops of what is
-        walked as a document each.
+        text: uint8[m]. spans: int64[n, 2], begins and stops of what is walked as a document each.
         """
+        spans = np.ascontiguousarray(spans)
         widths = spans[:, 1] - spans[:, 0]
-        groups = (np.cumsum(widths) - widths) // GROUP_BYTES
-        cuts = [*(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(spans)]
-        trie, classes = self.trie, self.classes
-
-        def run(group: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-            part = spans[group[0] : group[1]]
-            stops = np.cumsum(widths[group[0] : group[1]])
-            placed = np.column_stack([part, stops - widths[group[0] : group[1]]])
-            out, counts = np.empty(int(stops.max(initial=0)), dtype=np.uint32), np.empty(len(part), dtype=np.int64)
-            walk(text, placed, trie.table, trie.fallback, trie.root, classes, out, counts)
-            codes = np.empty(int(counts.sum()), dtype=dtype)
-            close_up(out, placed, counts, codes)
-            return codes, counts
-
-        done = _in_threads(run, list(zip([0, *cuts[:-1]], cuts, strict=True)))
+        ends = np.cumsum(widths)
+        if len(spans) == 0 or ends[-1] <= GROUP_BYTES:
+            return self._walk(text, spans, int(widths.sum()), dtype)
+        cuts = [0, *(np.flatnonzero(np.diff((ends - widths) // GROUP_BYTES)) + 1).tolist(), len(spans)]
+        self.trie  # noqa: B018 (built before the threads ask for it)
+        done = _in_threads(
+            lambda group: self._walk(text, spans[slice(*group)], int(widths[slice(*group)].sum()), dtype),
+            list(pairwise(cuts)),
+        )
         return np.concatenate([codes for codes, _ in done]), np.concatenate([counts for _, counts in done])
+
+    def _walk(self, text: np.ndarray, spans: np.ndarray, width: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+        trie, out, counts = self.trie, _scratch(width), np.empty(len(spans), dtype=np.int64)
+        walk(text, spans, trie.table, trie.fallback, trie.root, trie.shifts, out, counts)
+        codes = np.empty(int(counts.sum()), dtype=dtype)
+        close_up(out, spans, counts, codes)
+        return codes, counts
 
     def _joined(self, pieces: list[np.ndarray], spans: np.ndarray, document: bytes) -> np.ndarray:
         """One document's codes from those of its spans."""
@@ -153,7 +177,7 @@ class Dictionary:
 
     def _alone(self, document: bytes, dtype: Any) -> np.ndarray:
         """A document's codes by one walk: of a text so regular that the spans' pieces never meet."""
-        text = np.frombuffer(document + b"\0", dtype=np.uint8)
+        text = np.frombuffer(document, dtype=np.uint8)
         return self.walk(text, np.array([[0, len(document)]]), dtype)[0]
 
     # -- codes to text -----------------------------------------------------------------------------------
@@ -194,17 +218,30 @@ class DictionaryEncoder:
         return codes
 
 
-def _spans(ends: np.ndarray, overlap: int) -> tuple[np.ndarray, np.ndarray]:
+def _spans(sizes: np.ndarray, overlap: int) -> tuple[np.ndarray, np.ndarray]:
     """Documents' (begin, stop) in the text, long ones in several: (int64[spans, 2], each document's first span)."""
     step = max(SPAN, 32 * overlap)
-    begins = np.concatenate([[0], ends[:-1]])
-    counts = np.maximum((ends - begins) // step, 1)
+    ends = np.cumsum(sizes)
+    begins = ends - sizes
+    if sizes.max(initial=0) < 2 * step:
+        return np.column_stack((begins, ends)), np.arange(len(sizes))
+    counts = np.maximum(sizes // step, 1)
     owner = np.repeat(np.arange(len(ends)), counts)
     firsts = np.cumsum(counts) - counts
     inside = np.arange(len(owner)) - firsts[owner]
     starts = begins[owner] + inside * step
     is_last = inside == counts[owner] - 1
     return np.column_stack([starts, np.where(is_last, ends[owner], starts + step + overlap)]), firsts
+
+
+def _scratch(size: int) -> np.ndarray:
+    """uint32[size] with any values, one a thread: memory that was never used costs the system's time, page by page."""
+    if size > 2 * GROUP_BYTES:
+        return np.empty(size, dtype=np.uint32)  # too much to keep
+    scratch: np.ndarray | None = getattr(THREADS, "scratch", None)
+    if scratch is None or len(scratch) < size:
+        scratch = THREADS.scratch = np.empty(size, dtype=np.uint32)
+    return scratch[:size]
 
 
 def _in_threads(function: Callable[[Any], Any], items: list[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ less; beyond, it depends on the document alone, and not on how it comes.
 
 import numpy as np
 
-from equinfo.compress.double_array import BACK, BASE, BASE_MASK, CODE, CODE_MASK, END, LABEL_MASK, MASK
+from equinfo.compress.double_array import BASE, BASE_MASK, CODE, CODE_MASK, END, LABEL_MASK, MASK, PAIR, STRIDE
 from equinfo.compress.jit import inline, kernel
 from equinfo.errors import EquinfoError
 
@@ -62,10 +62,10 @@ def _fill(text, begin, width, table, root, classes, counts, chosen, lengths):
         best, code, length = counts[place + 1], (entry >> CODE) & CODE_MASK, 1
         while place + depth < width:
             entry = _child(table, entry, text[at + depth])
-            if entry < 0:
+            if entry == 0:
                 break
             depth += 1
-            if entry >> BACK == 0 and counts[place + depth] <= best:  # its code is its own
+            if entry >> STRIDE == PAIR and counts[place + depth] <= best:  # its code is its own
                 after = classes[text[at + depth]] if at + depth < len(text) else END
                 if (entry >> (MASK + after)) & 1:
                     best, code, length = counts[place + depth], (entry >> CODE) & CODE_MASK, depth
@@ -74,6 +74,6 @@ def _fill(text, begin, width, table, root, classes, counts, chosen, lengths):
 
 @inline
 def _child(table, entry, byte):
-    """The entry below `entry` along `byte`, or -1."""
+    """The entry below `entry` along `byte`, or 0."""
     following = table[((entry >> BASE) & BASE_MASK) + np.int64(byte)]
-    return following if following & LABEL_MASK == byte else np.int64(-1)
+    return following if following & LABEL_MASK == byte else np.int64(0)

@@ -32,11 +32,11 @@ def _loader(bits):
 
         return types.int64(types.int64), emit
 
-    load.__doc__ = f"The unsigned integer of {bits} bits at an address, as int64."
+    load.__doc__ = f"The unsigned integer of {bits} bits at an address, the lowest byte first, as int64."
     return intrinsic(load)
 
 
-load8, load32, load64 = _loader(8), _loader(32), _loader(64)
+load8, load16, load32, load64 = _loader(8), _loader(16), _loader(32), _loader(64)
 
 
 def _storer(bits):
@@ -53,6 +53,32 @@ def _storer(bits):
 
 
 store32, store64 = _storer(32), _storer(64)
+
+
+@intrinsic
+def pick(context, condition, one, other):
+    """`one` where `condition` is not 0, else `other`, without a branch: the processor could not foresee it."""
+
+    def emit(context, builder, signature, arguments):
+        holds = builder.icmp_unsigned("!=", arguments[0], ir.Constant(INT, 0))
+        chosen = builder.select(holds, *arguments[1:])
+        chosen.set_metadata("unpredictable", builder.module.add_metadata([]))
+        return chosen
+
+    return types.int64(types.int64, types.int64, types.int64), emit
+
+
+@intrinsic
+def opaque(context, value):
+    """`value`, of which the compiler knows nothing: so it cannot take a test of several conditions apart.
+
+    An empty piece of assembly, in any processor's language.
+    """
+
+    def emit(context, builder, signature, arguments):
+        return builder.asm(ir.FunctionType(INT, [INT]), "", "=r,0", arguments, False)
+
+    return types.int64(types.int64), emit
 
 
 @intrinsic

@@ -2,15 +2,18 @@
 
 A walk waits for one load a byte, and where a piece ends cannot be foreseen. So each of five walks takes one step in
 turn, without a branch that depends on the text: in the time of one load there is work for the others. Whether a child
-exists decides by arithmetic whether the place moves on or a piece is written; only what is rare branches off.
+exists decides by arithmetic whether the place moves on or the next piece begins, two bytes at once; only what is rare
+branches off.
 
-A span is text[begin : stop], walked as if the document ended at `stop`.
+A span is text[begin : stop], walked as if the document ended at `stop`. Nothing outside is read: a walk whose place is
+p has the bytes from its piece's begin to p behind it, and a piece ends at p or before, so the pair after it is in the
+span as long as p <= stop - 2. The rest of a span is walked byte by byte. And a code is written where fewer codes lie
+before it than bytes.
 """
 
 import numpy as np
 
 from equinfo.compress.double_array import (
-    BACK,
     BASE,
     BASE_MASK,
     CODE,
@@ -21,97 +24,127 @@ from equinfo.compress.double_array import (
     LENGTH_BITS,
     MASK,
     MAX_LENGTH,
+    PAIR,
+    STRIDE,
 )
 from equinfo.compress.jit import inline, kernel
-from equinfo.compress.raw import address, copy16, load8, load32, load64, store32, store64
+from equinfo.compress.raw import address, copy16, load8, load16, load32, load64, opaque, pick, store32, store64
 
 LANES = 5
-SPAN, LIVE = 0, 1  # in a queue: the next span, and the lanes that walk
+SPAN, LIVE, ROOM = 0, 1, 2  # in a queue: the next span, the lanes that have one, and the next span's place in out
+PLACE, LIMIT, OWNER = 0, 3, 4  # in a lane: (place in the text, entry, place in out, last place of a step, span or -1)
 
 
 @kernel
-def walk(text, spans, table, fallback, root, classes, out, counts):
-    """Write each span's codes to out[spans[k, 2] :], and how many to counts[k].
+def walk(text, spans, table, fallback, root, shifts, out, counts):
+    """Write each span's codes to `out`, with any bits above CODE_BITS, and how many to counts[k].
 
-    text: uint8[n], one byte more than the last stop at least. spans: int64[spans, 3], (begin, stop, place in out); a
-    span has a place for each of its bytes. table, fallback, root: a DoubleArray. classes: uint8[256]. out: uint32.
-    counts: int64[spans].
+    text: uint8[n]. spans: int64[spans, 2], (begin, stop). table, fallback, root, shifts: a DoubleArray. out: uint32;
+    each span has a place for each of its bytes, behind those of the spans before. counts: int64[spans].
     """
-    counts[:] = 0
-    queue = np.zeros(2, dtype=np.int64)
-    queue[LIVE] = LANES
-    memory = (address(text), address(table), address(classes), address(fallback), address(out))
-    work = (address(queue), address(spans), len(spans), address(counts))
-    a, b, c = _take(work, root), _take(work, root), _take(work, root)
-    d, e = _take(work, root), _take(work, root)
+    queue = np.array([0, LANES, 0])
+    memory = (address(table), address(fallback), np.int64(0) if shifts is None else address(shifts), root)
+    work = (address(queue), address(spans), len(spans), address(counts), address(text), address(out))
+    a, b, c, d, e = _take(work, root), _take(work, root), _take(work, root), _take(work, root), _take(work, root)
     while queue[LIVE] > 0:
-        a = _step(a, root, memory, work)
-        b = _step(b, root, memory, work)
-        c = _step(c, root, memory, work)
-        d = _step(d, root, memory, work)
-        e = _step(e, root, memory, work)
+        one = a if a[OWNER] >= 0 else b if b[OWNER] >= 0 else c if c[OWNER] >= 0 else d if d[OWNER] >= 0 else e
+        a, b, c, d, e = _beside(a, one), _beside(b, one), _beside(c, one), _beside(d, one), _beside(e, one)
+        while (
+            a[PLACE] <= a[LIMIT]
+            and b[PLACE] <= b[LIMIT]
+            and c[PLACE] <= c[LIMIT]
+            and d[PLACE] <= d[LIMIT]
+            and e[PLACE] <= e[LIMIT]
+        ):
+            a = _step(a, memory, shifts)
+            b = _step(b, memory, shifts)
+            c = _step(c, memory, shifts)
+            d = _step(d, memory, shifts)
+            e = _step(e, memory, shifts)
+        a, b, c = _turn(a, memory, shifts, work), _turn(b, memory, shifts, work), _turn(c, memory, shifts, work)
+        d, e = _turn(d, memory, shifts, work), _turn(e, memory, shifts, work)
 
 
 @kernel
 def _take(work, root):
-    """A lane at the begin of the next span that is not empty: (place in text, entry, its place, out, stop, span).
-
-    Where there is none, a lane that stands still: at its stop, of span -1.
-    """
-    queue, spans, count, _ = work
-    while load64(queue + 8 * SPAN) < count:
-        span = load64(queue + 8 * SPAN)
-        store64(queue + 8 * SPAN, span + 1)
-        begin, stop = load64(spans + 24 * span), load64(spans + 24 * span + 8)
-        if begin < stop:
-            return begin, root, np.int64(0), load64(spans + 24 * span + 16), stop, span
-    store64(queue + 8 * LIVE, load64(queue + 8 * LIVE) - 1)
-    return np.int64(0), root, np.int64(0), np.int64(0), np.int64(0), np.int64(-1)
+    """A lane at the begin of the next span, or of none."""
+    queue, spans, count, counts, text, out = work
+    span = load64(queue + 8 * SPAN)
+    if span == count:
+        store64(queue + 8 * LIVE, load64(queue + 8 * LIVE) - 1)
+        return np.int64(0), root, np.int64(0), np.int64(0), np.int64(-1)
+    store64(queue + 8 * SPAN, span + 1)
+    begin, stop, to = load64(spans + 16 * span), load64(spans + 16 * span + 8), load64(queue + 8 * ROOM)
+    store64(queue + 8 * ROOM, to + stop - begin)
+    store64(counts + 8 * span, to)
+    return text + begin, root, out + 4 * to, text + stop - PAIR, span
 
 
 @inline
-def _step(lane, root, memory, work):
-    place, entry, _, to, stop, span = lane
-    text, table, classes, _, out = memory
-    byte = load8(text + place)
-    child = ((entry >> BASE) & BASE_MASK) + byte
-    following = load64(table + 8 * child)
+def _beside(lane, other):
+    """A lane without a span takes the other's steps with it, and writes the same codes to the same places."""
+    return lane if lane[OWNER] >= 0 else (other[0], other[1], other[2], other[3], np.int64(-1))
+
+
+@inline
+def _step(lane, memory, shifts):
+    place, entry, to, limit, owner = lane
+    table, fallback, shift, _ = memory
+    byte = load8(place)
+    following = load64(table + 8 * (((entry >> BASE) & BASE_MASK) + byte))
     miss = np.int64((following & LABEL_MASK) != byte)
-    if (miss & ~(entry >> (MASK + load8(classes + byte)))) | np.int64(place >= stop):
-        return _turn(lane, root, memory, work)
-    store32(out + 4 * to, (entry >> CODE) & CODE_MASK)
-    # a product, since the compiler makes a branch of a choice between two values
-    return place + 1 - miss * (1 + (entry >> BACK)), root if miss else following, child, to + miss, stop, span
+    if shifts is not None and opaque(miss & ~(entry >> load8(shift + byte))):
+        spare = load32(fallback + 4 * ((entry >> CODE) & CODE_MASK))
+        store32(to, spare)
+        begin = place - (spare >> CODE_BITS)
+        return begin + PAIR, load64(table + 8 * load16(begin)), to + 4, limit, owner
+    stride = entry >> STRIDE
+    next_piece = load64(table + 8 * load16(place + stride - PAIR))
+    store32(to, entry >> CODE)
+    return place + pick(miss, stride, 1), pick(miss, next_piece, following), to + 4 * miss, limit, owner
 
 
 @kernel
-def _turn(lane, root, memory, work):
-    """End a piece at the span's stop, or where only `fallback` knows the piece."""
-    place, entry, at, to, stop, span = lane
-    text, _, classes, fallback, out = memory
-    if span < 0:
+def _turn(lane, memory, shifts, work):
+    """A lane whose span has too little left for a step goes through that and takes another span."""
+    place, entry, to, limit, owner = lane
+    if owner < 0 or place <= limit:
         return lane
-    following = END if place >= stop else load8(classes + load8(text + place))
-    if (entry >> (MASK + following)) & 1:
-        code, back = (entry >> CODE) & CODE_MASK, entry >> BACK
-    else:
-        spare = load32(fallback + 4 * at)
-        code, back = spare & CODE_MASK, spare >> CODE_BITS
-    store32(out + 4 * to, code)
-    if place - back < stop:
-        return place - back, root, np.int64(0), to + 1, stop, span
-    _, spans, _, counts = work
-    store64(counts + 8 * span, to + 1 - load64(spans + 24 * span + 16))
+    table, fallback, shift, root = memory
+    _, _, _, counts, _, out = work
+    stop = limit + PAIR
+    while place < stop or entry != root:  # no other entry has the root's base
+        bit = np.int64(MASK + END)
+        if place < stop:
+            byte = load8(place)
+            following = load64(table + 8 * (((entry >> BASE) & BASE_MASK) + byte))
+            if following & LABEL_MASK == byte:
+                place, entry = place + 1, following
+                continue
+            if shifts is not None:
+                bit = load8(shift + byte)
+        if (entry >> bit) & 1:
+            store32(to, entry >> CODE)
+            place += (entry >> STRIDE) - PAIR
+        else:
+            spare = load32(fallback + 4 * ((entry >> CODE) & CODE_MASK))
+            store32(to, spare)
+            place -= spare >> CODE_BITS
+        to, entry = to + 4, root
+    store64(counts + 8 * owner, (to - out) // 4 - load64(counts + 8 * owner))
     return _take(work, root)
 
 
 @kernel
 def close_up(out, spans, counts, codes):
     """Copy the spans' codes from `out` to `codes`, one after the other."""
-    size = 0
+    size, begin = 0, 0
     for k in range(len(counts)):
-        codes[size : size + counts[k]] = out[spans[k, 2] : spans[k, 2] + counts[k]]
+        found, room = out[begin : begin + counts[k]], codes[size : size + counts[k]]
+        for at in range(len(room)):
+            room[at] = found[at] & CODE_MASK
         size += counts[k]
+        begin += spans[k, 1] - spans[k, 0]
 
 
 @kernel

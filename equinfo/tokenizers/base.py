@@ -24,6 +24,8 @@ def id_dtype(size: int) -> type[np.uint16] | type[np.uint32]:
 
 def as_bytes(text: Text) -> bytes:
     """UTF-8 of a str (lone surrogates are refused), the bytes of any buffer."""
+    if type(text) is bytes:
+        return text
     if not isinstance(text, str):
         try:
             return bytes(memoryview(text))  # bytes(text) alone would take an int for a length
@@ -33,6 +35,14 @@ def as_bytes(text: Text) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise EquinfoError(f"the text has a lone surrogate at character {error.start}: pass bytes") from error
+
+
+def all_as_bytes(documents: list[Text]) -> list[bytes]:
+    """`as_bytes` of each; a call a document would take as long as many an encoder."""
+    try:
+        return list(map(str.encode, documents))  # type: ignore[arg-type]
+    except (TypeError, UnicodeEncodeError):  # not all of them are str, or as_bytes says what is wrong
+        return [as_bytes(document) for document in documents]
 
 
 def vocabulary_label(code_size: int) -> str:
@@ -111,8 +121,10 @@ class Tokenizer(ABC):
         """Ids of each document, equal to `[self.encode(d) for d in documents]` and faster."""
         if isinstance(documents, str | bytes):
             raise EquinfoError("encode_batch takes a list of documents; use encode for one")
-        data = [as_bytes(document) for document in documents]
-        return [ids.astype(self.dtype, copy=False) for ids in self._encode_batch(data)] if data else []
+        data, dtype = all_as_bytes(list(documents)), np.dtype(self.dtype)
+        return (
+            [i if i.dtype is dtype else i.astype(dtype, copy=False) for i in self._encode_batch(data)] if data else []
+        )
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> bytes:
         """The bytes that `ids` came from. Raises EquinfoError for ids this tokenizer cannot have written."""

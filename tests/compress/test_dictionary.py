@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from equinfo.compress import dictionary as module
 from equinfo.compress.dictionary import Dictionary
+from equinfo.compress.double_array import BASE, BASE_MASK, LABEL_MASK
 from equinfo.errors import EquinfoError
 
 SINGLES = [bytes([byte]) for byte in range(256)]
@@ -68,6 +69,57 @@ def test_far_fallbacks_are_found():
         assert dictionary.encode([text])[0].tolist() == longest_match(strings, codes, masks, CLASSES, text)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_long_strings_and_few_pieces_are_the_oracle_s(seed):
+    """Pieces that end near, far, or as the next byte says, in texts that go deep into the trie; any number of lanes."""
+    generator = np.random.default_rng(seed)
+    strings, codes, masks = made(seed, letters=b"ab", strings=60, longest=40, inner=0.5)
+    documents = [
+        b"".join(strings[generator.integers(256, len(strings))][: generator.integers(1, 40)] for _ in range(n))
+        for n in (1, 0, 2, 3, 5, 8, 40, 1, 0)
+    ]
+    for ends in (masks, np.full(len(strings), 255, dtype=np.uint8)):
+        dictionary = Dictionary(strings, codes, ends, CLASSES)
+        for count in range(len(documents) + 1):
+            found = dictionary.encode(documents[:count])
+            assert [pieces.tolist() for pieces in found] == [
+                longest_match(strings, codes, ends, CLASSES, document) for document in documents[:count]
+            ]
+
+
+def test_pairs_at_the_end_of_a_document():
+    """Every document of up to three bytes, with strings of two and three among the pieces, and without."""
+    letters = [bytes([byte]) for byte in b"abc"]
+    documents = [b"", *letters, *[x + y for x in letters for y in letters]]
+    documents += [x + y for x in documents[4:] for y in letters]
+    for more in ([], [b"ab"], [b"abc"], [b"bc", b"abb", b"cab"]):
+        strings = [*SINGLES, *more]
+        codes, masks = np.arange(len(strings)), np.full(len(strings), 255, dtype=np.uint8)
+        for document, found in zip(documents, Dictionary(strings, codes).encode(documents), strict=True):
+            assert found.tolist() == longest_match(strings, codes, masks, CLASSES, document)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_children_lie_where_their_parents_look_and_nowhere_else(seed):
+    """The table holds the trie: sparse and crowded families, of all bytes."""
+    generator = np.random.default_rng(seed)
+    sets = [b"\x00\xff", bytes(range(256)), bytes(range(0, 256, 3)), b"\x00", b"\xff\xfe", bytes(range(130))]
+    tails = [bytes([a, b, c]) for a in range(0, 250, 7) for b in sets[a % 6][:40] for c in sets[generator.integers(6)]]
+    strings = [*SINGLES, *sorted(set(tails))]
+    trie = Dictionary(strings, np.arange(len(strings))).trie
+    prefixes = {string[:n] for string in strings for n in range(1, 4)}
+    level = {b"": trie.root}
+    while level:
+        below = {}
+        for string, entry in level.items():
+            for byte in range(256):
+                child = int(trie.table[((entry >> BASE) & BASE_MASK) + byte])
+                assert (child & LABEL_MASK == byte) == (string + bytes([byte]) in prefixes)
+                if child & LABEL_MASK == byte:
+                    below[string + bytes([byte])] = child
+        level = {string: entry for string, entry in below.items() if len(string) < 3}
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_spans_join_to_the_document(monkeypatch, seed):
     """A document cut small, with pieces that meet at once, late, or (where it repeats itself) never."""
@@ -84,13 +136,15 @@ def test_spans_join_to_the_document(monkeypatch, seed):
         assert found.tolist() == alone.tolist()
 
 
-def test_threads_and_batches_do_not_matter(monkeypatch):
+@pytest.mark.parametrize("batch", [500, 100_000])
+def test_threads_and_batches_do_not_matter(monkeypatch, batch):
     strings, codes, masks = made(9)
     dictionary = Dictionary(strings, codes, masks, CLASSES)
     generator = np.random.default_rng(0)
     documents = [bytes(generator.choice(list(b"abc "), size=n)) for n in (0, 1, 3000, 20, 0, 70_000, 5)]
     alone = [dictionary.encode([document])[0].tolist() for document in documents]
     monkeypatch.setattr(module, "GROUP_BYTES", 1000)
+    monkeypatch.setattr(module, "BATCH_BYTES", batch)
     for threads in ("1", "3"):
         monkeypatch.setenv("EQUINFO_THREADS", threads)
         assert [codes.tolist() for codes in dictionary.encode(documents)] == alone
@@ -136,6 +190,12 @@ def test_codes_that_mean_nothing_are_refused():
 def test_what_is_no_dictionary_is_refused(strings, codes, message):
     with pytest.raises(EquinfoError, match=message):
         Dictionary(list(strings), np.array(list(codes)))
+
+
+def test_a_code_for_two_strings_that_may_not_end_everywhere_is_refused():
+    masks = np.array([255] * 256 + [1, 3], dtype=np.uint8)
+    with pytest.raises(EquinfoError, match="codes of their own"):
+        Dictionary([*SINGLES, b"ab", b"ac"], np.array([*range(256), 256, 256]), masks)
 
 
 def test_too_long_a_string_is_refused():
