@@ -95,8 +95,8 @@ class WindowTokenizer(Tokenizer):
 class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
     """Windows over `model`, which runs wherever text is encoded or decoded.
 
-    rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" is for reproductions only: its
-    windows do not all decode, and `lossless` says so. reset: the model's context begins anew at every `reset`-th
+    rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" is for reproductions only:
+    its windows do not all decode, and `lossless` says so. reset: the model's context begins anew at every `reset`-th
     window (table 9 and figure 12 of the paper), or never inside a document (0).
     """
 
