@@ -7,7 +7,6 @@ there on they are the same.
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import chain, pairwise
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from equinfo.compress.double_array import ANY, CODE_MASK, END, LENGTH_BITS, MAX_LENGTH, DoubleArray, build
-from equinfo.compress.parallel import num_threads
+from equinfo.compress.parallel import in_threads
 from equinfo.compress.walk import close_up, measure, spell, walk
 from equinfo.errors import EquinfoError
 
@@ -105,7 +104,7 @@ class Dictionary:
             return self._encode(as_bytes(documents), dtype)  # threads share spans, and not documents
         cuts = [0, *(np.flatnonzero(np.diff((ends - sizes) // BATCH_BYTES)) + 1).tolist(), len(sizes)]
         self.trie  # noqa: B018 (built before the threads ask for it)
-        batches = _in_threads(lambda batch: self._encode(as_bytes(documents[slice(*batch)]), dtype), [*pairwise(cuts)])
+        batches = in_threads(lambda batch: self._encode(as_bytes(documents[slice(*batch)]), dtype), [*pairwise(cuts)])
         return list(chain.from_iterable(batches))
 
     def _encode(self, documents: list[bytes], dtype: Any) -> list[np.ndarray]:
@@ -139,7 +138,7 @@ class Dictionary:
             return self._walk(text, spans, int(widths.sum()), dtype)
         cuts = [0, *(np.flatnonzero(np.diff((ends - widths) // GROUP_BYTES)) + 1).tolist(), len(spans)]
         self.trie  # noqa: B018 (built before the threads ask for it)
-        done = _in_threads(
+        done = in_threads(
             lambda group: self._walk(text, spans[slice(*group)], int(widths[slice(*group)].sum()), dtype),
             list(pairwise(cuts)),
         )
@@ -242,11 +241,3 @@ def _scratch(size: int) -> np.ndarray:
     if scratch is None or len(scratch) < size:
         scratch = THREADS.scratch = np.empty(size, dtype=np.uint32)
     return scratch[:size]
-
-
-def _in_threads(function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-    threads = min(num_threads(), len(items))
-    if threads <= 1:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))

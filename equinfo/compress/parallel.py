@@ -20,13 +20,21 @@ def num_threads() -> int:
     return int(wanted or len(os.sched_getaffinity(0)))
 
 
+def in_threads(function: Callable[[Any], Out], items: Sequence[Any]) -> list[Out]:
+    """[function(item) for item in items], in as many threads as there may be, and no more than items."""
+    threads = min(num_threads(), len(items))
+    if threads <= 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, items))
+
+
 def map_groups(function: Callable[[list[Any]], list[Out]], items: Sequence[Any]) -> list[Out]:
     """function(items), computed group by group in threads; `function` must treat every item by itself."""
     groups = _groups(items, num_threads())
     if len(groups) <= 1:
         return function(list(items))
-    with ThreadPoolExecutor(num_threads()) as pool:
-        return [result for results in pool.map(function, groups) for result in results]
+    return [result for results in in_threads(function, groups) for result in results]
 
 
 def _groups(items: Sequence[Any], threads: int) -> list[list[Any]]:

@@ -1,7 +1,6 @@
 """A text of many documents in one buffer, and where its windows begin: pretokens, or the pieces of a codebook."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from equinfo.compress.dictionary import Dictionary
 from equinfo.compress.double_array import MAX_LENGTH
 from equinfo.compress.jit import kernel
-from equinfo.compress.parallel import num_threads
+from equinfo.compress.parallel import in_threads, num_threads
 from equinfo.compress.parse import fewest
 from equinfo.compress.pretokens import CLASS, CUT
 
@@ -57,9 +56,7 @@ def cut(text: Text, dictionary: Dictionary, how: str) -> tuple[np.ndarray, np.nd
 
 def _in_threads(text: Text, function: Callable[[np.ndarray, np.ndarray], Any]) -> list[Any]:
     """function(begins, stops) of each share of the documents."""
-    shares = text.shares(num_threads())
-    with ThreadPoolExecutor(len(shares)) as pool:
-        return list(pool.map(lambda share: function(text.begins[share], text.stops[share]), shares))
+    return in_threads(lambda share: function(text.begins[share], text.stops[share]), text.shares(num_threads()))
 
 
 @kernel

@@ -36,7 +36,7 @@ def enumerate_tree(windows: WindowCoder, limit: int) -> Tree:
 
     Raises EquinfoError where there are more than `limit` strings.
     """
-    model, rule = windows.model, windows.setup.rule
+    model, rule = windows.stepped, windows.setup.rule  # beginnings come again and again: the memo has them
     strings = [bytes([byte]) for byte in range(256)]
     intervals = np.zeros(256, dtype=INTERVAL)
     windows.root_intervals(intervals)
