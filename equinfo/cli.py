@@ -37,7 +37,7 @@ def encode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
 
     Args:
         input: the file to read; - for standard input.
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 12, 16), or the folder that train-tokenizer wrote.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote.
         output: the token file to write, whole or not at all; - for standard output.
     """
     from equinfo import tokenfile
@@ -89,7 +89,7 @@ def show(
 
     Args:
         text: the text; - to read standard input (4,096 bytes at most).
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 12, 16), or the folder that train-tokenizer wrote; may be repeated.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote; may be repeated.
     """
     from equinfo.show import render, render_several
     from equinfo.tokenizers.registry import load
@@ -182,14 +182,15 @@ def train_tokenizer(
             coding, over byte counts (static-) or an M1.
         out: the folder to write.
         corpus: what to fit it on: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several by +.
-        size: ids in the vocabulary; 256, 4096 or 65536 for static-ac, ac, equalinfo and equaltext; 512 to
-            262144, a power of two, for codebook.
+        size: ids in the vocabulary; a power of two but for bpe and unigram: 512 to 262144 for codebook, else 2 to
+            65536.
         bits: bits a window, for equalinfo: 8 to 128.
         m1: the byte model (OUT/byte-model of train-m1, or english-m1, english-m1-windows), for ac, equalinfo and
             equaltext, and to grow a codebook.
         max_bytes: how much of the training text to use.
         rule: what ends a window, for equalinfo (docs/windows.md); paper is for reproductions, it loses text.
-        reset: M1's context begins anew at every so many-th window, for equalinfo; 0 for never.
+        reset: M1's context begins anew at every so many-th window, for equalinfo; 0 for never. Other than 1, the
+            rule paper encodes only.
         compile: list all windows of at most 20 bits in the tokenizer, which then needs no M1 (not with a reset, nor
             with the rule delay).
         text: bytes a window, for equaltext.
@@ -227,7 +228,7 @@ def tokenize(
     """Write a corpus's ids to a folder of memory-mappable shards, for train-lm --shards. Run again to resume.
 
     Args:
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 12, 16), or a tokenizer's folder.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder.
         out: the folder to write.
         corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
         split: train or validation.
@@ -275,7 +276,7 @@ def train_lm(
 
     Args:
         out: folder for checkpoints, metrics and weights.
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 12, 16), or a tokenizer's folder; not needed with --shards.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder; not needed with --shards.
         corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
         shards: the folder that tokenize wrote, in place of a corpus.
         size: a named size, e.g. 0.4m, 1m, 3m, 25m.

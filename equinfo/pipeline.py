@@ -16,6 +16,7 @@ from equinfo.compress.models import EOD, SYMBOLS, ByteModel, StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.modelled import WIDTHS
 from equinfo.tokenizers.registry import tokenizer_class
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ BATCH_BYTES = 1 << 20
 OPAQUE = ("gzip", "zstd", "xz")  # kinds that need neither text nor model
 CODERS = ("ac", "range", "ans", "huffman")  # that take an M1, or byte counts as "static-" and the kind
 OVER_M1 = (*CODERS, "equalinfo", "equaltext")
+SIZES = [1 << width for width in WIDTHS]  # where ids are cut from bits
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,15 @@ def make_tokenizer(
     (windows of `bits` bits), equaltext or codebook (grown from the M1, or without one fitted). options: those of the
     family (see its class): rule, reset and max_window of equalinfo, size (here `text`) of equaltext, mode and parse of
     codebook, level, block and raw of gzip. compile (of equalinfo): no M1 in the result, where windows can do without.
-    Raises EquinfoError for a size that is not 256, 4096 or 65536 where ids are cut from bits.
+    Raises EquinfoError for a size that is no power of two from 2 to 65536 where ids are cut from bits.
     """
     if kind in ("bpe", "unigram"):
         return tokenizer_class(kind).train(documents, vocab_size=size)  # type: ignore[attr-defined]
     if kind == "codebook":
         cls: Any = tokenizer_class(kind)
         return cls.train(documents, size, **options) if m1 is None else cls.grow(m1, size, **options)
-    if size not in (1 << 8, 1 << 12, 1 << 16):
-        raise EquinfoError(f"{kind} with {size} ids: choose 256, 4096 or 65536")
+    if size not in SIZES:
+        raise EquinfoError(f"{kind} with {size} ids: choose a power of two, {SIZES[0]} to {SIZES[-1]}")
     if kind in OPAQUE:
         return tokenizer_class(kind)(bits=size.bit_length() - 1, **options)  # type: ignore[call-arg]
     static = kind.startswith("static-")
@@ -183,12 +185,12 @@ def lm_config(
 
 
 def train(
-    config: TrainConfig, ids: np.ndarray | StoredIds, out: Path, progress: str | None = None, tensorboard: bool = False
+    config: TrainConfig, ids: np.ndarray | StoredIds, out: Path, progress: str | None = None, **options: Any
 ) -> TrainResult:
-    """Train, or go on training, in folder `out`; see lm/train.py."""
+    """Train, or go on training, in folder `out`; see lm/train.py, for `options` (tensorboard, deadline) too."""
     from equinfo.lm import train as loop
 
-    return loop.train(config, ids, out, progress=progress or False, tensorboard=tensorboard)
+    return loop.train(config, ids, out, progress=progress or False, **options)
 
 
 def check_fit(vocab_size: int, tokenizer: Tokenizer) -> None:
@@ -203,8 +205,9 @@ def check_fit(vocab_size: int, tokenizer: Tokenizer) -> None:
 def evaluate(folder: Path, tokenizer: Tokenizer, stream: TokenStream) -> Evaluation:
     """Sums of nats and bytes of the LM in `folder` over a stream of `tokenizer`'s."""
     from equinfo.lm.evaluate import evaluate as run
-    from equinfo.lm.train import load_model, load_train_config
+    from equinfo.lm.train import best_device, load_model, load_train_config
 
     config = load_train_config(folder)
     check_fit(config.model.vocab_size, tokenizer)
-    return run(load_model(folder), stream.ids, stream.num_bytes, context=config.context, bos_id=config.bos_id)
+    model = load_model(folder).to(best_device())
+    return run(model, stream.ids, stream.num_bytes, context=config.context, bos_id=config.bos_id)

@@ -208,6 +208,10 @@ class Shards:
             for n in range(shard.num_documents):
                 yield shard.ids[shard.starts[n] : shard.starts[n + 1] - eos], int(shard.num_bytes[n])
 
+    def parts(self) -> Iterator[np.ndarray]:
+        """The stream's ids, a shard at a time."""
+        yield from (shard.ids for shard in self._files)
+
     def stream(self) -> TokenStream:
         """All of it in memory, as `pipeline.token_stream` makes it (mode "document").
 
@@ -215,7 +219,7 @@ class Shards:
         """
         if self.mode != "document":
             raise EquinfoError(f"{self.folder} holds blocks, which give no exact bits/byte: tokenize by documents")
-        return TokenStream(np.concatenate([s.ids for s in self._files]), self.num_tokens, self.num_bytes)
+        return TokenStream(np.concatenate(list(self.parts())), self.num_tokens, self.num_bytes)
 
     # -- training --------------------------------------------------------------------------------------------
 

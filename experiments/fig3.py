@@ -1,47 +1,75 @@
-"""Fig 3 / table 15: bits/byte against inference FLOPs/byte, every tokenizer, with its uniform line."""
+"""Fig 3 / table 15: bits/byte against inference FLOPs/byte, every tokenizer, every size, with its uniform line."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from experiments import figures, paper
-from experiments.experiment import Experiment
-from experiments.recipes import Recipe
-from experiments.rows import Row
+import numpy as np
+
+from experiments import figures, overfit, paper
+from experiments.compare import (
+    Check,
+    Measure,
+    at_uniform,
+    below_uniform,
+    less,
+    mflops,
+    mflops_alone,
+    per_size,
+    subwords_lead,
+    trend,
+)
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Recipe, Tokens
+from experiments.rows import Row, Rows
 from experiments.scales import Scale
-from experiments.tables import Table
+from experiments.tables import Cell, Table
+
+COLUMNS = [
+    "tokenizer", "size", "bytes/token", "uniform", "bits/byte, ours", "MFLOPs/byte", "without M1", "every product",
+    "paper's", "size", "bits/byte, paper", "MFLOPs/byte",
+]  # fmt: skip
+NOTE = (
+    "uniform: bits/byte of a model that knows nothing. MFLOPs/byte as the paper counts it: parameters without"
+    " embeddings, M1's added where it runs; every product: attention and output layer included. The paper's windows"
+    " (rule `paper`) do not all decode; those without a rule's name do."
+)
 
 
 def recipes(scale: Scale) -> list[Recipe]:
     return list(scale.lms)
 
 
-def reduce(rows: list[Row], scale: Scale) -> Table:
-    body = [
-        [
-            row.tokenizer,
-            row.size,
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body = [line(recipe, rows.done(recipe), scale) for recipe in scale.lms]
+    title = f"Bits/byte against inference FLOPs/byte ({scale.name}, {scale.corpus})"
+    return Table(title, COLUMNS, body, NOTE)
+
+
+def line(recipe: LM, row: Row | None, scale: Scale) -> list[Cell]:
+    """One run beside the paper's: a table's row."""
+    tokens, size = recipe.stream.tokens, paper.size(recipe.training, scale)
+    name = paper.counterpart(tokens, scale)
+    theirs = paper.lookup("fig3_table15", name, size) or paper.lookup("fig5_table16", name, size) or {}
+    ours: list[Cell] = [None] * 6
+    if row:
+        ours = [
             row.ratio,
             row.uniform,
             row.bits_per_byte,
             mega(row.flops_per_byte),
+            2 * row.parameters / row.ratio / 1e6,
             mega(row.flops_per_byte_exact),
-            row.ratio,
         ]
-        for row in rows
-    ]
-    columns = ["tokenizer", "size", "ratio", "uniform", "bits/byte", "MFLOPs/byte", "exact", "bytes/step"]
-    note = (
-        "uniform: bits/byte of a model that knows nothing. MFLOPs/byte as the paper counts it (parameters without"
-        " embeddings, M1's added where it runs); exact: every product, attention and output layer included."
-    )
-    return Table(f"Fig 3: bits/byte against inference FLOPs/byte ({scale.name}, {scale.corpus})", columns, body, note)
+    known = [theirs.get("bits_per_byte"), theirs.get("mflops_per_byte")]
+    return [tokens.name, recipe.training.size, *ours, name, size, *known]
 
 
 def mega(flops: float | None) -> float | None:
     return None if flops is None else flops / 1e6
 
 
-def draw(rows: list[Row], scale: Scale, folder: Path) -> list[Path]:
-    ours = [(mega(row.flops_per_byte) or 0.0, row) for row in rows]
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    ours = [(mega(row.flops_per_byte) or 0.0, row) for row in rows.all_done(scale.lms)]
     theirs = {name: [(flops, bits) for flops, bits, _ in points] for name, points in paper.points().items()}
     with figures.figure() as (drawn, axes):
         axes.set_xscale("log")
@@ -55,7 +83,89 @@ def draw(rows: list[Row], scale: Scale, folder: Path) -> list[Path]:
             loc="left",
         )
         figures.draw_runs(axes, ours, theirs)
+        figures.name_missing(
+            axes, [r.stream.tokens.name + " " + r.training.size for r in scale.lms if not rows.done(r)]
+        )
         return figures.save(drawn, folder, "fig3")
 
 
-EXPERIMENT = Experiment("fig3", "bits/byte against inference FLOPs/byte (the main result)", recipes, reduce, draw)
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    return [
+        nothing_to_learn(rows, scale),
+        windows_beat_bytes(rows, scale),
+        subwords_lead(rows, scale, scale.m2_trainings),
+        *gzip_trends(rows, scale),
+    ]
+
+
+def nothing_to_learn(rows: Rows, scale: Scale) -> Trend:
+    """AC's trend, with what shows that the same training does learn, and does memorise."""
+    streams = [scale.tokens(family, width) for family in ("ac", "static-ac") for width in scale.widths]
+    at_line = [at_uniform(rows, scale.lm(tokens, size)) for tokens in streams for size in scale.m2_trainings]
+    windows = scale.window(scale.windows[0], scale.narrow)
+    learned = [below_uniform(rows, scale.lm(windows, size)) for size in scale.m2_trainings]
+    test = (
+        "bits/byte are within 1 % of the uniform line (and what the ends of documents cost), at every size and width."
+        f" It counts only if {windows.name}, two ids a window, ends 5 % or more below its own uniform line in every"
+        " training, and the M2 memorises a few batches of AC (experiment overfit)"
+    )
+    return trend("AC and StaticAC stay at the uniform line", test, [*at_line, *learned, overfit.memorised(rows, scale)])
+
+
+def windows_beat_bytes(rows: Rows, scale: Scale) -> Trend:
+    windows = scale.window(scale.windows[0], scale.wide)
+    test = (
+        f"{windows.name}: bits/byte are below those of bytes, interpolated linearly in the logarithm of FLOPs/byte"
+        " between M2 sizes, at every size whose FLOPs/byte (M1's included) lie within those of bytes; where none does,"
+        " below those of the bytes run with the next more FLOPs/byte, which favours bytes"
+    )
+    decided = trend(
+        "EqualInfoAC with one id a window beats bytes at equal FLOPs/byte",
+        test,
+        at_equal_flops(rows, scale, windows, mflops),
+    )
+    alone = "; ".join(check.text for check in at_equal_flops(rows, scale, windows, mflops_alone))
+    return replace(decided, numbers=f"{decided.numbers}. Without M1's FLOPs: {alone}")
+
+
+def at_equal_flops(rows: Rows, scale: Scale, tokens: Tokens, flops: Measure) -> list[Check]:
+    """Whether a tokenizer's runs are below bytes at their FLOPs/byte."""
+    recipes = [[scale.lm(one, size) for size in scale.m2_trainings] for one in (scale.bytes, tokens)]
+    done = [rows.all_done(some) for some in recipes]
+    if any(len(found) < len(some) for found, some in zip(done, recipes, strict=True)):
+        return [Check(f"{tokens.name} to bytes: not run yet", None)]
+    curve = sorted((flops(row), row.bits_per_byte) for row in done[0])
+    x, y = np.log([point[0] for point in curve]), [point[1] for point in curve]
+    points = [(f"{tokens.name} {row.size} at {flops(row):.3g} MFLOPs/byte", flops(row), row) for row in done[1]]
+    inside = [point for point in points if curve[0][0] <= point[1] <= curve[-1][0]]
+    if inside:
+        return [less(name, row.bits_per_byte, float(np.interp(np.log(at), x, y))) for name, at, row in inside]
+    below = [point for point in points if point[1] < curve[0][0]]
+    next_more = f" (bytes at {curve[0][0]:.3g})"
+    return [less(name + next_more, row.bits_per_byte, curve[0][1]) for name, _, row in below]
+
+
+def gzip_trends(rows: Rows, scale: Scale) -> list[Trend]:
+    learned = [below_uniform(rows, scale.lm(scale.gzips[0], size)) for size in scale.m2_trainings]
+    behind = [c for one in scale.gzips for c in per_size(rows, scale, scale.bytes, one, scale.m2_trainings)]
+    return [
+        trend(
+            "GZip can be learned",
+            "with ids of 8 bits it ends 5 % or more below its uniform line at every M2 size",
+            learned,
+        ),
+        trend(
+            "GZip does not compete", "its bits/byte, 8 bits and wide, are above those of bytes at every M2 size", behind
+        ),
+    ]
+
+
+EXPERIMENT = Experiment(
+    "fig3",
+    "figure 3, table 15",
+    "bits/byte against inference FLOPs/byte: the main result",
+    recipes,
+    reduce,
+    draw,
+    trends,
+)

@@ -3,37 +3,58 @@
 from pathlib import Path
 
 from experiments import fig3, figures, paper
-from experiments.experiment import Experiment
-from experiments.rows import Row
+from experiments.compare import Check, bits_per_byte, less, lines, missing, number, ratio, their_number, trend
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Tokens
+from experiments.rows import Row, Rows
 from experiments.scales import Scale
-from experiments.tables import Table
+from experiments.statistics import pareto
+from experiments.tables import Cell, Table
+
+COLUMNS = [
+    "tokenizer", "size", "bytes/step, ours", "bits/byte, ours", "on our front", "paper's", "size", "bytes/step, paper",
+    "bits/byte, paper", "on the paper's front",
+]  # fmt: skip
+NOTE = "On a front: no other run has as many bytes/step at as few bits/byte."
 
 
-def pareto(rows: list[Row]) -> list[Row]:
-    """The rows that no other beats on both bytes/step (more) and bits/byte (less), by rising bytes/step."""
-    front = [
-        row
-        for row in rows
-        if not any(
-            other.ratio >= row.ratio and other.bits_per_byte <= row.bits_per_byte and other is not row for other in rows
-        )
-    ]
-    return sorted(front, key=lambda row: row.ratio)
+def front(rows: Rows, scale: Scale) -> list[Row]:
+    """The runs that no other beats on both bytes/step (more) and bits/byte (less), by rising bytes/step."""
+    done = rows.all_done(scale.lms)
+    return [done[i] for i in pareto([(row.ratio, row.bits_per_byte) for row in done])]
 
 
-def reduce(rows: list[Row], scale: Scale) -> Table:
-    front = pareto(rows)
-    body = [[row.tokenizer, row.size, row.ratio, row.bits_per_byte, "yes" if row in front else ""] for row in rows]
-    columns = ["tokenizer", "size", "bytes/step", "bits/byte", "on the Pareto front"]
-    return Table(f"Fig 4: bits/byte against bytes/step ({scale.name}, {scale.corpus})", columns, body)
+def their_front() -> list[tuple[float, float]]:
+    """The paper's (bytes/step, bits/byte) on its front."""
+    points = [(per_step, bits) for sizes in paper.points().values() for _, bits, per_step in sizes]
+    return [points[i] for i in pareto(points)]
 
 
-def draw(rows: list[Row], scale: Scale, folder: Path) -> list[Path]:
-    ours = [(row.ratio, row) for row in rows]
-    theirs = {name: [(ratio, bits) for _, bits, ratio in points] for name, points in paper.points().items()}
+def reduce(rows: Rows, scale: Scale) -> Table:
+    on_front = {row.key for row in front(rows, scale)}
+    body = lines(scale.lms, rows, [ratio, bits_per_byte], lambda recipe: theirs(recipe, scale))
+    for cells, recipe in zip(body, scale.lms, strict=True):
+        row = rows.done(recipe)
+        cells.insert(4, None if row is None else yes(row.key in on_front))
+    return Table(f"Bits/byte against bytes/step ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def theirs(recipe: LM, scale: Scale) -> list[Cell]:
+    name, size = paper.counterpart(recipe.stream.tokens, scale), paper.size(recipe.training, scale)
+    per_step, bits = paper.lookup("table12", name, "ratio"), their_number(recipe, scale, "bits_per_byte")
+    return [name, size, per_step, bits, yes((per_step, bits) in their_front()) if bits else None]
+
+
+def yes(whether: bool) -> str:
+    return "yes" if whether else "no"
+
+
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    ours = [(row.ratio, row) for row in rows.all_done(scale.lms)]
+    points = {name: [(per_step, bits) for _, bits, per_step in sizes] for name, sizes in paper.points().items()}
     with figures.figure() as (drawn, axes):
-        front = pareto(rows)
-        axes.plot([r.ratio for r in front], [r.bits_per_byte for r in front], "--", color="#444444", lw=1, zorder=1)
+        edge = [(row.ratio, row.bits_per_byte) for row in front(rows, scale)]
+        axes.plot(*zip(*edge, strict=True), "--", color="#444444", lw=1, zorder=1)
         axes.set_xscale("log")
         axes.set_ylim(0.6, 8.4)
         axes.set_xticks([1, 2, 3, 4, 6, 8, 11], labels=["1", "2", "3", "4", "6", "8", "11"])
@@ -46,8 +67,35 @@ def draw(rows: list[Row], scale: Scale, folder: Path) -> list[Path]:
             fontsize=10,
             loc="left",
         )
-        figures.draw_runs(axes, ours, theirs)
+        figures.draw_runs(axes, ours, points)
+        figures.name_missing(axes, missing(scale.lms, rows))
         return figures.save(drawn, folder, "fig4")
 
 
-EXPERIMENT = Experiment("fig4", "bits/byte against bytes/step, with the Pareto front", fig3.recipes, reduce, draw)
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    windows, subword = scale.window(scale.windows[0], scale.wide), scale.subwords[1]
+    per_step = less(
+        f"{subword.name} to {windows.name}, bytes/step",
+        number(rows, scale.lm(subword), ratio),
+        number(rows, scale.lm(windows), ratio),
+    )
+    test = (
+        f"{windows.name} has more bytes/step than Unigram, and a run of it, of any M2 size, is on the Pareto front of"
+        " figure 3's runs (which are all done)"
+    )
+    claim = "EqualInfoAC with one id a window beats SentencePiece on bytes/step and is on that front"
+    return [trend(claim, test, [per_step, on_front(rows, scale, windows)])]
+
+
+def on_front(rows: Rows, scale: Scale, tokens: Tokens) -> Check:
+    if missing(scale.lms, rows):
+        return Check("the front: not all run yet", None)
+    edge = front(rows, scale)
+    keys = {row.key for training in scale.m2_trainings if (row := rows.done(scale.lm(tokens, training)))}
+    shown = ", ".join(f"{row.tokenizer} {row.size} ({row.ratio:.2f}, {row.bits_per_byte:.3f})" for row in edge)
+    return Check(f"the front: {shown}", any(row.key in keys for row in edge))
+
+
+EXPERIMENT = Experiment(
+    "fig4", "figure 4", "bits/byte against bytes/step, with the Pareto front", fig3.recipes, reduce, draw, trends
+)

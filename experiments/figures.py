@@ -1,5 +1,6 @@
 """How figures look: one colour and mark a tokenizer everywhere, colour-blind-safe, labelled where the points are."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 
 from equinfo.files import atomic_file
 from experiments.rows import Row
@@ -27,13 +29,14 @@ STYLES = {
     "EqualInfoAC, several ids a window": ("#CC79A7", "*"),
 }
 PAPER_ALPHA = 0.22
+HALO = " .halo text {stroke: #ffffff; stroke-width: 2.5px; stroke-linejoin: round; paint-order: stroke}"
 
 
 def style_of(tokenizer: str) -> tuple[str, str]:
     """(colour, mark) of a tokenizer's name, e.g. "EqualInfoAC[b=24,v=4096]"."""
     family, _, options = tokenizer.partition("[")
     if family == "EqualInfoAC":
-        values = dict(part.split("=") for part in options.rstrip("]").split(","))
+        values = dict(part.split("=") for part in options.rstrip("]").split(",") if "=" in part)
         width = 16 if values["v"] == "65k" else int(values["v"]).bit_length() - 1
         family += ", several ids a window" if int(values["b"]) > width else ""
     return STYLES[family]
@@ -51,6 +54,7 @@ def figure(width: float = 8.6, height: float = 5.4) -> Iterator[tuple[Any, Any]]
             "grid.alpha": 0.25,
             "grid.linewidth": 0.6,
             "svg.hashsalt": "equinfo",
+            "svg.fonttype": "none",  # text stays text: the report colours it for light and dark
         }
     ):
         drawn, axes = plt.subplots(figsize=(width, height), layout="constrained")
@@ -62,14 +66,32 @@ def figure(width: float = 8.6, height: float = 5.4) -> Iterator[tuple[Any, Any]]
 
 def save(drawn: Any, folder: Path, name: str) -> list[Path]:
     """Write folder/name.png and folder/name.svg, the same bytes for the same rows."""
-    made = []
-    for suffix in (".png", ".svg"):
-        path = folder / (name + suffix)
-        with atomic_file(path) as beside:
-            metadata = {"Date": None} if suffix == ".svg" else None
-            drawn.savefig(beside, format=suffix[1:], dpi=160, metadata=metadata)
-        made.append(path)
+    made = [folder / f"{name}.png", folder / f"{name}.svg"]
+    with atomic_file(made[0]) as beside:
+        drawn.savefig(beside, format="png", dpi=160)
+    with atomic_file(made[1]) as beside:
+        beside.write_text(svg(drawn), encoding="utf-8")
     return made
+
+
+def svg(drawn: Any) -> str:
+    """The figure as SVG. Halos, for which matplotlib would write outlines in place of text, are the class "halo"."""
+    haloed = {text: text.get_path_effects() for text in drawn.findobj(Text) if text.get_path_effects()}
+    for text in haloed:
+        text.set(path_effects=[], gid="halo")
+    written = io.StringIO()
+    drawn.savefig(written, format="svg", metadata={"Date": None})
+    for text, effects in haloed.items():
+        text.set(path_effects=effects, gid=None)
+    content = written.getvalue().replace('<g id="halo">', '<g class="halo">')
+    return content.replace("</style>", HALO + "</style>", 1)
+
+
+def name_missing(axes: Any, names: list[str]) -> None:
+    """Say in the drawing which runs it lacks: a gap that shows."""
+    if names:
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        axes.text(0.01, 0.01, f"not run yet: {shown}", transform=axes.transAxes, fontsize=7.5, color="#666666")
 
 
 def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[tuple[float, float]]]) -> None:

@@ -1,13 +1,13 @@
 """Recipes: frozen values that say all that decides a number. A recipe's key is the hash of its content."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 from equinfo.files import content_hash
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raised when the code changes what a recipe means; rows of another version are ignored and named."""
 
 
@@ -23,10 +23,21 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def parts(self) -> Iterator["Recipe"]:
+        """The recipes inside this one, what a part needs before the part itself."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, Recipe):
+                yield from value.parts()
+                yield value
+
 
 @dataclass(frozen=True)
 class Training(Recipe):
-    """One language model's training. style: "modern" or "paper"; steps of batch_size sequences of `context` ids."""
+    """One language model's training. style: "modern" or "paper"; steps of batch_size sequences of `context` ids.
+
+    max_epochs: passes over the stream that the recipe allows. micro_batches: parts of a batch, for memory.
+    """
 
     style: str
     size: str
@@ -37,6 +48,8 @@ class Training(Recipe):
     warmup_steps: int
     seed: int = 0
     precision: str = "float32"
+    max_epochs: float = 4.0
+    micro_batches: int = 1
 
     @property
     def tokens(self) -> int:
@@ -45,18 +58,23 @@ class Training(Recipe):
 
 @dataclass(frozen=True)
 class M1(Recipe):
-    """A byte LM trained on the first `train_bytes` bytes (whole documents) of a corpus."""
+    """A byte LM trained on the first `train_bytes` bytes (whole documents) of a corpus.
+
+    context: bytes after which it starts anew at inference; 0 for the training's.
+    """
 
     corpus: str
     train_bytes: int
     training: Training
+    context: int = 0
 
 
 @dataclass(frozen=True)
 class Tokens(Recipe):
-    """A tokenizer. family: bytes, bpe, unigram, gzip, ac, static-ac or equalinfo.
+    """A tokenizer. family: bytes, or a kind of pipeline.make_tokenizer's (bpe, gzip, ac, static-ac, equalinfo, ...).
 
-    size: ids in the vocabulary (codes). bits: a window's, for equalinfo. corpus, train_bytes: what it is fitted on.
+    size: ids in the vocabulary (codes). corpus, train_bytes: what it is fitted on. bits, rule, reset: of equalinfo's
+    windows. text: bytes a window, of equaltext. raw: gzip without header and checksum.
     """
 
     family: str
@@ -65,16 +83,55 @@ class Tokens(Recipe):
     train_bytes: int
     bits: int | None = None
     m1: M1 | None = None
+    rule: str = "free"
+    reset: int = 1
+    text: int = 0
+    raw: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What pipeline.make_tokenizer takes besides size, bits and M1."""
+        if self.family == "equalinfo":
+            return {"rule": self.rule, "reset": self.reset}
+        if self.family == "equaltext":
+            return {"text": self.text}
+        return {"raw": True} if self.raw else {}
+
+    @property
+    def name(self) -> str:
+        """The tokenizer's own name, e.g. "EqualInfoAC[b=12,v=4096]", known before there is one."""
+        if self.family == "bytes":
+            return "Bytes"
+        parts = ["v=65k" if self.size == 1 << 16 else f"v={self.size}"]
+        if self.family == "equalinfo":
+            parts = [f"b={self.bits}", *parts]
+            parts += [self.rule] * (self.rule != "free") + [f"reset={self.reset}"] * (self.reset != 1)
+        elif self.family == "equaltext":
+            parts = [f"t={self.text}", *parts]
+        elif self.raw:
+            parts.append("raw")
+        return f"{FAMILIES[self.family]}[{','.join(parts)}]"
+
+
+FAMILIES = {
+    "bytes": "Bytes", "bpe": "BPE", "unigram": "Unigram", "gzip": "GZip", "ac": "AC", "static-ac": "StaticAC",
+    "equalinfo": "EqualInfoAC", "equaltext": "EqualTextAC", "huffman": "Huffman", "static-huffman": "StaticHuffman",
+    "ans": "ANS", "static-ans": "StaticANS",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Stream(Recipe):
-    """A tokenizer applied to a corpus: training and validation text, whole documents up to so many bytes."""
+    """A tokenizer applied to a corpus: training and validation text, whole documents up to so many bytes.
+
+    mode: "document", or "block" (§3.3: documents joined and cut to 10,240 bytes; M2 sees a block's first ids).
+    """
 
     tokens: Tokens
     corpus: str
     train_bytes: int
     validation_bytes: int
+    mode: str = "document"
 
 
 @dataclass(frozen=True)
@@ -83,6 +140,56 @@ class LM(Recipe):
 
     stream: Stream
     training: Training
+
+
+@dataclass(frozen=True)
+class Positions(Recipe):
+    """An M2's accuracy at each position of a window, on validation ids, after so many `steps` (fig 10)."""
+
+    lm: LM
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Transduction(Recipe):
+    """An M2 that reads one form of a text and writes another (§5.2, table 5).
+
+    task: "decompress" (ids, then bytes), "compress" (bytes, then ids), or "control" (the same bytes alone); loss and
+    accuracy are of what is written. text_bytes: of an example.
+    """
+
+    task: str
+    stream: Stream
+    training: Training
+    text_bytes: int
+
+
+@dataclass(frozen=True)
+class Spelling(Recipe):
+    """An M2 fine-tuned to spell words (fig 13). lm: None for one that was not trained before.
+
+    shared: letters are written with the tokenizer's own ids for single letters, or with ids of their own. words: in
+    training and, held out, in validation.
+    """
+
+    lm: LM | None
+    stream: Stream
+    training: Training
+    shared: bool
+    words: int
+
+
+@dataclass(frozen=True)
+class Measure(Recipe):
+    """Something measured of a tokenizer without an M2; `what` names it (experiments/measures.py).
+
+    number: how large a sample; its meaning is the measure's.
+    """
+
+    what: str
+    stream: Stream
+    number: int
+    seed: int = 0
 
 
 RESEED = 1000

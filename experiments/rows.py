@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from equinfo.errors import EquinfoError
+from experiments.locks import hold
 from experiments.recipes import RECIPE_VERSION, Recipe, attempts
 
 PACKAGES = ("equinfo", "numpy", "numba", "torch", "tokenizers", "sentencepiece", "deflate")
@@ -25,10 +26,12 @@ PACKAGES = ("equinfo", "numpy", "numba", "torch", "tokenizers", "sentencepiece",
 class Row:
     """One finished run.
 
-    type: "M1", "Stream" or "LM" (its recipe's). num_tokens: codes in the validation text, without EOS; num_bytes:
-    the bytes of that text; sum_nats: of an M1 or LM over it; unigram_nats: of a model that gives each code its
-    smoothed training frequency; last_nats: a training token's mean over the last tenth of the steps. flops_per_byte as
-    the paper counts it; flops_per_byte_exact: every product.
+    type: its recipe's. num_tokens: codes in the validation text, without EOS; num_bytes: the bytes of that text;
+    sum_nats: of an M1 or LM over it; num_ids: predicted for that, EOS included; unigram_nats: of a model that gives
+    each code its smoothed training frequency; last_nats: a training token's mean over the last tenth of the steps.
+    flops_per_byte as the paper counts it; flops_per_byte_exact: every product. blocks: only the first num_ids ids of
+    the blocks were predicted, and bits/byte is their mean loss x tokens/bytes, as in the paper. values: what else was
+    measured; the recipe's type says what it means.
     """
 
     type: str
@@ -54,6 +57,9 @@ class Row:
     flops_per_byte: float | None = None
     flops_per_byte_exact: float | None = None
     fingerprint: str = ""
+    num_ids: int = 0
+    blocks: bool = False
+    values: dict[str, Any] = field(default_factory=dict)
     version: int = RECIPE_VERSION
     commit: str = ""
     device: str = ""
@@ -81,7 +87,8 @@ class Row:
 
     @property
     def bits_per_byte(self) -> float:
-        return self._bits_per_byte(self.sum_nats)
+        nats = self._bits_per_byte(self.sum_nats)
+        return nats * self.num_tokens / self.num_ids if self.blocks else nats
 
     def _bits_per_byte(self, nats: float | None) -> float:
         if nats is None:
@@ -143,9 +150,13 @@ class Rows:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the file again, for what other processes have added."""
         self.by_key: dict[str, Row] = {}
         self.foreign: list[str] = []
-        content = path.read_text() if path.exists() else ""
+        content = self.path.read_text() if self.path.exists() else ""
         whole = content[: content.rfind("\n") + 1]  # a kill in mid-write leaves a broken last line
         for number, line in enumerate(whole.splitlines(), 1):
             self._take(line, number)
@@ -181,10 +192,13 @@ class Rows:
         return [row for recipe in recipes if (row := self.done(recipe)) is not None]
 
     def append(self, row: Row) -> None:
-        """Add a row, after cutting off what a kill may have left of another."""
+        """Add a row, after cutting off what a kill may have left of another; several processes may add to one file."""
+        line = json.dumps(asdict(row), allow_nan=False).encode() + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab+") as file:
+        with self.path.open("ab+", buffering=0) as file:
+            hold(file)  # so that a broken line is a kill's, not another's in the making
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
-            file.write(json.dumps(asdict(row), allow_nan=False).encode() + b"\n")
+            if file.write(line) != len(line):
+                raise EquinfoError(f"{self.path} cannot take another row: the disk is full")
         self.by_key[row.key] = row

@@ -1,13 +1,16 @@
 """Carries recipes out: skips what is done, resumes what is not, one row a finished run.
 
 Everything that a run makes lives in `runs/` under its recipe's key, so equal parts are made once and shared: the M1,
-a tokenizer (an artefact folder), a token stream, an LM's training folder.
+a tokenizer (an artefact folder), a stream (token shards), an LM's training folder.
 """
 
 import json
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +18,44 @@ import numpy as np
 
 from equinfo import pipeline
 from equinfo.compress.models import EOD, SYMBOLS, load_model, to_artifact
-from equinfo.corpora import load_corpus, take
+from equinfo.corpora import limited, load_corpus
+from equinfo.errors import EquinfoError
+from equinfo.lm.sequences import StoredIds
+from equinfo.sharding import tokenize_corpus
+from equinfo.shards import MANIFEST, Shards
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load
+from experiments.locks import lock
 from experiments.recipes import LM, M1, Recipe, Stream, Tokens, Training
 from experiments.rows import Row, Rows, provenance
 
+SHARD_BYTES = 4 << 20  # text a shard: what a kill can cost in encoding
+
+# What carries out a recipe of each type: module and function, (runner, recipe, label) -> a row's fields.
+KINDS = {
+    "M1": "experiments.runner:run_m1",
+    "Stream": "experiments.runner:run_stream",
+    "LM": "experiments.runner:run_lm",
+    "Measure": "experiments.measures:run",
+    "Positions": "experiments.positions:run",
+    "Transduction": "experiments.transduction:run",
+    "Spelling": "experiments.spelling:run",
+}
+
+
+class OutOfTime(Exception):
+    """The deadline has come: what was under way is kept and goes on at the next call."""
+
 
 class Runner:
-    """Runs recipes of one scale; makes what they need in `work`, writes rows to `rows`."""
+    """Runs recipes of one scale; makes what they need in `work`, writes rows to `rows`.
 
-    def __init__(self, scale: str, rows: Rows, work: Path) -> None:
+    deadline: the time.monotonic() at which to stop, raising OutOfTime. epochs_ok: train beyond a recipe's max_epochs.
+    """
+
+    def __init__(self, scale: str, rows: Rows, work: Path, deadline: float = math.inf, epochs_ok: bool = False) -> None:
         self.scale, self.rows, self.work = scale, rows, work
+        self.deadline, self.epochs_ok = deadline, epochs_ok
         self.provenance = provenance()
 
     def run(self, recipes: Sequence[Recipe]) -> list[Row]:
@@ -37,145 +66,261 @@ class Runner:
         say(f"{len(recipes)} runs: {len(recipes) - len(waiting)} done, {len(waiting)} to do")
         for number, recipe in enumerate(waiting, 1):
             while (attempt := self.rows.next_attempt(recipe)) is not None:
-                self._run_one(attempt, f"[{number}/{len(waiting)}]")
+                self.run_one(attempt, f"[{number}/{len(waiting)}]")
         return self.rows.all_done(recipes)
 
-    def _run_one(self, recipe: Recipe, label: str) -> None:
-        runs = {M1: self._run_m1, Stream: self._run_stream, LM: self._run_lm}
+    def run_one(self, recipe: Recipe, label: str) -> Row:
+        """Carry out one recipe and append its row."""
+        module, name = KINDS[type(recipe).__name__].split(":")
         begun = time.monotonic()
-        values = runs[type(recipe)](recipe, label)  # type: ignore[operator]
+        values = getattr(import_module(module), name)(self, recipe, label)
         training = getattr(recipe, "training", None)
         row = Row(
             type=type(recipe).__name__,
             key=recipe.key,
             scale=self.scale,
             recipe=recipe.to_dict(),
-            seed=training.seed if training else None,
+            seed=training.seed if training else getattr(recipe, "seed", None),
             **{"status": "done", "seconds": round(time.monotonic() - begun, 2), **values, **self.provenance},
         )
         self.rows.append(row)
         say(f"{label} {describe(row)}")
+        return row
 
     # -- what the runs are made of -----------------------------------------------------------------------
 
-    def documents(self, corpus: str, split: str, max_bytes: int) -> list[bytes]:
-        return take(load_corpus(corpus).documents(split), max_bytes)
+    def documents(self, corpus: str, split: str, max_bytes: int) -> Iterator[bytes]:
+        """Whole documents up to so many bytes, as much of each part of a corpus joined by "+"."""
+        parts = corpus.split("+")
+        for part in parts:
+            for document in limited(load_corpus(part).documents(split), max_bytes // len(parts)):
+                self.check_time()
+                yield document
+
+    def check_time(self) -> None:
+        if time.monotonic() >= self.deadline:
+            raise OutOfTime
+
+    @contextmanager
+    def alone(self, path: Path) -> Iterator[None]:
+        """Hold a path of `work`'s while it is made: another process waits, and then finds it there."""
+        with lock(self.work / "locks" / "-".join(path.relative_to(self.work).parts), wait=self.check_time):
+            yield
+
+    def share(self, recipe: Recipe) -> float:
+        """How much of what an M1, a stream or an LM makes is there, 0 to 1: of a training, the steps it has kept."""
+        if isinstance(recipe, Stream):
+            made = [(self.stream_folder(recipe, split) / MANIFEST).exists() for split in ("train", "validation")]
+            return sum(made) / len(made)
+        if not isinstance(recipe, M1 | LM):
+            return 0.0
+        folder = self.m1_folder(recipe) if isinstance(recipe, M1) else self.work / "lm" / recipe.key
+        if (folder / "weights").exists():
+            return 1.0
+        kept = [int(path.name.removeprefix("checkpoint-")) for path in folder.glob("checkpoint-*")]
+        return max(kept, default=0) / recipe.training.steps
 
     def m1(self, recipe: M1, label: str = "") -> Any:
         """M1 as a byte model, trained if need be."""
-        folder = self.work / "m1" / recipe.key
-        model = folder / "byte-model"
-        if not model.exists():
-            ids = pipeline.byte_stream(self.documents(recipe.corpus, "train", recipe.train_bytes))
-            self._train(recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}")
-            to_artifact(pipeline.export_m1(folder, recipe.training.context, ids)).save(model)
+        folder = self.m1_folder(recipe)
+        model = folder / f"byte-model-{recipe.context or recipe.training.context}"
+        with self.alone(model):
+            if not model.exists():
+                ids = ByteIds(self.stream(byte_stream(recipe), "train", label))
+                self.train(recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}")
+                calibration = pipeline.byte_stream(list(self.documents(recipe.corpus, "train", 1 << 20)))
+                context = recipe.context or recipe.training.context
+                to_artifact(pipeline.export_m1(folder, context, calibration)).save(model)
         return load_model(model)
+
+    def m1_folder(self, recipe: M1) -> Path:
+        """Where its training is: the same for every context at inference."""
+        return self.work / "m1" / M1(recipe.corpus, recipe.train_bytes, recipe.training).key
 
     def tokenizer(self, recipe: Tokens, label: str = "") -> Tokenizer:
         """The tokenizer of a recipe, fitted if need be."""
         folder = self.work / "tokenizers" / recipe.key
-        if not folder.exists():
-            self._fit(recipe, label).save(folder)
+        with self.alone(folder):
+            if not folder.exists():
+                self._fit(recipe, label).save(folder)
         return load(folder)
 
     def _fit(self, recipe: Tokens, label: str) -> Tokenizer:
-        if recipe.family in ("bytes", "gzip"):
-            return load("bytes" if recipe.family == "bytes" else f"gzip{recipe.size.bit_length() - 1}")
-        say(f"{label} making {recipe.family} with {recipe.size} ids")
+        if recipe.family == "bytes":
+            return load("bytes")
         m1 = self.m1(recipe.m1, label) if recipe.m1 else None
-        documents = [] if m1 else self.documents(recipe.corpus, "train", recipe.train_bytes)
-        return pipeline.make_tokenizer(recipe.family, recipe.size, recipe.bits, documents, m1)
+        fitted = recipe.family in ("bpe", "unigram") or recipe.family.startswith("static-")
+        if fitted:
+            say(f"{label} making {recipe.name}")
+        documents = list(self.documents(recipe.corpus, "train", recipe.train_bytes)) if fitted else []
+        return pipeline.make_tokenizer(recipe.family, recipe.size, recipe.bits, documents, m1, **recipe.options)
 
-    def stream(self, recipe: Stream, split: str, label: str = "") -> pipeline.TokenStream:
-        """The token stream of one split, encoded if need be."""
-        file = self.work / "streams" / f"{recipe.key}-{split}.npz"
-        if not file.exists():
-            tokenizer = self.tokenizer(recipe.tokens, label)
-            max_bytes = recipe.train_bytes if split == "train" else recipe.validation_bytes
-            documents = self.documents(recipe.corpus, split, max_bytes)
-            made = pipeline.token_stream(tokenizer, documents, f"{label} {tokenizer.name} encodes {split}")
-            pipeline.save_stream(made, file)
-        return pipeline.load_stream(file)
+    def stream(self, recipe: Stream, split: str, label: str = "") -> Shards:
+        """The shards of one split, encoded if need be."""
+        folder = self.stream_folder(recipe, split)
+        with self.alone(folder):
+            if not (folder / MANIFEST).exists():
+                tokenizer = self.tokenizer(recipe.tokens, label)
+                max_bytes = recipe.train_bytes if split == "train" else recipe.validation_bytes
+                documents = self.documents(recipe.corpus, split, max_bytes)
+                tokenize_corpus(
+                    tokenizer, documents, folder, mode=recipe.mode, shard_bytes=SHARD_BYTES,
+                    progress=f"{label} {tokenizer.name} encodes {split}",
+                )  # fmt: skip
+        return Shards(folder, verify=False)
 
-    def _train(
-        self, training: Training, vocab_size: int, bos_id: int, ids: np.ndarray, folder: Path, progress: str
+    def stream_folder(self, recipe: Stream, split: str) -> Path:
+        return self.work / "streams" / f"{recipe.key}-{split}"
+
+    def train(
+        self,
+        training: Training,
+        vocab_size: int,
+        bos_id: int,
+        ids: np.ndarray | StoredIds,
+        folder: Path,
+        progress: str,
+        **options: Any,
     ) -> dict[str, Any]:
+        """Train in `folder`: {"status", "seconds", "config"}. Raises OutOfTime at the deadline, and EquinfoError where
+        the stream would have to be repeated more often than the recipe says. options: see lm.train.
+        """
+        num_ids = len(ids) if isinstance(ids, np.ndarray) else ids.num_ids
+        epochs = training.tokens / num_ids
+        if epochs > training.max_epochs and not self.epochs_ok:
+            raise EquinfoError(
+                f"{progress.strip()}: {training.tokens:,} ids to train on are {epochs:.1f} epochs of the corpus's"
+                f" {num_ids:,}, and the recipe allows {training.max_epochs:g}: take more text, or pass --epochs-ok"
+            )
         config = pipeline.lm_config(training.style, training.size, vocab_size, bos_id, **training_options(training))
-        result = pipeline.train(config, ids, folder, progress)
+        with self.alone(folder):
+            result = pipeline.train(config, ids, folder, progress, deadline=self.deadline, **options)
+        if result.status == "paused":
+            raise OutOfTime
         return {"status": result.status, "seconds": round(result.seconds, 2), "config": config}
 
-    # -- the three kinds of run --------------------------------------------------------------------------
 
-    def _run_m1(self, recipe: M1, label: str) -> dict[str, Any]:
-        """M1's own bits/byte on validation text: the ids are bytes and EODs, the bytes are counted alone."""
-        from equinfo.lm.evaluate import evaluate
-        from equinfo.lm.train import load_model as load_lm
+class ByteIds:
+    """Shards of bytes as an M1's training ids: end of document (256) where the stream has EOS."""
 
-        model = self.m1(recipe, label)
-        documents = self.documents(recipe.corpus, "validation", 1 << 62)
-        num_bytes = sum(len(document) for document in documents)
-        ids = pipeline.byte_stream(documents)
-        folder = self.work / "m1" / recipe.key
-        measured = evaluate(load_lm(folder), ids, num_bytes, context=recipe.training.context, bos_id=EOD)
-        return {
-            "sum_nats": measured.sum_nats,
-            "num_tokens": num_bytes,
-            "num_bytes": num_bytes,
-            "trained_tokens": recipe.training.tokens,
-            "tokenizer": "M1",
-            "code_size": 256,
-            "size": recipe.training.size,
-            "parameters": model.parameters,
-            "m1_parameters": model.parameters,
-        }
+    vocab_size = SYMBOLS
 
-    def _run_stream(self, recipe: Stream, label: str) -> dict[str, Any]:
-        tokenizer = self.tokenizer(recipe.tokens, label)
-        train, validation = (self.stream(recipe, split, label) for split in ("train", "validation"))
-        return {
-            "unigram_nats": unigram_nats(tokenizer, train.ids, validation.ids),
-            **stream_fields(tokenizer, train, validation),
-        }
+    def __init__(self, shards: Shards) -> None:
+        self.shards = shards
+        self.num_ids, self.fingerprint = shards.num_ids, shards.fingerprint
 
-    def _run_lm(self, recipe: LM, label: str) -> dict[str, Any]:
-        from equinfo.lm import flops
+    def tiles(self, context: int) -> "ByteTiles":
+        return ByteTiles(self.shards.tiles(context))
 
-        tokenizer = self.tokenizer(recipe.stream.tokens, label)
-        train, validation = (self.stream(recipe.stream, split, label) for split in ("train", "validation"))
-        folder = self.work / "lm" / recipe.key
-        trained = self._train(
-            recipe.training, tokenizer.vocab_size, tokenizer.bos_id, train.ids, folder,
-            f"{label} {tokenizer.name} M2 {recipe.training.size}",
-        )  # fmt: skip
-        config = trained.pop("config")
-        fields = {
-            **trained,
-            **stream_fields(tokenizer, train, validation),
-            "trained_tokens": recipe.training.tokens,
-            "size": recipe.training.size,
-            "parameters": config.model.parameters,
-        }
-        if trained["status"] != "done":
-            return fields
-        measured = pipeline.evaluate(folder, tokenizer, validation)
-        ratio = validation.ratio
-        return fields | {
-            "sum_nats": measured.sum_nats,
-            "last_nats": last_nats(folder),
-            "flops_per_byte": flops.flops_per_byte(config.model, ratio, tokenizer.m1_parameters),
-            "flops_per_byte_exact": flops.flops_per_byte_exact(config.model, ratio, config.context)
-            + self._m1_flops(recipe.stream.tokens),
-        }
 
-    def _m1_flops(self, tokens: Tokens) -> float:
-        """M1's exact FLOPs for one byte, where it runs at inference."""
-        if tokens.m1 is None:
-            return 0.0
-        from equinfo.lm import flops
-        from equinfo.lm.train import load_train_config
+class ByteTiles:
+    """tiles[i]: the i-th tile's ids, none above 256."""
 
-        config = load_train_config(self.work / "m1" / tokens.m1.key)
-        return flops.flops_per_byte_exact(config.model, 1.0, config.context)
+    def __init__(self, tiles: Any) -> None:
+        self.tiles = tiles
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return np.minimum(self.tiles[number], EOD)
+
+
+def byte_stream(recipe: M1) -> Stream:
+    """The bytes an M1 is trained on, whole documents."""
+    return Stream(Tokens("bytes", 256, recipe.corpus, recipe.train_bytes), recipe.corpus, recipe.train_bytes, 1 << 62)
+
+
+# -- the three plain kinds of run ----------------------------------------------------------------------------
+
+
+def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
+    """M1's own bits/byte on validation text: the ids are bytes and EODs, the bytes are counted alone."""
+    from equinfo.lm.evaluate import evaluate
+    from equinfo.lm.train import load_model as load_lm
+
+    model = runner.m1(recipe, label)
+    documents = list(runner.documents(recipe.corpus, "validation", 1 << 20))
+    num_bytes = sum(len(document) for document in documents)
+    ids = pipeline.byte_stream(documents)
+    context = recipe.context or recipe.training.context
+    measured = evaluate(load_lm(runner.m1_folder(recipe)), ids, num_bytes, context=context, bos_id=EOD)
+    return {
+        "sum_nats": measured.sum_nats,
+        "num_tokens": num_bytes,
+        "num_bytes": num_bytes,
+        "train_bytes": recipe.train_bytes,
+        "trained_tokens": recipe.training.tokens,
+        "tokenizer": "M1",
+        "code_size": 256,
+        "size": recipe.training.size,
+        "parameters": model.parameters,
+        "m1_parameters": model.parameters,
+    }
+
+
+def run_stream(runner: Runner, recipe: Stream, label: str) -> dict[str, Any]:
+    """Ratio and baselines: no M2."""
+    tokenizer = runner.tokenizer(recipe.tokens, label)
+    train, validation = (runner.stream(recipe, split, label) for split in ("train", "validation"))
+    return {
+        "unigram_nats": unigram_nats(code_counts(tokenizer, train), code_counts(tokenizer, validation)),
+        **stream_fields(tokenizer, train, validation),
+    }
+
+
+def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
+    """An M2's training and evaluation."""
+    from equinfo.lm import flops
+
+    tokenizer = runner.tokenizer(recipe.stream.tokens, label)
+    train, validation = (runner.stream(recipe.stream, split, label) for split in ("train", "validation"))
+    folder = runner.work / "lm" / recipe.key
+    trained = runner.train(
+        recipe.training, tokenizer.vocab_size, tokenizer.bos_id, train, folder,
+        f"{label} {tokenizer.name} M2 {recipe.training.size}",
+    )  # fmt: skip
+    config = trained.pop("config")
+    fields = {
+        **trained,
+        **stream_fields(tokenizer, train, validation),
+        "trained_tokens": recipe.training.tokens,
+        "size": recipe.training.size,
+        "parameters": config.model.parameters,
+    }
+    if trained["status"] != "done":
+        return fields
+    measured = pipeline.evaluate(folder, tokenizer, evaluated(validation, recipe.training.context))
+    ratio = validation.ratio
+    return fields | {
+        "sum_nats": measured.sum_nats,
+        "num_ids": measured.num_ids,
+        "blocks": validation.mode == "block",
+        "last_nats": last_nats(folder),
+        "flops_per_byte": flops.flops_per_byte(config.model, ratio, tokenizer.m1_parameters),
+        "flops_per_byte_exact": flops.flops_per_byte_exact(config.model, ratio, config.context)
+        + m1_flops(runner, recipe.stream.tokens),
+    }
+
+
+def evaluated(validation: Shards, context: int) -> pipeline.TokenStream:
+    """What an M2 is evaluated on: all documents, or the first `context` ids of each block that has as many."""
+    if validation.mode == "document":
+        return validation.stream()
+    tiles = validation.tiles(context)
+    ids = np.concatenate([tiles[number] for number in range(len(tiles))])
+    return pipeline.TokenStream(ids, validation.num_tokens, validation.num_bytes)
+
+
+def m1_flops(runner: Runner, tokens: Tokens) -> float:
+    """M1's exact FLOPs for one byte, where it runs at inference."""
+    if tokens.m1 is None:
+        return 0.0
+    from equinfo.lm import flops
+    from equinfo.lm.train import load_train_config
+
+    config = load_train_config(runner.m1_folder(tokens.m1))
+    return flops.flops_per_byte_exact(config.model, 1.0, config.context)
 
 
 def last_nats(folder: Path) -> float:
@@ -193,12 +338,11 @@ def training_options(training: Training) -> dict[str, Any]:
         "context": training.context,
         "seed": training.seed,
         "precision": training.precision,
+        "micro_batches": training.micro_batches,
     }
 
 
-def stream_fields(
-    tokenizer: Tokenizer, train: pipeline.TokenStream, validation: pipeline.TokenStream
-) -> dict[str, Any]:
+def stream_fields(tokenizer: Tokenizer, train: Shards, validation: Shards) -> dict[str, Any]:
     """A row's fields that the tokenizer and its streams decide."""
     return {
         "num_tokens": validation.num_tokens,
@@ -212,12 +356,18 @@ def stream_fields(
     }
 
 
-def unigram_nats(tokenizer: Tokenizer, train: np.ndarray, validation: np.ndarray) -> float:
-    """Nats of the validation codes under their training frequencies, add-one smoothed; EOS left out."""
-    size = tokenizer.code_size
-    counts = np.bincount(train[train < size], minlength=size) + 1.0
-    seen = np.bincount(validation[validation < size], minlength=size)
-    return float(-(seen * np.log(counts / counts.sum())).sum())
+def code_counts(tokenizer: Tokenizer, shards: Shards) -> np.ndarray:
+    """How often each code occurs, int64[code_size]; EOS left out."""
+    counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
+    for ids in shards.parts():
+        counts += np.bincount(ids, minlength=tokenizer.vocab_size)
+    return counts[: tokenizer.code_size]
+
+
+def unigram_nats(train: np.ndarray, validation: np.ndarray) -> float:
+    """Nats of codes counted in `validation` under their frequencies in `train`, add-one smoothed. int64[codes] each."""
+    counts = train + 1.0
+    return float(-(validation * np.log(counts / counts.sum())).sum())
 
 
 def describe(row: Row) -> str:
@@ -226,6 +376,8 @@ def describe(row: Row) -> str:
         return f"{row.tokenizer} {row.size}: {row.status}"
     if row.type == "Stream":
         return f"{row.tokenizer}: {row.ratio:.2f} bytes/token, uniform {row.uniform:.3f} bits/byte"
+    if row.sum_nats is None:
+        return f"{row.type} {row.recipe.get('what', '')} {row.tokenizer}: done in {row.seconds:.0f} s"
     return f"{row.tokenizer} {row.size}: {row.bits_per_byte:.3f} bits/byte in {row.seconds:.0f} s"
 
 

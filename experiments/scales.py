@@ -4,88 +4,230 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from equinfo.errors import EquinfoError
+from equinfo.lm.config import DecoderConfig, modern
 from experiments.recipes import LM, M1, Stream, Tokens, Training
 
 
 @dataclass(frozen=True)
 class Scale:
-    """corpus and bytes for everything; M1's training; M2's trainings (one a size).
+    """What stands for what of the paper's, and how much of it.
 
-    `streams` are the tokenizers that M2s are trained on; `measured` those whose ratios and baselines are measured
-    too (tables 1 to 3), on `measured_bytes` of training text.
+    corpus, train_bytes, validation_bytes, mode: of every stream; measured_bytes: of training text where no M2 is
+    trained. m2_trainings: one a size, smallest first (the paper's 25m, 113m, 403m, 2b); scaled_steps: theirs where
+    training grows with size (fig 15). narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64
+    and 128; between: its 24. long_context: the paper's 10,240 against M1's own 1,024. seeds: of key rows. task_*: of
+    transduction and spelling (table 5, fig 13). sample: how many words, pairs or examples a measure takes.
     """
 
     name: str
+    summary: str
     corpus: str
     train_bytes: int
     validation_bytes: int
     measured_bytes: int
     m1_training: Training
+    long_context: int
     m2_trainings: tuple[Training, ...]
+    scaled_steps: tuple[int, ...]
     vocabulary: int
-    gzip: int
-    windows: tuple[tuple[int, int], ...]  # (b, v) of the windows that M2s are trained on
-    measured: tuple[tuple[str, int, int | None], ...]  # (family, v, b)
+    narrow: int
+    wide: int
+    windows: tuple[int, ...]
+    between: int
+    seeds: int
+    task_training: Training
+    task_bytes: int
+    sample: int
+    mode: str = "document"
+
+    @property
+    def base(self) -> Training:
+        """The smallest M2's, on which single questions are asked (the paper's 25m)."""
+        return self.m2_trainings[0]
 
     @cached_property
     def m1(self) -> M1:
         return M1(self.corpus, self.train_bytes, self.m1_training)
 
-    def tokens(self, family: str, size: int, bits: int | None = None) -> Tokens:
-        m1 = self.m1 if family in ("ac", "equalinfo") else None
-        return Tokens(family, size, self.corpus, self.train_bytes, bits, m1)
+    # -- tokenizers ------------------------------------------------------------------------------------------
+
+    def tokens(self, family: str, width: int, **options: object) -> Tokens:
+        """A tokenizer of 2**width ids of this scale's text, over its M1 where it needs one."""
+        m1 = self.m1 if family in ("ac", "ans", "huffman", "equalinfo", "equaltext") else None
+        return Tokens(family, 1 << width, self.corpus, self.train_bytes, **{"m1": m1, **options})  # type: ignore[arg-type]
+
+    def window(self, bits: int, width: int, rule: str = "paper", reset: int = 1) -> Tokens:
+        """EqualInfoAC; reproductions take the paper's rule."""
+        return self.tokens("equalinfo", width, bits=bits, rule=rule, reset=reset)
 
     @cached_property
-    def streams(self) -> list[Stream]:
-        """What M2s are trained on, rivals first."""
-        plain = [("bytes", 256), *((family, self.vocabulary) for family in ("bpe", "unigram"))]
-        plain += [("gzip", self.gzip), ("static-ac", self.vocabulary), ("ac", self.vocabulary)]
-        tokens = [self.tokens(family, size) for family, size in plain]
-        tokens += [self.tokens("equalinfo", size, bits) for bits, size in self.windows]
-        return [Stream(t, self.corpus, self.train_bytes, self.validation_bytes) for t in tokens]
+    def bytes(self) -> Tokens:
+        return self.tokens("bytes", 8)
 
     @cached_property
-    def measured_streams(self) -> list[Stream]:
-        """Those of `streams`, and the others that only ratios are measured of."""
-        known = {stream.tokens for stream in self.streams}
-        others = [self.tokens(family, size, bits) for family, size, bits in self.measured]
-        small = [Stream(t, self.corpus, self.measured_bytes, self.validation_bytes) for t in others if t not in known]
-        return self.streams + small
+    def subwords(self) -> list[Tokens]:
+        """BPE, and Unigram for the paper's SentencePiece."""
+        return [Tokens(family, self.vocabulary, self.corpus, self.train_bytes) for family in ("bpe", "unigram")]
+
+    @cached_property
+    def widths(self) -> tuple[int, int]:
+        return self.narrow, self.wide
+
+    @cached_property
+    def gzips(self) -> list[Tokens]:
+        """GZip's bytes, as in the paper, and its wide ids."""
+        return [self.tokens("gzip", width) for width in (8, self.wide)]
+
+    @cached_property
+    def main(self) -> list[Tokens]:
+        """The main result's (fig 3), rivals first; windows by the paper's rule, and one that decodes."""
+        first = self.windows[0]
+        coded = [self.tokens(family, width) for family in ("static-ac", "ac") for width in self.widths]
+        windows = [self.window(first, width) for width in self.widths]
+        return [self.bytes, *self.subwords, *self.gzips, *coded, *windows, self.window(first, self.wide, "free")]
+
+    # -- streams and trainings -------------------------------------------------------------------------------
+
+    def stream(self, tokens: Tokens) -> Stream:
+        return Stream(tokens, self.corpus, self.train_bytes, self.validation_bytes, self.mode)
+
+    def short_stream(self, tokens: Tokens) -> Stream:
+        """The stream where no M2 is trained on it: less text, unless the whole is there for others."""
+        if tokens in self.main:
+            return self.stream(tokens)
+        return replace(self.stream(tokens), train_bytes=min(self.measured_bytes, self.train_bytes))
+
+    def lm(self, tokens: Tokens, training: Training | None = None) -> LM:
+        """An M2 on a tokenizer's stream; the smallest, if not said otherwise."""
+        return LM(self.stream(tokens), training or self.base)
 
     @cached_property
     def lms(self) -> list[LM]:
-        return [LM(stream, training) for training in self.m2_trainings for stream in self.streams]
+        """Every size on every tokenizer of `main`."""
+        return [self.lm(tokens, training) for training in self.m2_trainings for tokens in self.main]
 
 
-_M2_TINY = Training(
-    style="modern", size="0.4m", steps=160, batch_size=16, context=256, learning_rate=8e-3, warmup_steps=16
-)
+def _trainings(base: Training, *sizes: tuple[str, float]) -> tuple[Training, ...]:
+    """The same training for other (size, learning rate) pairs."""
+    return tuple(replace(base, size=size, learning_rate=rate) for size, rate in sizes)
+
+
+_TINY = Training(
+    style="modern", size="0.1m", steps=60, batch_size=16, context=256, learning_rate=1.6e-2, warmup_steps=6,
+    precision="bfloat16",
+)  # fmt: skip
 
 TINY = Scale(
     name="tiny",
+    summary="a smoke test of everything: the King James text, minutes on two cores",
     corpus="bundled",
     train_bytes=1 << 23,  # all of it
-    validation_bytes=1 << 23,
-    measured_bytes=1 << 19,
-    m1_training=replace(_M2_TINY, size="0.1m", steps=500, batch_size=32, learning_rate=4e-3, warmup_steps=40),
-    m2_trainings=(replace(_M2_TINY, size="0.1m"), _M2_TINY),
+    validation_bytes=1 << 17,
+    measured_bytes=1 << 18,
+    m1_training=replace(_TINY, size="30k", steps=600, batch_size=32, learning_rate=1e-2, warmup_steps=30),
+    long_context=512,
+    m2_trainings=(_TINY, replace(_TINY, size="0.4m", learning_rate=8e-3)),
+    scaled_steps=(15, 60),
     vocabulary=4096,
-    gzip=256,
-    windows=((12, 4096), (24, 4096)),
-    measured=(
-        ("ac", 256, None),
-        ("ac", 65536, None),
-        ("static-ac", 256, None),
-        ("equalinfo", 256, 16),
-        ("equalinfo", 65536, 16),
-        ("equalinfo", 256, 32),
-        ("equalinfo", 256, 64),
-        ("equalinfo", 256, 128),
-        ("gzip", 65536, None),
-    ),
+    narrow=6,
+    wide=12,
+    windows=(12, 24, 48, 96),
+    between=18,
+    seeds=2,
+    task_training=replace(_TINY, context=128),
+    task_bytes=64,
+    sample=20,
 )
 
-SCALES = {scale.name: scale for scale in (TINY,)}
+_CPU = Training(
+    style="modern", size="0.4m", steps=640, batch_size=16, context=256, learning_rate=8e-3, warmup_steps=32,
+    precision="bfloat16",
+)  # fmt: skip
+
+CPU = Scale(
+    name="cpu",
+    summary="film reviews on two cores, hours, in pieces; ids of 6 and 12 bits for the paper's 8 and 16",
+    corpus="imdb",
+    train_bytes=16 << 20,
+    validation_bytes=1 << 19,
+    measured_bytes=1 << 21,
+    m1_training=replace(_CPU, size="50k", steps=7000, context=512, learning_rate=8e-3, warmup_steps=200),
+    long_context=2048,
+    m2_trainings=_trainings(_CPU, ("0.4m", 8e-3), ("1m", 6.4e-3), ("3m", 4e-3)),  # ~ 1 / width
+    scaled_steps=(87, 194, 640),
+    vocabulary=4096,
+    narrow=6,
+    wide=12,
+    windows=(12, 24, 48, 96),
+    between=18,
+    seeds=3,
+    task_training=replace(_CPU, steps=1000, batch_size=32, context=192),
+    task_bytes=96,
+    sample=100,
+)
+
+# The paper warms up for a twentieth of its steps, to a rate of 1 / sqrt(10,000): both are kept.
+_SMALL = Training(
+    style="paper", size="3m", steps=400, batch_size=128, context=512, learning_rate=0.01 * 20**0.5, warmup_steps=20,
+    precision="bfloat16",
+)  # fmt: skip
+
+SMALL = Scale(
+    name="small",
+    summary="the paper's b and v on reviews and books: an hour or two of one data-centre GPU, in pieces",
+    corpus="imdb+books",
+    train_bytes=64 << 20,
+    validation_bytes=2 << 20,
+    measured_bytes=1 << 22,
+    m1_training=replace(
+        _SMALL, steps=2000, batch_size=64, context=1024, learning_rate=0.01 * 100**0.5, warmup_steps=100
+    ),
+    long_context=10_240,
+    m2_trainings=_trainings(_SMALL, *((size, _SMALL.learning_rate) for size in ("3m", "10m", "25m"))),
+    scaled_steps=(48, 160, 400),
+    vocabulary=32_000,
+    narrow=8,
+    wide=16,
+    windows=(16, 32, 64, 128),
+    between=24,
+    seeds=3,
+    task_training=replace(_SMALL, steps=600, learning_rate=0.01 * 30**0.5, warmup_steps=30, context=256),
+    task_bytes=128,
+    sample=500,
+)
+
+_PAPER = Training(
+    style="paper", size="25m", steps=200_000, batch_size=256, context=512, learning_rate=1.0, warmup_steps=10_000,
+    precision="bfloat16", max_epochs=1.0,
+)  # fmt: skip
+
+PAPER = Scale(
+    name="paper",
+    summary="the paper's own sizes, steps and data (26.2 G ids a run): written down, for whoever has the machines",
+    corpus="hf:allenai/c4:en",
+    train_bytes=51_200_000 * 10_240,
+    validation_bytes=20 * 256 * 10_240,
+    measured_bytes=1 << 30,
+    m1_training=replace(_PAPER, size="3m", steps=2_500_000, batch_size=128, context=1024),
+    long_context=10_240,
+    m2_trainings=tuple(
+        replace(_PAPER, size=size, micro_batches=parts)
+        for size, parts in (("25m", 1), ("113m", 2), ("403m", 8), ("2b", 32))
+    ),
+    scaled_steps=(3_000, 11_000, 40_000, 200_000),
+    vocabulary=32_000,
+    narrow=8,
+    wide=16,
+    windows=(16, 32, 64, 128),
+    between=24,
+    seeds=5,
+    task_training=replace(_PAPER, context=1024),
+    task_bytes=512,
+    sample=500,
+    mode="block",
+)
+
+SCALES = {scale.name: scale for scale in (TINY, CPU, SMALL, PAPER)}
 
 
 def scale(name: str) -> Scale:
@@ -93,3 +235,8 @@ def scale(name: str) -> Scale:
     if name not in SCALES:
         raise EquinfoError(f"unknown scale {name!r}; known: {', '.join(SCALES)}")
     return SCALES[name]
+
+
+def decoder(size: str) -> DecoderConfig:
+    """A named size's model, without a vocabulary: its dimensions and parameters are the same in both styles."""
+    return modern(size, 0)

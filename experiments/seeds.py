@@ -6,7 +6,7 @@ from experiments import recipes as r
 from experiments import sweep
 from experiments.experiment import Experiment
 from experiments.recipes import Recipe
-from experiments.rows import Row
+from experiments.rows import Rows
 from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
@@ -17,7 +17,8 @@ def recipes(scale: Scale) -> list[Recipe]:
     return [lm for example in sweep.examples(scale) for lm in r.seeds(example, COUNT)]
 
 
-def reduce(rows: list[Row], scale: Scale) -> Table:
+def reduce(found: Rows, scale: Scale) -> Table:
+    rows = found.all_done(recipes(scale))
     body: list[list[Cell]] = []
     for name in sweep.names(rows):
         values = [row.bits_per_byte for row in rows if row.tokenizer == name]
@@ -26,4 +27,4 @@ def reduce(rows: list[Row], scale: Scale) -> Table:
     return Table(f"Seeds ({scale.name}, {scale.corpus}, M2 {rows[0].size if rows else '-'})", columns, body)
 
 
-EXPERIMENT = Experiment("seeds", "the same trainings with three seeds", recipes, reduce)
+EXPERIMENT = Experiment("seeds", "ours", "the same trainings with three seeds", recipes, reduce)

@@ -1,31 +1,46 @@
 """Table 1: token against bit compression ratio. No M2 is trained."""
 
-from experiments.experiment import Experiment
-from experiments.paper import lookup
-from experiments.recipes import Recipe
-from experiments.rows import Row
+from experiments.compare import bit_ratio, less, measured, number, ratio, trend
+from experiments.experiment import Experiment, Trend
+from experiments.paper import counterpart, lookup
+from experiments.recipes import Recipe, Stream
+from experiments.rows import Rows
 from experiments.scales import Scale
 from experiments.tables import Table
 
+COLUMNS = [
+    "tokenizer", "bytes/token, ours", "bits/bit, ours", "the paper's", "bytes/token, paper", "bits/bit, paper",
+]  # fmt: skip
+NOTE = "Bits/bit: bits of text a bit of ids, an id of v taking log2 v bits."
+
+
+def streams(scale: Scale) -> list[Stream]:
+    """Rivals and arithmetic coding at every id width; windows have table 2."""
+    return [scale.stream(tokens) for tokens in scale.main if tokens.family != "equalinfo"]
+
 
 def recipes(scale: Scale) -> list[Recipe]:
-    """Rivals and arithmetic coding at every id width; windows have table 2."""
-    return [stream for stream in scale.measured_streams if stream.tokens.family != "equalinfo"]
+    return list(streams(scale))
 
 
-def reduce(rows: list[Row], scale: Scale) -> Table:
-    body = [
-        [
-            row.tokenizer,
-            row.ratio,
-            lookup("table1", row.tokenizer, "token_ratio"),
-            row.bit_ratio,
-            lookup("table1", row.tokenizer, "bit_ratio"),
-        ]
-        for row in rows
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body = []
+    for stream in streams(scale):
+        name = counterpart(stream.tokens, scale)
+        theirs = [name, lookup("table1", name, "token_ratio"), lookup("table1", name, "bit_ratio")]
+        body.append([stream.tokens.name, *measured(rows.done(stream), [ratio, bit_ratio]), *theirs])
+    return Table(f"Token and bit compression ratio ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    subword = scale.stream(scale.subwords[1])
+    narrow, wide = (scale.stream(scale.tokens("ac", width)) for width in scale.widths)
+    test = "bits/bit of AC are above Unigram's, and bytes/token of its wide ids too"
+    checks = [
+        less("Unigram to AC, bits/bit", number(rows, subword, bit_ratio), number(rows, narrow, bit_ratio)),
+        less("Unigram to AC with wide ids, bytes/token", number(rows, subword, ratio), number(rows, wide, ratio)),
     ]
-    columns = ["tokenizer", "bytes/token, ours", "paper", "bits/bit, ours", "paper"]
-    return Table(f"Table 1: token and bit compression ratio ({scale.name}, {scale.corpus})", columns, body)
+    return [trend("AC compresses more than SentencePiece, in bits and in tokens", test, checks)]
 
 
-EXPERIMENT = Experiment("table1", "token against bit compression ratio", recipes, reduce)
+EXPERIMENT = Experiment("table1", "table 1", "token against bit compression ratio", recipes, reduce, None, trends)

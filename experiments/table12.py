@@ -1,33 +1,38 @@
 """Table 12: ratio, tokens and bytes of every M2's training data."""
 
 from experiments.experiment import Experiment
-from experiments.paper import lookup
-from experiments.recipes import Recipe
-from experiments.rows import Row
+from experiments.paper import counterpart, lookup
+from experiments.recipes import Recipe, Stream
+from experiments.rows import Rows
 from experiments.scales import Scale
-from experiments.tables import Table
+from experiments.tables import Cell, Table
+
+
+def streams(scale: Scale) -> list[Stream]:
+    return [scale.stream(tokens) for tokens in scale.main]
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    return list(scale.streams)
+    return list(streams(scale))
 
 
-def reduce(rows: list[Row], scale: Scale) -> Table:
-    trained = scale.m2_trainings[0].tokens
-    body = [
-        [
-            row.tokenizer,
-            row.train_bytes / row.train_tokens,
-            lookup("table12", row.tokenizer, "ratio"),
-            row.train_tokens,
-            row.train_bytes,
-            trained,
-            trained / row.train_tokens,
-        ]
-        for row in rows
-    ]
-    columns = ["tokenizer", "ratio, ours", "paper", "tokens", "bytes", "tokens M2 sees", "epochs"]
-    return Table(f"Table 12: the data sets ({scale.name}, {scale.corpus}, training text)", columns, body)
+def reduce(rows: Rows, scale: Scale) -> Table:
+    trained = scale.base.tokens
+    body: list[list[Cell]] = []
+    for stream in streams(scale):
+        row, name = rows.done(stream), counterpart(stream.tokens, scale)
+        ours: list[Cell] = [None] * 5
+        if row:
+            ratio = row.train_bytes / row.train_tokens
+            ours = [ratio, row.train_tokens, row.train_bytes, round(trained * ratio), trained / row.train_tokens]
+        body.append(
+            [stream.tokens.name, *ours, name, *(lookup("table12", name, x) for x in ("ratio", "tokens", "bytes"))]
+        )
+    columns = [
+        "tokenizer", "ratio, ours", "tokens", "bytes", f"bytes in the {trained:,} tokens that M2 sees", "epochs",
+        "the paper's", "ratio, paper", "tokens", "bytes",
+    ]  # fmt: skip
+    return Table(f"The data sets ({scale.name}, {scale.corpus}, training text)", columns, body)
 
 
-EXPERIMENT = Experiment("table12", "tokens and bytes of each data set", recipes, reduce)
+EXPERIMENT = Experiment("table12", "table 12", "tokens and bytes of each data set", recipes, reduce)

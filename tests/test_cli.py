@@ -57,7 +57,7 @@ def test_pipes():
         (["run", "fig99"], "unknown experiment 'fig99'; known: table1"),
         (["run", "fig3", "--scale", "huge"], "unknown scale 'huge'; known: tiny"),
         (["train-tokenizer", "ac", "--out", "x"], "ac needs a byte model"),
-        (["train-tokenizer", "static-ac", "--size", "300", "--out", "x"], "choose 256, 4096 or 65536"),
+        (["train-tokenizer", "static-ac", "--size", "300", "--out", "x"], "choose a power of two, 2 to 65536"),
         (["train-tokenizer", "bpe", "--corpus", "nowhere", "--out", "x"], "nowhere"),
         (["train-m1", "--out", "x", "--size", "7q"], "7q.*0.1m"),
         (["train-lm", "-t", "bytes", "--out", "x", "--corpus", "nowhere"], "nowhere"),

@@ -22,7 +22,8 @@ TOKENIZERS = [
     BPETokenizer.train([TEXT.encode()], 400),
     EqualInfoTokenizer(MODEL, 16, 16),
     EqualInfoTokenizer(MODEL, 24, 8),
-    ArithmeticTokenizer(MODEL, 8),
+    EqualInfoTokenizer(MODEL, 12, 6),
+    ArithmeticTokenizer(MODEL, 1),
     equinfo.load("gzip8"),
 ]
 
@@ -40,7 +41,7 @@ def test_streamed_pieces_are_the_text(tokenizer):
     assert whole.ended != "refused" or tokenizer.unit is None
 
 
-@pytest.mark.parametrize("tokenizer", TOKENIZERS[:4], ids=lambda t: t.name)
+@pytest.mark.parametrize("tokenizer", TOKENIZERS[:5], ids=lambda t: t.name)
 def test_everything_drawn_decodes(tokenizer):
     """The model is random, so EOS comes anywhere it is allowed to."""
     for seed in range(8):

@@ -21,6 +21,7 @@ from equinfo.errors import EquinfoError
 from equinfo.lm.sequences import Sequences
 from equinfo.sharding import blocks, tokenize_corpus
 from equinfo.shards import Shards
+from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.bpe import BPETokenizer
 from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
 
@@ -43,6 +44,7 @@ GZIP = equinfo.load("gzip8")
 PLAIN = equinfo.load("bytes")
 BPE = BPETokenizer.train(TEXTS, 400)
 WINDOWS = EqualInfoTokenizer(StaticModel.unigram(TEXTS), 16, 16)  # 65,536 codes: uint32
+NARROW = ArithmeticTokenizer(StaticModel.unigram(TEXTS), 1)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -68,7 +70,7 @@ def copy(made, tmp_path) -> Path:
 # -- what is in them -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tokenizer", [PLAIN, GZIP, BPE, WINDOWS], ids=lambda t: t.name)
+@pytest.mark.parametrize("tokenizer", [PLAIN, GZIP, BPE, WINDOWS, NARROW], ids=lambda t: t.name)
 def test_shards_hold_the_token_stream(tmp_path, tokenizer):
     opened = tokenize_corpus(tokenizer, TEXTS, tmp_path / "s", shard_bytes=SMALL)
     stream = pipeline.token_stream(tokenizer, TEXTS)

@@ -25,6 +25,8 @@ TOKENIZERS = [
     EqualInfoTokenizer(MODEL, 16, 16),
     EqualInfoTokenizer(MODEL, 24, 12),
     EqualInfoTokenizer(MODEL, 16, 12),
+    EqualInfoTokenizer(MODEL, 12, 6),
+    ArithmeticTokenizer(MODEL, 1),
 ]
 
 

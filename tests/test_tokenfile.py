@@ -54,7 +54,7 @@ def streaming(monkeypatch):
     return tokenizer
 
 
-@pytest.mark.parametrize("name", ["bytes", "gzip8", "gzip12", "gzip16"])
+@pytest.mark.parametrize("name", ["bytes", "gzip1", "gzip6", "gzip8", "gzip12", "gzip16"])
 @pytest.mark.parametrize("text", [b"", TEXT, bytes(range(256))])
 def test_round_trip(name, text):
     tokenizer = equinfo.load(name)

@@ -32,23 +32,27 @@ class Packer:
 
 
 class Unpacker:
-    """Ids in, whole bytes out; holds the last id where its end is a part of a byte."""
+    """Ids in, whole bytes out; holds less than one period of ids, those that hold a part of a byte among them."""
 
     def __init__(self, width: int) -> None:
         self.width = width
+        self.period = math.lcm(8, width) // width
         self.count = 0
         self.held = NO_IDS
 
     def feed(self, ids: np.ndarray) -> np.ndarray:
         """ids: int64[n]. Returns the bytes (uint8) that are complete."""
-        odd = len(self.held)  # its first byte has gone out already
-        joined = np.concatenate([self.held, ids]) if odd else ids
+        out = self._whole_bytes()  # have gone out already
+        joined = np.concatenate([self.held, ids]) if len(self.held) else ids
         data, num_bits = bits.unpack(joined, self.width)
         self.count += len(ids)
-        if len(ids):
-            self.held = ids[-1:].copy() if self.count * self.width % 8 else NO_IDS
-        return data[odd : num_bits // 8] if len(ids) else NO_BYTES
+        self.held = joined[len(joined) - len(joined) % self.period :].copy()
+        return data[out : num_bits // 8]
 
     def finish(self) -> np.ndarray:
         """The last byte, padded with zero bits, where only a part of it came."""
-        return bits.unpack(self.held, self.width)[0][1:] if len(self.held) else NO_BYTES
+        return bits.unpack(self.held, self.width)[0][self._whole_bytes() :]
+
+    def _whole_bytes(self) -> int:
+        """How many bytes the held ids complete: a period begins with a byte."""
+        return len(self.held) * self.width // 8

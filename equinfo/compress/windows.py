@@ -104,9 +104,9 @@ class WindowCoder:
     """Equal-info windows of `bits` bits over a byte model, by any rule but "rank".
 
     The coder restarts at each window; the model's context at every `reset`-th of a document, or at its first only
-    (0). Raises EquinfoError for bits outside 8 .. 128, max_window outside 1 .. the model's max_context, an unknown
-    rule, a negative reset, and the rule "paper" with a context that runs on: its decoder may read bytes that it then
-    takes back.
+    (0). The rule "paper" with a context that runs on only encodes: its decoder would read bytes that it then takes
+    back, and the model has seen them. Raises EquinfoError for bits outside 8 .. 128, max_window outside 1 .. the
+    model's max_context, an unknown rule and a negative reset.
     """
 
     def __init__(
@@ -119,8 +119,6 @@ class WindowCoder:
             raise EquinfoError(f"unknown window rule {rule!r}; known: {', '.join(RULES)}")
         if reset < 0:
             raise EquinfoError(f"reset={reset}: it must be 1 or more, or 0 for a context that never begins anew")
-        if rule == "paper" and reset != 1:
-            raise EquinfoError(f'rule "paper" with reset={reset}: its decoder takes bytes back, so it must be 1')
         if (rule == "delay" or reset != 1) and self.max_window > MAX_KEPT:
             raise EquinfoError(f"max_window {self.max_window}: with this rule and reset it must be at most {MAX_KEPT}")
         self.limbs = num_limbs(bits)
@@ -143,7 +141,11 @@ class WindowCoder:
         return [found[k] for k in range(len(documents))]
 
     def decode(self, streams: list[np.ndarray]) -> list[bytes]:
-        """The bytes of each stream of codes (as `encode` gives them). Total: every code means some bytes."""
+        """The bytes of each stream of codes (as `encode` gives them). Total: every code means some bytes.
+
+        Raises EquinfoError under the rule "paper" with reset != 1.
+        """
+        self._check_decodes()
         if self.model.row is not None:
             return [_Decoding(self, 1).run([stream])[0] for stream in streams]
         if not self.setup.reset:
@@ -161,7 +163,15 @@ class WindowCoder:
         return WindowEncoder(self)
 
     def decoder(self) -> "WindowDecoder":
+        self._check_decodes()
         return WindowDecoder(self)
+
+    def _check_decodes(self) -> None:
+        if self.setup.rule == PAPER and self.setup.reset != 1:
+            raise EquinfoError(
+                f'rule "paper" with reset={self.setup.reset} only encodes: its decoder would take back bytes that the '
+                "model has seen; to decode, choose reset=1 or another rule"
+            )
 
 
 class WindowEncoder:

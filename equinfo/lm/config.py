@@ -8,6 +8,7 @@ from equinfo.errors import EquinfoError
 # d_model, heads, layers, head_dim, d_ff. 3m, 25m to 2b: table 4. The smaller ones are ours, for CPUs.
 SIZES: dict[str, tuple[int, int, int, int, int]] = {
     "30k": (32, 1, 2, 32, 96),
+    "50k": (48, 2, 2, 24, 120),
     "0.1m": (64, 2, 2, 32, 192),
     "0.4m": (128, 4, 2, 32, 384),
     "1m": (160, 5, 3, 32, 448),

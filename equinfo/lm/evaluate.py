@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.loss import cross_entropy
+from equinfo.lm.loss import CHUNK_LOGITS, cross_entropy, scored
 from equinfo.lm.sequences import shifted
 
 
@@ -55,5 +56,34 @@ def evaluate(
 def _nats(model: Decoder, targets: np.ndarray, bos_id: int) -> float:
     device = model.embed.weight.device
     hidden = model(torch.from_numpy(shifted(targets, bos_id)).to(device))
-    _, nats = cross_entropy(hidden.flatten(0, 1), model.head_weight, torch.from_numpy(targets).to(device).flatten())
+    hidden, targets_there = scored(hidden, targets)
+    _, nats = cross_entropy(hidden, model.head_weight, targets_there)
     return float(nats)
+
+
+@torch.no_grad()
+def predict(model: Decoder, rows: np.ndarray, bos_id: int, batch_size: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """(nats f32, whether the likeliest id was right: bool) at each position, shaped as `rows`; 0 and False at ~ids.
+
+    rows: integers[count, context], ~id where a position is only read.
+    """
+    nats, right = np.zeros(rows.shape, dtype=np.float32), np.zeros(rows.shape, dtype=bool)
+    for at in range(0, len(rows), batch_size):
+        targets = rows[at : at + batch_size].astype(np.int64)
+        inputs = torch.from_numpy(shifted(targets, bos_id)).to(model.embed.weight.device)
+        found = _predict(*scored(model(inputs), targets), model.head_weight)
+        for whole, part in zip((nats, right), found, strict=True):
+            whole[at : at + batch_size][targets >= 0] = part
+    return nats, right
+
+
+def _predict(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """As `predict`, for hidden states f32[n, d_model] and targets i64[n]; logits of one chunk at a time."""
+    parts = []
+    size = max(CHUNK_LOGITS // len(weight), 1)
+    for h, target in zip(hidden.split(size), targets.split(size), strict=True):
+        logits = h @ weight.T
+        nats = logits.logsumexp(1) - logits.gather(1, target[:, None])[:, 0]
+        parts.append((nats.cpu().numpy(), (logits.argmax(1) == target).cpu().numpy()))
+    nats, right = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return nats, right

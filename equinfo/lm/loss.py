@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,3 +57,14 @@ def cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, z_loss: float
     """
     loss, nats = _ChunkedCrossEntropy.apply(hidden, weight, targets, z_loss)
     return loss, nats.detach()
+
+
+def scored(hidden: Tensor, targets: np.ndarray) -> tuple[Tensor, Tensor]:
+    """The hidden states and targets that count: where a target is negative, its position is read but not scored.
+
+    hidden: [rows, context, d_model]; targets: i64[rows, context]. Returns [n, d_model] and i64[n] on hidden's device.
+    """
+    hidden, kept = hidden.flatten(0, 1), np.flatnonzero(targets >= 0)
+    if len(kept) < targets.size:
+        hidden = hidden[torch.from_numpy(kept).to(hidden.device)]
+    return hidden, torch.from_numpy(targets.ravel()[kept]).to(hidden.device)

@@ -1,4 +1,7 @@
-"""A stream of ids as training sequences, in an order that the seed alone decides."""
+"""A stream of ids as training sequences, in an order that the seed alone decides.
+
+A sequence may have positions that are read but not scored: those hold ~id, the id's complement, which is negative.
+"""
 
 import hashlib
 from typing import Protocol
@@ -31,7 +34,41 @@ class StoredIds(Protocol):
         """SHA-256 (hex) that stands for all ids."""
 
     def tiles(self, context: int) -> Rows:
-        """The sequences, [context] each."""
+        """The sequences, [context] each, at least one id in each that is scored (not negative)."""
+
+
+class Examples:
+    """Sequences that are there as they are trained on, not cut from a stream: int32[count, context], ~id unscored."""
+
+    def __init__(self, rows: np.ndarray, vocab_size: int) -> None:
+        self.rows, self.vocab_size = np.ascontiguousarray(rows, dtype=np.int32), vocab_size
+
+    @property
+    def num_ids(self) -> int:
+        return self.rows.size
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.rows).hexdigest()
+
+    def tiles(self, context: int) -> np.ndarray:
+        """The rows. Raises EquinfoError where they have another length."""
+        if self.rows.shape[1] != context:
+            raise EquinfoError(f"the examples have {self.rows.shape[1]} ids and the training's sequences {context}")
+        return self.rows
+
+
+def example(read: np.ndarray, written: np.ndarray, context: int) -> np.ndarray | None:
+    """int32[context]: what is read, then what is written and scored, then its last id again, unscored, as padding.
+
+    read, written: integers[n]. None where they do not fit.
+    """
+    if len(read) + len(written) > context:
+        return None
+    row = np.full(context, ~int(written[-1]), dtype=np.int32)
+    row[: len(read)] = ~read.astype(np.int32)
+    row[len(read) : len(read) + len(written)] = written
+    return row
 
 
 def largest(ids: np.ndarray | StoredIds) -> int:
@@ -66,7 +103,10 @@ class Sequences:
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
 
     def batch(self, first: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """(inputs, targets), int64[size, context]: the training's sequences number first .. first + size - 1."""
+        """(inputs, targets), int64[size, context]: the training's sequences number first .. first + size - 1.
+
+        Targets that are not scored are negative.
+        """
         tiles = np.stack([self.tiles[self._tile(number)] for number in range(first, first + size)]).astype(np.int64)
         return shifted(tiles, self.bos_id), tiles
 
@@ -78,9 +118,9 @@ class Sequences:
 
 
 def shifted(targets: np.ndarray, bos_id: int) -> np.ndarray:
-    """The inputs that predict `targets` (int64[rows, context]): bos_id, then all but the last."""
+    """The inputs that predict `targets` (int64[rows, context]): bos_id, then all but the last, scored or not."""
     inputs = np.empty_like(targets)
-    inputs[:, 0], inputs[:, 1:] = bos_id, targets[:, :-1]
+    inputs[:, 0], inputs[:, 1:] = bos_id, np.maximum(targets, ~targets)[:, :-1]
     return inputs
 
 

@@ -1,16 +1,17 @@
 """The one training loop, for M1 and M2: deterministic, checkpointed, resumed to the last bit.
 
-A training's folder holds `metrics.jsonl` (a line a step), `checkpoint-STEP` (weights and optimiser state, while it
-runs) and, once it is finished, `weights`. Which sequences a step sees depends on seed and step alone, so a resumed run
-takes the very steps that an uninterrupted one would.
+A training's folder holds `metrics.jsonl` (a line a step), `probes.jsonl` (a line a probe, if there are any),
+`checkpoint-STEP` (weights and optimiser state, while it runs) and, once it is finished, `weights`. Which sequences a
+step sees depends on seed and step alone, so a resumed run takes the very steps that an uninterrupted one would.
 """
 
+import hashlib
 import json
 import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +25,27 @@ from equinfo.artifacts import Artifact, load_artifact
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import TrainConfig
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.loss import cross_entropy
+from equinfo.lm.loss import cross_entropy, scored
 from equinfo.lm.optimize import learning_rate, make_optimizer
 from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest, shifted
 from equinfo.lm.watch import Watch
 
 CHECKPOINT_SECONDS = 30.0
 Board = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What to measure of the model after some of the steps; it must leave the model as it is.
+
+    measure(model) -> a JSON value. The model computes as in training (its device, float32), without gradients.
+    """
+
+    measure: Callable[[Decoder], Any]
+    steps: frozenset[int]
+
+
+NO_PROBE = Probe(lambda model: None, frozenset())
 
 
 @dataclass(frozen=True)
@@ -55,29 +70,41 @@ def train(
     device: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     tensorboard: bool = False,
+    deadline: float = math.inf,
+    initial: Mapping[str, np.ndarray] | None = None,
+    probe: Probe = NO_PROBE,
 ) -> TrainResult:
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint, or return what is finished.
 
-    ids: uint16 or uint32[n], each below the vocabulary's size, or shards. progress: the bar's label, False for none.
-    device: CUDA if there is one. checkpoint_seconds: time between checkpoints; 0 for one after every step. tensorboard:
-    write the metrics to out/tensorboard as well. Raises EquinfoError for a stream that does not fit the model or is
-    shorter than a sequence, and for a folder of another training.
+    ids: uint16 or uint32[n], each below the vocabulary's size, or shards, or examples. progress: the bar's label, False
+    for none. device: CUDA if there is one. checkpoint_seconds: time between checkpoints; 0 for one after every step.
+    tensorboard: write the metrics to out/tensorboard as well. deadline: the time.monotonic() at which to pause.
+    initial: the weights to start from, by their names in the decoder, instead of drawn ones. probe: see `probes`.
+    Raises EquinfoError for a stream that does not fit the model or is shorter than a sequence, and for a folder of
+    another training.
     """
     if largest(ids) >= config.model.vocab_size:
         raise EquinfoError(f"id {largest(ids)} is beyond the model's vocabulary of {config.model.vocab_size}")
     sequences = Sequences(ids, config.context, config.bos_id, config.seed)
     identity = {"config": config.to_dict(), "data": data_hash(ids)}
+    if initial is not None:
+        identity["initial"] = _weights_hash(initial)
     out = Path(out)
     if (out / "weights").exists():
         return TrainResult(**_checked(_finished(out), identity, out).config["result"])
-    run = _Run(config, identity, out, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    run = _Run(config, identity, out, torch.device(device or best_device()), initial, probe)
     with run.board(tensorboard) as board:
-        return run.train(sequences, progress, checkpoint_seconds, board)
+        return run.train(sequences, progress, checkpoint_seconds, board, deadline)
 
 
 def load_train_config(folder: Path | str) -> TrainConfig:
     """The configuration of a finished training."""
     return TrainConfig.from_dict(_finished(folder).config["config"])
+
+
+def best_device() -> torch.device:
+    """CUDA if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def load_model(folder: Path | str) -> Decoder:
@@ -86,6 +113,26 @@ def load_model(folder: Path | str) -> Decoder:
     model = Decoder(TrainConfig.from_dict(artifact.config["config"]).model)
     model.load_state_dict({name: torch.from_numpy(array) for name, array in artifact.tensors.items()})
     return model.eval()
+
+
+def probes(folder: Path | str) -> dict[int, Any]:
+    """What the probes of a training measured, by step."""
+    return {line["step"]: line["value"] for line in map(json.loads, _whole_lines(Path(folder) / "probes.jsonl"))}
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """A file's lines; one that a kill broke off is left out."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [line for line in lines if line.endswith("\n")]
+
+
+def _weights_hash(weights: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 (hex) of names and values."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(f"{name} {weights[name].shape} {weights[name].dtype}\n".encode())
+        digest.update(np.ascontiguousarray(weights[name]))
+    return digest.hexdigest()
 
 
 def _finished(folder: Path | str) -> Artifact:
@@ -100,8 +147,9 @@ def _finished(folder: Path | str) -> Artifact:
 
 def _checked(artifact: Artifact, identity: dict[str, Any], out: Path) -> Artifact:
     """The artefact, if it belongs to this training."""
-    for part, meaning in (("config", "other settings"), ("data", "another stream of ids")):
-        if artifact.config.get(part) != identity[part]:
+    meanings = {"config": "other settings", "data": "another stream of ids", "initial": "other initial weights"}
+    for part, meaning in meanings.items():
+        if artifact.config.get(part) != identity.get(part):
             raise EquinfoError(f"{out} holds a training with {meaning}: choose another folder, or remove it")
     return artifact
 
@@ -116,10 +164,20 @@ def exact_products() -> None:
 class _Run:
     """A training under way: weights, optimiser state, step."""
 
-    def __init__(self, config: TrainConfig, identity: dict[str, Any], out: Path, device: torch.device) -> None:
-        self.config, self.identity, self.out, self.device = config, identity, out, device
+    def __init__(
+        self,
+        config: TrainConfig,
+        identity: dict[str, Any],
+        out: Path,
+        device: torch.device,
+        initial: Mapping[str, np.ndarray] | None,
+        probe: Probe,
+    ) -> None:
+        self.config, self.identity, self.out, self.device, self.probe = config, identity, out, device, probe
         exact_products()
         self.model = Decoder(config.model).initialise(config.seed).to(device)
+        if initial is not None:
+            self.model.load_state_dict({name: torch.from_numpy(array) for name, array in initial.items()})
         self.model.checkpoint_blocks = config.checkpoint_blocks
         self.hidden = torch.compile(self.model) if config.compile else self.model
         self.optimizer = make_optimizer(config.optimizer, self.model)
@@ -128,7 +186,9 @@ class _Run:
         if checkpoints:
             self._restore(_checked(load_artifact(checkpoints[-1]), identity, out))
 
-    def train(self, sequences: Sequences, progress: str | bool, checkpoint_seconds: float, board: Board) -> TrainResult:
+    def train(
+        self, sequences: Sequences, progress: str | bool, checkpoint_seconds: float, board: Board, deadline: float
+    ) -> TrainResult:
         begun = saved = time.monotonic()
         earlier = self.seconds
         watch = self._watch()
@@ -144,10 +204,14 @@ class _Run:
                 failure = watch.see(self.loss)
                 if failure:
                     return TrainResult(failure, self.step, self.loss, self.seconds)
-                if now - saved >= checkpoint_seconds and self.step < self.config.steps:
+                self._take_probe()
+                unfinished = self.step < self.config.steps
+                if unfinished and (now >= deadline or now - saved >= checkpoint_seconds):
                     metrics.flush()
                     self._save_checkpoint()
                     saved = time.monotonic()
+                if unfinished and now >= deadline:
+                    return TrainResult("paused", self.step, self.loss, self.seconds)
         return self._finish()
 
     def _take_step(self, sequences: Sequences) -> dict[str, Any]:
@@ -157,8 +221,9 @@ class _Run:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         _, targets = sequences.batch(self.step * c.batch_size, c.batch_size)
+        count = int((targets >= 0).sum())
         nats = sum(
-            self._backward(shifted(part, c.bos_id), part)
+            self._backward(shifted(part, c.bos_id), part, count)
             for share in np.split(targets, c.micro_batches)
             for part in dealt(share, c.short_contexts)
         )
@@ -166,19 +231,28 @@ class _Run:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
         self.step += 1
-        self.loss = float(nats) / targets.size
+        self.loss = float(nats) / count
         return {"step": self.step, "loss": self.loss, "learning_rate": rate, "gradient_norm": float(norm)}
 
-    def _backward(self, inputs: np.ndarray, targets: np.ndarray) -> torch.Tensor:
-        """Add a micro-batch's share of the step's gradient; its nats."""
-        x, y = (torch.from_numpy(part).to(self.device) for part in (inputs, targets))
+    def _backward(self, inputs: np.ndarray, targets: np.ndarray, count: int) -> torch.Tensor:
+        """Add a micro-batch's share of the gradient of a step that scores `count` positions; its nats."""
         low = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16) if low else nullcontext():
-            hidden = self.hidden(x).flatten(0, 1)
+            hidden, y = scored(self.hidden(torch.from_numpy(inputs).to(self.device)), targets)
         hidden = hidden.to(torch.bfloat16) if low else hidden
-        loss, nats = cross_entropy(hidden, self.model.head_weight, y.flatten(), self.config.optimizer.z_loss)
-        (loss / (self.config.batch_size * self.config.context)).backward()
+        loss, nats = cross_entropy(hidden, self.model.head_weight, y, self.config.optimizer.z_loss)
+        (loss / count).backward()
         return nats
+
+    @torch.no_grad()
+    def _take_probe(self) -> None:
+        """Measure after a step that is to be probed; on disk before a checkpoint can hold the step."""
+        if self.step in self.probe.steps:
+            self.model.eval()
+            line = {"step": self.step, "value": self.probe.measure(self.model)}
+            self.model.train()
+            with self._probes.open("a") as file:
+                file.write(json.dumps(line) + "\n")
 
     def _watch(self) -> Watch:
         """A watch that has seen the steps before the checkpoint."""
@@ -208,8 +282,11 @@ class _Run:
         return tqdm(total=self.config.steps, initial=self.step, **options)
 
     def _open_metrics(self) -> TextIO:
-        """metrics.jsonl, cut back to the steps that the checkpoint holds."""
+        """metrics.jsonl, cut back to the steps that the checkpoint holds; the probes' file likewise."""
         self.out.mkdir(parents=True, exist_ok=True)
+        if self._probes.exists():
+            kept = [line for line in _whole_lines(self._probes) if json.loads(line)["step"] <= self.step]
+            self._probes.write_text("".join(kept))
         kept = self._kept_metrics()
         self._metrics.write_text("".join(kept))
         return self._metrics.open("a")
@@ -217,6 +294,10 @@ class _Run:
     @property
     def _metrics(self) -> Path:
         return self.out / "metrics.jsonl"
+
+    @property
+    def _probes(self) -> Path:
+        return self.out / "probes.jsonl"
 
     def _kept_metrics(self) -> list[str]:
         return self._metrics.read_text().splitlines(keepends=True)[: self.step] if self._metrics.exists() else []

@@ -13,7 +13,7 @@ from equinfo.tokenizers.modelled import ModelledTokenizer
 
 
 class ArithmeticTokenizer(ModelledTokenizer):
-    """Ids of `width` = 8, 12 or 16 bits from an arithmetic coder driven by `model`.
+    """Ids of `width` (1 to 16) bits from an arithmetic coder driven by `model`.
 
     Each document is coded by itself, ends itself with EOD, and takes the fewest ids whose zero padding decodes (so no
     stream ends in id 0). Named AC[v] over a network and StaticAC[v] over one fixed row of frequencies.

@@ -15,7 +15,7 @@ from equinfo.tokenizers.modelled import ModelledTokenizer
 
 
 class CodedTokenizer(ModelledTokenizer):
-    """Ids of `width` = 8, 12 or 16 bits from a rival coder driven by `model`.
+    """Ids of `width` (1 to 16) bits from a rival coder driven by `model`.
 
     A document ends itself with EOD. It is cut into messages of rival_coders.BLOCK symbols, each a number of words and
     the words; the last id is padded with zero bits. So both directions take memory for one message.
@@ -109,9 +109,8 @@ class CodedDecoder:
 
     def _check_padding(self) -> None:
         """After the end there may be the zero bits that fill the last id."""
-        width = self.tokenizer.width
-        last = self.unpacker.held
-        if any(self.held) or self.unpacker.count > -(-8 * self.taken // width) or (len(last) and int(last[0]) & 15):
+        most = -(-8 * self.taken // self.tokenizer.width)
+        if any(self.held) or self.unpacker.finish().any() or self.unpacker.count > most:
             raise self._refused("goes on after its end: it was altered, or two were joined")
 
     def finish(self) -> bytes:

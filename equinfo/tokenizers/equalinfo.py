@@ -19,13 +19,13 @@ from equinfo.tokenizers.modelled import ModelledTokenizer, check_width
 
 
 class WindowTokenizer(Tokenizer):
-    """Codes of windows of `bits` bits, written as ids of `width` = 8, 12 or 16 bits, width <= bits.
+    """Codes of windows of `bits` bits, written as ids of `width` (1 to 16) bits, width <= bits.
 
     Where width divides bits, each window is bits / width whole ids; elsewhere ids run across window ends and the
     document's last id is padded with zero bits.
 
     Units are as many windows as make whole ids and one context, so they decode by themselves; with reset = 0 a window
-    depends on all before it, and only a whole stream decodes.
+    depends on all before it, and only a whole stream decodes. By the rule "paper" nothing decodes where reset != 1.
     """
 
     def __init__(self, windows: Windows, width: int, rule: str, reset: int = 1) -> None:
@@ -35,7 +35,8 @@ class WindowTokenizer(Tokenizer):
         self.code_size = 1 << width
         self.rule, self.reset = rule, reset
         self.lossless = rule != "paper"
-        self.unit = math.lcm(self.bits * reset, width) // width if reset else None
+        decodes = self.lossless or reset == 1
+        self.unit = math.lcm(self.bits * reset, width) // width if reset and decodes else None
         labels = [rule] * (rule != "free") + [f"reset={reset}"] * (reset != 1)
         self.name = f"EqualInfoAC[{','.join([f'b={self.bits}', vocabulary_label(self.code_size), *labels])}]"
 
@@ -97,7 +98,7 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
 
     rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" is for reproductions only:
     its windows do not all decode, and `lossless` says so. reset: the model's context begins anew at every `reset`-th
-    window (table 9 and figure 12 of the paper), or never inside a document (0).
+    window (table 9 and figure 12 of the paper), or never inside a document (0); "paper" then encodes only.
     """
 
     kind = "equalinfo"

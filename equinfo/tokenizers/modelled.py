@@ -8,12 +8,13 @@ from equinfo.compress.models import ByteModel, from_artifact
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
 
-WIDTHS = (8, 12, 16)
+WIDTHS = range(1, 17)  # bits an id
 
 
 def check_width(width: int) -> int:
+    """`width`. Raises EquinfoError where it is none of WIDTHS."""
     if width not in WIDTHS:
-        raise EquinfoError(f"ids of {width} bits: choose one of {', '.join(map(str, WIDTHS))}")
+        raise EquinfoError(f"ids of {width} bits: choose {WIDTHS[0]} to {WIDTHS[-1]}")
     return width
 
 

@@ -41,7 +41,7 @@ class Decompressor(Protocol):
 
 
 class OpaqueTokenizer(Tokenizer):
-    """Ids of `bits` = 8, 12 or 16 bits from a general compressor. Takes any bytes of any length.
+    """Ids of `bits` (1 to 16) bits from a general compressor. Takes any bytes of any length.
 
     level: the compressor's own. block: bytes a stream.
     """

@@ -25,7 +25,7 @@ KINDS = {
 }
 UNTRAINED: dict[str, dict[str, int]] = {
     "bytes": {},
-    **{f"{kind}{bits}": {"bits": bits} for kind in ("gzip", "zstd", "xz") for bits in (8, 12, 16)},
+    **{f"{kind}{bits}": {"bits": bits} for kind in ("gzip", "zstd", "xz") for bits in range(1, 17)},
 }
 
 
@@ -40,17 +40,18 @@ def tokenizer_class(kind: str) -> type[Tokenizer]:
 def load(name_or_path: str | Path) -> Tokenizer:
     """A tokenizer by name or from its folder, of any kind.
 
-    Names: those that need no training (`bytes`, `gzip8`, `zstd12`, `xz16`, ...), and those that ship with the package
-    (`english-64k`, ...; `pretrained_tokenizers()`). Raises EquinfoError for an unknown name, and for a folder that is
-    missing, damaged or not a tokenizer.
+    Names: those that need no training (`bytes`, `gzip8`, `zstd12`, `xz16`, ..., ids of 1 to 16 bits), and those that
+    ship with the package (`english-64k`, ...; `pretrained_tokenizers()`). Raises EquinfoError for an unknown name, and
+    for a folder that is missing, damaged or not a tokenizer.
     """
     name = str(name_or_path)
     if name in UNTRAINED:
         return tokenizer_class(name.rstrip("0123456789"))(**UNTRAINED[name])
     path = located(name_or_path)
     if not path.is_dir():
+        known = ["bytes", "gzip8", "zstd8", "xz8 (or 1 to 16)", *pretrained_tokenizers()]
         raise EquinfoError(
-            f"no tokenizer {name!r}: neither a folder nor one of {', '.join([*UNTRAINED, *pretrained_tokenizers()])}; "
+            f"no tokenizer {name!r}: neither a folder nor one of {', '.join(known)}; "
             "`equinfo train-tokenizer` makes one"
         )
     artifact = load_artifact(path)

@@ -61,7 +61,7 @@ def _characters(text: bytes) -> list[int | None]:
 def _runs(tokenizer: "Tokenizer", text: bytes) -> Iterator[tuple[np.ndarray, int]]:
     """(ids, number of bytes) of each run."""
     ids = tokenizer.encode(text)
-    if tokenizer.unit is None:
+    if tokenizer.unit is None or not tokenizer.lossless:  # what the ids decode to is not the text they stand for
         return iter([(ids, len(text))] if len(ids) else [])
     runs = [ids[at : at + tokenizer.unit] for at in range(0, len(ids), tokenizer.unit)]
     try:

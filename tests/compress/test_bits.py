@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equinfo.compress import bits
+from equinfo.compress.pieces import Packer, Unpacker
 from equinfo.errors import EquinfoError
 
 
@@ -29,6 +30,25 @@ def test_unpack_inverts_pack(width, seed, count):
     assert num_bits == count * width
     assert len(data) == -(-num_bits // 8)
     assert bits.pack(data, num_bits, width).tolist() == ids.tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(width=st.integers(1, 16), data=st.binary(max_size=40), missing=st.integers(0, 7), size=st.integers(1, 9))
+def test_pieces_are_packed_and_unpacked_as_the_whole(width, data, missing, size):
+    """A byte comes out with the id that completes it, and less than one period is held."""
+    array, num_bits = np.frombuffer(data, dtype=np.uint8), max(8 * len(data) - missing, 0)
+    whole = bits.pack(data, num_bits, width)
+    packer, unpacker = Packer(width), Unpacker(width)
+    last = num_bits // 8 // size * size
+    parts = [packer.feed(array[at : at + size]) for at in range(0, last, size)]
+    parts.append(packer.finish(array[last:], num_bits - 8 * last))
+    assert np.concatenate(parts).tolist() == whole.tolist()
+    out = []
+    for at in range(0, len(whole), size):
+        out += unpacker.feed(whole[at : at + size]).tolist()
+        assert len(out) == min(at + size, len(whole)) * width // 8
+        assert len(unpacker.held) < unpacker.period <= 8
+    assert out + unpacker.finish().tolist() == bits.unpack(whole, width)[0].tolist()
 
 
 def test_the_last_id_and_the_last_byte_are_padded_with_zero_bits():

@@ -30,7 +30,7 @@ DOCUMENTS = [
 ]
 
 
-@pytest.mark.parametrize("width", [8, 12, 16])
+@pytest.mark.parametrize("width", [1, 6, 8, 12, 16])
 @pytest.mark.parametrize("size", [1, 8, 60])
 @pytest.mark.parametrize("name", MODELS)
 def test_documents_come_back_and_windows_are_their_own(name, size, width):
@@ -46,7 +46,7 @@ def test_documents_come_back_and_windows_are_their_own(name, size, width):
 @given(
     name=st.sampled_from(sorted(MODELS)),
     size=st.integers(1, 12),
-    width=st.sampled_from([8, 12, 16]),
+    width=st.sampled_from([1, 6, 7, 8, 10, 12, 16]),
     text=st.binary(max_size=60),
 )
 def test_a_windows_ids_begin_no_other_windows(name, size, width, text):

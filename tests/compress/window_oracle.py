@@ -132,16 +132,21 @@ class Oracle:
         self.context = b"" if self.reset and self.window % self.reset == 0 else self.context + text
 
     def encode(self, text):
-        codes, at = [], 0
+        return [code for code, _ in self.windows(text)]
+
+    def windows(self, text):
+        """(code, bytes) of each window."""
+        found, at = [], 0
         self.restart()
         while at < len(text):
             depth, code = self.longest_match(text[at:]) if self.rule == "rank" else self.end_window(text[at:])
             self.next_window(text[at : at + depth])
             at += depth
-            codes.append(code)
-        return codes
+            found.append((code, depth))
+        return found
 
     def decode(self, codes):
+        assert self.rule != "paper" or self.reset == 1, "the rows after bytes that are taken back are not defined"
         text = b""
         self.restart()
         for code in codes:

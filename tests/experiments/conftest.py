@@ -17,14 +17,19 @@ def micro(tmp_path_factory):
         for n in range(400)
     ]
     corpus.write_text("\n".join(lines))
-    training = Training("modern", "30k", steps=6, batch_size=4, context=32, learning_rate=5e-3, warmup_steps=2)
+    training = Training(
+        "modern", "30k", steps=6, batch_size=4, context=32, learning_rate=5e-3, warmup_steps=2, max_epochs=100
+    )
     return replace(
         TINY,
         name="micro",
         corpus=str(corpus),
         measured_bytes=1 << 13,
         m1_training=training,
-        m2_trainings=(training, replace(training, size="0.1m")),
-        vocabulary=4096,
-        measured=(("ac", 256, None), ("equalinfo", 256, 16)),
+        long_context=64,
+        m2_trainings=(training, replace(training, size="50k")),
+        scaled_steps=(3, 6),
+        task_training=replace(training, context=64),
+        task_bytes=16,
+        sample=5,
     )

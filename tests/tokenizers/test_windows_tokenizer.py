@@ -85,6 +85,62 @@ def test_the_papers_rule_says_that_it_loses_text(tmp_path):
     assert (loaded.name, loaded.rule, loaded.lossless) == ("EqualInfoAC[b=16,v=65k,paper]", "paper", False)
 
 
+@pytest.mark.parametrize(("model", "reset"), [("counts", 0), ("counts", 2), ("static", 3), ("neural", 2)])
+def test_the_papers_rule_encodes_where_the_context_runs_on_and_never_decodes(tmp_path, model, reset):
+    made = EqualInfoTokenizer(byte_model(model), 24, 12, rule="paper", reset=reset)
+    assert not made.lossless
+    assert made.name == f"EqualInfoAC[b=24,v=4096,paper,reset={reset}]"
+    made.save(tmp_path / "t")
+    tokenizer = equinfo.load(tmp_path / "t")
+    assert (tokenizer.fingerprint, tokenizer.unit) == (made.fingerprint, None)
+    documents = [TEXT[:400], b"", b"a", b"\xff" * 40, TEXT[400:1200]]
+    batch = tokenizer.encode_batch(documents)
+    for document, ids in zip(documents, batch, strict=True):
+        np.testing.assert_array_equal(tokenizer.encode(document), ids)
+        encoder = tokenizer.encoder()
+        parts = [encoder.feed(document[at : at + 7]) for at in range(0, len(document), 7)]
+        np.testing.assert_array_equal(np.concatenate([*parts, encoder.finish()]), ids)
+    (span,) = tokenizer.spans(documents[0])
+    assert (span.start, span.end, list(span.ids)) == (0, 400, batch[0].tolist())
+    for refused in (lambda: tokenizer.decode(batch[0]), lambda: tokenizer.decoder()):
+        with pytest.raises(EquinfoError, match=f'rule "paper" with reset={reset} only encodes.*choose reset=1'):
+            refused()
+    with pytest.raises(EquinfoError, match="cannot be compiled"):
+        tokenizer.compile()
+
+
+def test_ids_that_lose_text_are_one_span():
+    (span,) = EqualInfoTokenizer(byte_model("static"), 16, 16, rule="paper").spans(TEXT)
+    assert (span.start, span.end) == (0, len(TEXT))
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 48, 257, 1 << 17, -2])
+def test_sizes_that_are_no_power_of_two_are_refused(size):
+    for kind in ("ac", "static-ac", "equalinfo", "equaltext", "gzip", "xz", "ans"):
+        with pytest.raises(EquinfoError, match=f"{kind} with {size} ids: choose a power of two, 2 to 65536"):
+            make_tokenizer(kind, size, 16, [TEXT], byte_model("static"))
+
+
+def test_any_power_of_two_is_a_size():
+    model = byte_model("static")
+    made = [make_tokenizer("ac", 2, None, [], model), make_tokenizer("equalinfo", 64, 12, [], model)]
+    made += [make_tokenizer("static-ac", 128, None, [TEXT], None), make_tokenizer("gzip", 64, None, [], None)]
+    made += [make_tokenizer("equaltext", 1024, None, [], model)]
+    names = ["StaticAC[v=2]", "EqualInfoAC[b=12,v=64]", "StaticAC[v=128]", "GZip[v=64]", "EqualTextAC[t=8,v=1024]"]
+    assert [tokenizer.name for tokenizer in made] == names
+    assert [tokenizer.vocab_size for tokenizer in made] == [5, 67, 131, 67, 1027]
+    with pytest.raises(EquinfoError, match="ids of 12 bits do not fit windows of 10"):
+        make_tokenizer("equalinfo", 4096, 10, [], model)
+
+
+def test_single_bits_are_the_bits_of_wider_ids():
+    """Ids of 1 bit are those of 8 bits, as far as they are not zero."""
+    bits, octets = make("ac-static-1").encode(TEXT), make("ac-static-8").encode(TEXT)
+    wide = "".join(f"{octet:08b}" for octet in octets)
+    assert "".join(map(str, bits)) == wide.rstrip("0")
+    assert bits[-1] == 1
+
+
 def test_make_tokenizer_passes_options_on():
     model = byte_model("static")
     assert make_tokenizer("equalinfo", 256, 16, [], model, rule="delay", reset=0).name.endswith("delay,reset=0]")
@@ -93,7 +149,7 @@ def test_make_tokenizer_passes_options_on():
         make_tokenizer("equaltext", 256, None, [], model, text=0)
 
 
-@pytest.mark.parametrize(("bits", "width"), [(12, 12), (16, 8), (16, 12), (12, 8)])
+@pytest.mark.parametrize(("bits", "width"), [(12, 12), (16, 8), (16, 12), (12, 8), (12, 1), (12, 5), (9, 7)])
 def test_by_rank_the_allowed_ids_are_those_that_decode(bits, width):
     """Every way to go on, tried: an id is allowed just where some whole windows that begin so decode."""
     tokenizer, rng = EqualInfoTokenizer(byte_model("static"), bits, width, rule="rank"), np.random.default_rng(0)
@@ -121,7 +177,7 @@ def decodes(tokenizer, ids):
         return False
 
 
-@pytest.mark.parametrize(("bits", "width"), [(16, 12), (24, 16), (16, 16), (12, 8)])
+@pytest.mark.parametrize(("bits", "width"), [(16, 12), (24, 16), (16, 16), (12, 8), (12, 6), (18, 12), (9, 7), (8, 1)])
 def test_a_stream_may_end_where_it_decodes(bits, width):
     tokenizer, rng = EqualInfoTokenizer(byte_model("static"), bits, width), np.random.default_rng(0)
     for length in range(1, 30):

@@ -19,10 +19,13 @@ OPAQUE_OPTIONS = {
     "gzip-block": ("gzip", {"bits": 12, "block": 100}),
     "zstd-block": ("zstd", {"bits": 16, "block": 64, "level": 1}),
 }
+OPAQUE_OPTIONS |= {"gzip-narrow": ("gzip", {"bits": 6}), "xz-narrow": ("xz", {"bits": 1, "block": 64})}
 PLAIN += OPAQUE_OPTIONS
 RIVALS = [f"{kind}-static-{w}" for kind in ("range", "ans", "huffman") for w in WIDTHS]
-RIVALS += ["range-counts-8", "ans-counts-12", "huffman-counts-16"]
+RIVALS += ["range-counts-8", "ans-counts-12", "huffman-counts-16", "ans-static-7"]
 COUNTS = ["ac-counts-8", "ac-counts-12", "equalinfo-counts-16-16", "equalinfo-counts-32-12"]
+NARROW = ["ac-static-1", "ac-static-6", "ac-counts-7", "equalinfo-static-12-6", "equalinfo-counts-18-12"]
+NARROW += ["equalinfo-static-9-7", "equalinfo-static-13-1"]
 STATIC = [f"ac-static-{w}" for w in WIDTHS] + [f"equalinfo-static-{b}-{w}" for b, w in WINDOWS]
 NEURAL = [name.replace("static", "neural") for name in STATIC] + ["equalinfo-relative-16-8"]
 WINDOW_OPTIONS: dict[str, tuple[str, str, dict]] = {
@@ -32,6 +35,7 @@ WINDOW_OPTIONS: dict[str, tuple[str, str, dict]] = {
     "windows-reset": ("equalinfo", "counts", {"bits": 32, "width": 12, "reset": 2}),
     "equal-text": ("equaltext", "counts", {"size": 8, "width": 8}),
     "equal-text-long": ("equaltext", "static", {"size": 60, "width": 12}),
+    "equal-text-narrow": ("equaltext", "counts", {"size": 5, "width": 6}),
 }
 CODEBOOK_OPTIONS: dict[str, dict] = {
     "codebook-free": {"size": 512, "mode": "free"},
@@ -47,8 +51,9 @@ COMPILED = {
     "compiled-whole": ("counts", {"bits": 16, "width": 16}),
     "compiled-rank": ("static", {"bits": 14, "width": 12, "rule": "rank"}),
     "compiled-reserve": ("counts", {"bits": 12, "width": 12, "rule": "reserve"}),
+    "compiled-narrow": ("static", {"bits": 12, "width": 5, "rule": "rank"}),
 }
-NAMES = PLAIN + CODEBOOKS + list(COMPILED) + STATIC + COUNTS + RIVALS + NEURAL + list(WINDOW_OPTIONS)
+NAMES = PLAIN + CODEBOOKS + list(COMPILED) + STATIC + COUNTS + NARROW + RIVALS + NEURAL + list(WINDOW_OPTIONS)
 
 SUBWORDS = ("bpe", "unigram")
 

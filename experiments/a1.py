@@ -1,0 +1,55 @@
+"""Appendix A.1: windows between the first two sizes (the paper's 24 bits), narrow and wide ids."""
+
+from itertools import pairwise
+
+from experiments import paper
+from experiments.compare import bits_per_byte, less, lines, number, ratio, trend, uniform
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Recipe
+from experiments.rows import Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+SIZE = "403m"  # the paper's
+COLUMNS = [
+    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "size", "bytes/token, paper",
+    "bits/byte, paper",
+]  # fmt: skip
+NOTE = "Where an id's bits do not divide a window's, ids run across window ends."
+
+
+def lms(scale: Scale) -> list[LM]:
+    """The first window, the one between, and the second, for each width."""
+    windows = (scale.windows[0], scale.between, scale.windows[1])
+    return [scale.lm(scale.window(bits, width)) for width in scale.widths for bits in windows]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return list(lms(scale))
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    def theirs(recipe: LM) -> list[Cell]:
+        name = paper.counterpart(recipe.stream.tokens, scale)
+        found = paper.lookup("a1_403m", name)
+        if found is None:
+            bits = [paper.lookup(table, name, SIZE, "bits_per_byte") for table in ("fig3_table15", "fig5_table16")]
+            found = {"ratio": paper.lookup("table12", name, "ratio"), "bits_per_byte": bits[0] or bits[1]}
+        return [name, SIZE, found["ratio"], found["bits_per_byte"]]
+
+    body = lines(lms(scale), rows, [ratio, uniform, bits_per_byte], theirs)
+    return Table(f"Windows of {scale.between} bits ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    found = lms(scale)
+    checks = [
+        less(f"{left.stream.tokens.name} to {right.stream.tokens.name}", number(rows, left), number(rows, right))
+        for group in (found[:3], found[3:])
+        for left, right in pairwise(group)
+    ]
+    test = "bits/byte rise from the first window to the one between and from there to the second, for each id width"
+    return [trend("Windows in between are in between", test, checks)]
+
+
+EXPERIMENT = Experiment("a1", "appendix A.1", "windows of 24 bits", recipes, reduce, None, trends)

@@ -1,0 +1,82 @@
+"""Appendix B: what the paper names and nobody ran: equal-text windows, Huffman and ANS coding, at the smallest M2."""
+
+from experiments import paper
+from experiments.compare import (
+    at_uniform,
+    below_uniform,
+    bits_per_byte,
+    lines,
+    near,
+    number,
+    ratio,
+    their_number,
+    trend,
+    uniform,
+)
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Recipe
+from experiments.rows import Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+TEXTS = (4, 8, 16)  # bytes a window
+COLUMNS = [
+    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "size", "bytes/token, paper",
+    "bits/byte, paper",
+]  # fmt: skip
+NOTE = (
+    "All with wide ids. Equal-text windows hold so many bytes (t) in as many ids as they need; Huffman codes one byte"
+    " at a time, by M1 or by static frequencies; ANS codes as AC does, backwards. The paper ran none of these."
+)
+
+
+def texts(scale: Scale) -> list[LM]:
+    return [scale.lm(scale.tokens("equaltext", scale.wide, text=text)) for text in TEXTS]
+
+
+def coders(scale: Scale) -> dict[str, LM]:
+    return {kind: scale.lm(scale.tokens(kind, scale.wide)) for kind in ("huffman", "static-huffman", "ans", "ac")}
+
+
+def lms(scale: Scale) -> list[LM]:
+    windows = [scale.lm(scale.window(scale.windows[0], scale.wide, rule)) for rule in ("paper", "free")]
+    return [*texts(scale), *coders(scale).values(), *windows]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return list(lms(scale))
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body = lines(lms(scale), rows, [ratio, uniform, bits_per_byte], lambda recipe: theirs(recipe, scale))
+    return Table(f"Other windows and coders ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def theirs(recipe: LM, scale: Scale) -> list[Cell]:
+    name, size = paper.counterpart(recipe.stream.tokens, scale), paper.size(recipe.training, scale)
+    per_token, bits = paper.lookup("table12", name, "ratio"), their_number(recipe, scale, "bits_per_byte")
+    return [name, size if name else None, per_token, bits]
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    ans, ac = coders(scale)["ans"], coders(scale)["ac"]
+    return [
+        trend(
+            "ANS is to M2 what AC is: as dense, and nothing to learn",
+            "bytes/token are within 5 % of AC's, bits/byte within 1 % of the uniform line (and the ends of documents)",
+            [
+                near("bytes/token to AC's", number(rows, ans, ratio), number(rows, ac, ratio), 0.05),
+                at_uniform(rows, ans),
+            ],
+        ),
+        trend(
+            "Windows of equal text can be learned, as those of equal information",
+            f"with {TEXTS[0]} bytes a window bits/byte end 5 % or more below the uniform line",
+            [below_uniform(rows, texts(scale)[0])],
+        ),
+    ]
+
+
+EXPERIMENT = Experiment(
+    "appendix_b", "appendix B", "equal-text windows, Huffman and ANS coding", recipes, reduce, None, trends
+)

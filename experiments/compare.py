@@ -1,0 +1,211 @@
+"""What the experiments with M2s share: runs beside the paper's numbers, seeds, and the checks that decide trends."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from experiments import figures, paper
+from experiments.experiment import Trend
+from experiments.recipes import LM, Recipe, Tokens, Training
+from experiments.rows import Row, Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, shown
+
+Measure = Callable[[Row], float]
+Points = dict[str, list[tuple[float, float]]]
+
+# -- a run's numbers -----------------------------------------------------------------------------------------
+
+
+def ratio(row: Row) -> float:
+    return row.ratio
+
+
+def bit_ratio(row: Row) -> float:
+    return row.bit_ratio
+
+
+def uniform(row: Row) -> float:
+    return row.uniform
+
+
+def unigram(row: Row) -> float:
+    return row.unigram
+
+
+def bits_per_byte(row: Row) -> float:
+    return row.bits_per_byte
+
+
+def bits_per_token(row: Row) -> float:
+    return row.bits_per_byte * row.ratio
+
+
+def mflops(row: Row) -> float:
+    """MFLOPs/byte as the paper counts them: M1's added where it runs."""
+    return (row.flops_per_byte or 0.0) / 1e6
+
+
+def mflops_alone(row: Row) -> float:
+    """The same without M1's."""
+    return 2 * row.parameters / row.ratio / 1e6
+
+
+def ignorant(row: Row) -> float:
+    """Bits/byte of a model that takes every code for equally probable and knows how often documents end.
+
+    The uniform line, and the entropy of "does the document end here?" over all ids: what EOS costs at its frequency.
+    """
+    ends = 0.0 if row.blocks else (row.num_ids - row.num_tokens) / max(row.num_ids, 1)
+    if not 0 < ends < 1:
+        return row.uniform
+    entropy = -ends * math.log2(ends) - (1 - ends) * math.log2(1 - ends)
+    return row.uniform + entropy * row.num_ids / row.num_bytes
+
+
+# -- lines of tables -----------------------------------------------------------------------------------------
+
+
+def lines(
+    recipes: Iterable[LM], rows: Rows, measures: Sequence[Measure], theirs: Callable[[LM], Sequence[Cell]]
+) -> list[list[Cell]]:
+    """A line a run: tokenizer, size and `measures`, None where it has not been run; then `theirs`, the paper's."""
+    return [
+        [recipe.stream.tokens.name, recipe.training.size, *measured(rows.done(recipe), measures), *theirs(recipe)]
+        for recipe in recipes
+    ]
+
+
+def measured(row: Row | None, measures: Sequence[Measure]) -> list[Cell]:
+    return [None if row is None else measure(row) for measure in measures]
+
+
+def number(rows: Rows, recipe: Recipe, measure: Measure = bits_per_byte) -> float | None:
+    """A run's number; None where it has not been run."""
+    row = rows.done(recipe)
+    return None if row is None else measure(row)
+
+
+def spread(rows: Rows, recipes: Sequence[LM]) -> list[Cell]:
+    """[runs done, e.g. "3 of 5"; mean and standard deviation of their bits/byte]: the same run with several seeds."""
+    values = seeds_done(rows, recipes)
+    deviation = stdev(values) if len(values) > 1 else None
+    return [f"{len(values)} of {len(recipes)}", mean(values) if values else None, deviation]
+
+
+def seeds_done(rows: Rows, recipes: Sequence[LM]) -> list[float]:
+    return [row.bits_per_byte for row in rows.all_done(recipes)]
+
+
+def missing(recipes: Iterable[LM], rows: Rows) -> list[str]:
+    """The names of runs that a figure lacks."""
+    return [f"{r.stream.tokens.name} {r.training.size}" for r in recipes if rows.done(r) is None]
+
+
+def their_number(recipe: LM, scale: Scale, field: str) -> float | None:
+    """Of table 15 or 16: the paper's run that one of ours stands for."""
+    name, size = paper.counterpart(recipe.stream.tokens, scale), paper.size(recipe.training, scale)
+    found = paper.lookup("fig3_table15", name, size, field)
+    return paper.lookup("fig5_table16", name, size, field) if found is None else found
+
+
+# -- trends --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison of a trend. text: its numbers; holds: None where a run is missing."""
+
+    text: str
+    holds: bool | None
+
+
+def less(name: str, left: float | None, right: float | None, factor: float = 1.0) -> Check:
+    """Whether left < factor x right."""
+    if left is None or right is None:
+        return Check(f"{name}: not run yet", None)
+    return Check(f"{name}: {shown(left)} against {shown(right)}", left < factor * right)
+
+
+def near(name: str, value: float | None, target: float | None, tolerance: float) -> Check:
+    """Whether value is within `tolerance` (a fraction) of the target."""
+    if value is None or target is None:
+        return Check(f"{name}: not run yet", None)
+    off = value / target - 1
+    return Check(f"{name}: {shown(value)} against {shown(target)} ({off:+.2%})", abs(off) <= tolerance)
+
+
+def below_uniform(rows: Rows, recipe: LM, share: float = 0.05) -> Check:
+    """Whether a run ends at least `share` below its own uniform line: it has learned."""
+    return less(f"{label(recipe)} to its uniform", number(rows, recipe), number(rows, recipe, uniform), 1 - share)
+
+
+def at_uniform(rows: Rows, recipe: LM, tolerance: float = 0.01) -> Check:
+    """Whether a run ends where a model does that knows nothing but how often documents end: it has not learned."""
+    return near(f"{label(recipe)} to its uniform", number(rows, recipe), number(rows, recipe, ignorant), tolerance)
+
+
+def label(recipe: LM) -> str:
+    return f"{recipe.stream.tokens.name} {recipe.training.size}"
+
+
+def trend(claim: str, test: str, checks: Sequence[Check]) -> Trend:
+    """A trend that holds where all checks do; one that fails decides, and one that is missing leaves it open."""
+    verdicts = [check.holds for check in checks]
+    holds = False if False in verdicts else None if None in verdicts or not verdicts else True
+    numbers = "; ".join(check.text + " (does not hold)" * (check.holds is False) for check in checks)
+    return Trend(claim, test, holds, numbers)
+
+
+def per_size(rows: Rows, scale: Scale, left: Tokens, right: Tokens, trainings: Sequence[Training]) -> list[Check]:
+    """In each of the trainings: whether one tokenizer's bits/byte are below another's."""
+    return [
+        less(
+            f"{left.name} to {right.name}, {training.size}",
+            number(rows, scale.lm(left, training)),
+            number(rows, scale.lm(right, training)),
+        )
+        for training in trainings
+    ]
+
+
+def subwords_lead(rows: Rows, scale: Scale, trainings: Sequence[Training]) -> Trend:
+    """SentencePiece's bits/byte below those of the paper's other tokenizers; BPE and the free cell are ours."""
+    ours = [*scale.subwords, scale.window(scale.windows[0], scale.wide, "free")]
+    rivals = [one for one in scale.main if one not in ours]
+    test = "Unigram's are below those of bytes, GZip, StaticAC, AC and EqualInfoAC (the paper's rule) at every M2 size"
+    checks = [check for rival in rivals for check in per_size(rows, scale, scale.subwords[1], rival, trainings)]
+    return trend("SentencePiece leads on bits/byte", test, checks)
+
+
+# -- drawing -------------------------------------------------------------------------------------------------
+
+
+def draw_sizes(
+    rows: Rows, recipes: Sequence[LM], x: Measure, theirs: Points, folder: Path, name: str, title: str, xlabel: str
+) -> list[Path]:
+    """Bits/byte of every run against x, a tokenizer's sizes joined, the paper's points faint behind."""
+    with figures.figure() as (drawn, axes):
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel("bits / byte")
+        axes.set_title(title, fontsize=10, loc="left")
+        # Limits first, or labels are placed for other ones.
+        found = rows.all_done(recipes)
+        points = [(x(row), y) for row in found for y in (row.uniform, row.bits_per_byte)]
+        points += [point for pairs in theirs.values() for point in pairs]
+        fit(axes, points)
+        figures.draw_runs(axes, [(x(row), row) for row in found], theirs)
+        figures.name_missing(axes, missing(recipes, rows))
+        return figures.save(drawn, folder, name)
+
+
+def fit(axes: Any, points: Sequence[tuple[float, float]], room: float = 0.15) -> None:
+    """Limits that hold the points, on a logarithmic x axis, with room on the right for names."""
+    x, y = [point[0] for point in points], [point[1] for point in points]
+    span = max(max(x) / min(x), 2.0)
+    axes.set_xscale("log")
+    axes.set_xlim(min(x) / span**0.05, max(x) * span**room)
+    axes.set_ylim(min(y) - 0.4, max(y) + 0.3)

@@ -1,0 +1,163 @@
+"""Figs 11, 16, 17: how far the bits of compressed streams are from random ones."""
+
+from pathlib import Path
+from typing import Any
+
+from experiments import figures
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import Measure, Tokens
+from experiments.rows import Row, Rows
+from experiments.scales import Scale
+from experiments.statistics import observed_bias
+from experiments.tables import Cell, Table
+
+KINDS = {"ngrams": "n-grams of bits, at every bit", "tokens": "n-bit tokens, cut every n bits"}
+SHOWN = (1, 2, 4, 8, 12, 16)
+BITS_A_SAMPLE = 1 << 16
+FAR = 10
+COLUMNS = [
+    "stream", "bits", "n", "n-grams, plug-in", "Miller-Madow", "ends left out", "random, 95 %",
+    "tokens, plug-in", "Miller-Madow", "ends left out", "random, 95 %",
+]  # fmt: skip
+NOTE = (
+    "KL divergence from uniform, in millibits (1/1,000 bit) of an n-gram or token. random: a generator's bits (PCG64,"
+    " seeded), as many, plug-in; 20 repeats. ends left out: without each document's last two ids, where AC writes the"
+    " end of the document and pads. Miller-Madow takes (2^n - 1) / (2 m ln 2) bits off. The paper draws these and"
+    " prints no numbers."
+)
+
+
+def measured(scale: Scale) -> list[Tokens]:
+    wide, (first, *_, last) = scale.wide, scale.windows
+    coded = [scale.tokens("ac", wide), scale.window(last, wide), scale.window(first, wide)]
+    return [*coded, scale.tokens("static-ac", wide), scale.gzips[0]]
+
+
+def uniformity(scale: Scale, tokens: Tokens) -> Measure:
+    return Measure("uniformity", scale.short_stream(tokens), BITS_A_SAMPLE * scale.sample)
+
+
+def recipes(scale: Scale) -> list[Measure]:
+    return [uniformity(scale, tokens) for tokens in measured(scale)]
+
+
+def bias(row: Row, kind: str, n: int) -> float:
+    """What the plug-in estimate of random bits is off by, to first order, in bits."""
+    return observed_bias(kind, n, row.values["whole"]["bits"])
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body: list[list[Cell]] = []
+    for recipe in recipes(scale):
+        row = rows.done(recipe)
+        for n in SHOWN:
+            size = row.values["whole"]["bits"] if row else None
+            cells = [cell for kind in KINDS for cell in (numbers(row, kind, n) if row else [None] * 4)]
+            body.append([recipe.stream.tokens.name, size, n, *cells])
+    return Table(f"How far streams are from random bits ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def numbers(row: Row, kind: str, n: int) -> list[Cell]:
+    """(plug-in, Miller-Madow, plug-in without ends, a generator's 95 % line) in millibits."""
+    whole, middle = (row.values[part][kind][n - 1] for part in ("whole", "middle"))
+    found = (whole, whole - bias(row, kind, n), middle, row.values["random"][kind][n - 1][2])
+    return [f"{1000 * value:.3g}" for value in found]
+
+
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    done = rows.all_done(recipes(scale))
+    with figures.figure(11, 7.6) as (drawn, axes):
+        axes.remove()
+        grid = drawn.subplots(2, 2, sharex=True, sharey="col")
+        for line, kind in zip(grid, KINDS, strict=True):
+            draw_panel(line[0], done, kind, corrected=False)
+            draw_panel(line[1], done, kind, corrected=True)
+        for axes in grid[-1]:
+            axes.set_xlabel("n (bits)")
+        drawn.suptitle(
+            f"Divergence of streams' bits from uniform — {scale.corpus} corpus, {scale.name} scale\n"
+            "solid: all ids; dotted: without each document's last two; grey: random bits, 5 to 95 %, as many as AC's",
+            fontsize=10, x=0.01, ha="left",
+        )  # fmt: skip
+        figures.name_missing(grid[0][0], [r.stream.tokens.name for r in recipes(scale) if not rows.done(r)])
+        return figures.save(drawn, folder, "fig11")
+
+
+def draw_panel(axes: Any, done: list[Row], kind: str, corrected: bool) -> None:
+    sizes = range(1, 17)
+    for row in done:
+        colour, mark = figures.style_of(row.tokenizer)
+        off = [bias(row, kind, n) if corrected else 0.0 for n in sizes]
+        for part, dashes, size in (("whole", "-", 4), ("middle", ":", 0)):
+            values = [value - less for value, less in zip(row.values[part][kind], off, strict=True)]
+            label = row.tokenizer if part == "whole" else None
+            axes.plot(sizes, values, mark + dashes, color=colour, ms=size, lw=1.3, label=label)
+    if done:
+        off = [bias(done[0], kind, n) if corrected else 0.0 for n in sizes]
+        low, middle, high = zip(*done[0].values["random"][kind], strict=True)
+        lines = [[value - less for value, less in zip(line, off, strict=True)] for line in (low, middle, high)]
+        axes.fill_between(sizes, lines[0], lines[2], color="#999999", alpha=0.45, lw=0, label="random bits")
+    if corrected:
+        axes.set_yscale("symlog", linthresh=1e-4)
+    else:
+        axes.set_yscale("log")
+        axes.set_ylabel(f"KL(observed || uniform), bits\n{KINDS[kind]}")
+    axes.set_title("Miller-Madow corrected" if corrected else "plug-in", fontsize=9.5, loc="left")
+    if kind == "ngrams" and not corrected:
+        axes.legend(frameon=False, fontsize=8)
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    ac, _, windows, _, gzip = (rows.done(recipe) for recipe in recipes(scale))
+    clear = "at every n whose bias is under 0.001 bits, for n-grams and tokens,"
+    return [
+        Trend(
+            "AC's bits cannot be told from a generator's",
+            f"{clear} the divergence without documents' ends stays within what 95 % of a generator's streams do",
+            max(excesses(ac, "middle").values()) <= ac.values["random"]["most"] if ac else None,
+            f"{extremes(ac, 'middle')}, and a generator up to {ac.values['random']['most']:.3g}" if ac else "",
+        ),
+        Trend(
+            "GZip's bits are far from random",
+            f"{clear} the divergence is over {FAR} times the generator's 95 % line",
+            min(excesses(gzip, "whole").values()) > FAR if gzip else None,
+            extremes(gzip, "whole") if gzip else "",
+        ),
+        Trend(
+            "what an M2 can learn is less uniform than what it cannot",
+            f"{clear} AC diverges less (without documents' ends) than GZip and the shortest windows (with them)",
+            closest(ac, gzip, windows) if ac and gzip and windows else None,
+            f"{extremes(gzip, 'whole')}; {extremes(windows, 'whole')}" if gzip and windows else "",
+        ),
+    ]
+
+
+def excesses(row: Row, part: str) -> dict[tuple[str, int], float]:
+    """(kind, n) -> the divergence in multiples of the generator's 95 % line, where observations are enough."""
+    return {
+        (kind, n): row.values[part][kind][n - 1] / row.values["random"][kind][n - 1][2]
+        for kind in KINDS
+        for n in range(1, row.values["clear"][kind] + 1)
+    }
+
+
+def closest(ac: Row, *others: Row) -> bool:
+    """Whether AC diverges less than each of the others, wherever both have observations enough."""
+    return all(
+        ac.values["middle"][kind][n - 1] < other.values["whole"][kind][n - 1]
+        for other in others
+        for kind, n in excesses(ac, "middle").keys() & excesses(other, "whole").keys()
+    )
+
+
+def extremes(row: Row, part: str) -> str:
+    """The least and the greatest excess, in words."""
+    found = excesses(row, part)
+    ends = (min(found, key=lambda place: found[place]), max(found, key=lambda place: found[place]))
+    low, high = (f"{found[kind, n]:.3g} (n={n}, {kind})" for kind, n in ends)
+    return f"{row.tokenizer}: {low} to {high} times the 95 % line"
+
+
+EXPERIMENT = Experiment(
+    "fig11", "figures 11, 16 and 17", "how far streams' bits are from random ones", recipes, reduce, draw, trends
+)

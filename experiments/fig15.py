@@ -1,0 +1,134 @@
+"""Fig 15 / table 13: as figure 3, with training that grows with the model."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from experiments import figures, paper
+from experiments.compare import (
+    Points,
+    bits_per_byte,
+    fit,
+    less,
+    lines,
+    missing,
+    number,
+    ratio,
+    subwords_lead,
+    trend,
+    uniform,
+)
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Recipe, Training
+from experiments.rows import Row, Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+COLUMNS = [
+    "tokenizer", "size", "steps", "bytes/token", "uniform", "bits/byte, ours", "TFLOPs of training", "paper's", "size",
+    "steps", "bits/byte, paper", "TFLOPs of training",
+]  # fmt: skip
+NOTE = "FLOPs of training: 6 x M2's parameters x tokens; M1's training and the encoding are left out."
+PAPER_BATCH = 256 * 512  # ids a step
+NAMES = 0.55  # of a panel's span of FLOPs, for names beside it
+
+
+def trainings(scale: Scale) -> list[Training]:
+    """The M2s with steps that grow with size: the largest has all of figure 3's."""
+    return [replace(one, steps=steps) for one, steps in zip(scale.m2_trainings, scale.scaled_steps, strict=True)]
+
+
+def lms(scale: Scale) -> list[LM]:
+    return [scale.lm(tokens, training) for tokens in scale.main for training in trainings(scale)]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return list(lms(scale))
+
+
+def teraflops(row: Row) -> float:
+    return 6 * row.parameters * row.trained_tokens / 1e12
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body = lines(lms(scale), rows, [ratio, uniform, bits_per_byte, teraflops], lambda recipe: theirs(recipe, scale))
+    body = [[*cells[:2], lm.training.steps, *cells[2:]] for cells, lm in zip(body, lms(scale), strict=True)]
+    return Table(f"Training that grows with the model ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def theirs(recipe: LM, scale: Scale) -> list[Cell]:
+    name, size = paper.counterpart(recipe.stream.tokens, scale), paper.size(recipe.training, scale)
+    steps = paper.lookup("table13_fig15", "steps", size)
+    found = paper.lookup("table13_fig15", name)
+    flops = their_teraflops(size) if size else None
+    return [name, size, steps, found[paper.SIZES.index(size)] if found and size else None, flops]
+
+
+def their_teraflops(size: str) -> float:
+    """By the paper's nominal sizes."""
+    parameters = float(size[:-1]) * {"m": 1e6, "b": 1e9}[size[-1]]
+    return 6 * parameters * paper.lookup("table13_fig15", "steps", size) * PAPER_BATCH / 1e12
+
+
+def their_points() -> Points:
+    names = [name for name in paper.values()["table13_fig15"] if name != "steps"]
+    flops = [their_teraflops(size) for size in paper.SIZES]
+    return {name: list(zip(flops, paper.lookup("table13_fig15", name), strict=True)) for name in names}
+
+
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    """Two panels of one height: the paper's FLOPs are too many to stand on one axis with ours."""
+    ours, theirs = rows.all_done(lms(scale)), their_points()
+    with figures.figure(12.5, 5.4) as (drawn, axes):
+        axes.remove()
+        left, right = drawn.subplots(1, 2, sharey=True)
+        points = [(teraflops(row), y) for row in ours for y in (row.uniform, row.bits_per_byte)]
+        heights = [(points[0][0], bits) for pairs in theirs.values() for _, bits in pairs]
+        fit(left, points + heights, NAMES)
+        fit(right, [point for pairs in theirs.values() for point in pairs], NAMES)
+        left.set_ylim(0, max(y for _, y in points + heights) + 0.3)
+        left.set_ylabel("bits / byte")
+        left.set_title(f"{scale.corpus} corpus, {scale.name} scale; bars: uniform lines", fontsize=10, loc="left")
+        right.set_title("Lester et al. 2024: 25m to 2b, C4", fontsize=10, loc="left")
+        for panel in (left, right):
+            panel.set_xlabel("TFLOPs of M2's training")
+        figures.draw_runs(left, [(teraflops(row), row) for row in ours], {})
+        draw_theirs(right, theirs)
+        figures.name_missing(left, missing(lms(scale), rows))
+        return figures.save(drawn, folder, "fig15")
+
+
+def draw_theirs(axes: Any, theirs: Points) -> None:
+    for name, pairs in theirs.items():
+        colour, mark = figures.style_of(name)
+        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, ms=6, lw=1.2, markeredgecolor="white")
+    figures.label_points(axes, [(*pairs[-1], name) for name, pairs in theirs.items()])
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    first, subword = scale.windows[0], scale.subwords[1]
+    learned = [scale.bytes, subword, scale.gzips[0], *(scale.window(first, width) for width in scale.widths)]
+    falls = [
+        less(
+            f"{tokens.name}, {b.size} to {a.size}",
+            number(rows, scale.lm(tokens, b)),
+            number(rows, scale.lm(tokens, a)),
+        )
+        for tokens in learned
+        for a, b in pairwise(trainings(scale))
+    ]
+    return [
+        trend(
+            "More training and a larger M2 help whatever can be learned",
+            "bits/byte fall from each size to the next for bytes, Unigram, GZip of 8 bits and EqualInfoAC, both widths",
+            falls,
+        ),
+        subwords_lead(rows, scale, trainings(scale)),
+    ]
+
+
+EXPERIMENT = Experiment(
+    "fig15", "figure 15, table 13", "as figure 3, with training that grows with the model", recipes, reduce, draw,
+    trends,
+)  # fmt: skip

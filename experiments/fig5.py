@@ -1,0 +1,131 @@
+"""Fig 5 / table 16: the size of a window, in bits/byte and in bits a token."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import figures, paper
+from experiments.compare import Check, bits_per_byte, bits_per_token, lines, missing, number, ratio, trend, uniform
+from experiments.compare import their_number as number_of_theirs
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Recipe, Training
+from experiments.rows import Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+COLUMNS = [
+    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "bits/token, ours", "paper's", "size",
+    "bytes/token, paper", "bits/byte, paper", "bits/token, paper",
+]  # fmt: skip
+PANELS = (("bits / byte", bits_per_byte), ("bits / token", bits_per_token))
+RISE = 0.8  # rank correlation: of four windows, two neighbours may change places
+
+
+def runs(scale: Scale, width: int, training: Training) -> list[LM]:
+    """The windows of one id width and M2 size, shortest first."""
+    return [scale.lm(scale.window(bits, width), training) for bits in scale.windows]
+
+
+def series(scale: Scale) -> list[tuple[int, Training]]:
+    return [(width, training) for training in scale.m2_trainings for width in scale.widths]
+
+
+def lms(scale: Scale) -> list[LM]:
+    return [lm for width, training in series(scale) for lm in runs(scale, width, training)]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return list(lms(scale))
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body = lines(
+        lms(scale), rows, [ratio, uniform, bits_per_byte, bits_per_token], lambda recipe: theirs(recipe, scale)
+    )
+    return Table(f"The size of a window ({scale.name}, {scale.corpus})", COLUMNS, body)
+
+
+def theirs(recipe: LM, scale: Scale) -> list[Cell]:
+    name, size = paper.counterpart(recipe.stream.tokens, scale), paper.size(recipe.training, scale)
+    bits, per_token = number_of_theirs(recipe, scale, "bits_per_byte"), paper.lookup("table12", name, "ratio")
+    return [name, size, per_token, bits, None if bits is None else bits * per_token]
+
+
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    with figures.figure(11.5, 5) as (drawn, axes):
+        axes.remove()
+        for panel, (name, measure) in enumerate(PANELS):
+            axes = drawn.add_subplot(1, 2, panel + 1)
+            draw_paper(axes, panel)
+            for width, training in series(scale):
+                found = [(bits, number(rows, lm, measure)) for bits, lm in windows(scale, width, training)]
+                draw_line(axes, found, scale, width, training)
+            axes.set_xscale("log", base=2)
+            axes.set_xlim(scale.windows[0] / 1.2, paper.WINDOWS[-1] * 1.2)
+            axes.set_xticks(scale.windows, labels=[str(bits) for bits in scale.windows])
+            axes.set_xlabel("bits a window")
+            axes.set_ylabel(name)
+        figures.name_missing(axes, missing(lms(scale), rows))
+        drawn.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+        title = f"The size of a window — {scale.corpus} corpus, {scale.name} scale; faint: Lester et al. 2024, C4"
+        drawn.suptitle(title, fontsize=10, x=0.01, ha="left")
+        return figures.save(drawn, folder, "fig5")
+
+
+def windows(scale: Scale, width: int, training: Training) -> list[tuple[int, LM]]:
+    return list(zip(scale.windows, runs(scale, width, training), strict=True))
+
+
+def draw_line(axes: Any, points: list[tuple[int, float | None]], scale: Scale, width: int, training: Training) -> None:
+    """One id width and size; the colour is that of its shortest window in every figure."""
+    kept = [(x, y) for x, y in points if y is not None]
+    if not kept:
+        return
+    colour, mark = figures.style_of(f"EqualInfoAC[b={scale.windows[0]},v={1 << width}]")
+    step = scale.m2_trainings.index(training)
+    style = {"color": colour, "ms": 4.5 + 2 * step, "lw": 1 + 0.6 * step, "zorder": 3}
+    axes.plot(*zip(*kept, strict=True), mark + "-", label=f"{width} bits an id, M2 {training.size}", **style)
+
+
+def draw_paper(axes: Any, panel: int) -> None:
+    for width, v in ((8, "v=256"), (16, "v=65k")):
+        colour, mark = figures.style_of(f"EqualInfoAC[b=16,v={1 << width}]")
+        for size in paper.SIZES:
+            points = []
+            for bits in paper.WINDOWS:
+                name = f"EqualInfoAC[b={bits},{v}]"
+                table = "fig3_table15" if bits == paper.WINDOWS[0] else "fig5_table16"
+                y = paper.lookup(table, name, size, "bits_per_byte")
+                points.append((bits, y * paper.lookup("table12", name, "ratio") if panel else y))
+            axes.plot(*zip(*points, strict=True), mark + "-", color=colour, alpha=figures.PAPER_ALPHA, ms=4, lw=1)
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    test = (
+        f"Spearman's rank correlation of bits/token with the window's bits is {RISE} or more"
+        " (of four windows two neighbours may change places), for each id width and M2 size"
+    )
+    checks = [rises(rows, scale, width, training) for width, training in series(scale)]
+    return [trend("Longer windows are harder to learn: bits/token rises with b", test, checks)]
+
+
+def rises(rows: Rows, scale: Scale, width: int, training: Training) -> Check:
+    values = [number(rows, lm, bits_per_token) for lm in runs(scale, width, training)]
+    name = f"{width} bits an id, {training.size}"
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return Check(f"{name}: not run yet", None)
+    rho = spearman(list(scale.windows), known)
+    return Check(f"{name}: {', '.join(f'{value:.2f}' for value in known)} (rho {rho:.2f})", rho >= RISE)
+
+
+def spearman(x: list[float] | list[int], y: list[float]) -> float:
+    """The rank correlation of numbers without ties."""
+    ranks = [np.argsort(np.argsort(values)) for values in (x, y)]
+    return 1 - 6 * int(((ranks[0] - ranks[1]) ** 2).sum()) / (len(x) * (len(x) ** 2 - 1))
+
+
+EXPERIMENT = Experiment(
+    "fig5", "figure 5, table 16", "the size of a window: bits/byte and bits a token", recipes, reduce, draw, trends
+)

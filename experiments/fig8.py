@@ -1,0 +1,90 @@
+"""Fig 8: how much of a tokenisation changes with the word in front of the text."""
+
+from pathlib import Path
+
+from experiments import figures
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import Measure, Tokens
+from experiments.rows import Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+QUANTILES = ("5 %", "25 %", "50 %", "75 %", "95 %")
+COLUMNS = ["tokenizer", "words", "pairs", "ids a text", "mean distance, ours", *QUANTILES]
+NOTE = (
+    "Edit distance over ids between a text after one word and after another, as a share of the longer sequence; all"
+    " pairs of the corpus's most frequent words. The paper (500 words) draws distributions and prints no numbers."
+)
+
+
+def measured(scale: Scale) -> list[Tokens]:
+    first = scale.windows[0]
+    coded = [scale.tokens("ac", width) for width in scale.widths]
+    return [scale.bytes, *scale.subwords, *(scale.window(first, width) for width in scale.widths), *coded, *scale.gzips]
+
+
+def distances(scale: Scale, tokens: Tokens) -> Measure:
+    return Measure("edit distances", scale.short_stream(tokens), scale.sample)
+
+
+def recipes(scale: Scale) -> list[Measure]:
+    return [distances(scale, tokens) for tokens in measured(scale)]
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body: list[list[Cell]] = []
+    for recipe in recipes(scale):
+        row = rows.done(recipe)
+        values: list[Cell] = [None] * (len(COLUMNS) - 1)
+        if row:
+            values = [*(row.values[name] for name in ("words", "pairs", "ids", "mean")), *row.values["quantiles"]]
+        body.append([recipe.stream.tokens.name, *values])
+    title = f"Edit distance between tokenisations after different words ({scale.name}, {scale.corpus})"
+    return Table(title, COLUMNS, body, NOTE)
+
+
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    done = rows.all_done(recipes(scale))[::-1]
+    with figures.figure(8.6, 0.42 * len(done) + 1.8) as (drawn, axes):
+        for place, row in enumerate(done):
+            low, left, middle, right, high = row.values["quantiles"]
+            colour = figures.style_of(row.tokenizer)[0]
+            box = {"whislo": low, "q1": left, "med": middle, "q3": right, "whishi": high, "fliers": []}
+            drawn_box = axes.bxp(
+                [box], positions=[place], widths=0.55, orientation="horizontal", patch_artist=True, showfliers=False,
+                medianprops={"color": "black", "lw": 1.6}, whiskerprops={"color": colour}, capprops={"color": colour},
+            )  # fmt: skip
+            drawn_box["boxes"][0].set(facecolor=colour, edgecolor=colour, alpha=0.85)
+            axes.plot(row.values["mean"], place, "o", color="white", markeredgecolor=colour, ms=5, zorder=5)
+            axes.text(high + 0.012, place, f"{row.values['mean']:.2f}", va="center", fontsize=8.5, color=colour)
+        axes.set_yticks(range(len(done)), labels=[row.tokenizer for row in done])
+        axes.grid(False, axis="y")
+        axes.set_xlim(0, 1.06)
+        axes.set_xlabel("edit distance / length, over all pairs of words (box: 25 to 75 %, whiskers: 5 to 95 %)")
+        axes.set_title(
+            f"How ids change with the word in front — {scale.corpus} corpus, {scale.name} scale\n"
+            "line: median; dot and number: mean",
+            fontsize=10,
+            loc="left",
+        )
+        figures.name_missing(axes, [r.stream.tokens.name for r in recipes(scale) if not rows.done(r)])
+        return figures.save(drawn, folder, "fig8")
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    tokens = (scale.subwords[-1], scale.window(scale.windows[0], scale.wide), scale.tokens("ac", scale.wide))
+    done = rows.all_done([distances(scale, one) for one in tokens])
+    means = [row.values["mean"] for row in done]
+    return [
+        Trend(
+            "SentencePiece's ids are the stablest, equal-info windows' less, AC's least",
+            f"mean distance: {' < '.join(one.name for one in tokens)}",
+            means[0] < means[1] < means[2] if len(done) == len(tokens) else None,
+            ", ".join(f"{row.tokenizer} {mean:.3f}" for row, mean in zip(done, means, strict=True)),
+        )
+    ]
+
+
+EXPERIMENT = Experiment(
+    "fig8", "figure 8", "how much of the ids changes with the word in front", recipes, reduce, draw, trends
+)

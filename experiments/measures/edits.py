@@ -1,0 +1,64 @@
+"""How much of a tokenisation changes with the word in front of the text (fig 8)."""
+
+import re
+from collections import Counter
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.base import Tokenizer
+from experiments.recipes import Measure
+from experiments.runner import Runner
+from experiments.statistics import edit_distance
+
+WORD = re.compile(rb"[A-Za-z]+")
+WORD_BYTES = 1 << 22
+"""Of training text in which words are counted."""
+LEAST, MOST = 100, 200
+"""Bytes of the text behind the word."""
+QUANTILES = (5, 25, 50, 75, 95)
+
+
+def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Values of a Measure "edit distances"; number: words, of which all pairs are compared.
+
+    words, pairs; text: what stands behind the word; ids: of a sentence, on average; mean and quantiles
+    (5, 25, 50, 75, 95 %) of the edit distance over ids, in shares of the longer sequence.
+    """
+    corpus = recipe.stream.corpus
+    words = frequent_words(runner, corpus, recipe.number)
+    text = sentence(runner, corpus)
+    ids = [i.tolist() for i in tokenizer.encode_batch([word + b" " + text for word in words])]
+    shares = []
+    for a, b in combinations(ids, 2):
+        runner.check_time()
+        shares.append(edit_distance(a, b) / max(len(a), len(b)))
+    return {
+        "words": len(words),
+        "pairs": len(shares),
+        "text": text.decode(),
+        "ids": float(np.mean([len(i) for i in ids])),
+        "mean": float(np.mean(shares)),
+        "quantiles": np.percentile(shares, QUANTILES).tolist(),
+    }
+
+
+def frequent_words(runner: Runner, corpus: str, number: int) -> list[bytes]:
+    """The most frequent words (ASCII letters, as written) of a corpus's training text; ties by the alphabet."""
+    counts: Counter[bytes] = Counter()
+    for document in runner.documents(corpus, "train", WORD_BYTES):
+        counts.update(WORD.findall(document))
+    return sorted(counts, key=lambda word: (-counts[word], word))[:number]
+
+
+def sentence(runner: Runner, corpus: str) -> bytes:
+    """The first validation document's beginning that is a sentence of LEAST to MOST bytes, or words of about MOST."""
+    for document in runner.documents(corpus, "validation", 1 << 24):
+        end = re.compile(rb"(?s).{%d,%d}?[.!?](?=\s)" % (LEAST, MOST)).match(document)
+        if end:
+            return end[0]
+        if len(document) > MOST and b" " in document[LEAST:MOST]:
+            return document[:MOST].rpartition(b" ")[0]
+    raise EquinfoError(f"no validation document of corpus {corpus!r} has {LEAST} bytes: take another corpus")

@@ -1,0 +1,103 @@
+"""How far a stream's bits are from random ones (figs 11, 16, 17)."""
+
+from typing import Any
+
+import numpy as np
+
+from equinfo.shards import Shards
+from equinfo.tokenizers.base import Tokenizer
+from experiments.recipes import Measure
+from experiments.runner import Runner
+from experiments.statistics import kl_uniform, ngram_counts, observed_bias, token_counts
+
+KINDS = ("ngrams", "tokens")
+CLEAR = 1e-3
+"""Bits: at an n whose bias is larger there are too few observations to tell anything."""
+LONGEST = 16
+REPEATS = 20
+LAST = 2
+"""Ids at a document's end that the second series leaves out: the end of document and the padding."""
+
+
+def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Values of a Measure "uniformity"; number: bits of the training stream, the first ones.
+
+    Lists are over n = 1 .. 16: the plug-in KL divergence, in bits, from uniform of n-grams (at every bit) and tokens
+    (cut every n bits). whole: of all ids; middle: without each document's last two; random: a generator's (PCG64,
+    seeded) [5 %, median, 95 %] over 20 repeats of as many bits as `whole` has; its "most": 95 % of the repeats stay
+    below so many times the 95 % line at every n up to `clear`: {"ngrams", "tokens"}, where the bias is under 1e-3.
+    """
+    shards = runner.stream(recipe.stream, "train")
+    width = tokenizer.code_size.bit_length() - 1
+    whole, middle = (stream_bits(runner, shards, width, drop, recipe.number) for drop in (0, LAST))
+    return {
+        "whole": {"bits": len(whole), **divergences(whole)},
+        "middle": {"bits": len(middle), **divergences(middle)},
+        "random": random_bands(runner, len(whole), recipe.seed),
+        "clear": {kind: clear(kind, len(whole)) for kind in KINDS},
+    }
+
+
+def stream_bits(runner: Runner, shards: Shards, width: int, drop: int, most: int) -> np.ndarray:
+    """The first `most` bits of the documents' ids, the last `drop` ids of each left out: uint8[bits] of 0 and 1."""
+    parts, held = [np.empty(0, dtype=np.uint8)], 0
+    for ids, _ in shards.documents():
+        runner.check_time()
+        parts.append(id_bits(ids[: max(len(ids) - drop, 0)], width))
+        held += len(parts[-1])
+        if held >= most:
+            break
+    return np.concatenate(parts)[:most]
+
+
+def id_bits(ids: np.ndarray, width: int) -> np.ndarray:
+    """The bits of ids of `width` bits, first bit highest: uint8[len(ids) * width]."""
+    shifts = np.arange(width - 1, -1, -1, dtype=np.uint32)
+    return (ids.astype(np.uint32)[:, None] >> shifts & 1).astype(np.uint8).ravel()
+
+
+def divergences(bits: np.ndarray) -> dict[str, list[float]]:
+    """{"ngrams", "tokens"}: the plug-in divergence from uniform for n = 1 .. LONGEST, four digits."""
+    counted = {
+        "ngrams": all_ngram_counts(bits),
+        "tokens": [token_counts(bits, n) for n in range(1, LONGEST + 1)],
+    }
+    return {
+        kind: [four_digits(kl_uniform(counts, len(counts))[0]) for counts in sizes] for kind, sizes in counted.items()
+    }
+
+
+def all_ngram_counts(bits: np.ndarray) -> list[np.ndarray]:
+    """`ngram_counts` for n = 1 .. LONGEST, shorter runs counted as beginnings of longer ones."""
+    found = [ngram_counts(bits, LONGEST)]
+    for n in range(LONGEST - 1, 0, -1):
+        counts = found[-1].reshape(-1, 2).sum(1)
+        found.append(counts + ngram_counts(bits[max(len(bits) - n, 0) :], n))  # no longer run begins at the last
+    return found[::-1]
+
+
+def random_bands(runner: Runner, size: int, seed: int) -> dict[str, Any]:
+    """What `divergences` gives of `size` random bits: [5 %, median, 95 %] over REPEATS, for each n; and "most"."""
+    generator, drawn = np.random.default_rng(seed), []
+    for _ in range(REPEATS):
+        runner.check_time()
+        noise = np.frombuffer(generator.bytes(-(-size // 8)), dtype=np.uint8)
+        drawn.append(divergences(np.unpackbits(noise)[:size]))
+    found: dict[str, Any] = {}
+    excesses = []
+    for kind in KINDS:
+        values = np.array([one[kind] for one in drawn])  # [REPEATS, LONGEST]
+        bands = np.percentile(values, (5, 50, 95), axis=0)
+        found[kind] = [[four_digits(value) for value in column] for column in bands.T]
+        excesses.append((values / bands[2])[:, : clear(kind, size)])
+    found["most"] = four_digits(np.percentile(np.concatenate(excesses, axis=1).max(1), 95)) if size else 0.0
+    return found
+
+
+def clear(kind: str, size: int) -> int:
+    """The largest n, 1 at least, at which `size` bits have observations enough: a bias under CLEAR."""
+    return max([1, *(n for n in range(1, LONGEST + 1) if observed_bias(kind, n, size) < CLEAR)])
+
+
+def four_digits(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,81 @@
+"""Section 4: an M2 can memorise a few batches of AC, so it is not that it could not hold what AC would teach it."""
+
+import math
+from dataclasses import replace
+
+from experiments.compare import Check, bits_per_byte, less, lines, number, trend
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Recipe
+from experiments.rows import Row, Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+BATCHES = 3  # of ids in the text that is memorised
+BITS_PER_BYTE = 2.5  # of an M1's stream, about: how much text makes that many ids
+COLUMNS = [
+    "tokenizer", "size", "ids of text", "epochs", "nats/token in training, ours", "ln v", "bits/byte of new text",
+    "the paper's finding",
+]  # fmt: skip
+NOTE = (
+    "Nats/token in training: mean of the last tenth of the steps. Both runs have the same steps, batches and learning"
+    " rate; the paper reports that a few batches can be memorised, without a number."
+)
+
+
+def memorising(scale: Scale) -> LM:
+    """The base training on AC of a text of about BATCHES batches, over and over."""
+    base = scale.base
+    tokens = scale.tokens("ac", scale.wide)
+    text = round(BATCHES * base.batch_size * base.context * scale.wide / BITS_PER_BYTE)
+    stream = replace(scale.stream(tokens), train_bytes=min(text, scale.train_bytes))
+    return LM(stream, replace(base, max_epochs=1e6))
+
+
+def learning(scale: Scale) -> LM:
+    """The same training on the whole stream: figure 3's."""
+    return scale.lm(scale.tokens("ac", scale.wide))
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return [memorising(scale), learning(scale)]
+
+
+def training_nats(row: Row) -> float:
+    return row.last_nats or 0.0
+
+
+def uniform_nats(row: Row) -> float:
+    return math.log(row.code_size)
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    measures = [ids, epochs, training_nats, uniform_nats, bits_per_byte]
+    few = memorising(scale)
+
+    def theirs(recipe: LM) -> list[Cell]:
+        return ["memorised" if recipe == few else "stays at ln v"]
+
+    body = lines([few, learning(scale)], rows, measures, theirs)
+    return Table(f"A few batches of AC, over and over ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def ids(row: Row) -> float:
+    return row.train_tokens
+
+
+def epochs(row: Row) -> float:
+    return row.trained_tokens / row.train_tokens
+
+
+def memorised(rows: Rows, scale: Scale) -> Check:
+    recipe = memorising(scale)
+    nats = number(rows, recipe, training_nats)
+    return less("a few batches of AC, nats/token to half of ln v", nats, math.log(recipe.stream.tokens.size), 0.5)
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    test = "over a few batches of AC again and again, the training loss ends below half of ln v"
+    return [trend("An M2 can memorise AC", test, [memorised(rows, scale)])]
+
+
+EXPERIMENT = Experiment("overfit", "section 4", "a few batches of AC, memorised", recipes, reduce, None, trends)

@@ -1,0 +1,198 @@
+"""What there is to do: every run of some experiments once, what it needs before it, and what it takes."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from equinfo.errors import EquinfoError
+from experiments.cost import cost, parameters, size_of, training_of
+from experiments.recipes import LM, M1, Recipe, Spelling
+from experiments.runner import Runner
+from experiments.tables import Cell, Table
+
+Shard = tuple[int, int]
+WHOLE: Shard = (1, 1)
+Estimate = Callable[[Recipe], tuple[float | None, str]]  # a run's seconds, and what says so
+
+
+def parse_shard(text: str) -> Shard:
+    """The second of five parts is "2/5" -> (2, 5)."""
+    first, _, second = text.partition("/")
+    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
+        raise EquinfoError(f"--shard {text}: write it as NUMBER/COUNT, from 1/5 to 5/5 for five machines")
+    return int(first), int(second)
+
+
+def in_shard(recipe: Recipe, shard: Shard) -> bool:
+    """Whether a run belongs to a shard: by its key's hash, so that each belongs to exactly one of COUNT."""
+    number, count = shard
+    return int(recipe.key, 16) % count == number - 1
+
+
+# -- which runs ----------------------------------------------------------------------------------------------
+
+
+def needs(recipe: Recipe) -> Iterator[Recipe]:
+    """The runs whose results a run reads, each after what it needs itself."""
+    for part in recipe.parts():
+        if isinstance(part, M1):
+            yield from base(part)
+            yield part
+    if isinstance(recipe, M1):
+        yield from base(recipe)
+    elif isinstance(recipe, LM):
+        yield recipe.stream
+    elif isinstance(recipe, Spelling) and recipe.lm is not None:
+        yield from [*needs(recipe.lm), recipe.lm]
+
+
+def base(recipe: M1) -> Iterator[M1]:
+    """The M1 that another is, but for its context at inference: they are one training."""
+    if recipe.context:
+        yield replace(recipe, context=0)
+
+
+def closure(recipes: Iterable[Recipe]) -> list[Recipe]:
+    """All runs, each once, by priority: M1s, then what needs no M2, then trainings from the smallest size up."""
+    found: dict[str, Recipe] = {}
+    for recipe in recipes:
+        for one in [*needs(recipe), recipe]:
+            found.setdefault(one.key, one)
+    return sorted(found.values(), key=priority)
+
+
+def priority(recipe: Recipe) -> tuple[int, int]:
+    if isinstance(recipe, M1):
+        return 0, 0
+    return (2, parameters(recipe)) if training_of(recipe) else (1, 0)
+
+
+# -- the plan ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, and where it stands. state: "done"; "to do"; or "again": it has a row (or another shard writes it), but
+    its files, which runs to do need, are not here. left: the share of its work still to do. seconds: of all its work,
+    None where nothing says how long; source: what says it.
+    """
+
+    recipe: Recipe
+    state: str
+    left: float
+    seconds: float | None
+    source: str
+
+    @property
+    def remaining(self) -> float:
+        """Seconds of what is left, as far as is known."""
+        return self.left * (self.seconds or 0.0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """jobs: by priority."""
+
+    jobs: Sequence[Job]
+
+    @cached_property
+    def to_do(self) -> list[Job]:
+        return [job for job in self.jobs if job.state == "to do"]
+
+    @cached_property
+    def done(self) -> list[Job]:
+        return [job for job in self.jobs if job.state == "done"]
+
+    @property
+    def runs(self) -> int:
+        """Rows that there will be."""
+        return len(self.to_do) + len(self.done)
+
+    @property
+    def seconds(self) -> float:
+        """Estimated, of all that is left."""
+        return sum(job.remaining for job in self.jobs)
+
+    @property
+    def tokens(self) -> float:
+        """To train on."""
+        return sum(job.left * cost(job.recipe).tokens for job in self.jobs)
+
+    @property
+    def flops(self) -> float:
+        """Of training."""
+        return sum(job.left * cost(job.recipe).flops for job in self.jobs)
+
+    @property
+    def untimed(self) -> int:
+        return sum(job.seconds is None for job in self.to_do)
+
+    def label(self, processes: int = 1) -> str:
+        """Where the whole stands as its next run begins, e.g. "[37/112, 41 % of the work, 0:52 left]"."""
+        total = sum(job.seconds or 0.0 for job in self.jobs)
+        share = 1 - self.seconds / total if total else 0.0
+        return f"[{len(self.done) + 1}/{self.runs}, {100 * share:.0f} % of the work, {clock(self.seconds / processes)} left]"
+
+    def table(self, heading: str) -> Table:
+        """A line for each type and size, and their sum."""
+        groups: dict[tuple[str, str], list[Job]] = {}
+        for job in self.jobs:
+            groups.setdefault((type(job.recipe).__name__, size_of(job.recipe)), []).append(job)
+        body = [_line(*names, Plan(jobs)) for names, jobs in groups.items()]
+        columns = ["runs", "size", "done", "to do", "again", "tokens", "PFLOPs", "hours", "hours are"]
+        return Table(heading, columns, [*body, [*_line("total", "", self)[:-1], ""]])
+
+    def summary(self) -> str:
+        """What is left, in a line."""
+        more = f", and {self.untimed} that nothing has timed yet" if self.untimed else ""
+        return (
+            f"{len(self.to_do)} of {self.runs} runs to do: {amount(self.tokens)} tokens to train on,"
+            f" {self.flops:.2g} FLOPs of training, about {hours(self.seconds)} hours on this device{more}"
+        )
+
+
+def survey(recipes: Iterable[Recipe], runner: Runner, shard: Shard, estimate: Estimate) -> Plan:
+    """Where all runs of a shard stand, and what they need of others. No files are read but rows and names."""
+    everything = closure(recipes)
+    mine = {recipe.key for recipe in everything if in_shard(recipe, shard)}
+    to_do = {r.key for r in everything if r.key in mine and runner.rows.next_attempt(r) is not None}
+    needed = {part.key for recipe in everything if recipe.key in to_do for part in needs(recipe)}
+    jobs = []
+    for recipe in everything:
+        left = 1 - runner.share(recipe)
+        if recipe.key in to_do:
+            jobs.append(Job(recipe, "to do", left, *estimate(recipe)))
+        elif recipe.key in needed and left:
+            jobs.append(Job(recipe, "again", left, *estimate(recipe)))
+        elif recipe.key in mine:
+            jobs.append(Job(recipe, "done", 0.0, *estimate(recipe)))
+    return Plan(jobs)
+
+
+def _line(name: str, size: str, part: Plan) -> list[Cell]:
+    again = len(part.jobs) - part.runs
+    sources = dict.fromkeys(job.source for job in part.jobs if job.state != "done")
+    return [
+        name, size, len(part.done), len(part.to_do), again, amount(part.tokens), f"{part.flops / 1e15:.3g}",
+        hours(part.seconds), "; ".join(sources),
+    ]  # fmt: skip
+
+
+def amount(number: float) -> str:
+    """Three digits and a prefix: 1234567 -> "1.23 M"."""
+    for power, prefix in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if number >= 10**power:
+            return f"{number / 10**power:.3g} {prefix}"
+    return f"{number:.0f}"
+
+
+def hours(seconds: float) -> str:
+    value = seconds / 3600
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def clock(seconds: float) -> str:
+    """Hours and minutes, rounded up: 3,100 s -> "0:52"."""
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02}"

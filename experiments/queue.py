@@ -1,0 +1,204 @@
+"""Many runs at once: by priority, inside a budget of seconds, over processes and machines; and `paper`: all of them."""
+
+import math
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from equinfo.errors import EquinfoError
+from experiments.cost import title
+from experiments.experiment import Experiment
+from experiments.locks import lock
+from experiments.plan import WHOLE, Plan, Shard, survey
+from experiments.recipes import Recipe
+from experiments.rows import Rows
+from experiments.runner import OutOfTime, Runner, say
+from experiments.scales import Scale
+from experiments.speed import Speeds
+
+MARGIN_SECONDS, MARGIN_SHARE = 10.0, 0.03  # of a budget, for what a training has to write at its end
+LAST_SECONDS = 3.0  # within the margin: what is not done by then is broken off, to go on from its last checkpoint
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to carry out and how. rows: the file they are in. deadline: the time.monotonic() at which a run pauses; end:
+    the one by which all must be over. processes: that share the runs.
+    """
+
+    scale: Scale
+    recipes: Sequence[Recipe]
+    rows: Path
+    work: Path
+    shard: Shard = WHOLE
+    epochs_ok: bool = False
+    processes: int = 1
+    deadline: float = math.inf
+    end: float = math.inf
+
+    def runner(self) -> Runner:
+        return Runner(self.scale.name, Rows(self.rows), self.work, self.deadline, self.epochs_ok)
+
+
+@dataclass
+class Outcome:
+    """failed: a line for each run that could not be done. paused: the budget ended. elsewhere: runs that another
+    process was at.
+    """
+
+    failed: list[str] = field(default_factory=list)
+    paused: bool = False
+    elsewhere: list[str] = field(default_factory=list)
+
+
+def budgeted(begun: float, budget: float) -> dict[str, float]:
+    """Order's deadline and end for so many seconds from `begun`. Raises EquinfoError for a budget of none."""
+    if not budget > 0:
+        raise EquinfoError(f"--budget {budget:g}: give it some seconds")
+    margin = min(max(MARGIN_SECONDS, MARGIN_SHARE * budget), budget / 4)
+    return {"deadline": begun + budget - margin, "end": begun + budget - min(LAST_SECONDS, margin / 2)}
+
+
+def prepare(order: Order, device: str) -> tuple[Plan, Speeds]:
+    """The plan, and what its hours are estimated by; tries out what rows say nothing of."""
+    runner, speeds = order.runner(), Speeds()
+    if runner.rows.foreign:
+        say(f"ignored rows of another recipe version: {', '.join(runner.rows.foreign)}")
+    speeds.learn(order.recipes, runner.rows, runner.provenance["device"])
+    unknown = survey(order.recipes, runner, order.shard, speeds.estimate)
+    speeds.try_out([job.recipe for job in unknown.jobs if job.state != "done"], device)
+    return survey(order.recipes, runner, order.shard, speeds.estimate), speeds
+
+
+def carry_out(order: Order, speeds: Speeds) -> Outcome:
+    """Run, by priority, what has no row and no other process is at; a run that cannot be done does not stop others."""
+    runner, outcome = order.runner(), Outcome()
+    try:
+        for job in survey(order.recipes, runner, order.shard, speeds.estimate).to_do:
+            runner.check_time()
+            with lock(order.work / "locks" / f"run-{job.recipe.key}") as mine:
+                if mine:
+                    _run(order, runner, speeds, job.recipe, outcome)
+                else:
+                    outcome.elsewhere.append(title(job.recipe))
+    except OutOfTime:
+        outcome.paused = True
+    return outcome
+
+
+def _run(order: Order, runner: Runner, speeds: Speeds, recipe: Recipe, outcome: Outcome) -> None:
+    runner.rows.refresh()
+    try:
+        while (attempt := runner.rows.next_attempt(recipe)) is not None:
+            speeds.learn(order.recipes, runner.rows, runner.provenance["device"])
+            label = survey(order.recipes, runner, order.shard, speeds.estimate).label(order.processes)
+            runner.run_one(attempt, label)
+    except EquinfoError as error:
+        outcome.failed.append(title(recipe))
+        say(f"failed: {title(recipe)}: {error}")
+
+
+# -- processes -----------------------------------------------------------------------------------------------
+
+
+def in_processes(order: Order, speeds: Speeds) -> Outcome:
+    """`carry_out` in one process or several; in others than this one where they have to be over in time."""
+    if order.processes == 1 and order.end == math.inf:
+        return carry_out(order, speeds)
+    context = multiprocessing.get_context("spawn")
+    ends = [context.Pipe(duplex=False) for _ in range(order.processes)]
+    workers = [context.Process(target=_work, args=(order, speeds, end)) for _, end in ends]
+    total = Outcome()
+    try:
+        for worker, (_, end) in zip(workers, ends, strict=True):
+            worker.start()
+            end.close()  # so that its own end tells that it has gone
+        for worker, (end, _) in zip(workers, ends, strict=True):
+            _take(total, worker, end, order.end)
+    finally:
+        for worker in workers:
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+    return total
+
+
+def _work(order: Order, speeds: Speeds, end: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        end.send(carry_out(order, speeds))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _take(total: Outcome, worker: Any, end: Any, until: float) -> None:
+    """Add a worker's outcome, as soon as it has one."""
+    try:
+        if not end.poll(None if until == math.inf else max(until - time.monotonic(), 0)):
+            total.paused = True
+            say("the budget ended in the middle of something that does not pause: it goes on from what it had kept")
+            return
+        outcome = end.recv()
+    except EOFError:
+        worker.join()
+        total.failed.append(f"a process ended with status {worker.exitcode}")
+        return
+    worker.join(None if until == math.inf else max(until - time.monotonic(), 0))
+    total.failed += outcome.failed
+    total.elsewhere += outcome.elsewhere
+    total.paused |= outcome.paused
+
+
+# -- commands ------------------------------------------------------------------------------------------------
+
+
+def run_all(order: Order, device: str, plan_only: bool = False) -> Outcome | None:
+    """Print the plan, then carry it out; None where only the plan was asked for."""
+    plan, speeds = prepare(order, device)
+    part = "" if order.shard == WHOLE else f", shard {order.shard[0]} of {order.shard[1]}"
+    print(plan.table(f"scale {order.scale.name}{part}").text())
+    print(plan.summary(), flush=True)
+    if plan_only:
+        return None
+    outcome = in_processes(order, speeds)
+    left, speeds = order.runner(), speeds
+    speeds.learn(order.recipes, left.rows, left.provenance["device"])
+    print(ending(outcome, survey(order.recipes, left, order.shard, speeds.estimate)), flush=True)
+    return outcome
+
+
+def ending(outcome: Outcome, left: Plan) -> str:
+    """Why it ended and what is left, in a line or two."""
+    why = "the budget ended" if outcome.paused else "nothing more to do here" if left.to_do else "all is done"
+    lines = [f"{why}: {left.summary()}" if left.to_do else f"{why}: {left.runs} runs"]
+    if outcome.elsewhere and left.to_do:
+        lines.append(f"under way in another process: {', '.join(dict.fromkeys(outcome.elsewhere))}")
+    if outcome.failed:
+        lines.append(f"failed: {', '.join(outcome.failed)}")
+    return "\n".join(lines)
+
+
+def write_all(experiments: Iterable[Experiment], order: Order, folder: Path) -> list[str]:
+    """Every table and figure, from rows alone; the names of those that could not be written."""
+    rows, failed = Rows(order.rows), []
+    for experiment in experiments:
+        try:
+            _, made = experiment.output(rows, order.scale, folder)
+            say(f"wrote {', '.join(str(path) for path in made)}")
+        except EquinfoError as error:
+            failed.append(experiment.name)
+            say(f"failed: {experiment.name}: {error}")
+    return failed

@@ -1,0 +1,64 @@
+"""Table 11: how far apart seeds are, for the key tokenizers at the smallest M2."""
+
+from statistics import mean, stdev
+
+from experiments import paper
+from experiments import recipes as r
+from experiments.compare import Check, seeds_done, spread, trend
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Recipe
+from experiments.rows import Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table, shown
+
+COLUMNS = [
+    "tokenizer", "size", "seeds", "bits/byte, ours", "deviation, ours", "paper's", "size", "bits/byte, paper",
+    "deviation, paper",
+]  # fmt: skip
+SEEDS = 5  # the paper's
+CLOSE = 0.01
+
+
+def count(scale: Scale) -> int:
+    """Seeds a tokenizer: as many as the paper's, but where a scale is a smoke test and has two of everything."""
+    return max(scale.seeds, SEEDS) if scale.seeds > 2 else scale.seeds
+
+
+def lms(scale: Scale) -> list[LM]:
+    narrow = scale.narrow
+    coded = [scale.tokens(family, narrow) for family in ("ac", "static-ac")]
+    windows = [scale.window(bits, narrow) for bits in scale.windows]
+    return [scale.lm(tokens) for tokens in (scale.bytes, scale.subwords[1], *coded, *windows, scale.gzips[0])]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return [recipe for lm in lms(scale) for recipe in r.seeds(lm, count(scale))]
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body = [line(lm, rows, scale) for lm in lms(scale)]
+    return Table(f"{count(scale)} seeds ({scale.name}, {scale.corpus})", COLUMNS, body)
+
+
+def line(lm: LM, rows: Rows, scale: Scale) -> list[Cell]:
+    name = paper.counterpart(lm.stream.tokens, scale)
+    theirs = paper.lookup("table11_25m", name) or [None, None]
+    ours = spread(rows, r.seeds(lm, count(scale)))
+    return [lm.stream.tokens.name, lm.training.size, *ours, name, paper.SIZES[0], *theirs]
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    test = f"the standard deviation over {count(scale)} seeds is below {CLOSE:.0%} of the mean, for each tokenizer"
+    return [trend("Seeds hardly matter", test, [close(lm, rows, scale) for lm in lms(scale)])]
+
+
+def close(lm: LM, rows: Rows, scale: Scale) -> Check:
+    name, recipes = lm.stream.tokens.name, r.seeds(lm, count(scale))
+    values = seeds_done(rows, recipes)
+    if len(values) < len(recipes):
+        return Check(f"{name}: not run yet", None)
+    middle, deviation = mean(values), stdev(values)
+    return Check(f"{name}: {shown(middle)} ± {deviation:.4f}", deviation < CLOSE * middle)
+
+
+EXPERIMENT = Experiment("table11", "table 11", "five seeds: mean and deviation", recipes, reduce, None, trends)

@@ -1,0 +1,59 @@
+"""Table 4: the models, their parameters counted beside the paper's names for them. Nothing is run."""
+
+from experiments import paper
+from experiments.compare import less, near, trend
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import Recipe
+from experiments.rows import Rows
+from experiments.scales import Scale, decoder
+from experiments.tables import Cell, Table
+
+COLUMNS = [
+    "model", "d_model", "heads", "layers", "head dim", "MLP dim", "parameters, ours", "the paper's", "d_model, paper",
+    "heads", "layers", "head dim", "MLP dim", "parameters, by name",
+]  # fmt: skip
+NOTE = (
+    "Parameters are those of the layers' matrices, without embeddings and output layer, with a gated MLP (three"
+    ' matrices): so they fit the paper\'s names up to 403m. "2b" fits neither a gated MLP nor a plain one.'
+)
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return []
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body = [line(size, size, size) for size in paper.values()["sizes"] if size != "columns"]
+    body.append(line(f"M1: {scale.m1_training.size}", scale.m1_training.size, paper.values()["m1"]["size"]))
+    body += [line(f"M2: {one.size}", one.size, paper.size(one, scale)) for one in scale.m2_trainings]
+    return Table(f"The paper's models, and those that stand for them ({scale.name})", COLUMNS, body, NOTE)
+
+
+def line(name: str, size: str, theirs: str | None) -> list[Cell]:
+    model = decoder(size)
+    ours = [model.d_model, model.n_heads, model.n_layers, model.head_dim, model.d_ff, model.parameters]
+    return [name, *ours, theirs, *(paper.lookup("sizes", theirs) or [None] * 5), nominal(theirs) if theirs else None]
+
+
+def nominal(size: str) -> int:
+    """The parameters that a size's name says: "25m" is 25,000,000."""
+    return int(float(size[:-1]) * {"k": 1e3, "m": 1e6, "b": 1e9}[size[-1]])
+
+
+def plain(size: str) -> int:
+    """Parameters with a plain MLP of two matrices."""
+    model = decoder(size)
+    return model.parameters - model.n_layers * model.d_model * model.d_ff
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    sizes = ("3m", "25m", "113m", "403m")
+    gated = [near(size, decoder(size).parameters, nominal(size), 0.05) for size in sizes]
+    two = [less(f"{size} with two matrices", plain(size), nominal(size), 0.95) for size in sizes]
+    test = "at 3m to 403m the count is within 5 % of the name with three matrices, and further below it with two"
+    return [trend("A gated MLP's parameters fit the paper's names", test, [*gated, *two])]
+
+
+EXPERIMENT = Experiment(
+    "table4", "table 4", "the models and their parameters; nothing is run", recipes, reduce, None, trends
+)

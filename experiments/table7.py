@@ -1,0 +1,64 @@
+"""Table 7: one sentence under every tokenizer, cut into the pieces that have ids of their own."""
+
+from experiments import paper
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import Measure, Tokens
+from experiments.rows import Row, Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+SEPARATOR = "│"
+COLUMNS = [
+    "tokenizer", "bytes/id here", "begin inside a word", "paper's", "bytes/id on C4, paper", "pieces, ours",
+]  # fmt: skip
+NOTE = (
+    f"{SEPARATOR} ends a piece: the fewest ids that have bytes of their own (of AC and GZip only all ids have);"
+    " of windows, the text each was made of. begin inside a word: the share of the pieces of validation text."
+    " The paper prints its pieces and counts none."
+)
+
+
+def sentence(scale: Scale, tokens: Tokens) -> Measure:
+    """The sentence under one tokenizer; figs 2 and 9 draw from the same runs."""
+    return Measure("sentence", scale.short_stream(tokens), scale.sample)
+
+
+def recipes(scale: Scale) -> list[Measure]:
+    longer = [scale.window(bits, scale.wide) for bits in scale.windows[1:]]
+    return [sentence(scale, tokens) for tokens in [*scale.main, *longer]]
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    body = [line(recipe.stream.tokens, rows.done(recipe), scale) for recipe in recipes(scale)]
+    return Table(f"One sentence under every tokenizer ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def line(tokens: Tokens, row: Row | None, scale: Scale) -> list[Cell]:
+    name = paper.counterpart(tokens, scale)
+    ours: list[Cell] = [None] * 3
+    if row:
+        pieces = row.values["pieces"]
+        size = len(row.values["text"].encode()) / sum(len(ids) for _, ids in pieces)
+        ours = [size, row.values["inside_words"], SEPARATOR.join(text for text, _ in pieces)]
+    return [tokens.name, *ours[:2], name, paper.lookup("table12", name, "ratio"), ours[2]]
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    subwords = scale.subwords[-1]
+    windows = [scale.window(scale.windows[0], scale.wide, rule) for rule in ("paper", "free")]
+    done = [rows.done(sentence(scale, tokens)) for tokens in (subwords, *windows)]
+    shares = [row.values["inside_words"] for row in done if row and row.values["inside_words"] is not None]
+    return [
+        Trend(
+            "the pieces of equal-info windows follow words less than SentencePiece's",
+            f"of the pieces of {' and of '.join(w.name for w in windows)}, more begin inside a word than of"
+            f" {subwords.name}'s",
+            min(shares[1:]) > shares[0] if len(shares) == len(done) else None,
+            ", ".join(f"{row.tokenizer} {row.values['inside_words']:.3f}" for row in done if row),
+        )
+    ]
+
+
+EXPERIMENT = Experiment(
+    "table7", "table 7", "one sentence's pieces under every tokenizer", recipes, reduce, trends=trends
+)

@@ -1,0 +1,113 @@
+"""Table 9 / fig 12: M1's context begins anew at every window, at every other, or never."""
+
+from pathlib import Path
+
+from experiments import figures, paper
+from experiments.compare import Check, bits_per_byte, less, lines, missing, number, ratio, trend, uniform
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Recipe
+from experiments.rows import Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+RESETS = {1: "every", 2: "every other", 0: "never"}
+SIZE = "403m"  # the paper's
+COLUMNS = [
+    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "M1 begins anew", "size",
+    "bytes/token, paper", "bits/byte, paper",
+]  # fmt: skip
+NOTE = "By the paper's rule nothing decodes where M1 does not begin anew at every window; by the free cell all does."
+
+
+def groups(scale: Scale) -> list[list[LM]]:
+    """Narrow, wide, and wide by the rule that decodes: each with M1 beginning anew every, every other, never."""
+    kinds = [(scale.narrow, "paper"), (scale.wide, "paper"), (scale.wide, "free")]
+    return [[scale.lm(scale.window(scale.windows[0], width, rule, reset)) for reset in RESETS] for width, rule in kinds]
+
+
+def lms(scale: Scale) -> list[LM]:
+    return [lm for group in groups(scale) for lm in group]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return list(lms(scale))
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    def theirs(recipe: LM) -> list[Cell]:
+        tokens = recipe.stream.tokens
+        name, reset = paper.counterpart(tokens, scale), RESETS[tokens.reset]
+        found = paper.lookup("table9_403m", name, reset) or [None, None]
+        return [name, reset, SIZE, *found]
+
+    body = lines(lms(scale), rows, [ratio, uniform, bits_per_byte], theirs)
+    return Table(f"How often M1's context begins anew ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    with figures.figure() as (drawn, axes):
+        for place, group in enumerate(groups(scale)):
+            tokens = group[0].stream.tokens
+            free = tokens.rule == "free"
+            colour, mark = figures.style_of(tokens.name)
+            shift = (place - 1) * 0.2
+            for x, lm in enumerate(group):
+                theirs = paper.lookup("table9_403m", paper.counterpart(tokens, scale), RESETS[lm.stream.tokens.reset])
+                if theirs and not free:
+                    axes.plot([x + shift], [theirs[1]], mark, color=colour, alpha=figures.PAPER_ALPHA, ms=9)
+                row = rows.done(lm)
+                if row is None:
+                    continue
+                axes.plot([x + shift] * 2, [row.uniform, row.bits_per_byte], color=colour, lw=1, alpha=0.4)
+                axes.plot([x + shift], [row.uniform], "_", color=colour, ms=17, mew=2)
+                axes.plot([x + shift], [row.bits_per_byte], mark, color=colour, ms=9, mfc="white" if free else colour)
+                axes.annotate(
+                    f"{row.ratio:.2f}", (x + shift, row.bits_per_byte), xytext=(8, -2), textcoords="offset points",
+                    color=colour, fontsize=8,
+                )  # fmt: skip
+            axes.plot([], [], mark, color=colour, mfc="white" if free else colour, label=tokens.name)
+        axes.set_xticks(range(len(RESETS)), labels=[f"{name} window" for name in list(RESETS.values())[:2]] + ["never"])
+        axes.set_xlim(-0.5, 2.5)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("M1's context begins anew")
+        axes.set_ylabel("bits / byte")
+        drawn.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+        axes.set_title(
+            f"How often M1 begins anew — {scale.corpus} corpus, {scale.name} scale, M2 {scale.base.size}\n"
+            "bars: uniform lines; numbers: bytes a token; faint: Lester et al. 2024, 403m, C4",
+            fontsize=10,
+            loc="left",
+        )
+        figures.name_missing(axes, missing(lms(scale), rows))
+        return figures.save(drawn, folder, "fig12")
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    learn: list[Check] = []
+    dense: list[Check] = []
+    for group in groups(scale)[:2]:
+        every, other, never = group
+        for lm in (other, never):
+            name = f"{every.stream.tokens.name} to reset={lm.stream.tokens.reset}"
+            learn.append(less(name, number(rows, every), number(rows, lm)))
+        for short, long in ((every, other), (other, never)):
+            name = f"reset={short.stream.tokens.reset} to {long.stream.tokens.reset}, {short.stream.tokens.size} ids"
+            dense.append(less(name, number(rows, short, ratio), number(rows, long, ratio)))
+    return [
+        trend(
+            "M2 learns best where M1 begins anew at every window",
+            "by the paper's rule, narrow and wide: bits/byte with M1 anew every window are below every other and never",
+            learn,
+        ),
+        trend(
+            "The less often M1 begins anew, the more bytes a token",
+            "by the paper's rule, narrow and wide: bytes/token rise from every window to every other to never",
+            dense,
+        ),
+    ]
+
+
+EXPERIMENT = Experiment(
+    "table9", "table 9, figure 12", "M1's context begins anew at every window, every other, never", recipes, reduce,
+    draw, trends,
+)  # fmt: skip

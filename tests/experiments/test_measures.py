@@ -1,0 +1,244 @@
+"""Measures on the micro scale keep laws; tables, figures and trends of made-up rows say what the rows say."""
+
+import numpy as np
+import pytest
+
+from equinfo.compress.models import StaticModel
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
+from equinfo.tokenizers.registry import load
+from experiments import context, d5, fig2, fig8, fig9, fig11, measures, table7, table8
+from experiments.measures import edits, sentence, texts, uniformity
+from experiments.recipes import Measure
+from experiments.rows import Row, Rows
+from experiments.runner import Runner
+from experiments.statistics import edit_distance, ngram_counts
+
+ALL = (table7, fig2, fig9, table8, fig8, fig11, d5, context)
+
+
+@pytest.fixture(scope="module")
+def runner(micro, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measures")
+    return Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs")
+
+
+def measured(runner, recipe):
+    (row,) = runner.run([recipe])
+    return row.values
+
+
+# -- what is measured ----------------------------------------------------------------------------------------
+
+
+def test_an_unknown_measure_is_refused(runner, micro):
+    with pytest.raises(EquinfoError, match="unknown measure 'nothing'"):
+        measures.run(runner, Measure("nothing", micro.stream(micro.bytes), 1), "")
+
+
+@pytest.mark.parametrize("family", ["bytes", "bpe", "window", "ac"])
+def test_pieces_join_to_the_sentence(runner, micro, family):
+    made = {
+        "bytes": micro.bytes,
+        "bpe": micro.subwords[0],
+        "window": micro.window(12, 12),
+        "ac": micro.tokens("ac", 12),
+    }
+    values = measured(runner, table7.sentence(micro, made[family]))
+    assert "".join(text for text, _ in values["pieces"]) == values["text"] == sentence.SENTENCE
+    ids = [i for _, piece in values["pieces"] for i in piece]
+    assert ids == runner.tokenizer(made[family]).encode(sentence.SENTENCE).tolist()
+    assert (values["inside_words"] is None) == (family == "ac")
+    if family == "window":
+        assert ["{:012b}".format(*piece) for _, piece in values["pieces"]] == values["codes"]
+        assert len(values["bits"]) == len(values["text"])
+
+
+def test_a_window_holds_no_more_bits_than_it_has(runner, micro):
+    """But for windows of a byte, which may be dearer than b bits and are given a cell all the same."""
+    row = Row("Measure", "", "micro", "done", {}, 0, 0, values=measured(runner, fig2.recipe(micro)))
+    edges = fig9.edges(row)
+    for a, b in zip(edges[:-1], edges[1:], strict=True):
+        assert b == a + 1 or sum(row.values["bits"][a:b]) <= 12 + 1e-9
+
+
+def test_bytes_under_a_static_model_take_what_their_frequencies_say():
+    model = StaticModel.unigram([b"aaab"])
+    bits = sentence.byte_bits(model, b"ab", [0])
+    assert bits == pytest.approx([16 - np.log2(model.row[ord("a")]), 16 - np.log2(model.row[ord("b")])])
+
+
+def test_pieces_that_begin_inside_words_are_counted():
+    assert sentence.inside_words(load("bytes"), [b"ab c", b"d"]) == pytest.approx(1 / 3)
+    assert sentence.inside_words(load("bytes"), []) is None
+
+
+def test_known_bits_are_conditional_entropies():
+    seen = {(0, b"x"): 2, (0, b"y"): 2, (1, b"z"): 4}
+    assert texts.known_bits(seen) == pytest.approx(0.5)
+    assert texts.known_bits({(0, b"x"): 5, (1, b"y"): 5}) == 0
+    assert texts.first_bytes({(0, b"xa"): 1, (0, b"xb"): 2}) == {(0, b"x"): 3}
+
+
+def test_window_texts_count_every_window_once_at_each_place(runner, micro):
+    recipe = table8.recipes(micro)[0]
+    values = measured(runner, recipe)
+    tokenizer = runner.tokenizer(recipe.stream.tokens)
+    ids = tokenizer.encode_batch(list(measures.validation(runner, recipe)))
+    assert values["windows"] == sum(len(i) for i in ids) / 2
+    for place, found in enumerate(values["positions"]):
+        counts = np.bincount(np.concatenate([i[place::2] for i in ids]))
+        assert found["ids"][0][1] == counts.max() == counts[found["ids"][0][0]]
+        assert found["byte_bits"] <= values["byte_bits"]
+    with pytest.raises(EquinfoError, match="no windows of whole ids"):
+        runner.run([Measure("window texts", micro.stream(micro.bytes), 1)])
+
+
+def test_edit_distances_of_bytes_are_those_of_the_words(runner, micro):
+    recipe = fig8.distances(micro, micro.bytes)
+    values = measured(runner, recipe)
+    words = edits.frequent_words(runner, micro.corpus, recipe.number)
+    assert words[0] == b"bottles"
+    first = [
+        edit_distance(words[0], word) / (1 + len(values["text"]) + max(map(len, (words[0], word)))) for word in words
+    ]
+    assert values["words"] == len(words)
+    assert values["pairs"] == len(words) * (len(words) - 1) / 2
+    if len(words) == 2:
+        assert values["mean"] == pytest.approx(first[1])
+    assert min(first[1:]) <= values["quantiles"][-1]
+
+
+def test_bits_are_counted_as_the_ids_have_them():
+    assert uniformity.id_bits(np.array([5, 2], dtype=np.uint16), 3).tolist() == [1, 0, 1, 0, 1, 0]
+
+
+def test_shorter_ngrams_are_counted_from_the_longest():
+    bits = np.random.default_rng(3).integers(0, 2, size=1000).astype(np.uint8)
+    for sample in (bits, bits[:16], bits[:5], bits[:0]):
+        for n, counts in enumerate(uniformity.all_ngram_counts(sample), 1):
+            assert counts.tolist() == ngram_counts(sample, n).tolist()
+
+
+def test_random_bits_lie_in_their_own_band_and_constant_ones_do_not(runner):
+    size = 1 << 14
+    bands = uniformity.random_bands(runner, size, seed=0)
+    noise = uniformity.divergences(np.random.default_rng(99).integers(0, 2, size=size).astype(np.uint8))
+    ones = uniformity.divergences(np.ones(size, dtype=np.uint8))
+    for kind in uniformity.KINDS:
+        n = uniformity.clear(kind, size)
+        assert noise[kind][n - 1] < 2 * bands[kind][n - 1][2]
+        assert ones[kind][n - 1] == n > 10 * bands[kind][n - 1][2]
+    assert uniformity.clear("tokens", size) < uniformity.clear("ngrams", size)
+
+
+def test_uniformity_leaves_the_ends_of_documents_out(runner, micro):
+    values = measured(runner, fig11.uniformity(micro, micro.gzips[0]))
+    shards = runner.stream(micro.stream(micro.gzips[0]), "train")
+    assert values["whole"]["bits"] == min(8 * shards.num_tokens, fig11.BITS_A_SAMPLE * micro.sample)
+    assert values["middle"]["bits"] == min(
+        8 * (shards.num_tokens - 2 * shards.num_documents), fig11.BITS_A_SAMPLE * micro.sample
+    )
+
+
+def test_the_free_cell_decodes_all_and_counts_agree(runner, micro):
+    free, theirs = (measured(runner, d5.decoding(micro, 12, rule)) for rule in ("free", "paper"))
+    assert free["wrong_windows"] == free["wrong_documents"] == free["wrong_sequences"] == 0
+    assert theirs["wrong_documents"] <= min(theirs["wrong_windows"], theirs["documents"])
+    assert 0 < theirs["wrong_windows"] < theirs["windows"]
+    with pytest.raises(EquinfoError, match="no windows over a model"):
+        runner.run([Measure("decoding", micro.stream(micro.bytes), 1)])
+
+
+def test_the_longer_context_is_another_m1_on_as_many_bytes(micro):
+    short, longer = (recipe.tokens.m1 for recipe in context.recipes(micro))
+    assert longer.training.context == micro.long_context > short.training.context
+    assert longer.training.tokens <= short.training.tokens
+
+
+# -- what is made of it --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ALL, ids=lambda module: module.__name__)
+def test_without_rows_tables_have_gaps_and_trends_no_answer(micro, tmp_path, module):
+    rows = Rows(tmp_path / "rows.jsonl")
+    table = module.EXPERIMENT.reduce(rows, micro)
+    assert table.rows
+    assert all(len(line) == len(table.columns) for line in table.rows)
+    assert any(None in line for line in table.rows)
+    trends = module.EXPERIMENT.trends(rows, micro) if module.EXPERIMENT.trends else []
+    assert all(trend.holds is None for trend in trends)
+
+
+def made_up(tmp_path, values):
+    """Rows with these values for these recipes."""
+    rows = Rows(tmp_path / "rows.jsonl")
+    for recipe, found in values:
+        tokens = recipe.stream.tokens
+        rows.append(
+            Row(
+                "Measure",
+                recipe.key,
+                "micro",
+                "done",
+                {},
+                0,
+                1.0,
+                tokenizer=tokens.name,
+                code_size=tokens.size,
+                values=found,
+            )
+        )
+    return rows
+
+
+@pytest.mark.parametrize(("means", "holds"), [((0.1, 0.3, 0.9), True), ((0.4, 0.3, 0.9), False)])
+def test_fig8_orders_means(micro, tmp_path, means, holds):
+    tokens = (micro.subwords[-1], micro.window(12, 12), micro.tokens("ac", 12))
+    values = {"words": 2, "pairs": 1, "ids": 9.0, "quantiles": [0.0, 0.1, 0.2, 0.3, 0.4]}
+    rows = made_up(
+        tmp_path, [(fig8.distances(micro, t), {**values, "mean": m}) for t, m in zip(tokens, means, strict=True)]
+    )
+    (trend,) = fig8.trends(rows, micro)
+    assert trend.holds is holds
+    assert all(path.stat().st_size > 1000 for path in fig8.draw(rows, micro, tmp_path))
+
+
+def uniform_values(factor, most=1.2):
+    lines = {kind: [1e-4] * 16 for kind in uniformity.KINDS}
+    part = {"bits": 1 << 20, **{kind: [1e-4 * factor] * 16 for kind in uniformity.KINDS}}
+    bands = {kind: [[value / 2, value / 1.5, value] for value in line] for kind, line in lines.items()}
+    return {"whole": part, "middle": part, "random": {**bands, "most": most}, "clear": {"ngrams": 12, "tokens": 9}}
+
+
+@pytest.mark.parametrize(
+    ("factors", "holds"),
+    [((1.1, 1, 20, 1, 11), [True, True, True]), ((1.3, 1, 1.2, 1, 9), [False, False, False])],
+)
+def test_fig11_compares_with_the_generators_line(micro, tmp_path, factors, holds):
+    rows = made_up(
+        tmp_path, [(r, uniform_values(factor)) for r, factor in zip(fig11.recipes(micro), factors, strict=True)]
+    )
+    assert [trend.holds for trend in fig11.trends(rows, micro)] == holds
+    assert all(path.stat().st_size > 1000 for path in fig11.draw(rows, micro, tmp_path))
+
+
+def test_d5_shares_and_trends(micro, tmp_path):
+    values = {"windows": 1000, "wrong_windows": 250, "wrong_last": 1, "documents": 10, "wrong_documents": 10}
+    theirs = {**values, "sequences": 20, "wrong_sequences": 20}
+    free = {name: 0 if name.startswith("wrong") else number for name, number in theirs.items()}
+    rows = made_up(tmp_path, [(d5.decoding(micro, 12, "paper"), theirs), (d5.decoding(micro, 12, "free"), free)])
+    assert [trend.holds for trend in d5.trends(rows, micro)] == [True, False]
+    assert d5.reduce(rows, micro).rows[0][2] == 0.75
+
+
+def test_the_sentence_is_drawn_from_its_rows(runner, micro, tmp_path):
+    runner.run([*fig9.recipes(micro), fig2.recipe(micro)])
+    for module in (fig2, fig9):
+        assert all(path.stat().st_size > 1000 for path in module.draw(runner.rows, micro, tmp_path))
+
+
+def test_ends_of_documents_are_where_ac_pads():
+    """What the second series leaves out: an AC stream's last id is padded, and never zero."""
+    tokenizer = ArithmeticTokenizer(StaticModel.unigram([b"abc"]), 12)
+    assert all(tokenizer.encode(b"a" * n)[-1] for n in range(1, 40))
