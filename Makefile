@@ -5,14 +5,24 @@
 #   make bench          every tokenizer beside its peers in one run: results/bench.md
 #   make benchmarks     all other measurements of speed and memory
 #   make pretrained     the ready-made artefacts of equinfo/pretrained, from their corpora (hours)
-#   make table1 ...     one table or figure: table1 table2 table3 table12 fig3 fig4 sweep seeds; SCALE=tiny
+#   make paper          every table and figure; prints its plan, in hours, first; SCALE=tiny, cpu, small or paper
+#   make queue          the next of those runs, inside BUDGET=540 seconds; SCALE=small, DEVICE=cpu or cuda
+#   make table1 ...     one table or figure, by its name in the paper; all names: python -m experiments --help
+#   make smoke          all of it at scale tiny, from nothing, in a folder of its own
+#   make report         docs/report.html, from all result rows
 SHELL := /bin/bash
 PYTHON ?= python3
 SCALE ?= tiny
+BUDGET ?= 540
+DEVICE ?=
 BIN := .venv/bin
-EXPERIMENTS := table1 table2 table3 table12 fig3 fig4 sweep seeds
+RUN := $(BIN)/python -m experiments
+ON := $(if $(DEVICE),--device $(DEVICE))
+TABLES := $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,table$(n))
+FIGURES := $(foreach n,2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,fig$(n))
+EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b sweep seeds
 
-.PHONY: setup demo test lint bench benchmarks pretrained clean $(EXPERIMENTS)
+.PHONY: setup demo test lint bench benchmarks pretrained paper queue smoke report clean $(EXPERIMENTS)
 
 setup: .venv/ready
 
@@ -23,10 +33,24 @@ setup: .venv/ready
 	touch $@
 
 demo: setup
-	$(BIN)/python -m experiments demo --scale $(SCALE)
+	$(RUN) demo --scale $(SCALE)
 
 $(EXPERIMENTS): setup
-	$(BIN)/python -m experiments $@ --scale $(SCALE)
+	$(RUN) $@ --scale $(SCALE) $(ON)
+
+paper: setup
+	$(RUN) paper --scale $(SCALE) $(ON)
+
+queue: SCALE = small
+queue: setup
+	$(RUN) queue --scale $(SCALE) --budget $(BUDGET) $(ON)
+
+smoke: setup
+	rm -rf runs/smoke runs/smoke-work
+	$(RUN) paper --scale tiny --jobs 2 --results runs/smoke --work runs/smoke-work $(ON)
+
+report: setup
+	$(RUN) report
 
 test: setup
 	$(BIN)/python -m pytest -n auto

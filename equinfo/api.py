@@ -89,10 +89,10 @@ def train_tokenizer(
     """Fit a tokenizer on a corpus, or build it over a byte model; saved as folder `out`, if given.
 
     kind: bpe, unigram, static-ac, ac, equalinfo or what else `pipeline.make_tokenizer` knows. size: ids in the
-    vocabulary; 256, 4096 or 65536 where ids are cut from bits, a power of two for codebook. bits: of a window. m1: the
-    byte model, its folder or the name of one that ships with the package, for ac and equalinfo, and for a codebook that
-    is to be grown and not fitted. options: those of the family (see its class). Windows of at most 20 bits are compiled
-    (no M1 is kept) where their rule and reset allow it, unless compile=False.
+    vocabulary; a power of two, 2 to 65536, where ids are cut from bits, and for codebook (512 or more). bits: of a
+    window. m1: the byte model, its folder or the name of one that ships with the package, for ac and equalinfo, and for
+    a codebook that is to be grown and not fitted. options: those of the family (see its class). Windows of at most 20
+    bits are compiled (no M1 is kept) where their rule and reset allow it, unless compile=False.
     """
     from equinfo.compress.models import load_model
 

@@ -384,20 +384,21 @@ def evaluate(
 
 
 @app.command
-def run(experiment: Positional[str], /, scale: str = "tiny") -> None:
-    """Regenerate a table or figure of the paper: table1, table2, table3, table12, fig3, fig4, sweep, seeds.
+def run(experiment: Positional[str], /, scale: str = "tiny", epochs_ok: bool = False) -> None:
+    """Regenerate a table or figure of the paper.
 
     Runs that have a committed row are not repeated; what is missing is trained, resumed and recorded.
 
     Args:
-        experiment: its name.
-        scale: how large everything is; tiny runs on a laptop.
+        experiment: its name in the paper, e.g. table1, fig3; `python -m experiments --help` lists all.
+        scale: how large everything is: tiny (a laptop), cpu, small (a GPU) or paper.
+        epochs_ok: train on a corpus that is too small for the scale, again and again.
     """
     root = Path(__file__).resolve().parents[1]
     if not (root / "experiments" / "__main__.py").exists():
         raise EquinfoError("experiments are not part of the installed package: run this from a clone of the repository")
     sys.path.insert(0, str(root))
-    sys.argv = ["equinfo run", experiment, "--scale", scale]
+    sys.argv = ["equinfo run", experiment, "--scale", scale, *["--epochs-ok"] * epochs_ok]
     runpy.run_module("experiments", run_name="__main__")
 
 

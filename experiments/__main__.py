@@ -72,7 +72,7 @@ def _choose_device(device: str | None, jobs: int) -> None:
     if jobs > 1:
         from equinfo.sharding import ONE_THREAD
 
-        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"), TQDM_DISABLE="1")  # bars would overwrite each other
     if device == "cuda" and _device() != "cuda":
         raise EquinfoError("--device cuda: torch sees no CUDA device on this machine")
 

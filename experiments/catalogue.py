@@ -3,7 +3,39 @@
 from pathlib import Path
 
 from equinfo.errors import EquinfoError
-from experiments import fig3, fig4, seeds, sweep, table1, table2, table3, table12
+from experiments import (
+    a1,
+    appendix_b,
+    context,
+    d5,
+    fig2,
+    fig3,
+    fig4,
+    fig5,
+    fig6,
+    fig8,
+    fig9,
+    fig10,
+    fig11,
+    fig13,
+    fig14,
+    fig15,
+    overfit,
+    sec5_1,
+    sweep,
+    table1,
+    table2,
+    table3,
+    table4,
+    table5,
+    table6,
+    table7,
+    table8,
+    table9,
+    table10,
+    table11,
+    table12,
+)
 from experiments.experiment import Experiment
 from experiments.recipes import Recipe
 from experiments.rows import Rows
@@ -11,14 +43,42 @@ from experiments.runner import Runner, say
 from experiments.scales import Scale
 from experiments.scales import scale as find_scale
 
+# The main result first, then what it rests on, then the single questions: the order of the report and of the queue.
 EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT for module in (table1, table2, table3, table12, fig3, fig4, sweep, seeds)
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (
+        *(
+            fig3,
+            fig4,
+            overfit,
+            table1,
+            table2,
+            table3,
+            table4,
+            table12,
+            fig5,
+            fig6,
+            sec5_1,
+            table5,
+            table6,
+            table7,
+            fig2,
+        ),
+        *(fig9, fig8, table8, fig10, fig11, table9, a1, fig13, table10, fig14, fig15, table11, d5, context, appendix_b),
+        sweep,
+    )
 }
+# The paper has some results twice, as a figure and as a table.
+ALIASES = {
+    "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5", "table17": "fig14", "fig7": "table5",
+    "fig12": "table9", "fig16": "fig11", "fig17": "fig11",
+}  # fmt: skip
 DEMO = ("table1", "table2", "table3", "table12", "fig3", "fig4")
 
 
 def experiment(name: str) -> Experiment:
     """The experiment called `name`; EquinfoError names those that exist."""
+    name = ALIASES.get(name, name)
     if name not in EXPERIMENTS:
         raise EquinfoError(f"unknown experiment {name!r}; known: {', '.join(EXPERIMENTS)}, demo")
     return EXPERIMENTS[name]

@@ -101,8 +101,9 @@ def seeds_done(rows: Rows, recipes: Sequence[LM]) -> list[float]:
 
 
 def missing(recipes: Iterable[LM], rows: Rows) -> list[str]:
-    """The names of runs that a figure lacks."""
-    return [f"{r.stream.tokens.name} {r.training.size}" for r in recipes if rows.done(r) is None]
+    """What a figure says it lacks: a run, or the first of several and how many more there are (names are long)."""
+    names = [label(recipe) for recipe in recipes if rows.done(recipe) is None]
+    return names if len(names) < 2 else [names[0], f"{len(names) - 1} more"]
 
 
 def their_number(recipe: LM, scale: Scale, field: str) -> float | None:

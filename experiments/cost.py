@@ -85,5 +85,6 @@ def title(recipe: Recipe) -> str:
         return f"M1 {recipe.training.size}" + (f" (context {recipe.context})" if recipe.context else "")
     stream = recipe.lm.stream if isinstance(recipe, Positions) else getattr(recipe, "stream", None)
     what = getattr(recipe, "what", getattr(recipe, "task", ""))
-    name = stream.tokens.name if stream else ""
+    tokens = recipe.tokens if isinstance(recipe, Stream) else stream and stream.tokens
+    name = tokens.name if tokens else ""
     return " ".join(word for word in (type(recipe).__name__, what, name, size_of(recipe)) if word)

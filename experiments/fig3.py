@@ -14,6 +14,7 @@ from experiments.compare import (
     less,
     mflops,
     mflops_alone,
+    missing,
     per_size,
     subwords_lead,
     trend,
@@ -83,9 +84,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
             loc="left",
         )
         figures.draw_runs(axes, ours, theirs)
-        figures.name_missing(
-            axes, [r.stream.tokens.name + " " + r.training.size for r in scale.lms if not rows.done(r)]
-        )
+        figures.name_missing(axes, missing(scale.lms, rows))
         return figures.save(drawn, folder, "fig3")
 
 

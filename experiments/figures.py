@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -91,7 +92,11 @@ def name_missing(axes: Any, names: list[str]) -> None:
     """Say in the drawing which runs it lacks: a gap that shows."""
     if names:
         shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        axes.text(0.01, 0.01, f"not run yet: {shown}", transform=axes.transAxes, fontsize=7.5, color="#666666")
+        grid = axes.get_subplotspec()
+        letters = int(16 * axes.figure.get_figwidth() / (grid.get_gridspec().ncols if grid else 1))
+        text = fill(f"not run yet: {shown}", letters, break_long_words=False)
+        # Not in the layout, which would take the axes' width away to make room for it.
+        axes.text(0.01, 0.01, text, transform=axes.transAxes, fontsize=7.5, color="#666666").set_in_layout(False)
 
 
 def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[tuple[float, float]]]) -> None:

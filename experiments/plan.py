@@ -73,9 +73,10 @@ def priority(recipe: Recipe) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Job:
-    """A run, and where it stands. state: "done"; "to do"; or "again": it has a row (or another shard writes it), but
-    its files, which runs to do need, are not here. left: the share of its work still to do. seconds: of all its work,
-    None where nothing says how long; source: what says it.
+    """A run, and where it stands. state: "to do"; "done": it has its row; or "part": a run to do needs it, and another
+    shard writes its row. left: the share of its work still to do here: also of what is done or a part, where a run to
+    do needs its files and they are not here. seconds: of all its work, None where nothing says how long; source: what
+    says it.
     """
 
     recipe: Recipe
@@ -163,16 +164,15 @@ def survey(recipes: Iterable[Recipe], runner: Runner, shard: Shard, estimate: Es
         left = 1 - runner.share(recipe)
         if recipe.key in to_do:
             jobs.append(Job(recipe, "to do", left, *estimate(recipe)))
-        elif recipe.key in needed and left:
-            jobs.append(Job(recipe, "again", left, *estimate(recipe)))
-        elif recipe.key in mine:
-            jobs.append(Job(recipe, "done", 0.0, *estimate(recipe)))
+        elif recipe.key in mine or recipe.key in needed:
+            state = "done" if recipe.key in mine else "part"
+            jobs.append(Job(recipe, state, left if recipe.key in needed else 0.0, *estimate(recipe)))
     return Plan(jobs)
 
 
 def _line(name: str, size: str, part: Plan) -> list[Cell]:
-    again = len(part.jobs) - part.runs
-    sources = dict.fromkeys(job.source for job in part.jobs if job.state != "done")
+    again = sum(job.left > 0 for job in part.jobs if job.state != "to do")
+    sources = dict.fromkeys(job.source for job in part.jobs if job.left and job.source)
     return [
         name, size, len(part.done), len(part.to_do), again, amount(part.tokens), f"{part.flops / 1e15:.3g}",
         hours(part.seconds), "; ".join(sources),

@@ -48,8 +48,8 @@ class Order:
 
 @dataclass
 class Outcome:
-    """failed: a line for each run that could not be done. paused: the budget ended. elsewhere: runs that another
-    process was at.
+    """failed: a line for each run that could not be done. paused: the budget ended. elsewhere: keys of runs that
+    another process was at.
     """
 
     failed: list[str] = field(default_factory=list)
@@ -72,7 +72,7 @@ def prepare(order: Order, device: str) -> tuple[Plan, Speeds]:
         say(f"ignored rows of another recipe version: {', '.join(runner.rows.foreign)}")
     speeds.learn(order.recipes, runner.rows, runner.provenance["device"])
     unknown = survey(order.recipes, runner, order.shard, speeds.estimate)
-    speeds.try_out([job.recipe for job in unknown.jobs if job.state != "done"], device)
+    speeds.try_out([job.recipe for job in unknown.jobs if job.left], device)
     return survey(order.recipes, runner, order.shard, speeds.estimate), speeds
 
 
@@ -86,7 +86,7 @@ def carry_out(order: Order, speeds: Speeds) -> Outcome:
                 if mine:
                     _run(order, runner, speeds, job.recipe, outcome)
                 else:
-                    outcome.elsewhere.append(title(job.recipe))
+                    outcome.elsewhere.append(job.recipe.key)
     except OutOfTime:
         outcome.paused = True
     return outcome
@@ -184,8 +184,9 @@ def ending(outcome: Outcome, left: Plan) -> str:
     """Why it ended and what is left, in a line or two."""
     why = "the budget ended" if outcome.paused else "nothing more to do here" if left.to_do else "all is done"
     lines = [f"{why}: {left.summary()}" if left.to_do else f"{why}: {left.runs} runs"]
-    if outcome.elsewhere and left.to_do:
-        lines.append(f"under way in another process: {', '.join(dict.fromkeys(outcome.elsewhere))}")
+    elsewhere = [title(job.recipe) for job in left.to_do if job.recipe.key in outcome.elsewhere]
+    if elsewhere and not outcome.paused:
+        lines.append(f"under way in another process: {', '.join(elsewhere)}")
     if outcome.failed:
         lines.append(f"failed: {', '.join(outcome.failed)}")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Table 3: bits/byte of models that know nothing (uniform) or frequencies alone (unigram). No M2 is trained."""
 
-from experiments.compare import less, measured, near, number, trend, unigram, uniform
+from experiments.compare import less, measured, near, number, trend, uniform, unigram
 from experiments.experiment import Experiment, Trend
 from experiments.paper import counterpart, lookup
 from experiments.recipes import Recipe, Stream

@@ -44,7 +44,9 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 def reduce(rows: Rows, scale: Scale) -> Table:
     body = [line(family, task, rows, scale) for family, task in transducers(scale)]
-    tests = "; ".join(f"{family} {task} against its control: p = {p:.2g}" for (family, task), p in significances(rows, scale))
+    tests = "; ".join(
+        f"{family} {task} against its control: p = {p:.2g}" for (family, task), p in significances(rows, scale)
+    )
     note = NOTE + (f" Welch's t-test over batches: {tests} (the paper's for AC: 0.07)." if tests else "")
     return Table(f"Transduction ({scale.name}, {scale.corpus}, texts of {scale.task_bytes} bytes)", COLUMNS, body, note)
 
@@ -99,5 +101,11 @@ def decompressed(rows: Rows, scale: Scale, family: str, claim: str, below: float
 
 
 EXPERIMENT = Experiment(
-    "table5", "table 5 (figure 7 is its diagram)", "can an M2 learn to compress or decompress?", recipes, reduce, None, trends
+    "table5",
+    "table 5 (figure 7 is its diagram)",
+    "can an M2 learn to compress or decompress?",
+    recipes,
+    reduce,
+    None,
+    trends,
 )

@@ -84,9 +84,7 @@ def run(runner: Runner, recipe: Transduction, label: str) -> dict[str, Any]:
     }
     if trained["status"] != "done":
         return fields
-    texts, also_left_out = sequences(
-        runner, recipe, layout, "validation", EVALUATED * training.batch_size, label
-    )
+    texts, also_left_out = sequences(runner, recipe, layout, "validation", EVALUATED * training.batch_size, label)
     model = load_model(folder).to(best_device())
     measured = evaluate(predict(model, texts, layout.bos), texts, layout, training.batch_size)
     counts = {"texts": len(texts), "train_texts": len(rows), "left_out": left_out + also_left_out}
@@ -127,9 +125,7 @@ def pieces(documents: Iterable[bytes], size: int) -> Iterator[bytes]:
             yield document[at : at + size]
 
 
-def evaluate(
-    found: tuple[np.ndarray, np.ndarray], rows: np.ndarray, layout: Layout, batch_size: int
-) -> dict[str, Any]:
+def evaluate(found: tuple[np.ndarray, np.ndarray], rows: np.ndarray, layout: Layout, batch_size: int) -> dict[str, Any]:
     """Accuracy, and loss in nats with its standard deviation over batches, of all that is written but END.
 
     found: as `predict` gives it for `rows`.

@@ -77,7 +77,7 @@ def predict(model: Decoder, rows: np.ndarray, bos_id: int, batch_size: int = 32)
     return nats, right
 
 
-def _predict(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _predict(hidden: Tensor, targets: Tensor, weight: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """As `predict`, for hidden states f32[n, d_model] and targets i64[n]; logits of one chunk at a time."""
     parts = []
     size = max(CHUNK_LOGITS // len(weight), 1)

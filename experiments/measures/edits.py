@@ -18,6 +18,7 @@ WORD_BYTES = 1 << 22
 """Of training text in which words are counted."""
 LEAST, MOST = 100, 200
 """Bytes of the text behind the word."""
+SENTENCE = re.compile(rb"(?s).{%d,%d}?[.!?](?=\s)" % (LEAST - 1, MOST - 1))
 QUANTILES = (5, 25, 50, 75, 95)
 
 
@@ -54,11 +55,13 @@ def frequent_words(runner: Runner, corpus: str, number: int) -> list[bytes]:
 
 
 def sentence(runner: Runner, corpus: str) -> bytes:
-    """The first validation document's beginning that is a sentence of LEAST to MOST bytes, or words of about MOST."""
+    """What validation text begins with: a sentence of LEAST to MOST bytes, or else whole words of at most MOST."""
+    text = b""
     for document in runner.documents(corpus, "validation", 1 << 24):
-        end = re.compile(rb"(?s).{%d,%d}?[.!?](?=\s)" % (LEAST, MOST)).match(document)
-        if end:
-            return end[0]
-        if len(document) > MOST and b" " in document[LEAST:MOST]:
-            return document[:MOST].rpartition(b" ")[0]
-    raise EquinfoError(f"no validation document of corpus {corpus!r} has {LEAST} bytes: take another corpus")
+        text = (text + b" " + document).strip()  # documents may be short
+        if len(text) > MOST:
+            break
+    if not text:
+        raise EquinfoError(f"corpus {corpus!r} has no validation text: take another corpus")
+    end = SENTENCE.match(text)
+    return end[0] if end else (text + b" ")[: MOST + 1].rpartition(b" ")[0]

@@ -96,6 +96,6 @@ def _scale(name: str, outcomes: Sequence[Outcome], rows: Rows) -> list[Html]:
     else:
         told.append(tag("p", "Nothing was run at this scale.", class_="quiet"))
     if rows.foreign:
-        ignored = f"{count(len(rows.foreign), 'row')} of an older recipe version ignored."
+        ignored = f"{count(len(rows.foreign), 'row')} of another recipe version ignored."
         told.append(tag("p", ignored, class_="quiet"))
     return [tag("dt", name), tag("dd", told)]

@@ -1,5 +1,8 @@
 """Measures on the micro scale keep laws; tables, figures and trends of made-up rows say what the rows say."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -58,7 +61,7 @@ def test_a_window_holds_no_more_bits_than_it_has(runner, micro):
     """But for windows of a byte, which may be dearer than b bits and are given a cell all the same."""
     row = Row("Measure", "", "micro", "done", {}, 0, 0, values=measured(runner, fig2.recipe(micro)))
     edges = fig9.edges(row)
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         assert b == a + 1 or sum(row.values["bits"][a:b]) <= 12 + 1e-9
 
 
@@ -95,18 +98,22 @@ def test_window_texts_count_every_window_once_at_each_place(runner, micro):
 
 
 def test_edit_distances_of_bytes_are_those_of_the_words(runner, micro):
-    recipe = fig8.distances(micro, micro.bytes)
+    recipe = replace(fig8.distances(micro, micro.bytes), number=2)
     values = measured(runner, recipe)
-    words = edits.frequent_words(runner, micro.corpus, recipe.number)
-    assert words[0] == b"bottles"
-    first = [
-        edit_distance(words[0], word) / (1 + len(values["text"]) + max(map(len, (words[0], word)))) for word in words
-    ]
-    assert values["words"] == len(words)
-    assert values["pairs"] == len(words) * (len(words) - 1) / 2
-    if len(words) == 2:
-        assert values["mean"] == pytest.approx(first[1])
-    assert min(first[1:]) <= values["quantiles"][-1]
+    first, second = edits.frequent_words(runner, micro.corpus, 2)
+    assert values["words"] == 2
+    assert values["pairs"] == 1
+    longer = max(len(first), len(second)) + 1 + len(values["text"])
+    assert values["mean"] == pytest.approx(edit_distance(list(first), list(second)) / longer)
+
+
+@pytest.mark.parametrize("length", [3, 90, 400])
+def test_the_text_behind_the_word_is_a_sentence_or_whole_words(runner, tmp_path, length):
+    document = "a dog. " * (length // 7) + "barked " * 60
+    (tmp_path / "one.jsonl").write_text("\n".join(f'{{"text": "{document} {n}"}}' for n in range(100)))
+    text = edits.sentence(runner, str(tmp_path / "one.jsonl"))
+    assert len(text) <= edits.MOST
+    assert text.endswith(b"dog." if length == 400 else b"barked")
 
 
 def test_bits_are_counted_as_the_ids_have_them():

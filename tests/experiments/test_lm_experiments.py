@@ -1,0 +1,393 @@
+"""Reductions and trends of the experiments with M2s, on made-up rows: the paper's own numbers, and those altered."""
+
+import math
+from dataclasses import replace
+from importlib import import_module
+
+import pytest
+
+from experiments import (
+    a1,
+    appendix_b,
+    compare,
+    fig3,
+    fig4,
+    fig5,
+    fig6,
+    fig14,
+    fig15,
+    overfit,
+    paper,
+    sec5_1,
+    sweep,
+    table1,
+    table2,
+    table3,
+    table4,
+    table6,
+    table9,
+    table10,
+    table11,
+)
+from experiments import recipes as r
+from experiments.rows import Row, Rows
+from experiments.scales import PAPER, TINY, decoder
+
+NAMES = [
+    "table1", "table2", "table3", "table4", "table6", "table9", "table10", "table11", "table12", "fig3", "fig4", "fig5",
+    "fig6", "fig14", "fig15", "sec5_1", "a1", "overfit", "appendix_b", "sweep",
+]  # fmt: skip
+BYTES = 1_000_000
+SIGNS = (0, 1, -1, 1, -1)  # of a seed's distance from the mean
+
+
+def row(recipe, ratio, bits=None, **changes):
+    """A finished run with this ratio and these bits/byte."""
+    stream = recipe.stream if isinstance(recipe, r.LM) else recipe
+    tokens, training = stream.tokens, getattr(recipe, "training", None)
+    parameters = decoder(training.size).parameters if training else 0
+    values = {
+        "type": type(recipe).__name__, "key": recipe.key, "scale": "x", "status": "done", "recipe": {}, "seed": 0,
+        "seconds": 1.0, "num_bytes": BYTES, "num_tokens": round(BYTES / ratio), "num_ids": round(BYTES / ratio),
+        "sum_nats": None if bits is None else bits * math.log(2) * BYTES, "tokenizer": tokens.name,
+        "code_size": tokens.size, "size": training.size if training else "", "parameters": parameters,
+        "flops_per_byte": 2.0 * parameters / ratio, "train_tokens": 1000, "train_bytes": 2000, "last_nats": 1.0,
+        "trained_tokens": training.tokens if training else 0,
+    }  # fmt: skip
+    return Row(**values | changes)
+
+
+def rows_of(folder, made):
+    rows = Rows(folder / "rows.jsonl")
+    for one in made:
+        rows.by_key[one.key] = one
+    return rows
+
+
+def verdicts(experiment, rows, scale):
+    return [trend.holds for trend in experiment.trends(rows, scale)]
+
+
+# -- the paper's own results as rows -------------------------------------------------------------------------
+
+
+def the_papers(recipe, size=None):
+    """The paper's result of one of PAPER's recipes, as a row; `size`: of the M2 that it reports, where not the base."""
+    tokens, training = recipe.stream.tokens, recipe.training
+    name, size = paper.counterpart(tokens, PAPER), size or paper.size(training, PAPER)
+    ratio, bits = found(recipe, tokens, training, name, size)
+    sign = SIGNS[training.seed] * paper.values()["table11_25m"].get(name, (0, 0.003))[1]
+    flops = (paper.lookup("fig3_table15", name, size, "mflops_per_byte") or 1) * 1e6
+    return row(recipe, ratio, bits + sign, flops_per_byte=flops, blocks=True)
+
+
+def found(recipe, tokens, training, name, size):
+    """(ratio, bits/byte) wherever the paper has them."""
+    ratio = paper.lookup("table12", name, "ratio")
+    if recipe == overfit.memorising(PAPER) or (tokens.family == "ac" and tokens.size == 2):
+        return 5.49 / 8, paper.lookup("sec5_1_loss_nats", "25m") / math.log(2) / (5.49 / 8)
+    if tokens.family == "bpe":
+        return 4.0, 1.2
+    if tokens.rule == "delay":
+        return tuple(paper.lookup("table17", f"{name} delay", *at) for at in (("ratio",), (size, "bits_per_byte")))
+    if tokens.reset != 1:
+        return paper.lookup("table9_403m", name, table9.RESETS[tokens.reset])
+    if tokens.family == "gzip" and training == PAPER.base:
+        return paper.lookup("table10_25m", f"{name} bare" if tokens.raw else name)
+    if tokens.bits == PAPER.between:
+        return tuple(paper.lookup("a1_403m", name, field) for field in ("ratio", "bits_per_byte"))
+    if training.context == 256:
+        return ratio, paper.lookup("table6", f"{name} bytes matched")[0]
+    if training.steps < 200_000:
+        return ratio, paper.lookup("table13_fig15", name)[paper.SIZES.index(size)]
+    bits = [paper.lookup(table, name, size, "bits_per_byte") for table in ("fig3_table15", "fig5_table16")]
+    return ratio, bits[0] or bits[1]
+
+
+def paper_rows(folder, experiment, size=None):
+    recipes = [*experiment.recipes(PAPER), *PAPER.lms, overfit.memorising(PAPER)]
+    return rows_of(folder, [the_papers(recipe, size) for recipe in recipes if not unknown(recipe)])
+
+
+def unknown(recipe):
+    """The free cell with M1 going on: the paper has nothing of the kind, and no trend asks for it."""
+    return recipe.stream.tokens.reset != 1 and recipe.stream.tokens.rule == "free"
+
+
+@pytest.mark.parametrize(
+    ("module", "size"),
+    [
+        (fig3, None), (fig4, None), (fig5, None), (fig6, None), (fig14, None), (sec5_1, None),
+        (table6, None), (table10, None), (table11, None), (overfit, None), (a1, "403m"), (table9, "403m"),
+    ],
+)  # fmt: skip
+def test_every_trend_holds_of_the_papers_own_numbers(tmp_path, module, size):
+    rows = paper_rows(tmp_path, module.EXPERIMENT, size)
+    trends = module.EXPERIMENT.trends(rows, PAPER)
+    assert [trend for trend in trends if trend.holds is not True] == []
+    assert trends
+
+
+def test_the_papers_scaled_trainings_learn_as_they_grow(tmp_path):
+    assert verdicts(fig15.EXPERIMENT, paper_rows(tmp_path, fig15.EXPERIMENT), PAPER) == [True, True]
+
+
+def bits_of(**bits):
+    """Rows changed to these bits/byte, by a name that begins the tokenizer's."""
+
+    def change(one):
+        new = next((value for name, value in bits.items() if one.tokenizer.startswith(name)), None)
+        return one if new is None else replace(one, sum_nats=new * math.log(2) * BYTES)
+
+    return change
+
+
+def windows_of(text, bits):
+    return bits_of(**{f"EqualInfoAC[{text}": bits})
+
+
+@pytest.mark.parametrize(
+    ("module", "size", "change", "expected"),
+    [
+        (fig3, None, bits_of(AC=1.4), [False, True, True, True, True]),  # below the line by 4 %
+        (fig3, None, windows_of("b=16,v=65k", 1.3), [True, False, True, True, True]),
+        (fig3, None, windows_of("b=16,v=256", 2.95), [False, True, True, True, True]),  # the control has not learned
+        (fig3, None, bits_of(Unigram=1.3), [True, True, False, True, True]),
+        (fig3, None, bits_of(GZip=3.5), [True, True, True, False, True]),
+        (fig3, None, bits_of(GZip=1.2), [True, True, True, True, False]),
+        (fig4, None, windows_of("b=16,v=65k", 1.5), [False]),
+        (fig5, None, windows_of("b=128,v=256", 0.5), [False]),
+        (fig6, None, windows_of("b=16,v=65k", 1.5), [False, True]),
+        (fig6, None, bits_of(**{"GZip[v=65k": 1.5}), [True, False]),
+        (fig14, None, windows_of("b=16,v=65k,delay", 1.5), [True, False]),
+        (sec5_1, None, bits_of(AC=1.4), [False]),
+        (a1, "403m", windows_of("b=24,v=65k", 1.0), [False]),
+        (table9, "403m", windows_of("b=16,v=256,paper,reset=2", 1.0), [False, True]),
+        (table10, None, bits_of(**{"GZip[v=256,raw": 2.5}), [False]),
+        (table11, None, lambda one: replace(one, sum_nats=one.sum_nats * (1 + 0.2 * (one.key < "8"))), [False]),
+    ],
+)  # fmt: skip
+def test_a_trend_fails_where_the_numbers_say_so(tmp_path, module, size, change, expected):
+    rows = paper_rows(tmp_path, module.EXPERIMENT, size)
+    rows.by_key = {key: change(one) for key, one in rows.by_key.items()}
+    assert verdicts(module.EXPERIMENT, rows, PAPER) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_runs_every_line_is_there_and_nothing_is_decided(tmp_path, name):
+    experiment, rows = import_module(f"experiments.{name}").EXPERIMENT, Rows(tmp_path / "rows.jsonl")
+    table = experiment.reduce(rows, TINY)
+    assert experiment.name == name
+    assert table.rows
+    assert {len(line) for line in table.rows} == {len(table.columns)}
+    assert any("paper" in column for column in table.columns)
+    if name != "table4":
+        assert all(None in line for line in table.rows)
+        assert all(trend.holds is None for trend in (experiment.trends or (lambda *_: []))(rows, TINY))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("table4", "overfit", "appendix_b")])
+def test_no_single_run_makes_a_trend_hold(tmp_path, name):
+    experiment = import_module(f"experiments.{name}").EXPERIMENT
+    (only, *_) = experiment.recipes(TINY)
+    rows = rows_of(tmp_path, [row(only, 2.0, 1.5, unigram_nats=1.0)])
+    table = experiment.reduce(rows, TINY)
+    assert len(table.rows) == len(experiment.reduce(Rows(tmp_path / "none"), TINY).rows)
+    assert True not in [trend.holds for trend in (experiment.trends or (lambda *_: []))(rows, TINY)]
+
+
+def test_experiments_share_runs():
+    main = {lm.key for lm in PAPER.lms}
+    windows = {lm.key for lm in fig5.recipes(PAPER)}
+    assert {lm.key for lm in fig4.EXPERIMENT.recipes(PAPER)} == main
+    assert {lm.key for lm in fig6.recipes(PAPER)} <= main
+    assert {lm.key for lm in table6.conditions(PAPER).values()} - main == {table6.conditions(PAPER)["bytes"].key}
+    assert {lm.key for lm in fig15.recipes(PAPER) if lm.training.size == "2b"} <= main
+    assert overfit.learning(PAPER).key in main
+    assert {lm.key for lm in a1.recipes(PAPER)} - windows == {
+        lm.key for lm in a1.recipes(PAPER) if lm.stream.tokens.bits == 24
+    }
+    assert {lm.key for lm in table11.recipes(PAPER) if lm.training.seed == 0} <= main | windows
+    assert {lm.key for lm in sweep.recipes(PAPER)} & main == {lm.key for lm in sweep.examples(PAPER)}
+
+
+# -- single reductions ---------------------------------------------------------------------------------------
+
+
+def test_one_that_knows_nothing_pays_for_ends_of_documents():
+    """Three ids of 16 bits and one EOS in 8 bytes: 48 bits, and 4 x H(1/4) = 3.245 bits."""
+    stream = r.Stream(r.Tokens("bytes", 65536, "x", 1), "x", 1, 1)
+    one = row(stream, 1.0, num_bytes=8, num_tokens=3, num_ids=4)
+    assert compare.ignorant(one) == pytest.approx((48 + 3.2451) / 8, abs=1e-4)
+    assert compare.ignorant(replace(one, blocks=True)) == one.uniform == 6
+    assert compare.ignorant(replace(one, num_ids=3)) == 6
+
+
+@pytest.mark.parametrize(
+    ("checks", "holds"),
+    [([True, True], True), ([True, None], None), ([False, None], False), ([True, False], False), ([], None)],
+)
+def test_a_trend_is_all_of_its_checks(checks, holds):
+    made = compare.trend("claim", "test", [compare.Check(str(one), one) for one in checks])
+    assert made.holds is holds
+    assert ("does not hold" in made.numbers) == (False in checks)
+
+
+def equal_flops(folder, bytes_at, windows_at):
+    """fig3's verdicts with bytes and windows at these (MFLOPs/byte, bits/byte), one a size."""
+    made = []
+    for tokens, points in ((PAPER.bytes, bytes_at), (PAPER.window(16, 16), windows_at)):
+        for training, (flops, bits) in zip(PAPER.m2_trainings, points, strict=True):
+            made.append(row(PAPER.lm(tokens, training), 2.0, bits, flops_per_byte=flops * 1e6))
+    rows = rows_of(folder, made)
+    return fig3.at_equal_flops(rows, PAPER, PAPER.window(16, 16), compare.mflops)
+
+
+def test_equal_flops_interpolate_in_the_logarithm(tmp_path):
+    """Bytes fall from 3 bits at 1 MFLOP to 1 at 100: 2 at 10, which decides; what lies outside does not."""
+    steps = [(1, 3.0), (100, 1.0), (1000, 0.9), (10_000, 0.8)]
+    above = [(20_000, 9.0), (20_000, 9.0), (20_000, 9.0)]
+    (inside,) = equal_flops(tmp_path, steps, [(10, 1.99), *above])
+    assert inside.holds
+    assert "1.990 against 2.000" in inside.text
+    (inside,) = equal_flops(tmp_path, steps, [(10, 2.01), *above])
+    assert inside.holds is False
+
+
+def test_below_all_of_bytes_flops_the_next_bytes_run_decides(tmp_path):
+    steps = [(10, 3.0), (100, 1.0), (1000, 0.9), (10_000, 0.8)]
+    checks = equal_flops(tmp_path, steps, [(1, 2.9), (2, 3.1), (20_000, 0.1), (20_000, 0.1)])
+    assert [check.holds for check in checks] == [True, False]
+    assert equal_flops(tmp_path, steps, [(20_000, 0.1)] * 4) == []
+
+
+def test_the_models_are_counted():
+    table = table4.reduce(None, TINY)
+    counts = {line[0]: line[6] for line in table.rows}
+    assert counts["3m"] == 3 * (4 * 256 * 256 + 3 * 256 * 1024)
+    assert round(counts["2b"] / 1e6) == 1611
+    assert counts["M1: 30k"] == decoder("30k").parameters
+    assert [line[1:6] for line in table.rows[:5]] == [line[8:13] for line in table.rows[:5]]
+    assert [trend.holds for trend in table4.trends(None, TINY)] == [True]
+    assert table4.nominal("2b") == 2_000_000_000
+
+
+def test_rank_correlation():
+    assert fig5.spearman([16, 32, 64, 128], [1.0, 2.0, 3.0, 4.0]) == 1
+    assert fig5.spearman([16, 32, 64, 128], [4.0, 3.0, 2.0, 1.0]) == -1
+    assert fig5.spearman([16, 32, 64, 128], [1.0, 2.0, 4.0, 3.0]) == pytest.approx(0.8)
+
+
+def test_bits_a_token(tmp_path):
+    recipe = fig5.lms(PAPER)[0]
+    line = fig5.reduce(rows_of(tmp_path, [row(recipe, 2.5, 2.0)]), PAPER).rows[0]
+    assert line[2:6] == [2.5, pytest.approx(3.2), pytest.approx(2.0), pytest.approx(5.0)]
+    assert line[6:] == ["EqualInfoAC[b=16,v=256]", "25m", 2.66, 1.47, pytest.approx(3.9102)]
+
+
+def test_bytes_are_matched_by_a_shorter_context():
+    runs = table6.conditions(PAPER)
+    assert [runs[matched].training.context for matched in ("", "bytes", "tokens")] == [512, 256, 512]
+    assert replace(runs["bytes"].training, context=512) == runs["tokens"].training
+
+
+def test_seeds_have_mean_deviation_and_a_count(tmp_path):
+    runs = r.seeds(table11.lms(PAPER)[0], 5)
+    rows = rows_of(tmp_path, [row(lm, 1.0, bits) for lm, bits in zip(runs, (1.0, 2.0, 3.0), strict=False)])
+    assert table11.reduce(rows, PAPER).rows[0][2:5] == ["3 of 5", pytest.approx(2.0), pytest.approx(1.0)]
+    assert [table11.count(scale) for scale in (TINY, PAPER)] == [2, 5]
+
+
+def test_table_6_needs_more_than_a_difference(tmp_path):
+    """The same means twice: seeds far apart decide nothing, seeds close together do."""
+    runs = {matched: r.seeds(lm, PAPER.seeds) for matched, lm in table6.conditions(PAPER).items()}
+    middles = {"": 1.5, "bytes": 1.4, "tokens": 1.3}
+    for deviation, expected in ((0.5, [False, False]), (0.001, [True, True])):
+        made = [
+            row(lm, 2.0, middles[matched] + deviation * SIGNS[number])
+            for matched, lms in runs.items()
+            for number, lm in enumerate(lms)
+        ]
+        assert verdicts(table6.EXPERIMENT, rows_of(tmp_path, made), PAPER) == expected
+
+
+def test_the_front_is_marked(tmp_path):
+    lms = PAPER.lms
+    made = [row(lm, 2.0, 2.0) for lm in lms[2:]] + [row(lms[0], 1.0, 1.0), row(lms[1], 3.0, 1.5)]
+    table = fig4.reduce(rows_of(tmp_path, made), PAPER)
+    assert [line[4] for line in table.rows] == ["yes", "yes", *["no"] * (len(lms) - 2)]
+    theirs = {(line[5], line[6]) for line in table.rows if line[9] == "yes"}
+    assert ("SentencePiece", "2b") in theirs
+    assert ("Bytes", "25m") not in theirs
+
+
+def test_memorising_is_the_base_training_on_little_text(tmp_path):
+    few, whole = overfit.memorising(PAPER), overfit.learning(PAPER)
+    assert replace(few.training, max_epochs=whole.training.max_epochs) == whole.training
+    assert few.stream.tokens == whole.stream.tokens
+    assert few.stream.train_bytes < whole.stream.train_bytes
+    half = math.log(65536) / 2
+    for nats, holds in ((half - 0.01, True), (half + 0.01, False)):
+        rows = rows_of(tmp_path, [row(few, 5.0, 1.0, last_nats=nats)])
+        assert verdicts(overfit.EXPERIMENT, rows, PAPER) == [holds]
+
+
+def test_training_flops(tmp_path):
+    recipe = fig15.lms(PAPER)[0]
+    line = fig15.reduce(rows_of(tmp_path, [row(recipe, 1.0, 1.5)]), PAPER).rows[0]
+    assert line[2] == 3000
+    assert line[6] == pytest.approx(6 * 25_165_824 * 3000 * 256 * 512 / 1e12)
+    assert line[7:] == ["Bytes", "25m", 3000, 1.62, pytest.approx(6 * 25e6 * 3000 * 256 * 512 / 1e12)]
+
+
+@pytest.mark.parametrize(("ratio", "bits", "expected"), [(10.9, 1.47, [True, True]), (9.0, 1.7, [False, False])])
+def test_appendix_b(tmp_path, ratio, bits, expected):
+    """Equal text's uniform line is at 1.6 bits; ANS's at 16 / ratio."""
+    made = [row(lm, 10.0, 1.5 if expected[0] else 1.59) for lm in appendix_b.texts(PAPER)]
+    coders = appendix_b.coders(PAPER)
+    made += [row(coders["ans"], ratio, bits), row(coders["ac"], 10.98, 1.46)]
+    assert verdicts(appendix_b.EXPERIMENT, rows_of(tmp_path, made), PAPER) == expected
+
+
+def test_a_rate_is_chosen_by_training_loss_once_all_have_run(tmp_path):
+    runs = sweep.runs(sweep.examples(PAPER)[0])
+    made = [row(lm, 1.0, 1.5, last_nats=nats) for lm, nats in zip(runs, (5.0, 3.0, 2.0, 4.0, 6.0), strict=True)]
+    chosen = [line[5] for line in sweep.reduce(rows_of(tmp_path, made), PAPER).rows[:5]]
+    assert chosen == ["", "", "yes", "", ""]
+    some = [line[5] for line in sweep.reduce(rows_of(tmp_path, made[1:]), PAPER).rows[:5]]
+    assert some == [""] * 5
+
+
+# -- ratios and baselines, no M2 -----------------------------------------------------------------------------
+
+
+def measured_rows(folder, module, table, field, change=None):
+    """The paper's ratios of a table's streams (Unigram's ids of 15 bits stand for its 32,000 pieces)."""
+    made = []
+    for stream in module.recipes(PAPER):
+        name = paper.counterpart(stream.tokens, PAPER)
+        ratio = (paper.lookup("table12", name, "ratio") or 4.0) * (change or {}).get(name, 1)
+        bits = paper.lookup("table3", name, "unigram") or 1.0
+        made.append(row(stream, ratio, unigram_nats=bits * math.log(2) * BYTES))
+    return rows_of(folder, made)
+
+
+@pytest.mark.parametrize(
+    ("module", "change", "expected"),
+    [
+        (table1, {}, True), (table1, {"AC[v=65k]": 0.3}, False), (table2, {}, True),
+        (table2, {"EqualInfoAC[b=32,v=256]": 2}, False), (table3, {}, True), (table3, {"AC[v=256]": 1.1}, False),
+    ],
+)  # fmt: skip
+def test_trends_of_ratios(tmp_path, module, change, expected):
+    rows = measured_rows(tmp_path, module, "table12", "ratio", change)
+    assert verdicts(module.EXPERIMENT, rows, PAPER) == [expected]
+
+
+@pytest.mark.parametrize("module", [fig4, fig5, fig6, fig14, fig15, table9])
+def test_figures_name_what_they_lack(tmp_path, module):
+    recipes = module.EXPERIMENT.recipes(PAPER)
+    rows = rows_of(tmp_path, [row(lm, 2.0, 1.5) for lm in recipes[: len(recipes) // 2]])
+    made = module.EXPERIMENT.draw(rows, PAPER, tmp_path)
+    assert {path.suffix for path in made} == {".png", ".svg"}
+    assert "not run yet" in next(path for path in made if path.suffix == ".svg").read_text()

@@ -1,0 +1,197 @@
+"""Runs inside a budget, over processes and shards: the rows are those of a straight run, and one failure stops nothing."""
+
+import json
+import multiprocessing
+import os
+import time
+from dataclasses import replace
+
+import pytest
+
+from experiments import __main__ as command
+from experiments import catalogue, queue
+from experiments.experiment import Experiment
+from experiments.locks import lock
+from experiments.plan import closure
+from experiments.recipes import RECIPE_VERSION, Stream, Tokens
+from experiments.rows import Row, Rows
+from experiments.runner import Runner
+from experiments.speed import Speeds
+from experiments.tables import Table
+
+
+@pytest.fixture(scope="module")
+def recipes(micro):
+    """Two trainings of steps enough to be broken off, on streams with an M1 and without."""
+    long = replace(micro.base, steps=200)
+    return [micro.lm(micro.tokens("ac", 8), long), micro.lm(micro.bytes, long)]
+
+
+@pytest.fixture(scope="module")
+def straight(micro, recipes, tmp_path_factory):
+    """Rows of one uninterrupted run of everything that `recipes` need."""
+    folder = tmp_path_factory.mktemp("straight")
+    rows = Rows(folder / "rows.jsonl")
+    Runner(micro.name, rows, folder / "work").run(closure(recipes))
+    return rows
+
+
+def order(micro, recipes, folder, **options):
+    return queue.Order(micro, recipes, folder / "rows.jsonl", folder / "work", **options)
+
+
+def numbers(rows):
+    return {key: (row.sum_nats, row.num_tokens, row.unigram_nats) for key, row in rows.by_key.items()}
+
+
+def test_pieces_inside_a_deadline_end_in_the_rows_of_a_straight_run(micro, recipes, straight, tmp_path):
+    pauses = 0
+    for _ in range(200):
+        begun = time.monotonic()
+        paused = queue.carry_out(order(micro, recipes, tmp_path, deadline=begun + 0.2), Speeds()).paused
+        if not paused:
+            break
+        pauses += 1
+        if list((tmp_path / "work" / "lm").glob("*/checkpoint-*")):
+            assert not (tmp_path / "rows.jsonl").exists() or len(Rows(tmp_path / "rows.jsonl").by_key) < 5
+    assert pauses >= 3
+    assert numbers(Rows(tmp_path / "rows.jsonl")) == numbers(straight)
+
+
+def test_a_budget_holds_by_the_clock_and_the_next_call_goes_on(micro, recipes, straight, tmp_path, monkeypatch, capsys):
+    endless = micro.lm(micro.bytes, replace(micro.base, steps=1_000_000, max_epochs=1e9))
+    _stand_for_everything(monkeypatch, micro, [endless])
+    arguments = ["queue", "--results", str(tmp_path), "--work", str(tmp_path / "work"), "--budget", "12"]
+    begun = time.monotonic()
+    assert command.main(arguments) == 0
+    assert time.monotonic() - begun < 12
+    assert "the budget ended: 1 of 2 runs to do" in capsys.readouterr().out
+    (checkpoint,) = (tmp_path / "work" / "lm" / endless.key).glob("checkpoint-*")
+    assert command.main(arguments) == 0
+    (later,) = (tmp_path / "work" / "lm" / endless.key).glob("checkpoint-*")
+    assert later.name > checkpoint.name
+
+
+def test_two_processes_and_two_shards_make_the_same_rows(micro, recipes, straight, tmp_path):
+    queue.in_processes(order(micro, recipes, tmp_path, processes=2), Speeds())
+    assert numbers(Rows(tmp_path / "rows.jsonl")) == numbers(straight)
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == len(straight.by_key)
+    joined = ""
+    for shard in ((1, 2), (2, 2)):
+        machine = tmp_path / f"machine-{shard[0]}"
+        assert not queue.carry_out(order(micro, recipes, machine, shard=shard), Speeds()).failed
+        if (machine / "rows.jsonl").exists():
+            joined += (machine / "rows.jsonl").read_text()
+    (tmp_path / "joined.jsonl").write_text(joined)
+    assert numbers(Rows(tmp_path / "joined.jsonl")) == numbers(straight)
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(micro, tmp_path):
+    streams = [micro.stream(micro.bytes), micro.stream(micro.gzips[0])]
+    with lock(tmp_path / "work" / "locks" / f"run-{streams[0].key}") as held:
+        assert held
+        outcome = queue.carry_out(order(micro, streams, tmp_path), Speeds())
+    assert outcome.elsewhere == [streams[0].key]
+    assert set(Rows(tmp_path / "rows.jsonl").by_key) == {streams[1].key}
+    assert queue.carry_out(order(micro, streams, tmp_path), Speeds()).elsewhere == []
+
+
+def test_a_run_that_fails_is_named_and_stops_no_other(micro, tmp_path, monkeypatch, capsys):
+    lost = Stream(Tokens("bytes", 256, "no/such/folder", 1), "no/such/folder", 1000, 1000)
+    starved = micro.lm(micro.bytes, replace(micro.base, steps=50, max_epochs=0.01))
+    _stand_for_everything(monkeypatch, micro, [lost, starved, micro.stream(micro.gzips[0])])
+    arguments = ["paper", "--results", str(tmp_path), "--work", str(tmp_path / "work")]
+    assert command.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "2 of 4 runs to do" in out
+    assert "failed: Stream Bytes, LM Bytes 30k" in out
+    assert "epochs of the corpus's" in err
+    assert "--epochs-ok" in err
+    assert Rows(tmp_path / "micro" / "rows.jsonl").done(micro.stream(micro.gzips[0]))
+    assert (tmp_path / "micro" / "made-up.md").exists()
+    assert command.main([*arguments, "--epochs-ok"]) == 1
+    assert "failed: Stream Bytes\n" in capsys.readouterr().out
+    assert Rows(tmp_path / "micro" / "rows.jsonl").done(starved)
+
+
+def test_the_plan_alone_runs_nothing(micro, tmp_path, monkeypatch, capsys):
+    _stand_for_everything(monkeypatch, micro, [micro.lm(micro.bytes)])
+    assert command.main(["paper", "--plan", "--results", str(tmp_path), "--work", str(tmp_path / "work")]) == 0
+    assert "2 of 2 runs to do" in capsys.readouterr().out
+    assert not (tmp_path / "micro").exists()
+
+
+def test_all_done_says_so_and_foreign_rows_are_named(micro, tmp_path, monkeypatch, capsys):
+    stream = micro.stream(micro.gzips[0])
+    _stand_for_everything(monkeypatch, micro, [stream])
+    (tmp_path / "micro").mkdir()
+    (tmp_path / "micro" / "rows.jsonl").write_text(json.dumps({"version": RECIPE_VERSION + 1}) + "\n")
+    queue.carry_out(queue.Order(micro, [stream], tmp_path / "micro" / "rows.jsonl", tmp_path / "work"), Speeds())
+    assert command.main(["queue", "--results", str(tmp_path), "--work", str(tmp_path / "work")]) == 0
+    out, err = capsys.readouterr()
+    assert out.rstrip().endswith("all is done: 1 runs")
+    assert f"ignored rows of another recipe version: rows.jsonl:1 (recipe version {RECIPE_VERSION + 1})" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["queue", "--shard", "6/5"], "error: --shard 6/5: write it as NUMBER/COUNT"),
+        (["queue", "--budget", "0"], "error: --budget 0: give it some seconds"),
+        (["paper", "--jobs", "0"], "error: --jobs 0: it takes one process at least"),
+        (["paper", "--scale", "huge"], "error: unknown scale 'huge'"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_line(arguments, line, capsys):
+    assert command.main(arguments) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(line)
+    assert err.count("\n") == 1
+
+
+def test_cuda_is_hidden_or_demanded(monkeypatch, capsys):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert command.main(["queue", "--device", "cuda"]) == 1
+    assert capsys.readouterr().err == "error: --device cuda: torch sees no CUDA device on this machine\n"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    command._choose_device("cpu", 1)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_options_of_other_commands_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["fig3", "--budget", "5"])
+    assert "--budget is for queue" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("budget", "pause", "end"), [(540, 523.8, 537), (100, 90, 97), (20, 15, 17.5)])
+def test_a_budget_leaves_room_for_a_checkpoint(budget, pause, end):
+    assert queue.budgeted(1000.0, budget) == {"deadline": pytest.approx(1000 + pause), "end": pytest.approx(1000 + end)}
+
+
+def test_writers_of_one_file_lose_nothing(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"type": "broken off')
+    writers = [multiprocessing.get_context("spawn").Process(target=_write, args=(path, n)) for n in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert set(Rows(path).by_key) == {f"{n}-{i}" for n in range(2) for i in range(200)}
+
+
+def _write(path, number):
+    rows = Rows(path.with_name("none"))
+    rows.path = path
+    for i in range(200):
+        rows.append(Row("LM", f"{number}-{i}", "x", "done", {"long": "." * 20_000}, 0, 1.0))
+
+
+def _stand_for_everything(monkeypatch, micro, recipes):
+    """Make one experiment of these recipes the whole catalogue, and `micro` every scale but "huge"."""
+    table = Table("made up", ["a"], [["b"]])
+    experiment = Experiment("made-up", "none", "made up", lambda scale: recipes, lambda rows, scale: table)
+    monkeypatch.setattr(catalogue, "EXPERIMENTS", {"made-up": experiment})
+    monkeypatch.setattr(catalogue, "find_scale", lambda name: micro)
