@@ -106,8 +106,8 @@ def gains(row: Row) -> list[list[float]]:
 def first_is_best(row: Row | None) -> Trend:
     claim = "the window's first id is predicted best throughout training"
     test = (
-        "at every probe after the first at which a position is 3 standard errors above its best constant guess, position"
-        " 1's accuracy above that guess is the highest"
+        "at every probe after the first at which a position is 3 standard errors above its best constant guess,"
+        " position 1's accuracy above that guess is the highest"
     )
     if row is None:
         return Trend(claim, test, None)

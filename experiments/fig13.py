@@ -104,7 +104,7 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
 
 def own_letters(shares: Mapping[str, float], count: int) -> Trend:
     claim = "SentencePiece with character ids of its own spells best"
-    test = "Unigram with own letters has the largest share of held-out words right among all but Bytes, whose ids are letters"
+    test = "Unigram with own letters has the largest share of held-out words right, Bytes aside, whose ids are letters"
     if len(shares) < count:
         return Trend(claim, test, None)
     rivals = {label: share for label, share in shares.items() if label not in ("Unigram, own", "Bytes, shared")}

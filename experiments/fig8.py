@@ -56,10 +56,10 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
             )  # fmt: skip
             drawn_box["boxes"][0].set(facecolor=colour, edgecolor=colour, alpha=0.85)
             axes.plot(row.values["mean"], place, "o", color="white", markeredgecolor=colour, ms=5, zorder=5)
-            axes.text(high + 0.012, place, f"{row.values['mean']:.2f}", va="center", fontsize=8.5, color=colour)
+            axes.text(high + 0.012, place, f"{row.values['mean']:.3f}", va="center", fontsize=8.5, color=colour)
         axes.set_yticks(range(len(done)), labels=[row.tokenizer for row in done])
         axes.grid(False, axis="y")
-        axes.set_xlim(0, 1.06)
+        axes.set_xlim(0, 1.08)
         axes.set_xlabel("edit distance / length, over all pairs of words (box: 25 to 75 %, whiskers: 5 to 95 %)")
         axes.set_title(
             f"How ids change with the word in front — {scale.corpus} corpus, {scale.name} scale\n"

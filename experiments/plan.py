@@ -54,18 +54,29 @@ def base(recipe: M1) -> Iterator[M1]:
 
 
 def closure(recipes: Iterable[Recipe]) -> list[Recipe]:
-    """All runs, each once, by priority: M1s, then what needs no M2, then trainings from the smallest size up."""
+    """All runs, each once, by priority: what needs no M2, then trainings, first seeds first, from the smallest size up;
+    after all these, what needs an M1 of its own.
+    """
     found: dict[str, Recipe] = {}
     for recipe in recipes:
         for one in [*needs(recipe), recipe]:
             found.setdefault(one.key, one)
-    return sorted(found.values(), key=priority)
+    main = next((m1 for recipe in found.values() for m1 in m1s(recipe)), None)
+    return sorted(found.values(), key=lambda recipe: priority(recipe, main))
 
 
-def priority(recipe: Recipe) -> tuple[int, int]:
+def priority(recipe: Recipe, main: M1 | None) -> tuple[bool, int, int, int]:
+    """What runs are sorted by. main: the M1 that most others need."""
+    other = any(main is None or m1.training != main.training for m1 in m1s(recipe))
     if isinstance(recipe, M1):
-        return 0, 0
-    return (2, parameters(recipe)) if training_of(recipe) else (1, 0)
+        return other, 0, 0, 0
+    training = training_of(recipe)
+    return (other, 2, training.seed, parameters(recipe)) if training else (other, 1, 0, 0)
+
+
+def m1s(recipe: Recipe) -> Iterator[M1]:
+    """The M1s in a recipe, itself included."""
+    yield from (part for part in [*recipe.parts(), recipe] if isinstance(part, M1))
 
 
 # -- the plan ------------------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ class Speller:
         first = tokenizer.vocab_size + 2
         if shared:
             ids = tokenizer.encode_batch(list(ascii_lowercase))
-            return cls(tokenizer, dict(zip(ascii_lowercase, map(np.int64, ids), strict=True)), first, context)
+            codes = {letter: code.astype(np.int64) for letter, code in zip(ascii_lowercase, ids, strict=True)}
+            return cls(tokenizer, codes, first, context)
         own = {letter: np.array([first + number]) for number, letter in enumerate(ascii_lowercase)}
         return cls(tokenizer, own, first + len(own), context)
 
@@ -147,7 +148,8 @@ def words(runner: Runner, recipe: Spelling) -> tuple[list[str], list[str]]:
     for document in runner.documents(recipe.stream.corpus, "train", min(recipe.stream.train_bytes, COUNTED)):
         counts.update(WORD.findall(document))
     ordered = [word.decode() for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-    known, unknown = [], []
+    known: list[str] = []
+    unknown: list[str] = []
     for word in ordered:
         if len(known) == recipe.words:
             break

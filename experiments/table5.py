@@ -59,9 +59,8 @@ def line(family: str, task: str, rows: Rows, scale: Scale) -> list[Cell]:
         values = row.values
         ours = [values["texts"], 100 * values["accuracy"], values["loss"], values["loss_std"]]
     found = paper.lookup("table5", name) or {}
-    return [
-        f"{recipe.stream.tokens.name} {task}", *ours, name if found else None, *map(found.get, ("accuracy", "loss", "loss_std")),
-    ]  # fmt: skip
+    numbers = map(found.get, ("accuracy", "loss", "loss_std"))
+    return [f"{recipe.stream.tokens.name} {task}", *ours, name if found else None, *numbers]
 
 
 def beside_control(family: str, rows: Rows, scale: Scale) -> tuple[Row, Row] | None:

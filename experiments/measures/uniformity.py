@@ -15,35 +15,39 @@ CLEAR = 1e-3
 """Bits: at an n whose bias is larger there are too few observations to tell anything."""
 LONGEST = 16
 REPEATS = 20
-LAST = 2
-"""Ids at a document's end that the second series leaves out: the end of document and the padding."""
+PARTS = {"whole": (0, 0), "middle": (0, 2), "inner": (2, 2)}
+"""How many ids of each document are left out, at its beginning and its end.
+
+The end holds the end of document and the padding. At the beginning, all documents begin alike more often than M1,
+which knows little there, says.
+"""
 
 
 def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, Any]:
     """Values of a Measure "uniformity"; number: bits of the training stream, the first ones.
 
     Lists are over n = 1 .. 16: the plug-in KL divergence, in bits, from uniform of n-grams (at every bit) and tokens
-    (cut every n bits). whole: of all ids; middle: without each document's last two; random: a generator's (PCG64,
+    (cut every n bits). whole, middle, inner: of the ids that PARTS leaves; random: a generator's (PCG64,
     seeded) [5 %, median, 95 %] over 20 repeats of as many bits as `whole` has; its "most": 95 % of the repeats stay
     below so many times the 95 % line at every n up to `clear`: {"ngrams", "tokens"}, where the bias is under 1e-3.
     """
     shards = runner.stream(recipe.stream, "train")
     width = tokenizer.code_size.bit_length() - 1
-    whole, middle = (stream_bits(runner, shards, width, drop, recipe.number) for drop in (0, LAST))
-    return {
-        "whole": {"bits": len(whole), **divergences(whole)},
-        "middle": {"bits": len(middle), **divergences(middle)},
-        "random": random_bands(runner, len(whole), recipe.seed),
-        "clear": {kind: clear(kind, len(whole)) for kind in KINDS},
-    }
+    values: dict[str, Any] = {}
+    for part, (first, last) in PARTS.items():
+        bits = stream_bits(runner, shards, width, first, last, recipe.number)
+        values[part] = {"bits": len(bits), **divergences(bits)}
+    size = values["whole"]["bits"]
+    clears = {kind: clear(kind, size) for kind in KINDS}
+    return {**values, "random": random_bands(runner, size, recipe.seed), "clear": clears}
 
 
-def stream_bits(runner: Runner, shards: Shards, width: int, drop: int, most: int) -> np.ndarray:
-    """The first `most` bits of the documents' ids, the last `drop` ids of each left out: uint8[bits] of 0 and 1."""
+def stream_bits(runner: Runner, shards: Shards, width: int, first: int, last: int, most: int) -> np.ndarray:
+    """The first `most` bits of the documents' ids without the first and last of each: uint8[bits] of 0 and 1."""
     parts, held = [np.empty(0, dtype=np.uint8)], 0
     for ids, _ in shards.documents():
         runner.check_time()
-        parts.append(id_bits(ids[: max(len(ids) - drop, 0)], width))
+        parts.append(id_bits(ids[first : max(len(ids) - last, 0)], width))
         held += len(parts[-1])
         if held >= most:
             break

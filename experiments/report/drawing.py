@@ -12,6 +12,8 @@ GROUND = {"light": "#ffffff", "dark": "#11151a"}
 INK = {"light": "#1b1f24", "dark": "#e6edf3"}
 CONTRAST = {"c": 3.0, "t": 4.5}
 """What marks and texts need at least against the ground (WCAG 2.2: 1.4.11, 1.4.3)."""
+FAINT = 1.7
+"""The contrast with white below which a colour is a tint, for a ground."""
 
 LOOK = "data-look"
 """The attribute in which `inline` leaves an element's style, for `classes`: there are few, and they recur."""
@@ -114,14 +116,19 @@ def palette(content: str, scheme: str) -> str:
 
 
 def shade(kind: str, colour: str, scheme: str) -> str:
-    """A figure's colour in a scheme: white is the ground, dark greys are turned over in the dark, and whatever does not
-    stand out is moved away from the ground until it does. Text on colour (white text) stays as it is.
+    """A figure's colour in a scheme.
+
+    White is the ground; white text, which stands on a colour, stays. In the dark, dark greys and faint tints (which are
+    there for dark text to be read on) are turned over. Whatever else does not stand out is moved away from the ground
+    until it does.
     """
     if colour == "#ffffff":
         return colour if kind == "t" else GROUND[scheme]
     if colour == "#000000":
         return INK[scheme]
     hue, lightness, saturation = rgb_to_hls(*_rgb(colour))
+    if scheme == "dark" and kind == "c" and contrast(colour, "#ffffff") < FAINT:
+        return _hex(hue, max(1 - lightness, 0.18), min(saturation, 0.5))
     if scheme == "dark" and saturation < 0.05 and lightness < 0.5:
         lightness = 1 - lightness
     step = 0.01 if scheme == "dark" else -0.01

@@ -37,7 +37,14 @@ def at_scale(one: Outcome) -> Html:
     if one.table is None:
         return tag("section", title, remark(one.remark), class_="scale", id=one.anchor)
     figures = [figure(svg, one, number) for number, svg in enumerate(one.drawings)]
-    parts = [gaps(one), figures, table(one.table), trends(one.trends), remark(one.remark), provenance(one)]
+    parts = [
+        gaps(one),
+        figures,
+        table(one.table, one.complete),
+        trends(one.trends),
+        remark(one.remark),
+        provenance(one),
+    ]
     return tag("section", title, parts, class_="scale", id=one.anchor)
 
 
@@ -50,8 +57,8 @@ def figure(svg: str, one: Outcome, number: int) -> Html:
 # -- the table -----------------------------------------------------------------------------------------------
 
 
-def table(content: Table) -> Html:
-    """Ours and the paper's side by side; scrolls sideways in its own box."""
+def table(content: Table, complete: bool) -> Html:
+    """Ours and the paper's side by side; in a box that scrolls. complete: what lacks a number lacks no run."""
     kinds = [column_class(name, [row[at] for row in content.rows]) for at, name in enumerate(content.columns)]
     columns = zip(content.columns, kinds, strict=True)
     head = [tag("th", name, scope="col", class_=kind or None) for name, kind in columns]
@@ -59,7 +66,7 @@ def table(content: Table) -> Html:
         "table",
         tag("thead", tag("tr", head)),
         tag("tbody", [table_row(row, kinds) for row in content.rows]),
-        class_="results",
+        class_="results complete" if complete else "results",
     )
     box = tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=content.title)
     note = tag("p", coded(content.note), class_="note") if content.note else None

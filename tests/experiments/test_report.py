@@ -142,6 +142,13 @@ def test_a_missing_run_is_a_gap_in_the_table_and_named(written, micro):
     assert "make some SCALE=micro" in written
 
 
+def test_where_every_run_is_there_a_dash_is_no_gap(results, micro):
+    Rows(results / "micro" / "rows.jsonl").append(made(lms(micro)[2]))
+    content = page([SOME], results, [micro])
+    assert '<table class="results complete">' in content
+    assert "not run yet" not in content
+
+
 def test_the_overview_counts_runs_and_trends(written):
     overview = re.search(r'<table class="overview">.*?</table>', written, re.S)[0]
     some, never = overview.split("<tr>")[2:]
@@ -295,6 +302,8 @@ def test_figures_stand_out_from_the_ground(scheme):
         assert drawing.contrast(drawing.shade("t", colour, scheme), ground) >= 4.5
         if scheme == "dark":
             assert drawing.contrast(drawing.shade("c", colour, scheme), ground) >= 3
+    for tint in ("#cfe8dd", "#e6e6e6"):  # black text stands on them
+        assert drawing.contrast(drawing.shade("t", "#000000", scheme), drawing.shade("c", tint, scheme)) >= 4.5
     assert drawing.shade("c", "#ffffff", scheme) == ground
     assert drawing.contrast("#000000", "#ffffff") == pytest.approx(21)
 

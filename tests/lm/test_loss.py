@@ -1,11 +1,12 @@
 """Chunked cross-entropy is cross-entropy: values and gradients, whatever the chunks."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from equinfo.lm import loss
-from equinfo.lm.loss import cross_entropy
+from equinfo.lm.loss import cross_entropy, scored
 
 
 def inputs(n=70, d=16, vocab=90):
@@ -63,3 +64,17 @@ def test_bfloat16_is_near():
     exact = cross_entropy(hidden, weight, targets)[1]
     low = cross_entropy(hidden.bfloat16(), weight, targets)[1]
     assert low == pytest.approx(float(exact), rel=1e-2)
+
+
+def test_positions_that_are_not_scored_get_no_gradient():
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(2, 3, 4, requires_grad=True), torch.randn(9, 4, requires_grad=True)
+    targets = np.array([[~1, 2, ~3], [4, ~0, 8]])
+    states, kept = scored(hidden, targets)
+    ours, _ = cross_entropy(states, weight, kept)
+    ours.backward()
+    by_hand = F.cross_entropy(
+        hidden.detach()[[0, 1, 1], [1, 0, 2]] @ weight.T, torch.tensor([2, 4, 8]), reduction="sum"
+    )
+    assert float(ours) == pytest.approx(float(by_hand), rel=1e-5)
+    assert (hidden.grad.abs().sum(2) > 0).tolist() == (targets >= 0).tolist()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equinfo.errors import EquinfoError
-from equinfo.lm.sequences import Sequences, dealt
+from equinfo.lm.sequences import Examples, Sequences, dealt, example, shifted
 
 
 def test_every_tile_once_an_epoch_and_never_the_same_order():
@@ -42,3 +42,18 @@ def test_half_of_the_sequences_are_cut_to_the_short_contexts():
     assert [part.shape for part in parts] == [(4, 12), (4, 6), (12, 2)]
     assert (np.concatenate([part.ravel() for part in parts]) == tiles.ravel()).all()
     assert dealt(tiles, ())[0] is tiles
+
+
+def test_an_example_scores_what_is_written_and_reads_all():
+    row = example(np.array([3, 0]), np.array([7, 9]), 6)
+    assert row.tolist() == [~3, ~0, 7, 9, ~9, ~9]
+    assert shifted(row[None].astype(np.int64), 50).tolist() == [[50, 3, 0, 7, 9, 9]]
+    assert example(np.array([3, 0]), np.array([7, 9]), 3) is None
+    assert example(np.array([], dtype=int), np.array([7, 9]), 2).tolist() == [7, 9]
+
+
+def test_examples_of_another_length_are_refused_and_other_rows_have_another_fingerprint():
+    rows = np.array([[~3, 7], [~4, 7]])
+    with pytest.raises(EquinfoError, match="have 2 ids and the training's sequences 3"):
+        Examples(rows, 10).tiles(3)
+    assert Examples(rows, 10).fingerprint != Examples(~rows, 10).fingerprint

@@ -16,8 +16,8 @@ import torch
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import OptimizerConfig, TrainConfig, modern, paper
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.sequences import Sequences
-from equinfo.lm.train import load_model, load_train_config, train
+from equinfo.lm.sequences import Examples, Sequences, example
+from equinfo.lm.train import Probe, load_model, load_train_config, probes, train
 
 IDS = (np.random.default_rng(0).integers(0, 40, 4000) ** 2 % 257).astype(np.uint16)
 ADAMW = OptimizerConfig(learning_rate=5e-3, warmup_steps=5)
@@ -168,3 +168,80 @@ def test_metrics_go_to_tensorboard(tmp_path):
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {"loss", "learning_rate", "gradient_norm"} <= set(events.Tags()["scalars"])
     assert [event.value for event in events.Scalars("loss")] == pytest.approx(losses(tmp_path), rel=1e-6)
+
+
+# -- positions that are not scored, initial weights, probes --------------------------------------------------
+
+
+def examples(count=40):
+    """Reads 5 ids and writes them in reverse, in sequences of 32."""
+    rng = np.random.default_rng(3)
+    rows = [example(ids, np.append(ids[::-1], 255), 32) for ids in rng.integers(0, 40, (count, 5))]
+    return Examples(np.array(rows), 257)
+
+
+def test_only_scored_positions_count(tmp_path):
+    """The first step's loss is the untrained model's mean over what is written, and padding never matters."""
+    config, source = config_of(steps=1, batch_size=4, micro_batches=2), examples()
+    result = train(config, source, tmp_path / "a")
+    model = Decoder(config.model).initialise(config.seed)
+    _, rows = Sequences(source, 32, config.bos_id, config.seed).batch(0, 4)
+    nats = []
+    for row in rows:
+        ids = [config.bos_id, *(~row[:5]), *row[5:11]]
+        log_p = model.logits(torch.tensor([ids[:-1]]))[0].log_softmax(1)
+        nats += [-log_p[at, ids[at + 1]].item() for at in range(5, 11)]
+    assert result.loss == pytest.approx(np.mean(nats), abs=1e-5)
+    padded = Examples(np.where(source.rows == ~255, ~7, source.rows), 257)
+    assert train(config, padded, tmp_path / "b").loss == result.loss
+    a, b = (load_model(tmp_path / name).state_dict() for name in "ab")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def measure(model):
+    return float(model.logits(torch.arange(8)[None]).sum())
+
+
+def paused_at_every_step(config, source, folder, **options):
+    for _ in range(config.steps):
+        result = train(config, source, folder, deadline=0.0, **options)
+    return result
+
+
+def test_paused_with_probes_masks_and_initial_weights_is_the_straight_run(tmp_path):
+    config, source = config_of(steps=6, batch_size=4), examples()
+    drawn = Decoder(config.model).initialise(9).state_dict()
+    options = {
+        "initial": {name: tensor.numpy() for name, tensor in drawn.items()},
+        "probe": Probe(measure, frozenset({1, 4, 6})),
+    }
+    straight = train(config, source, tmp_path / "straight", **options)
+    paused = paused_at_every_step(config, source, tmp_path / "paused", **options)
+    assert (paused.status, paused.loss) == ("done", straight.loss)
+    assert probes(tmp_path / "paused") == probes(tmp_path / "straight")
+    assert list(probes(tmp_path / "straight")) == [1, 4, 6]
+    assert probes(tmp_path / "straight")[6] == measure(load_model(tmp_path / "straight"))
+    unprobed = train(config, source, tmp_path / "unprobed", initial=options["initial"])
+    assert losses(tmp_path / "unprobed") == losses(tmp_path / "straight") == losses(tmp_path / "paused")
+    assert unprobed.loss == straight.loss
+
+
+def test_probes_beyond_the_checkpoint_are_taken_again(tmp_path):
+    config = config_of(steps=3)
+    probe = Probe(measure, frozenset({1, 2, 3}))
+    assert train(config, IDS, tmp_path, deadline=0.0, probe=probe).steps == 1
+    with (tmp_path / "probes.jsonl").open("a") as file:
+        file.write('{"step": 2, "value": -1}\n{"step": 3, "va')
+    train(config, IDS, tmp_path, probe=probe)
+    assert probes(tmp_path)[2] != -1
+    assert list(probes(tmp_path)) == [1, 2, 3]
+
+
+def test_initial_weights_are_where_it_starts_and_part_of_what_it_is(tmp_path):
+    config = replace(config_of(steps=1), optimizer=replace(ADAMW, learning_rate=1e-12))
+    first = {name: tensor.numpy() for name, tensor in Decoder(config.model).initialise(5).state_dict().items()}
+    train(config, IDS, tmp_path, initial=first)
+    for name, tensor in load_model(tmp_path).state_dict().items():
+        np.testing.assert_allclose(tensor.numpy(), first[name], atol=1e-6)
+    with pytest.raises(EquinfoError, match="other initial weights"):
+        train(config, IDS, tmp_path)

@@ -1,5 +1,0 @@
-"""Table 11 has the seeds."""
-
-from experiments.table11 import EXPERIMENT, recipes, reduce
-
-__all__ = ["EXPERIMENT", "recipes", "reduce"]

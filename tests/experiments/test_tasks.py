@@ -1,0 +1,244 @@
+"""Tasks beside language modelling: transduction, accuracy by position, spelling; and what is made of their rows."""
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from equinfo.lm.config import OptimizerConfig, TrainConfig, modern
+from equinfo.lm.evaluate import predict
+from equinfo.lm.sequences import Examples
+from equinfo.lm.train import load_model, train
+from experiments import fig10, fig13, table5
+from experiments.positions import constant, sample
+from experiments.rows import Row, Rows
+from experiments.runner import OutOfTime, Runner
+from experiments.spelling import Speller, held_out, right_letters
+from experiments.transduction import Layout, evaluate, pieces
+
+TASKS = (table5, fig10, fig13)
+
+
+@pytest.fixture(scope="module")
+def scale(micro):
+    return replace(micro, task_training=replace(micro.task_training, size="30k", steps=4, batch_size=4), sample=1)
+
+
+@pytest.fixture(scope="module")
+def finished(scale, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tasks")
+    rows = Rows(folder / "rows.jsonl")
+    Runner(scale.name, rows, folder / "runs").run([recipe for task in TASKS for recipe in task.recipes(scale)])
+    return rows, folder
+
+
+# -- layouts -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_read_and_what_is_scored():
+    text, ids = b"ab", np.array([3, 1], dtype=np.uint16)
+    sep, end = 260, 261
+    a, b, codes = 97, 98, [259, 257]
+    rows = {task: Layout(task, 4, 6).row(text, ids).tolist() for task in ("decompress", "compress", "control")}
+    assert rows["decompress"] == [~codes[0], ~codes[1], ~sep, a, b, end]
+    assert rows["compress"] == [~a, ~b, ~sep, *codes, end]
+    assert rows["control"] == [~sep, a, b, end, ~end, ~end]
+    assert all(Layout(task, 4, 5).row(text, ids) is None for task in rows)
+
+
+def test_pieces_do_not_overlap_and_leave_the_rest():
+    assert list(pieces([b"abcdefg", b"xy", b"zzz"], 3)) == [b"abc", b"def", b"zzz"]
+
+
+def test_a_tasks_numbers_leave_end_out():
+    layout = Layout("control", 4, 4)
+    rows = np.array([layout.row(b"ab", np.array([0])), layout.row(b"cd", np.array([0]))] * 2)
+    nats = np.where(rows == layout.end, 100.0, [[0, 1, 2, 0], [0, 3, 6, 0]] * 2)
+    right = np.array([[True, True, False, True], [True, False, False, True]] * 2)
+    found = evaluate((nats, right), rows, layout, batch_size=1)
+    assert found["loss"] == 3.0
+    assert found["losses"] == [1.5, 4.5, 1.5, 4.5]
+    assert found["loss_std"] == pytest.approx(math.sqrt(3.0))
+    assert (found["accuracy"], found["scored"]) == (0.25, 8)
+
+
+class Documents:
+    """A validation stream of three documents."""
+
+    vocab_size = 13
+
+    def __init__(self, mode, *lengths):
+        self.mode, self.lengths = mode, lengths
+
+    def documents(self):
+        yield from ((np.arange(length) % 10, length) for length in self.lengths)
+
+
+def test_positions_begin_anew_with_each_document():
+    rows, places = sample(Documents("document", 6, 3, 9), window=3, context=5, count=9)
+    assert places.ravel().tolist() == [0, 1, 2, 0, 1, 2, -1, 0, 1, 2, -1, 0, 1, 2, 0, 1, 2, 0, 1, 2]
+    assert (rows[places == -1] == 12).all()
+    rows, places = sample(Documents("block", 6, 3, 9), window=3, context=5, count=9)
+    assert places.tolist() == [[0, 1, 2, 0, 1]] * 2
+
+
+def test_the_best_constant_guess_is_the_commonest_id_of_a_position():
+    rows, places = np.array([[5, 1, 5, 2, 6, 2]]), np.array([[0, 1, 0, 1, 0, -1]])
+    assert constant(rows, places) == [2 / 3, 1 / 2]
+
+
+class Letters:
+    """Every letter is two ids."""
+
+    vocab_size, bos_id = 30, 28
+
+    def encode_batch(self, texts):
+        return [np.array([part for byte in text.encode() for part in divmod(byte, 27)]) for text in texts]
+
+
+def test_shared_letters_are_the_tokenizers_ids_and_own_ones_are_not():
+    shared, own = (Speller.over(Letters(), flag, 64) for flag in (True, False))
+    assert shared.written("ab").tolist() == [3, 16, 3, 17, 31]
+    assert own.written("ab").tolist() == [32, 33, 31]
+    assert (shared.vocab_size, own.vocab_size) == (32, 58)
+    assert own.rows(["a"])[0, :7].tolist() == [~1, ~5, ~3, ~16, ~30, 32, 31]
+    assert right_letters(shared, "ab", np.array([3, 16, 3, 18, 31])) == 1
+    assert right_letters(own, "ab", np.array([32])) == 1
+
+
+def test_greedy_spelling_writes_what_teacher_forcing_predicts():
+    """Where every id of a word is the likeliest after the ones before it, the word is spelt; else it is not."""
+    speller = Speller.over(Letters(), False, 24)
+    some = ["abc", "cab", "bb", "acab"]
+    config = TrainConfig(modern("30k", speller.vocab_size), OptimizerConfig(), 28, steps=1, batch_size=1, context=24)
+    from equinfo.lm.decoder import Decoder
+
+    model = Decoder(config.model).initialise(0).eval()
+    model.head.weight.data[speller.end] = 0
+    rows = speller.rows(some)
+    for word, row, written in zip(some, rows, speller.spelt(model, some), strict=True):
+        ids = [28, *(~row[: len(speller.prompts([word])[0])])]
+        for drawn in written:
+            assert int(model.logits(torch.tensor([ids]))[0, -1].argmax()) == drawn
+            ids.append(int(drawn))
+
+
+def test_some_words_are_held_out_and_always_the_same():
+    words = [f"word{number}" for number in range(400)]
+    share = sum(map(held_out, words)) / len(words)
+    assert 0.15 < share < 0.35
+
+
+def test_decompression_of_windows_is_learned_on_an_alphabet_of_four(tmp_path):
+    """Two bytes an id, as short windows have it: an M2 learns to write them, and its control cannot."""
+    rng = np.random.default_rng(0)
+    losses = {}
+    for task in ("decompress", "control"):
+        layout = Layout(task, 16, 24)
+        codes = rng.integers(0, 16, (1200, 6))
+        texts = [bytes(97 + part for code in row for part in divmod(int(code), 4)) for row in codes]
+        rows = np.array([layout.row(text, ids) for text, ids in zip(texts, codes, strict=True)])
+        config = TrainConfig(
+            modern("30k", layout.vocab_size), OptimizerConfig(learning_rate=1e-2, warmup_steps=20), layout.bos,
+            steps=250, batch_size=16, context=24,
+        )  # fmt: skip
+        train(config, Examples(rows[:1000], layout.vocab_size), tmp_path / task)
+        found = predict(load_model(tmp_path / task), rows[1000:], layout.bos)
+        losses[task] = evaluate(found, rows[1000:], layout, 50)["loss"]
+    assert losses["control"] == pytest.approx(math.log(4), abs=0.08)
+    assert losses["decompress"] < 0.75 * losses["control"]
+
+
+# -- runs ----------------------------------------------------------------------------------------------------
+
+
+def test_every_run_yields_what_its_experiment_reads(finished, scale):
+    rows, _ = finished
+    for recipe in table5.recipes(scale):
+        values = rows.done(recipe).values
+        assert values["texts"] > 0
+        assert values["loss"] > 0
+    values = rows.done(fig10.positions(scale)).values
+    assert values["steps"] == list(fig10.positions(scale).steps)
+    assert all(len(found) == fig10.places(scale) for found in values["accuracy"])
+    for recipe in fig13.recipes(scale):
+        assert 0 <= rows.done(recipe).values["held_out_exact"] <= 1
+
+
+def test_a_control_scores_the_very_bytes_of_its_task(finished, scale):
+    rows, _ = finished
+    for family in ("AC", "EqualInfoAC"):
+        task, control = table5.beside_control(family, rows, scale)
+        assert task.values["scored"] == control.values["scored"]
+
+
+def test_positions_go_on_after_a_deadline(scale, finished, tmp_path):
+    done, folder = finished
+    recipe = fig10.positions(scale)
+    again = Runner(scale.name, Rows(tmp_path / "rows.jsonl"), folder / "runs")
+    again.tokenizer(recipe.lm.stream.tokens)
+    (folder / "runs" / "positions").rename(tmp_path / "positions")
+    for _ in range(recipe.lm.training.steps):
+        again.deadline = time.monotonic()
+        try:
+            again.run([recipe])
+        except OutOfTime:
+            continue
+    assert again.rows.done(recipe).values == done.done(recipe).values
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_tables_and_figures_come_from_rows_and_show_gaps(task, finished, scale, tmp_path):
+    rows, _ = finished
+    table, made = task.EXPERIMENT.output(rows, scale, tmp_path / "full")
+    assert all(path.stat().st_size > 100 for path in made)
+    empty = task.EXPERIMENT.reduce(Rows(tmp_path / "none.jsonl"), scale)
+    assert len(empty.rows) == len(table.rows)
+    assert all(len(line) == len(table.columns) for line in [*empty.rows, *table.rows])
+    assert all(trend.holds is not None for trend in task.trends(rows, scale))
+    assert all(trend.holds is None for trend in task.trends(Rows(tmp_path / "none.jsonl"), scale))
+
+
+# -- trends on made-up rows ----------------------------------------------------------------------------------
+
+
+def made(tmp_path, scale, *pairs):
+    rows = Rows(tmp_path / "made.jsonl")
+    for recipe, values in pairs:
+        kind = type(recipe).__name__
+        rows.append(Row(kind, recipe.key, scale.name, "done", recipe.to_dict(), 0, 1.0, values=values))
+    return rows
+
+
+@pytest.mark.parametrize(("ac", "equalinfo", "holds"), [(0.96, 0.74, [True, True]), (0.94, 0.76, [False, False])])
+def test_decompression_trends(tmp_path, scale, ac, equalinfo, holds):
+    runs = table5.transducers(scale)
+    losses = {("AC", "decompress"): ac, ("EqualInfoAC", "decompress"): equalinfo}
+    pairs = [(runs[key], {"loss": 2 * losses.get(key, 1.0)}) for key in runs]
+    found = table5.trends(made(tmp_path, scale, *pairs), scale)
+    assert [trend.holds for trend in found] == holds[::-1]
+
+
+def test_position_trends(tmp_path, scale):
+    recipe = fig10.positions(scale)
+
+    def holds(name, *accuracy):
+        values = {"steps": [1, 2, 3], "accuracy": list(accuracy), "constant": [0.1, 0.1], "probed": [10_000] * 2}
+        folder = tmp_path / name
+        return [trend.holds for trend in fig10.trends(made(folder, scale, (recipe, values)), scale)]
+
+    assert holds("first", [0.1, 0.1], [0.3, 0.1], [0.4, 0.2]) == [True, True]
+    assert holds("second", [0.1, 0.1], [0.1, 0.3], [0.2, 0.4]) == [False, False]
+    assert holds("nothing", [0.1, 0.1], [0.1, 0.1], [0.1, 0.1]) == [False, False]
+
+
+def test_spelling_trends(tmp_path, scale):
+    runs = fig13.spellers(scale)
+    shares = {"Unigram, own": 0.9, "Unigram, shared": 0.5, "EqualInfoAC narrow, shared": 0.6, "Bytes, shared": 0.99}
+    pairs = [(recipe, {"held_out_exact": shares.get(label, 0.2)}) for label, recipe in runs.items()]
+    assert [trend.holds for trend in fig13.trends(made(tmp_path / "a", scale, *pairs), scale)] == [True, True]
+    pairs[1] = (pairs[1][0], {"held_out_exact": 0.95})
+    assert [trend.holds for trend in fig13.trends(made(tmp_path / "b", scale, *pairs), scale)] == [False, False]
