@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         if getattr(options, option) is not None and command not in commands:
             parser.error(f"--{option} is for {' and '.join(commands)}")
     try:
-        _choose_device(options.device, options.jobs or 1)
+        _choose_device(options.device, 1 if options.jobs is None else options.jobs)
         return _run(command, options, begun)
     except EquinfoError as error:
         print(f"error: {error}", file=sys.stderr)

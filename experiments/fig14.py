@@ -12,7 +12,8 @@ from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
 COLUMNS = [
-    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "MFLOPs/byte, ours", "paper's", "size",
+    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "MFLOPs/byte, ours", "paper's",
+    "size, paper",
     "bytes/token, paper", "bits/byte, paper", "MFLOPs/byte, paper",
 ]  # fmt: skip
 NOTE = "Greedy is the rule `paper`; beside both the free cell (no rule's name), which decodes too."

@@ -26,7 +26,8 @@ from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
 COLUMNS = [
-    "tokenizer", "size", "steps", "bytes/token", "uniform", "bits/byte, ours", "TFLOPs of training", "paper's", "size",
+    "tokenizer", "size", "steps", "bytes/token", "uniform", "bits/byte, ours", "TFLOPs of training", "paper's",
+    "size, paper",
     "steps", "bits/byte, paper", "TFLOPs of training",
 ]  # fmt: skip
 NOTE = "FLOPs of training: 6 x M2's parameters x tokens; M1's training and the encoding are left out."

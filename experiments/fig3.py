@@ -27,7 +27,7 @@ from experiments.tables import Cell, Table
 
 COLUMNS = [
     "tokenizer", "size", "bytes/token", "uniform", "bits/byte, ours", "MFLOPs/byte", "without M1", "every product",
-    "paper's", "size", "bits/byte, paper", "MFLOPs/byte",
+    "paper's", "size, paper", "bits/byte, paper", "MFLOPs/byte, paper",
 ]  # fmt: skip
 NOTE = (
     "uniform: bits/byte of a model that knows nothing. MFLOPs/byte as the paper counts it: parameters without"

@@ -12,7 +12,8 @@ from experiments.statistics import pareto
 from experiments.tables import Cell, Table
 
 COLUMNS = [
-    "tokenizer", "size", "bytes/step, ours", "bits/byte, ours", "on our front", "paper's", "size", "bytes/step, paper",
+    "tokenizer", "size", "bytes/step, ours", "bits/byte, ours", "on our front", "paper's", "size, paper",
+    "bytes/step, paper",
     "bits/byte, paper", "on the paper's front",
 ]  # fmt: skip
 NOTE = "On a front: no other run has as many bytes/step at as few bits/byte."

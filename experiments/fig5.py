@@ -15,7 +15,8 @@ from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
 COLUMNS = [
-    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "bits/token, ours", "paper's", "size",
+    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "bits/token, ours", "paper's",
+    "size, paper",
     "bytes/token, paper", "bits/byte, paper", "bits/token, paper",
 ]  # fmt: skip
 PANELS = (("bits / byte", bits_per_byte), ("bits / token", bits_per_token))

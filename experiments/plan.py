@@ -144,7 +144,8 @@ class Plan:
         """Where the whole stands as its next run begins, e.g. "[37/112, 41 % of the work, 0:52 left]"."""
         total = sum(job.seconds or 0.0 for job in self.jobs)
         share = 1 - self.seconds / total if total else 0.0
-        return f"[{len(self.done) + 1}/{self.runs}, {100 * share:.0f} % of the work, {clock(self.seconds / processes)} left]"
+        left = clock(self.seconds / processes)
+        return f"[{len(self.done) + 1}/{self.runs}, {100 * share:.0f} % of the work, {left} left]"
 
     def table(self, heading: str) -> Table:
         """A line for each type and size, and their sum."""

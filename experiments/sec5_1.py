@@ -13,7 +13,7 @@ from experiments.tables import Cell, Table
 SIZES = ("25m", "403m")  # the paper's
 COLUMNS = [
     "tokenizer", "size", "bytes/token", "uniform", "bits/byte", "nats/token, ours", "of one that knows nothing",
-    "paper's", "size", "nats/token, paper",
+    "paper's", "size, paper", "nats/token, paper",
 ]  # fmt: skip
 NOTE = (
     f"ln 2 is {math.log(2):.4f} nats. One that knows nothing takes both bits for equally probable and knows how often"

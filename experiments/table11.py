@@ -12,7 +12,7 @@ from experiments.scales import Scale
 from experiments.tables import Cell, Table, shown
 
 COLUMNS = [
-    "tokenizer", "size", "seeds", "bits/byte, ours", "deviation, ours", "paper's", "size", "bits/byte, paper",
+    "tokenizer", "size", "seeds", "bits/byte, ours", "deviation, ours", "paper's", "size, paper", "bits/byte, paper",
     "deviation, paper",
 ]  # fmt: skip
 SEEDS = 5  # the paper's

@@ -30,7 +30,7 @@ def reduce(rows: Rows, scale: Scale) -> Table:
         )
     columns = [
         "tokenizer", "ratio, ours", "tokens", "bytes", f"bytes in the {trained:,} tokens that M2 sees", "epochs",
-        "the paper's", "ratio, paper", "tokens", "bytes",
+        "the paper's", "ratio, paper", "tokens, paper", "bytes, paper",
     ]  # fmt: skip
     return Table(f"The data sets ({scale.name}, {scale.corpus}, training text)", columns, body)
 

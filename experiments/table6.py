@@ -13,7 +13,7 @@ from experiments.statistics import welch
 from experiments.tables import Cell, Table
 
 COLUMNS = [
-    "tokenizer", "matched", "context", "size", "seeds", "bits/byte, ours", "deviation, ours", "paper's", "size",
+    "tokenizer", "matched", "context", "size", "seeds", "bits/byte, ours", "deviation, ours", "paper's", "size, paper",
     "bits/byte, paper", "deviation, paper",
 ]  # fmt: skip
 NOTE = (

@@ -54,7 +54,7 @@ def test_pipes():
     [
         (["encode", "no-such-file", "-t", "bytes"], "no-such-file cannot be read"),
         (["encode", "-", "-t", "byts"], "no tokenizer 'byts'.*bytes, gzip8"),
-        (["run", "fig99"], "unknown experiment 'fig99'; known: table1"),
+        (["run", "fig99"], "unknown experiment 'fig99'; known: fig3"),
         (["run", "fig3", "--scale", "huge"], "unknown scale 'huge'; known: tiny"),
         (["train-tokenizer", "ac", "--out", "x"], "ac needs a byte model"),
         (["train-tokenizer", "static-ac", "--size", "300", "--out", "x"], "choose a power of two, 2 to 65536"),

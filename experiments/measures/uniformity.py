@@ -15,19 +15,15 @@ CLEAR = 1e-3
 """Bits: at an n whose bias is larger there are too few observations to tell anything."""
 LONGEST = 16
 REPEATS = 20
-PARTS = {"whole": (0, 0), "middle": (0, 2), "inner": (2, 2)}
-"""How many ids of each document are left out, at its beginning and its end.
-
-The end holds the end of document and the padding. At the beginning, all documents begin alike more often than M1,
-which knows little there, says.
-"""
+PARTS = {"whole": (0, 0), "inner": (2, 2)}
+"""How many ids of each block are left out, at its beginning, where M1 knows least, and at its end, which is padded."""
 
 
 def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, Any]:
     """Values of a Measure "uniformity"; number: bits of the training stream, the first ones.
 
     Lists are over n = 1 .. 16: the plug-in KL divergence, in bits, from uniform of n-grams (at every bit) and tokens
-    (cut every n bits). whole, middle, inner: of the ids that PARTS leaves; random: a generator's (PCG64,
+    (cut every n bits). whole, inner: of the ids that PARTS leaves; random: a generator's (PCG64,
     seeded) [5 %, median, 95 %] over 20 repeats of as many bits as `whole` has; its "most": 95 % of the repeats stay
     below so many times the 95 % line at every n up to `clear`: {"ngrams", "tokens"}, where the bias is under 1e-3.
     """
@@ -43,7 +39,7 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
 
 
 def stream_bits(runner: Runner, shards: Shards, width: int, first: int, last: int, most: int) -> np.ndarray:
-    """The first `most` bits of the documents' ids without the first and last of each: uint8[bits] of 0 and 1."""
+    """The first `most` bits of the blocks' ids without the first and last of each: uint8[bits] of 0 and 1."""
     parts, held = [np.empty(0, dtype=np.uint8)], 0
     for ids, _ in shards.documents():
         runner.check_time()

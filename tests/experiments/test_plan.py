@@ -1,4 +1,4 @@
-"""The plan: each run once, counted from recipes alone; shards are a partition; estimates come from rows of this device."""
+"""The plan: each run once, counted from recipes alone; shards are a partition; hours come from this device's rows."""
 
 from dataclasses import replace
 from types import SimpleNamespace

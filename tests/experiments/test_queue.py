@@ -1,4 +1,4 @@
-"""Runs inside a budget, over processes and shards: the rows are those of a straight run, and one failure stops nothing."""
+"""Runs in a budget, over processes and shards: the rows are those of a straight run; one failure stops nothing."""
 
 import json
 import multiprocessing
@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from equinfo.sharding import ONE_THREAD
 from experiments import __main__ as command
 from experiments import catalogue, queue
 from experiments.experiment import Experiment
@@ -18,6 +19,14 @@ from experiments.rows import Row, Rows
 from experiments.runner import Runner
 from experiments.speed import Speeds
 from experiments.tables import Table
+
+
+@pytest.fixture(autouse=True)
+def _no_real_folder(monkeypatch, tmp_path):
+    """Whatever a command is told or not, it finds no other results and work than a test's own."""
+    monkeypatch.setattr(command, "ROOT", tmp_path / "root")
+    for name in ("CUDA_VISIBLE_DEVICES", "TQDM_DISABLE", *ONE_THREAD):  # which a command may set
+        monkeypatch.setenv(name, os.environ.get(name, "1" if name in ONE_THREAD else ""))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +151,8 @@ def test_all_done_says_so_and_foreign_rows_are_named(micro, tmp_path, monkeypatc
         (["paper", "--scale", "huge"], "error: unknown scale 'huge'"),
     ],
 )
-def test_what_a_user_gets_wrong_is_one_line(arguments, line, capsys):
+def test_what_a_user_gets_wrong_is_one_line(arguments, line, monkeypatch, capsys):
+    monkeypatch.setattr(queue, "run_all", lambda *_, **__: pytest.fail("it ran"))
     assert command.main(arguments) == 1
     err = capsys.readouterr().err
     assert err.startswith(line)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from equinfo.lm.config import OptimizerConfig, TrainConfig, modern
+from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import predict
 from equinfo.lm.sequences import Examples
 from equinfo.lm.train import load_model, train
@@ -55,7 +56,7 @@ def test_pieces_do_not_overlap_and_leave_the_rest():
 
 def test_a_tasks_numbers_leave_end_out():
     layout = Layout("control", 4, 4)
-    rows = np.array([layout.row(b"ab", np.array([0])), layout.row(b"cd", np.array([0]))] * 2)
+    rows = np.array([layout.row(text, np.array([], dtype=np.uint16)) for text in (b"ab", b"cd", b"ef", b"gh")])
     nats = np.where(rows == layout.end, 100.0, [[0, 1, 2, 0], [0, 3, 6, 0]] * 2)
     right = np.array([[True, True, False, True], [True, False, False, True]] * 2)
     found = evaluate((nats, right), rows, layout, batch_size=1)
@@ -114,8 +115,6 @@ def test_greedy_spelling_writes_what_teacher_forcing_predicts():
     speller = Speller.over(Letters(), False, 24)
     some = ["abc", "cab", "bb", "acab"]
     config = TrainConfig(modern("30k", speller.vocab_size), OptimizerConfig(), 28, steps=1, batch_size=1, context=24)
-    from equinfo.lm.decoder import Decoder
-
     model = Decoder(config.model).initialise(0).eval()
     model.head.weight.data[speller.end] = 0
     rows = speller.rows(some)

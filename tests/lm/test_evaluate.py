@@ -9,7 +9,7 @@ import torch
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import modern, paper
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.evaluate import evaluate
+from equinfo.lm.evaluate import evaluate, predict
 
 IDS = np.random.default_rng(0).integers(0, 257, 1003).astype(np.uint16)
 
@@ -42,3 +42,16 @@ def test_nothing_and_foreign_ids_are_refused():
         evaluate(model, IDS[:0], 1, context=10, bos_id=0)
     with pytest.raises(EquinfoError, match="beyond the model's 100"):
         evaluate(model, IDS, 1, context=10, bos_id=0)
+
+
+def test_predictions_are_those_of_the_logits_at_scored_positions():
+    model = Decoder(modern("30k", 257)).initialise(0).eval()
+    ids = IDS[:60].reshape(5, 12).astype(np.int64)
+    rows = np.where(np.arange(12) % 3 == 0, ~ids, ids)
+    with torch.no_grad():
+        inputs = np.hstack([np.full((5, 1), 256), ids[:, :-1]])
+        log_p = model.logits(torch.from_numpy(inputs)).log_softmax(-1).numpy()
+    nats, right = predict(model, rows, 256, batch_size=2)
+    expected = -np.take_along_axis(log_p, ids[:, :, None], 2)[:, :, 0]
+    np.testing.assert_allclose(nats, np.where(rows >= 0, expected, 0), atol=1e-5)
+    assert (right == ((log_p.argmax(-1) == ids) & (rows >= 0))).all()
