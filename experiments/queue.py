@@ -173,8 +173,8 @@ def run_all(order: Order, device: str, plan_only: bool = False) -> Outcome | Non
     print(plan.summary(), flush=True)
     if plan_only:
         return None
-    outcome = in_processes(order, speeds)
-    left, speeds = order.runner(), speeds
+    outcome = in_processes(order, speeds) if plan.to_do else Outcome()
+    left = order.runner()
     speeds.learn(order.recipes, left.rows, left.provenance["device"])
     print(ending(outcome, survey(order.recipes, left, order.shard, speeds.estimate)), flush=True)
     return outcome

@@ -161,8 +161,8 @@ CPU = Scale(
     windows=(12, 24, 48, 96),
     between=18,
     seeds=3,
-    task_training=replace(_CPU, steps=1000, batch_size=32, context=192),
-    task_bytes=96,
+    task_training=replace(_CPU, steps=2000, batch_size=32, context=128),
+    task_bytes=64,
     sample=100,
 )
 

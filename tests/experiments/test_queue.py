@@ -189,13 +189,13 @@ def test_writers_of_one_file_lose_nothing(tmp_path):
         writer.start()
     for writer in writers:
         writer.join()
-    assert set(Rows(path).by_key) == {f"{n}-{i}" for n in range(2) for i in range(200)}
+    assert set(Rows(path).by_key) == {f"{n}-{i}" for n in range(2) for i in range(60)}
 
 
 def _write(path, number):
     rows = Rows(path.with_name("none"))
     rows.path = path
-    for i in range(200):
+    for i in range(60):
         rows.append(Row("LM", f"{number}-{i}", "x", "done", {"long": "." * 20_000}, 0, 1.0))
 
 
