@@ -113,7 +113,7 @@ def _trainings(base: Training, *sizes: tuple[str, float]) -> tuple[Training, ...
 
 
 _TINY = Training(
-    style="modern", size="0.1m", steps=60, batch_size=16, context=256, learning_rate=1.6e-2, warmup_steps=6,
+    style="modern", size="0.1m", steps=48, batch_size=16, context=256, learning_rate=1.6e-2, warmup_steps=6,
     precision="bfloat16",
 )  # fmt: skip
 
@@ -121,13 +121,13 @@ TINY = Scale(
     name="tiny",
     summary="a smoke test of everything: the King James text, minutes on two cores",
     corpus="bundled",
-    train_bytes=1 << 23,  # all of it
+    train_bytes=1 << 21,
     validation_bytes=1 << 17,
-    measured_bytes=1 << 18,
-    m1_training=replace(_TINY, size="30k", steps=600, batch_size=32, learning_rate=1e-2, warmup_steps=30),
+    measured_bytes=1 << 17,
+    m1_training=replace(_TINY, size="30k", steps=300, batch_size=32, learning_rate=1e-2, warmup_steps=30),
     long_context=512,
     m2_trainings=(_TINY, replace(_TINY, size="0.4m", learning_rate=8e-3)),
-    scaled_steps=(15, 60),
+    scaled_steps=(12, 48),
     vocabulary=4096,
     narrow=6,
     wide=12,

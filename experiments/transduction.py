@@ -106,9 +106,10 @@ def encoded(runner: Runner, recipe: Transduction, split: str, count: int, label:
     """The texts' ids, each text encoded by itself; kept, and shared by the tasks of a tokenizer."""
     tokenizer = runner.tokenizer(recipe.stream.tokens, label)
     folder = runner.work / "texts" / f"{recipe.stream.key}-{recipe.text_bytes}-{count}-{split}"
-    texts = texts_of(runner, recipe, split, count)
     progress = f"{label} {tokenizer.name} encodes {split} texts"
-    return tokenize_corpus(tokenizer, texts, folder, shard_bytes=SHARD_BYTES // 8, progress=progress)
+    with runner.alone(folder):
+        texts = texts_of(runner, recipe, split, count)
+        return tokenize_corpus(tokenizer, texts, folder, shard_bytes=SHARD_BYTES // 8, progress=progress)
 
 
 def texts_of(runner: Runner, recipe: Transduction, split: str, count: int) -> Iterator[bytes]:
