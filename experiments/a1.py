@@ -13,16 +13,15 @@ from experiments.tables import Cell, Table
 SIZE = "403m"  # the paper's
 COLUMNS = [
     "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "size, paper",
-    "bytes/token, paper",
-    "bits/byte, paper",
+    "bytes/token, paper", "bits/byte, paper",
 ]  # fmt: skip
 NOTE = "Where an id's bits do not divide a window's, ids run across window ends."
 
 
 def lms(scale: Scale) -> list[LM]:
     """The first window, the one between, and the second, for each width."""
-    windows = (scale.windows[0], scale.between, scale.windows[1])
-    return [scale.lm(scale.window(bits, width)) for width in scale.widths for bits in windows]
+    windows, training = (scale.windows[0], scale.between, scale.windows[1]), scale.m2_trainings[scale.ablation]
+    return [scale.lm(scale.window(bits, width), training) for width in scale.widths for bits in windows]
 
 
 def recipes(scale: Scale) -> list[Recipe]:

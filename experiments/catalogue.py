@@ -71,7 +71,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 # The paper has some results twice, as a figure and as a table.
 ALIASES = {
     "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5", "table17": "fig14", "fig7": "table5",
-    "fig12": "table9", "fig16": "fig11", "fig17": "fig11",
+    "fig12": "table9", "fig16": "fig11", "fig17": "fig11", "sec5.1": "sec5_1",
 }  # fmt: skip
 DEMO = ("table1", "table2", "table3", "table12", "fig3", "fig4")
 

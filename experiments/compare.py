@@ -54,6 +54,11 @@ def mflops_alone(row: Row) -> float:
     return 2 * row.parameters / row.ratio / 1e6
 
 
+def training_nats(row: Row) -> float:
+    """Loss of a training id, nats: the mean of the last tenth of the steps."""
+    return math.nan if row.last_nats is None else row.last_nats
+
+
 def ignorant(row: Row) -> float:
     """Bits/byte of a model that takes every code for equally probable and knows how often documents end.
 

@@ -27,8 +27,7 @@ from experiments.tables import Cell, Table
 
 COLUMNS = [
     "tokenizer", "size", "steps", "bytes/token", "uniform", "bits/byte, ours", "TFLOPs of training", "paper's",
-    "size, paper",
-    "steps", "bits/byte, paper", "TFLOPs of training",
+    "size, paper", "steps, paper", "bits/byte, paper", "TFLOPs of training, paper",
 ]  # fmt: skip
 NOTE = "FLOPs of training: 6 x M2's parameters x tokens; M1's training and the encoding are left out."
 PAPER_BATCH = 256 * 512  # ids a step

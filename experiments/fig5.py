@@ -16,8 +16,7 @@ from experiments.tables import Cell, Table
 
 COLUMNS = [
     "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "bits/token, ours", "paper's",
-    "size, paper",
-    "bytes/token, paper", "bits/byte, paper", "bits/token, paper",
+    "size, paper", "bytes/token, paper", "bits/byte, paper", "bits/token, paper",
 ]  # fmt: skip
 PANELS = (("bits / byte", bits_per_byte), ("bits / token", bits_per_token))
 RISE = 0.8  # rank correlation: of four windows, two neighbours may change places
@@ -68,8 +67,14 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
             axes.set_xlabel("bits a window")
             axes.set_ylabel(name)
         figures.name_missing(axes, missing(lms(scale), rows))
-        drawn.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-        title = f"The size of a window — {scale.corpus} corpus, {scale.name} scale; faint: Lester et al. 2024, C4"
+        drawn.legend(
+            *axes.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=len(scale.m2_trainings),
+            frameon=False,
+            fontsize=9,
+        )
+        title = f"The size of a window — {scale.corpus} corpus, {scale.name} scale; faint: Lester et al. 2024, C4, 25m to 2b"
         drawn.suptitle(title, fontsize=10, x=0.01, ha="left")
         return figures.save(drawn, folder, "fig5")
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from experiments.compare import Check, bits_per_byte, less, lines, number, trend
+from experiments.compare import Check, bits_per_byte, less, lines, number, training_nats, trend
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Recipe
 from experiments.rows import Row, Rows
@@ -38,10 +38,6 @@ def learning(scale: Scale) -> LM:
 
 def recipes(scale: Scale) -> list[Recipe]:
     return [memorising(scale), learning(scale)]
-
-
-def training_nats(row: Row) -> float:
-    return row.last_nats or 0.0
 
 
 def uniform_nats(row: Row) -> float:

@@ -4,10 +4,10 @@ Ours: the paper has one rate for every run, which its reviewers call a mistake.
 """
 
 from experiments import recipes as r
-from experiments.compare import bits_per_byte, measured
+from experiments.compare import bits_per_byte, measured, training_nats
 from experiments.experiment import Experiment
 from experiments.recipes import LM, Recipe
-from experiments.rows import Row, Rows
+from experiments.rows import Rows
 from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
@@ -54,10 +54,6 @@ def lines(rows: Rows, lms: list[LM]) -> list[list[Cell]]:
         rate = f"{training.learning_rate:.3g}"
         body.append([name, training.size, rate, f"x {factor:g}", nats, chosen, bits, PAPER_RATE])
     return body
-
-
-def training_nats(row: Row) -> float:
-    return row.last_nats or 0.0
 
 
 EXPERIMENT = Experiment("sweep", "ours", "learning rates, chosen by training loss", recipes, reduce)

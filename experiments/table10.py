@@ -10,8 +10,7 @@ from experiments.tables import Cell, Table
 
 COLUMNS = [
     "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "size, paper",
-    "bytes/token, paper",
-    "bits/byte, paper",
+    "bytes/token, paper", "bits/byte, paper",
 ]  # fmt: skip
 SAME = 0.03
 

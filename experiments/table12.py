@@ -9,7 +9,9 @@ from experiments.tables import Cell, Table
 
 
 def streams(scale: Scale) -> list[Stream]:
-    return [scale.stream(tokens) for tokens in scale.main]
+    """Those of figure 3 and of figure 5's longer windows."""
+    longer = [scale.window(bits, width) for width in scale.widths for bits in scale.windows[1:]]
+    return [scale.stream(tokens) for tokens in [*scale.main, *longer]]
 
 
 def recipes(scale: Scale) -> list[Recipe]:

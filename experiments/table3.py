@@ -17,7 +17,8 @@ NOTE = (
 
 def streams(scale: Scale) -> list[Stream]:
     windows = [scale.window(bits, scale.narrow) for bits in scale.windows[1:]]
-    return [scale.short_stream(tokens) for tokens in [*scale.main, *windows]]
+    free = [scale.window(bits, scale.narrow, "free") for bits in scale.windows]
+    return [scale.short_stream(tokens) for tokens in [*scale.main, *windows, *free]]
 
 
 def recipes(scale: Scale) -> list[Recipe]:

@@ -10,7 +10,7 @@ from experiments.tables import Cell, Table
 
 COLUMNS = [
     "model", "d_model", "heads", "layers", "head dim", "MLP dim", "parameters, ours", "the paper's", "d_model, paper",
-    "heads", "layers", "head dim", "MLP dim", "parameters, by name",
+    "heads, paper", "layers, paper", "head dim, paper", "MLP dim, paper", "parameters, by the paper's name",
 ]  # fmt: skip
 NOTE = (
     "Parameters are those of the layers' matrices, without embeddings and output layer, with a gated MLP (three"

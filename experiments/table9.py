@@ -13,7 +13,7 @@ from experiments.tables import Cell, Table
 RESETS = {1: "every", 2: "every other", 0: "never"}
 SIZE = "403m"  # the paper's
 COLUMNS = [
-    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "M1 begins anew", "size",
+    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "M1 begins anew, paper", "size, paper",
     "bytes/token, paper", "bits/byte, paper",
 ]  # fmt: skip
 NOTE = "By the paper's rule nothing decodes where M1 does not begin anew at every window; by the free cell all does."
@@ -22,7 +22,8 @@ NOTE = "By the paper's rule nothing decodes where M1 does not begin anew at ever
 def groups(scale: Scale) -> list[list[LM]]:
     """Narrow, wide, and wide by the rule that decodes: each with M1 beginning anew every, every other, never."""
     kinds = [(scale.narrow, "paper"), (scale.wide, "paper"), (scale.wide, "free")]
-    return [[scale.lm(scale.window(scale.windows[0], width, rule, reset)) for reset in RESETS] for width, rule in kinds]
+    first, training = scale.windows[0], scale.m2_trainings[scale.ablation]
+    return [[scale.lm(scale.window(first, width, rule, reset), training) for reset in RESETS] for width, rule in kinds]
 
 
 def lms(scale: Scale) -> list[LM]:
@@ -73,7 +74,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         axes.set_ylabel("bits / byte")
         drawn.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
         axes.set_title(
-            f"How often M1 begins anew — {scale.corpus} corpus, {scale.name} scale, M2 {scale.base.size}\n"
+            f"How often M1 begins anew — {scale.corpus} corpus, {scale.name} scale, M2 {scale.m2_trainings[scale.ablation].size}\n"
             "bars: uniform lines; numbers: bytes a token; faint: Lester et al. 2024, 403m, C4",
             fontsize=10,
             loc="left",
