@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import figures, overfit, paper
+from experiments import overfit, paper
 from experiments.compare import (
     Check,
     Measure,
     at_uniform,
     below_uniform,
+    draw_sizes,
     less,
     mflops,
     mflops_alone,
-    missing,
     per_size,
     subwords_lead,
     trend,
@@ -70,22 +70,13 @@ def mega(flops: float | None) -> float | None:
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
-    ours = [(mega(row.flops_per_byte) or 0.0, row) for row in rows.all_done(scale.lms)]
     theirs = {name: [(flops, bits) for flops, bits, _ in points] for name, points in paper.points().items()}
-    with figures.figure() as (drawn, axes):
-        axes.set_xscale("log")
-        axes.set_ylim(0.6, 8.4)
-        axes.set_xlabel("inference MFLOPs / byte (M1's included where it runs)")
-        axes.set_ylabel("bits / byte")
-        axes.set_title(
-            f"Bits/byte against inference cost — {scale.corpus} corpus, {scale.name} scale\n"
-            "bars: the tokenizer's uniform line; faint: Lester et al. 2024 (25m to 2b, C4)",
-            fontsize=10,
-            loc="left",
-        )
-        figures.draw_runs(axes, ours, theirs)
-        figures.name_missing(axes, missing(scale.lms, rows))
-        return figures.save(drawn, folder, "fig3")
+    title = (
+        f"Bits/byte against inference cost — {scale.corpus} corpus, {scale.name} scale\n"
+        "bars: the tokenizer's uniform line; faint: Lester et al. 2024 (25m to 2b, C4)"
+    )
+    label = "inference MFLOPs / byte (M1's included where it runs)"
+    return draw_sizes(rows, scale.lms, mflops, theirs, folder, "fig3", title, label)
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:

@@ -56,6 +56,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         edge = [(row.ratio, row.bits_per_byte) for row in front(rows, scale)]
         axes.plot(*zip(*edge, strict=True), "--", color="#444444", lw=1, zorder=1)
         axes.set_xscale("log")
+        axes.set_xlim(0.9, 17)  # room for names on the right
         axes.set_ylim(0, 8.4)
         axes.set_xticks([1, 2, 3, 4, 6, 8, 11], labels=["1", "2", "3", "4", "6", "8", "11"])
         axes.minorticks_off()

@@ -74,7 +74,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
             frameon=False,
             fontsize=9,
         )
-        title = f"The size of a window — {scale.corpus} corpus, {scale.name} scale; faint: Lester et al. 2024, C4, 25m to 2b"
+        title = f"The size of a window — {scale.corpus} corpus, {scale.name}; faint: Lester et al. 2024, 25m to 2b"
         drawn.suptitle(title, fontsize=10, x=0.01, ha="left")
         return figures.save(drawn, folder, "fig5")
 

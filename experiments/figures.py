@@ -8,6 +8,7 @@ from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 
@@ -30,7 +31,15 @@ STYLES = {
     "EqualInfoAC, several ids a window": ("#CC79A7", "*"),
 }
 PAPER_ALPHA = 0.22
+LETTER, LINE = 7.2, 14.0  # pixels, at 100 an inch, of a name's letter (at most, on average) and of its line
+ROUNDS = 100
 HALO = " .halo text {stroke: #ffffff; stroke-width: 2.5px; stroke-linejoin: round; paint-order: stroke}"
+
+
+def face_of(tokenizer: str) -> str:
+    """The mark's filling: its colour; white for equal-info windows by another rule than the paper's."""
+    ours = tokenizer.startswith("EqualInfoAC") and ",paper" not in tokenizer
+    return "white" if ours else style_of(tokenizer)[0]
 
 
 def style_of(tokenizer: str) -> tuple[str, str]:
@@ -114,34 +123,53 @@ def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[
             axes.plot(*zip(last[row.tokenizer], (x, row.bits_per_byte), strict=True), color=colour, lw=1.4, zorder=2)
         axes.plot([x, x], [row.uniform, row.bits_per_byte], color=colour, lw=1, alpha=0.4, zorder=2)
         axes.plot([x], [row.uniform], "_", color=colour, ms=17, mew=2, zorder=3)
-        axes.plot([x], [row.bits_per_byte], mark, color=colour, ms=8, markeredgecolor="white", zorder=4)
+        edge = {"mec": colour, "mew": 1.2} if face_of(row.tokenizer) == "white" else {"mec": "white", "mew": 0.6}
+        axes.plot([x], [row.bits_per_byte], mark, ms=9, mfc=face_of(row.tokenizer), zorder=4, **edge)
         last[row.tokenizer] = (x, row.bits_per_byte)
     label_points(axes, [(*point, name) for name, point in last.items()])
 
 
 def label_points(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Write each name beside its point, right of it, pushed down where it would cover a name or a point."""
+    """Write each name right of its point, or above or below that where it would cover a name or a point; with a line
+    from the point where it is far."""
     axes.figure.canvas.draw()
     unit = axes.figure.dpi / 100
-    height, length = 13 * unit, 150 * unit
-    marks = [axes.transData.transform((x, y)) for x, y, _ in points]
-    placed: list[tuple[float, float]] = []
-    for x, y, name in sorted(points, key=lambda point: -point[1]):
-        px, py = axes.transData.transform((x, y))
-        while any(abs(px - qx) < length and abs(py - qy) < height for qx, qy in placed) or any(
-            8 * unit < qx - px < length and abs(py - qy) < height for qx, qy in marks
-        ):
-            py -= 2
-        placed.append((px, py))
-        shift = (py - axes.transData.transform((x, y))[1]) * 72 / axes.figure.dpi
+    points = sorted(points, key=lambda point: (-point[1], point[2]))
+    marks = np.array([axes.transData.transform((x, y)) for x, y, _ in points]).reshape(-1, 2)
+    left = marks[:, 0] + 16 * unit
+    right = left + np.array([LETTER * len(name) for _, _, name in points]) * unit
+    frame = axes.get_window_extent()
+    heights = spread(marks, left, right, LINE * unit, frame.y0 + LINE * unit / 2, frame.y1)
+    for (x, y, name), (_, mark), height in zip(points, marks, heights, strict=True):
+        shift = (height - mark) * 72 / axes.figure.dpi
+        colour = style_of(name)[0]
+        line = {"arrowstyle": "-", "color": colour, "lw": 0.6, "alpha": 0.6, "shrinkA": 0, "shrinkB": 5}
+        far = {"arrowprops": {**line, "relpos": (0, 0.5)}} if abs(height - mark) > LINE * unit else {}
+        # Not in the layout, which would move the points that the heights were found for.
         axes.annotate(
-            name,
-            (x, y),
-            xytext=(12, shift),
-            textcoords="offset points",
-            color=style_of(name)[0],
-            fontsize=9,
-            va="center",
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            zorder=5,
-        )
+            name, (x, y), xytext=(12, shift), textcoords="offset points", color=colour, fontsize=9, va="center",
+            path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5, **far,
+        ).set_in_layout(False)  # fmt: skip
+
+
+def spread(
+    marks: np.ndarray, left: np.ndarray, right: np.ndarray, line: float, lowest: float, highest: float
+) -> np.ndarray:
+    """Heights of names, float64[n], a line apart where they reach over one another and off other points' marks.
+
+    marks: float64[n, 2], from the highest down; left, right: float64[n]; all in pixels. Names keep the marks' order.
+    """
+    heights = marks[:, 1].astype(np.float64)
+    over = (left[:, None] < right) & (left < right[:, None])
+    covers = (left[:, None] - line / 2 < marks[:, 0]) & (marks[:, 0] < right[:, None])
+    for _ in range(ROUNDS):
+        for i in range(len(heights)):
+            for j in range(i + 1, len(heights)):
+                if over[i, j] and (push := (line - (heights[i] - heights[j])) / 2) > 0:
+                    heights[[i, j]] += push, -push
+            for mark in marks[covers[i], 1]:
+                away = heights[i] - mark
+                if abs(away) < line / 2:
+                    heights[i] += 1 if away > 0 else -1
+        heights = np.clip(heights, lowest, highest)
+    return heights

@@ -73,8 +73,8 @@ class Row:
 
     @property
     def bit_ratio(self) -> float:
-        """Bits of text a bit of ids, an id taking log2(code_size) bits (§3.8)."""
-        return 8 * self.ratio / math.log2(self.code_size)
+        """Bits of text a bit of ids, an id taking as many bits as hold it: log2(code_size), rounded up (§3.8)."""
+        return 8 * self.ratio / (self.code_size - 1).bit_length()
 
     @property
     def uniform(self) -> float:

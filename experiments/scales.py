@@ -15,8 +15,9 @@ class Scale:
     corpus, train_bytes, validation_bytes, mode: of every stream; measured_bytes: of training text where no M2 is
     trained. m2_trainings: one a size, smallest first (the paper's 25m, 113m, 403m, 2b); scaled_steps: theirs where
     training grows with size (fig 15). ablation: which of them table 9 and appendix A.1 take (in the paper 403m).
-    narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its 24. long_context: the paper's 10,240 against M1's own 1,024. seeds: of key rows. task_*: of
-    transduction and spelling (table 5, fig 13). sample: how many words, pairs or examples a measure takes.
+    narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its 24.
+    long_context: the paper's 10,240 against M1's own 1,024. seeds: of key rows. task_*: of transduction and spelling
+    (table 5, fig 13). sample: how many words, pairs or examples a measure takes.
     """
 
     name: str

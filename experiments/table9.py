@@ -13,8 +13,8 @@ from experiments.tables import Cell, Table
 RESETS = {1: "every", 2: "every other", 0: "never"}
 SIZE = "403m"  # the paper's
 COLUMNS = [
-    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "M1 begins anew, paper", "size, paper",
-    "bytes/token, paper", "bits/byte, paper",
+    "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "M1 begins anew, paper",
+    "size, paper", "bytes/token, paper", "bits/byte, paper",
 ]  # fmt: skip
 NOTE = "By the paper's rule nothing decodes where M1 does not begin anew at every window; by the free cell all does."
 
@@ -46,6 +46,7 @@ def reduce(rows: Rows, scale: Scale) -> Table:
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    size = scale.m2_trainings[scale.ablation].size
     with figures.figure() as (drawn, axes):
         for place, group in enumerate(groups(scale)):
             tokens = group[0].stream.tokens
@@ -74,7 +75,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         axes.set_ylabel("bits / byte")
         drawn.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
         axes.set_title(
-            f"How often M1 begins anew — {scale.corpus} corpus, {scale.name} scale, M2 {scale.m2_trainings[scale.ablation].size}\n"
+            f"How often M1 begins anew — {scale.corpus} corpus, {scale.name} scale, M2 {size}\n"
             "bars: uniform lines; numbers: bytes a token; faint: Lester et al. 2024, 403m, C4",
             fontsize=10,
             loc="left",

@@ -79,3 +79,8 @@ def test_keys_are_content():
     assert RECIPE.key == Stream(Tokens("bytes", 256, "bundled", 100), "bundled", 100, 100).key
     assert RECIPE.key != Stream(Tokens("bytes", 256, "bundled", 101), "bundled", 100, 100).key
     assert Tokens("a", 1, "b", 2).key == "cc0cc0eeb36ad5e3"
+
+
+def test_an_id_takes_whole_bits():
+    """Table 1: 32,000 pieces take 15 bits."""
+    assert row(num_bytes=428, num_tokens=100, code_size=32_000).bit_ratio == pytest.approx(2.28, abs=0.005)
