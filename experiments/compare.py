@@ -214,4 +214,5 @@ def fit(axes: Any, points: Sequence[tuple[float, float]], room: float = 0.15) ->
     span = max(max(x) / min(x), 2.0)
     axes.set_xscale("log")
     axes.set_xlim(min(x) / span**0.05, max(x) * span**room)
+    figures.plain_ticks(axes, subs=(1,) if span > 100 else (1, 2, 5))
     axes.set_ylim(min(y) - 0.4, max(y) + 0.3)

@@ -35,13 +35,21 @@ def lms(scale: Scale) -> list[LM]:
     return [lm for width, training in series(scale) for lm in runs(scale, width, training)]
 
 
+def free(scale: Scale) -> list[LM]:
+    """The same windows by the rule that decodes: wide ids, the smallest M2."""
+    return [scale.lm(scale.window(bits, scale.wide, "free")) for bits in scale.windows]
+
+
 def recipes(scale: Scale) -> list[Recipe]:
-    return list(lms(scale))
+    return [*lms(scale), *free(scale)]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
     body = lines(
-        lms(scale), rows, [ratio, uniform, bits_per_byte, bits_per_token], lambda recipe: theirs(recipe, scale)
+        [*lms(scale), *free(scale)],
+        rows,
+        [ratio, uniform, bits_per_byte, bits_per_token],
+        lambda recipe: theirs(recipe, scale),
     )
     return Table(f"The size of a window ({scale.name}, {scale.corpus})", COLUMNS, body)
 
@@ -61,6 +69,8 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
             for width, training in series(scale):
                 found = [(bits, number(rows, lm, measure)) for bits, lm in windows(scale, width, training)]
                 draw_line(axes, found, scale, width, training)
+            decoded = zip(scale.windows, (number(rows, lm, measure) for lm in free(scale)), strict=True)
+            draw_line(axes, list(decoded), scale, scale.wide, scale.base, decodes=True)
             axes.set_xscale("log", base=2)
             axes.set_xlim(scale.windows[0] / 1.2, paper.WINDOWS[-1] * 1.2)
             axes.set_xticks(scale.windows, labels=[str(bits) for bits in scale.windows])
@@ -70,7 +80,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         drawn.legend(
             *axes.get_legend_handles_labels(),
             loc="outside lower center",
-            ncols=len(scale.m2_trainings),
+            ncols=len(scale.m2_trainings) + 1,
             frameon=False,
             fontsize=9,
         )
@@ -83,15 +93,25 @@ def windows(scale: Scale, width: int, training: Training) -> list[tuple[int, LM]
     return list(zip(scale.windows, runs(scale, width, training), strict=True))
 
 
-def draw_line(axes: Any, points: list[tuple[int, float | None]], scale: Scale, width: int, training: Training) -> None:
-    """One id width and size; the colour is that of its shortest window in every figure."""
+def draw_line(
+    axes: Any,
+    points: list[tuple[int, float | None]],
+    scale: Scale,
+    width: int,
+    training: Training,
+    decodes: bool = False,
+) -> None:
+    """One id width and size; the colour is that of its shortest window in every figure, hollow if windows decode."""
     kept = [(x, y) for x, y in points if y is not None]
     if not kept:
         return
     colour, mark = figures.style_of(f"EqualInfoAC[b={scale.windows[0]},v={1 << width}]")
     step = scale.m2_trainings.index(training)
     style = {"color": colour, "ms": 4.5 + 2 * step, "lw": 1 + 0.6 * step, "zorder": 3}
-    axes.plot(*zip(*kept, strict=True), mark + "-", label=f"{width} bits an id, M2 {training.size}", **style)
+    label, line = f"{width} bits an id, M2 {training.size}", mark + "-"
+    if decodes:
+        style, label, line = {**style, "mfc": "white"}, label + ", free cell", mark + "--"
+    axes.plot(*zip(*kept, strict=True), line, label=label, **style)
 
 
 def draw_paper(axes: Any, panel: int) -> None:

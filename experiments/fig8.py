@@ -18,9 +18,9 @@ NOTE = (
 
 
 def measured(scale: Scale) -> list[Tokens]:
-    first = scale.windows[0]
-    coded = [scale.tokens("ac", width) for width in scale.widths]
-    return [scale.bytes, *scale.subwords, *(scale.window(first, width) for width in scale.widths), *coded, *scale.gzips]
+    first, coded = scale.windows[0], [scale.tokens("ac", width) for width in scale.widths]
+    windows = [*(scale.window(first, width) for width in scale.widths), scale.window(first, scale.wide, "free")]
+    return [scale.bytes, *scale.subwords, *windows, *coded, *scale.gzips]
 
 
 def distances(scale: Scale, tokens: Tokens) -> Measure:

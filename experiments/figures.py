@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from equinfo.files import atomic_file
 from experiments.rows import Row
@@ -97,6 +98,13 @@ def svg(drawn: Any) -> str:
     return content.replace("</style>", HALO + "</style>", 1)
 
 
+def plain_ticks(axes: Any, subs: tuple[int, ...]) -> None:
+    """On a logarithmic x axis: 0.2, 0.5, 1, 2, ... and no powers of ten; `subs` of each decade."""
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
 def name_missing(axes: Any, names: list[str]) -> None:
     """Say in the drawing which runs it lacks: a gap that shows."""
     if names:
@@ -108,14 +116,19 @@ def name_missing(axes: Any, names: list[str]) -> None:
         axes.text(0.01, 0.01, text, transform=axes.transAxes, fontsize=7.5, color="#666666").set_in_layout(False)
 
 
-def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[tuple[float, float]]]) -> None:
+def draw_runs(
+    axes: Any,
+    points: list[tuple[float, Row]],
+    paper: dict[str, list[tuple[float, float]]],
+    alpha: float = PAPER_ALPHA,
+) -> None:
     """Our runs, (x, row) each, over the paper's points (x, bits/byte), drawn faintly.
 
     A tokenizer's sizes are joined. The bar is its uniform line, and the drop from there to the point what was learned.
     """
     for name, pairs in paper.items():
         colour, mark = style_of(name)
-        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, alpha=PAPER_ALPHA, ms=5, lw=1, zorder=1)
+        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, alpha=alpha, ms=5, lw=1, zorder=1)
     last: dict[str, tuple[float, float]] = {}
     for x, row in points:
         colour, mark = style_of(row.tokenizer)

@@ -1,6 +1,9 @@
 """Table 5 (fig 7): compression and decompression as tasks for an M2, beside byte LMs that score the same bytes."""
 
-from experiments import paper
+from pathlib import Path
+from typing import Any
+
+from experiments import figures, paper
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import Recipe, Transduction
 from experiments.rows import Row, Rows
@@ -21,14 +24,16 @@ LEARNT, SAME = 0.75, 0.05
 
 def transducers(scale: Scale) -> dict[tuple[str, str], Transduction]:
     """(family, task) -> what is run."""
+    first, narrow = scale.windows[0], scale.narrow
     tokens = {
-        "AC": scale.tokens("ac", scale.narrow),
-        "EqualInfoAC": scale.window(scale.windows[0], scale.narrow),
+        "AC": scale.tokens("ac", narrow),
+        "EqualInfoAC": scale.window(first, narrow),
+        "free cell": scale.window(first, narrow, "free"),
     }
+    runs = [(family, task) for task in ("decompress", "control", "compress") for family in ("AC", "EqualInfoAC")]
     return {
         (family, task): Transduction(task, scale.stream(tokens[family]), scale.task_training, scale.task_bytes)
-        for task in ("decompress", "control", "compress")
-        for family in tokens
+        for family, task in [*runs, ("free cell", "decompress")]
     }
 
 
@@ -99,12 +104,37 @@ def decompressed(rows: Rows, scale: Scale, family: str, claim: str, below: float
     return Trend(claim, test, holds, f"{task:.3f} against {control:.3f} nats a byte ({100 * (share - 1):+.1f} %)")
 
 
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    """Losses of what writes bytes, ours and the paper's, controls hatched."""
+    runs = [run for run in transducers(scale) if run[1] != "compress"]
+    with figures.figure(9, 0.55 * len(runs) + 1.9) as (drawn, axes):
+        axes.remove()
+        ours, papers = drawn.subplots(1, 2, sharey=True)
+        for place, run in enumerate(reversed(runs)):
+            row = rows.done(transducers(scale)[run])
+            bar(ours, place, run, row.values["loss"] if row else None)
+            bar(papers, place, run, (paper.lookup("table5", theirs(*run, scale)) or {}).get("loss"))
+        ours.set_yticks(range(len(runs)), labels=[" ".join(run) for run in reversed(runs)])
+        for axes, name in ((ours, f"{scale.corpus}, {scale.name} scale"), (papers, "Lester et al. 2024, C4")):
+            axes.set_title(name, fontsize=9.5, loc="left")
+            axes.set_xlabel("nats a byte")
+            axes.margins(x=0.18)
+            axes.grid(False, axis="y")
+        drawn.suptitle("Writing bytes after reading their ids; hatched: without", fontsize=10, x=0.01, ha="left")
+        return figures.save(drawn, folder, "fig7")
+
+
+def bar(axes: Any, place: int, run: tuple[str, str], loss: float | None) -> None:
+    """One loss with its number, or the gap where there is none."""
+    family, task = run
+    colour = figures.STYLES["AC" if family == "AC" else "EqualInfoAC, several ids a window"][0]
+    if loss is not None:
+        hatch = {"hatch": "///", "edgecolor": "white"} if task == "control" else {}
+        axes.barh(place, loss, 0.6, color=colour, alpha=0.6 if family == "free cell" else 1.0, **hatch)
+    text = "–" if loss is None else f"{loss:.3f}"
+    axes.text((loss or 0.0), place, f" {text}", va="center", fontsize=9)
+
+
 EXPERIMENT = Experiment(
-    "table5",
-    "table 5 (figure 7 is its diagram)",
-    "can an M2 learn to compress or decompress?",
-    recipes,
-    reduce,
-    None,
-    trends,
+    "table5", "table 5, figure 7", "can an M2 learn to compress or decompress?", recipes, reduce, draw, trends
 )

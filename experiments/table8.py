@@ -18,11 +18,11 @@ NOTE = (
 
 
 def recipes(scale: Scale) -> list[Measure]:
-    """Windows of several ids: the paper's 16 bits in two, and the next longer ones."""
-    return [
-        Measure("window texts", scale.short_stream(scale.window(bits, scale.narrow)), scale.sample)
-        for bits in scale.windows[:2]
-    ]
+    """Windows of several ids: the paper's 16 bits in two, with the free cell beside it, and the next longer ones."""
+    first, second = scale.windows[:2]
+    windows = [(first, "paper"), (first, "free"), (second, "paper")]
+    streams = [scale.short_stream(scale.window(bits, scale.narrow, rule)) for bits, rule in windows]
+    return [Measure("window texts", stream, scale.sample) for stream in streams]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
