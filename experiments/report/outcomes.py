@@ -43,6 +43,11 @@ class Outcome:
         return f"{self.experiment.name}-{self.scale.name}"
 
     @property
+    def there(self) -> bool:
+        """Whether there is anything to show."""
+        return self.table is not None
+
+    @property
     def complete(self) -> bool:
         return len(self.runs) == self.wanted
 
@@ -53,6 +58,7 @@ def outcome(experiment: Experiment, scale: Scale, rows: Rows, remark: str = "") 
         recipes = list({recipe.key: recipe for recipe in experiment.recipes(scale)}.values())
         runs = [(recipe, row) for recipe in recipes if (row := rows.done(recipe)) is not None]
         named = zip(names(recipes), recipes, strict=True)
+        shown = bool(runs or (not recipes and rows.by_key))  # a table of no runs is there where anything is
         lacking = [(name, recipe) for name, recipe in named if rows.done(recipe) is None]
         return Outcome(
             experiment,
@@ -61,9 +67,9 @@ def outcome(experiment: Experiment, scale: Scale, rows: Rows, remark: str = "") 
             runs,
             missing=[name for name, recipe in lacking if rows.next_attempt(recipe) is not None],
             failed=[name for name, recipe in lacking if rows.next_attempt(recipe) is None],
-            table=experiment.reduce(rows, scale) if runs else None,
-            drawings=drawings(experiment, scale, rows) if runs else [],
-            trends=experiment.trends(rows, scale) if runs and experiment.trends else [],
+            table=experiment.reduce(rows, scale) if shown else None,
+            drawings=drawings(experiment, scale, rows) if shown else [],
+            trends=experiment.trends(rows, scale) if shown and experiment.trends else [],
             remark=remark,
         )
     except Exception as error:

@@ -28,8 +28,10 @@ def verdicts(trends: Sequence[Trend]) -> Html:
 
 def runs(one: Outcome) -> Html:
     """How many of its runs there are, in figures and as a bar."""
+    if not one.wanted:
+        return tag("span", "no runs needed", class_="quiet")
     done = len(one.runs)
-    share = f"--share: {100 * done / one.wanted if one.wanted else 0:.0f}%"
+    share = f"--share: {100 * done / one.wanted:.0f}%"
     state = "full" if one.complete else "part" if done else "none"
     told = f"{done}/{one.wanted}" if done else f"{MISSING}/{one.wanted}"
     spoken = tag("span", f"{done} of {count(one.wanted, 'run')}", class_="unseen")
@@ -38,7 +40,7 @@ def runs(one: Outcome) -> Html:
 
 def shown_scales(outcomes: dict[str, list[Outcome]]) -> list[str]:
     """The scales at which anything was run."""
-    return list(dict.fromkeys(one.scale.name for ones in outcomes.values() for one in ones if one.runs))
+    return list(dict.fromkeys(one.scale.name for ones in outcomes.values() for one in ones if one.there))
 
 
 def table(experiments: Sequence[Experiment], outcomes: dict[str, list[Outcome]]) -> Html:
@@ -58,7 +60,7 @@ def _line(experiment: Experiment, outcomes: Sequence[Outcome]) -> Html:
 
 
 def _cell(one: Outcome) -> Html:
-    if not one.runs:
+    if not one.there:
         return tag("td", runs(one) if one.wanted else tag("span", "not at this scale", class_="quiet"))
     return tag("td", tag("a", runs(one), href=f"#{one.anchor}"), tag("span", verdicts(one.trends), class_="badges"))
 
@@ -69,7 +71,7 @@ def contents(experiments: Sequence[Experiment], outcomes: dict[str, list[Outcome
 
 
 def _entry(experiment: Experiment, outcomes: Sequence[Outcome]) -> Html:
-    done = [one for one in outcomes if one.runs]
+    done = [one for one in outcomes if one.there]
     state, words = ("none", "not run") if not done else ("part", "in part")
     if any(one.complete for one in done):
         state, words = "full", "all runs"
@@ -87,7 +89,7 @@ def scales(outcomes: dict[str, list[Outcome]], rows: dict[str, Rows]) -> Html:
 
 
 def _scale(name: str, outcomes: Sequence[Outcome], rows: Rows) -> list[Html]:
-    complete, begun = sum(o.complete and bool(o.runs) for o in outcomes), sum(bool(o.runs) for o in outcomes)
+    complete, begun = sum(o.complete and o.there for o in outcomes), sum(o.there for o in outcomes)
     told = [tag("p", outcomes[0].scale.summary)]
     if begun:
         trends = verdicts([trend for one in outcomes for trend in one.trends])

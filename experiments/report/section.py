@@ -18,14 +18,14 @@ def section(experiment: Experiment, outcomes: Sequence[Outcome]) -> Html:
     """outcomes: at every scale, most informative first."""
     name = tag("a", experiment.name, href=f"#{experiment.name}")
     title = tag("h2", name, tag("span", experiment.paper, class_="paper"))
-    told = [one for one in outcomes if one.runs or one.remark]
+    told = [one for one in outcomes if one.there or one.remark]
     body = [at_scale(one) for one in told]
     lacking = [one for one in outcomes if one not in told and one.wanted]
     return tag(
         "section",
         title,
         tag("p", experiment.summary, class_="summary"),
-        None if any(one.runs for one in outcomes) else tag("p", "Not run at any scale yet.", class_="gap"),
+        None if any(one.there for one in outcomes) else tag("p", "Not run at any scale yet.", class_="gap"),
         body,
         to_run(experiment, lacking) if lacking else None,
         id=experiment.name,
@@ -43,7 +43,7 @@ def at_scale(one: Outcome) -> Html:
         table(one.table, one.complete),
         trends(one.trends),
         remark(one.remark),
-        provenance(one),
+        provenance(one) if one.runs else None,
     ]
     return tag("section", title, parts, class_="scale", id=one.anchor)
 
