@@ -9,7 +9,7 @@
 #   make queue          the next of those runs, inside BUDGET=540 seconds; SCALE=small, DEVICE=cpu or cuda
 #   make table1 ...     one table or figure, by its name in the paper; all names: python -m experiments --help
 #   make smoke          all of it at scale tiny, from nothing, in a folder of its own
-#   make report         docs/report.html, from all result rows
+#   make report         docs/report.html, and all tables and figures, from the rows there are
 SHELL := /bin/bash
 PYTHON ?= python3
 SCALE ?= tiny

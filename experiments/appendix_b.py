@@ -21,6 +21,7 @@ from experiments.rows import Rows
 from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
+LEAST = 1 << 18  # bytes
 TEXTS = (4, 8, 16)  # bytes a window
 COLUMNS = [
     "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's", "size, paper",
@@ -37,11 +38,11 @@ def texts(scale: Scale) -> list[LM]:
 
 
 def coders(scale: Scale) -> dict[str, LM]:
-    """Huffman and ANS coding over M1 go symbol by symbol, so a quarter of the text has to do."""
+    """Huffman and ANS coding over M1 go symbol by symbol, so a quarter of the text (or LEAST) has to do."""
     found = {kind: scale.lm(scale.tokens(kind, scale.wide)) for kind in ("huffman", "static-huffman", "ans", "ac")}
     for kind in ("huffman", "ans"):
         stream = found[kind].stream
-        found[kind] = replace(found[kind], stream=replace(stream, train_bytes=stream.train_bytes // 4))
+        found[kind] = replace(found[kind], stream=replace(stream, train_bytes=max(stream.train_bytes // 4, LEAST)))
     return found
 
 

@@ -192,12 +192,12 @@ def ending(outcome: Outcome, left: Plan) -> str:
     return "\n".join(lines)
 
 
-def write_all(experiments: Iterable[Experiment], order: Order, folder: Path) -> list[str]:
-    """Every table and figure, from rows alone; the names of those that could not be written."""
-    rows, failed = Rows(order.rows), []
+def write_all(experiments: Iterable[Experiment], scale: Scale, folder: Path) -> list[str]:
+    """Every table and figure, from the rows in `folder` alone; the names of those that could not be written."""
+    rows, failed = Rows(folder / "rows.jsonl"), []
     for experiment in experiments:
         try:
-            _, made = experiment.output(rows, order.scale, folder)
+            _, made = experiment.output(rows, scale, folder)
             say(f"wrote {', '.join(str(path) for path in made)}")
         except EquinfoError as error:
             failed.append(experiment.name)

@@ -22,6 +22,7 @@ def run(monkeypatch, capsys):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["equinfo", *map(str, arguments)])
+        monkeypatch.delitem(sys.modules, "experiments.__main__", raising=False)  # `run` runs it as a program
         try:
             cli.main()
             status = 0
