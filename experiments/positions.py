@@ -11,7 +11,7 @@ from equinfo.lm.evaluate import predict
 from equinfo.lm.train import Probe, probes
 from equinfo.shards import Shards
 from experiments.recipes import Positions
-from experiments.runner import Runner
+from experiments.runner import Runner, m2_fields
 
 PROBED = 1 << 16  # validation ids at most
 SHARE = 16  # and no more than one in so many of those trained on, so that probing costs little
@@ -32,18 +32,11 @@ def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
         training, tokenizer.vocab_size, tokenizer.bos_id, train, folder, f"{label} {tokenizer.name} positions",
         probe=Probe(accuracies(rows, positions, tokenizer.bos_id), frozenset(recipe.steps)),
     )  # fmt: skip
-    parameters = trained.pop("config").model.parameters
     found = probes(folder)
     return {
-        **trained,
-        "trained_tokens": training.tokens,
+        **m2_fields(tokenizer, training, trained),
         "train_bytes": train.num_bytes,
-        "tokenizer": tokenizer.name,
-        "code_size": tokenizer.code_size,
-        "size": training.size,
-        "parameters": parameters,
         "m1_parameters": tokenizer.m1_parameters,
-        "fingerprint": tokenizer.fingerprint,
         "values": {
             "steps": list(found),
             "accuracy": list(found.values()),

@@ -280,14 +280,8 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
         recipe.training, tokenizer.vocab_size, tokenizer.bos_id, train, folder,
         f"{label} {tokenizer.name} M2 {recipe.training.size}",
     )  # fmt: skip
-    config = trained.pop("config")
-    fields = {
-        **trained,
-        **stream_fields(tokenizer, train, validation),
-        "trained_tokens": recipe.training.tokens,
-        "size": recipe.training.size,
-        "parameters": config.model.parameters,
-    }
+    config = trained["config"]
+    fields = {**m2_fields(tokenizer, recipe.training, trained), **stream_fields(tokenizer, train, validation)}
     if trained["status"] != "done":
         return fields
     measured = pipeline.evaluate(folder, tokenizer, evaluated(validation, recipe.training.context))
@@ -352,6 +346,20 @@ def stream_fields(tokenizer: Tokenizer, train: Shards, validation: Shards) -> di
         "tokenizer": tokenizer.name,
         "code_size": tokenizer.code_size,
         "m1_parameters": tokenizer.m1_parameters,
+        "fingerprint": tokenizer.fingerprint,
+    }
+
+
+def m2_fields(tokenizer: Tokenizer, training: Training, trained: dict[str, Any]) -> dict[str, Any]:
+    """A row's fields that an M2's training decides, but for its text. trained: what Runner.train returned."""
+    return {
+        "status": trained["status"],
+        "seconds": trained["seconds"],
+        "trained_tokens": training.tokens,
+        "tokenizer": tokenizer.name,
+        "code_size": tokenizer.code_size,
+        "size": training.size,
+        "parameters": trained["config"].model.parameters,
         "fingerprint": tokenizer.fingerprint,
     }
 

@@ -121,7 +121,7 @@ _TINY = Training(
 
 TINY = Scale(
     name="tiny",
-    summary="a smoke test of everything: the King James text, minutes on two cores",
+    summary="a smoke test of everything, minutes on two cores: too little training for its trends to mean much",
     corpus="bundled",
     train_bytes=3 << 18,
     validation_bytes=1 << 17,

@@ -22,7 +22,7 @@ from equinfo.lm.sequences import Examples, example
 from equinfo.lm.train import best_device, load_model
 from equinfo.tokenizers.base import Tokenizer
 from experiments.recipes import LM, Spelling, attempts
-from experiments.runner import Runner, run_lm
+from experiments.runner import Runner, m2_fields, run_lm
 
 WORD = re.compile(rb"(?<![\w'-])[a-z]{3,12}(?![\w'-])")
 COUNTED = 1 << 26  # bytes of training text in which words are counted
@@ -97,16 +97,7 @@ def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
         training, speller.vocab_size, tokenizer.bos_id, Examples(speller.rows(known), speller.vocab_size), folder,
         f"{label} {tokenizer.name} spells", initial=weights,
     )  # fmt: skip
-    config = trained.pop("config")
-    fields = {
-        **trained,
-        "trained_tokens": training.tokens,
-        "tokenizer": tokenizer.name,
-        "code_size": tokenizer.code_size,
-        "size": training.size,
-        "parameters": config.model.parameters,
-        "fingerprint": tokenizer.fingerprint,
-    }
+    fields = m2_fields(tokenizer, training, trained)
     if trained["status"] != "done":
         return fields
     model = load_model(folder).to(best_device())

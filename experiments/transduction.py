@@ -17,7 +17,7 @@ from equinfo.lm.train import best_device, load_model
 from equinfo.sharding import tokenize_corpus
 from equinfo.shards import Shards
 from experiments.recipes import Transduction
-from experiments.runner import SHARD_BYTES, Runner
+from experiments.runner import SHARD_BYTES, Runner, m2_fields
 
 BYTES = 256
 EVALUATED = 20  # batches, as in the paper
@@ -71,17 +71,7 @@ def run(runner: Runner, recipe: Transduction, label: str) -> dict[str, Any]:
         training, layout.vocab_size, layout.bos, Examples(rows, layout.vocab_size), folder,
         f"{label} {tokenizer.name} {recipe.task} M2 {training.size}",
     )  # fmt: skip
-    config = trained.pop("config")
-    fields = {
-        **trained,
-        "train_bytes": len(rows) * recipe.text_bytes,
-        "trained_tokens": training.tokens,
-        "tokenizer": tokenizer.name,
-        "code_size": tokenizer.code_size,
-        "size": training.size,
-        "parameters": config.model.parameters,
-        "fingerprint": tokenizer.fingerprint,
-    }
+    fields = {**m2_fields(tokenizer, training, trained), "train_bytes": len(rows) * recipe.text_bytes}
     if trained["status"] != "done":
         return fields
     texts, also_left_out = sequences(runner, recipe, layout, "validation", EVALUATED * training.batch_size, label)
