@@ -113,7 +113,8 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         for place, run in enumerate(reversed(runs)):
             row = rows.done(transducers(scale)[run])
             bar(ours, place, run, row.values["loss"] if row else None)
-            bar(papers, place, run, (paper.lookup("table5", theirs(*run, scale)) or {}).get("loss"))
+            name = None if run[0] == "free cell" else theirs(*run, scale)
+            bar(papers, place, run, (paper.lookup("table5", name) or {}).get("loss"))
         ours.set_yticks(range(len(runs)), labels=[" ".join(run) for run in reversed(runs)])
         for axes, name in ((ours, f"{scale.corpus}, {scale.name} scale"), (papers, "Lester et al. 2024, C4")):
             axes.set_title(name, fontsize=9.5, loc="left")
