@@ -79,7 +79,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         ours, papers = drawn.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         flops = [x for pairs in theirs.values() for x, _ in pairs]
         fit(papers, [(x, 1.0) for x in flops], room=0.45)
-        fit(ours, [(mflops_alone(row), y) for row in found for y in (row.uniform, row.bits_per_byte)], room=0.35)
+        fit(ours, [(mflops_alone(row), y) for row in found for y in (row.uniform, row.bits_per_byte)], room=0.6)
         ours.set_ylim(0.6, 8.3)
         for axes, name in (
             (ours, f"{scale.corpus}, {scale.name} scale"),
