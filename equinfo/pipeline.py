@@ -14,7 +14,6 @@ from tqdm import tqdm
 from equinfo.compress.compiled import MAX_COMPILED
 from equinfo.compress.models import EOD, SYMBOLS, ByteModel, StaticModel
 from equinfo.errors import EquinfoError
-from equinfo.files import atomic_file
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.modelled import WIDTHS
 from equinfo.tokenizers.registry import tokenizer_class
@@ -129,18 +128,6 @@ def byte_stream(documents: Iterable[bytes]) -> np.ndarray:
     if not parts:
         raise EquinfoError("there is no text to train on: the corpus is empty")
     return np.concatenate(parts)
-
-
-def save_stream(stream: TokenStream, path: Path) -> None:
-    """Write a token stream as one .npz file, whole or not at all."""
-    with atomic_file(path) as beside, beside.open("wb") as file:
-        np.savez(file, ids=stream.ids, counts=np.array([stream.num_tokens, stream.num_bytes], dtype=np.int64))
-
-
-def load_stream(path: Path) -> TokenStream:
-    """Read what `save_stream` wrote."""
-    with np.load(path) as stored:
-        return TokenStream(stored["ids"], int(stored["counts"][0]), int(stored["counts"][1]))
 
 
 def export_m1(folder: Path, context: int, ids: np.ndarray) -> IntegerByteModel:

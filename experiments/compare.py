@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments import figures, paper
 from experiments.experiment import Trend
-from experiments.recipes import LM, Recipe, Tokens, Training
+from experiments.recipes import LM, Recipe, Stream, Tokens, Training
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
 from experiments.tables import Cell, shown
@@ -46,7 +46,16 @@ def bits_per_token(row: Row) -> float:
 
 def mflops(row: Row) -> float:
     """MFLOPs/byte as the paper counts them: M1's added where it runs."""
-    return (row.flops_per_byte or 0.0) / 1e6
+    return mega(row.flops_per_byte)
+
+
+def mflops_of_all(row: Row) -> float:
+    """MFLOPs/byte with every product counted."""
+    return mega(row.flops_per_byte_exact)
+
+
+def mega(flops: float | None) -> float:
+    return math.nan if flops is None else flops / 1e6
 
 
 def mflops_alone(row: Row) -> float:
@@ -82,6 +91,18 @@ def lines(
         [recipe.stream.tokens.name, recipe.training.size, *measured(rows.done(recipe), measures), *theirs(recipe)]
         for recipe in recipes
     ]
+
+
+def stream_lines(
+    streams: Iterable[Stream], rows: Rows, scale: Scale, measures: Sequence[Measure], table: str, *fields: str
+) -> list[list[Cell]]:
+    """A line a stream: tokenizer and `measures`; then the paper's name for it and its numbers: `table`'s `fields`."""
+    body = []
+    for stream in streams:
+        name = paper.counterpart(stream.tokens, scale)
+        theirs = [paper.lookup(table, name, field) for field in fields] if fields else [paper.lookup(table, name)]
+        body.append([stream.tokens.name, *measured(rows.done(stream), measures), name, *theirs])
+    return body
 
 
 def measured(row: Row | None, measures: Sequence[Measure]) -> list[Cell]:

@@ -41,7 +41,7 @@ def reduce(rows: Rows, scale: Scale) -> Table:
         m1 = recipe.tokens.m1
         assert m1 is not None
         gain = row.ratio / done[0].ratio if row and done[0] else None
-        ours: list[Cell] = [m1.context or m1.training.context, m1.training.context, row.ratio if row else None, gain]
+        ours: list[Cell] = [m1.running_context, m1.training.context, row.ratio if row else None, gain]
         body.append([recipe.tokens.name, *ours, context, theirs[f"ratio_ctx_{context}"]])
     return Table(f"AC's ratio by M1's context ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
 

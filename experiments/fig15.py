@@ -3,7 +3,6 @@
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from experiments import figures, paper
 from experiments.compare import (
@@ -94,16 +93,9 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         for panel in (left, right):
             panel.set_xlabel("TFLOPs of M2's training")
         figures.draw_runs(left, [(teraflops(row), row) for row in ours], {})
-        draw_theirs(right, theirs)
+        figures.draw_paper(right, theirs)
         figures.name_missing(left, missing(lms(scale), rows))
         return figures.save(drawn, folder, "fig15")
-
-
-def draw_theirs(axes: Any, theirs: Points) -> None:
-    for name, pairs in theirs.items():
-        colour, mark = figures.style_of(name)
-        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, ms=6, lw=1.2, markeredgecolor="white")
-    figures.label_points(axes, [(*pairs[-1], name) for name, pairs in theirs.items()])
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:

@@ -11,7 +11,7 @@ from experiments.recipes import Measure
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
 from experiments.table7 import sentence
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, visible
 
 SHOWN = 4
 FILLS = ("#CFE8DE", "#F3DCE8", "#D6E6F2", "#F6E7C8")
@@ -96,11 +96,6 @@ def draw_window(axes: Any, number: int, window: tuple[str, str, list[int], list[
         axes.annotate(
             "", (number + 0.49, bottom), (number + 0.49, top), arrowprops={"arrowstyle": "->", "color": "#666666"}
         )
-
-
-def visible(text: str) -> str:
-    """Spaces as open boxes."""
-    return text.replace(" ", "␣")
 
 
 EXPERIMENT = Experiment(

@@ -1,5 +1,6 @@
 """Fig 3 / table 15: bits/byte against inference FLOPs/byte, every tokenizer, every size, with its uniform line."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,18 +12,24 @@ from experiments.compare import (
     Measure,
     at_uniform,
     below_uniform,
+    bits_per_byte,
     fit,
     less,
+    lines,
     mflops,
     mflops_alone,
+    mflops_of_all,
     missing,
     per_size,
+    ratio,
     subwords_lead,
+    their_number,
     trend,
+    uniform,
 )
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Recipe, Tokens
-from experiments.rows import Row, Rows
+from experiments.rows import Rows
 from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
@@ -42,32 +49,19 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [line(recipe, rows.done(recipe), scale) for recipe in scale.lms]
     title = f"Bits/byte against inference FLOPs/byte ({scale.name}, {scale.corpus})"
-    return Table(title, COLUMNS, body, NOTE)
+    return Table(title, COLUMNS, table_lines(scale.lms, rows, scale), NOTE)
 
 
-def line(recipe: LM, row: Row | None, scale: Scale) -> list[Cell]:
-    """One run beside the paper's: a table's row."""
-    tokens, size = recipe.stream.tokens, paper.size(recipe.training, scale)
-    name = paper.counterpart(tokens, scale)
-    theirs = paper.lookup("fig3_table15", name, size) or paper.lookup("fig5_table16", name, size) or {}
-    ours: list[Cell] = [None] * 6
-    if row:
-        ours = [
-            row.ratio,
-            row.uniform,
-            row.bits_per_byte,
-            mega(row.flops_per_byte),
-            2 * row.parameters / row.ratio / 1e6,
-            mega(row.flops_per_byte_exact),
-        ]
-    known = [theirs.get("bits_per_byte"), theirs.get("mflops_per_byte")]
-    return [tokens.name, recipe.training.size, *ours, name, size, *known]
+def table_lines(lms: Sequence[LM], rows: Rows, scale: Scale) -> list[list[Cell]]:
+    """A line a run, under COLUMNS."""
+    measures = [ratio, uniform, bits_per_byte, mflops, mflops_alone, mflops_of_all]
+    return lines(lms, rows, measures, lambda recipe: theirs(recipe, scale))
 
 
-def mega(flops: float | None) -> float | None:
-    return None if flops is None else flops / 1e6
+def theirs(recipe: LM, scale: Scale) -> list[Cell]:
+    name, size = paper.counterpart(recipe.stream.tokens, scale), paper.size(recipe.training, scale)
+    return [name, size, *(their_number(recipe, scale, field) for field in ("bits_per_byte", "mflops_per_byte"))]
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
@@ -79,7 +73,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         ours, papers = drawn.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         flops = [x for pairs in theirs.values() for x, _ in pairs]
         fit(papers, [(x, 1.0) for x in flops], room=0.45)
-        fit(ours, [(mflops_alone(row), y) for row in found for y in (row.uniform, row.bits_per_byte)], room=0.6)
+        fit(ours, [(mflops_alone(row), y) for row in found for y in (row.uniform, row.bits_per_byte)], room=0.45)
         ours.set_ylim(0.6, 8.3)
         for axes, name in (
             (ours, f"{scale.corpus}, {scale.name} scale"),
@@ -92,8 +86,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
             x, y = [mflops_alone(row), mflops(row)], [row.bits_per_byte] * 2
             ours.plot(x, y, "|:", color=figures.style_of(row.tokenizer)[0], lw=1.2, ms=6, zorder=2)
         figures.draw_runs(ours, [(mflops(row), row) for row in found], {})
-        figures.draw_runs(papers, [], theirs, alpha=0.8)
-        figures.label_points(papers, [(*points[-1], name) for name, points in theirs.items()])
+        figures.draw_paper(papers, theirs)
         figures.name_missing(ours, missing(scale.lms, rows))
         drawn.suptitle(
             "Bits/byte against inference cost\nbars: the tokenizer's uniform line; dotted: from the cost without M1"

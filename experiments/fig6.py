@@ -36,7 +36,7 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [fig3.line(recipe, rows.done(recipe), scale) for recipe in lms(scale)]
+    body = fig3.table_lines(lms(scale), rows, scale)
     return Table(f"Narrow and wide ids ({scale.name}, {scale.corpus})", fig3.COLUMNS, body, fig3.NOTE)
 
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from experiments import figures, paper
 from experiments.experiment import Experiment, Trend
-from experiments.fig2 import visible
 from experiments.recipes import Measure
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
 from experiments.table7 import sentence
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, visible
 
 COLUMNS = [
     "window", "text, ours", "bits of it, M1 begun anew", "bits of it, M1 running on", "bits of a window", "text, paper",

@@ -116,19 +116,22 @@ def name_missing(axes: Any, names: list[str]) -> None:
         axes.text(0.01, 0.01, text, transform=axes.transAxes, fontsize=7.5, color="#666666").set_in_layout(False)
 
 
-def draw_runs(
-    axes: Any,
-    points: list[tuple[float, Row]],
-    paper: dict[str, list[tuple[float, float]]],
-    alpha: float = PAPER_ALPHA,
-) -> None:
+def draw_paper(axes: Any, paper: dict[str, list[tuple[float, float]]]) -> None:
+    """The paper's points (x, bits/byte) in a panel of their own, named."""
+    for name, pairs in paper.items():
+        colour, mark = style_of(name)
+        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, ms=6, lw=1.2)
+    label_points(axes, [(*pairs[-1], name) for name, pairs in paper.items()])
+
+
+def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[tuple[float, float]]]) -> None:
     """Our runs, (x, row) each, over the paper's points (x, bits/byte), drawn faintly.
 
     A tokenizer's sizes are joined. The bar is its uniform line, and the drop from there to the point what was learned.
     """
     for name, pairs in paper.items():
         colour, mark = style_of(name)
-        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, alpha=alpha, ms=5, lw=1, zorder=1)
+        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, alpha=PAPER_ALPHA, ms=5, lw=1, zorder=1)
     last: dict[str, tuple[float, float]] = {}
     for x, row in points:
         colour, mark = style_of(row.tokenizer)

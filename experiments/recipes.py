@@ -68,6 +68,11 @@ class M1(Recipe):
     training: Training
     context: int = 0
 
+    @property
+    def running_context(self) -> int:
+        """Bytes after which it starts anew at inference."""
+        return self.context or self.training.context
+
 
 @dataclass(frozen=True)
 class Tokens(Recipe):

@@ -123,14 +123,13 @@ class Runner:
     def m1(self, recipe: M1, label: str = "") -> Any:
         """M1 as a byte model, trained if need be."""
         folder = self.m1_folder(recipe)
-        model = folder / f"byte-model-{recipe.context or recipe.training.context}"
+        model = folder / f"byte-model-{recipe.running_context}"
         with self.alone(model):
             if not model.exists():
                 ids = ByteIds(self.stream(byte_stream(recipe), "train", label))
                 self.train(recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}")
                 calibration = pipeline.byte_stream(list(self.documents(recipe.corpus, "train", 1 << 20)))
-                context = recipe.context or recipe.training.context
-                to_artifact(pipeline.export_m1(folder, context, calibration)).save(model)
+                to_artifact(pipeline.export_m1(folder, recipe.running_context, calibration)).save(model)
         return load_model(model)
 
     def m1_folder(self, recipe: M1) -> Path:
@@ -243,8 +242,8 @@ def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
     documents = list(runner.documents(recipe.corpus, "validation", 1 << 20))
     num_bytes = sum(len(document) for document in documents)
     ids = pipeline.byte_stream(documents)
-    context = recipe.context or recipe.training.context
-    measured = evaluate(load_lm(runner.m1_folder(recipe)), ids, num_bytes, context=context, bos_id=EOD)
+    lm = load_lm(runner.m1_folder(recipe))
+    measured = evaluate(lm, ids, num_bytes, context=recipe.running_context, bos_id=EOD)
     return {
         "sum_nats": measured.sum_nats,
         "num_tokens": num_bytes,

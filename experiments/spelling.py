@@ -6,7 +6,6 @@ SEP, END and, where letters have ids of their own, a to z.
 
 import hashlib
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from equinfo.lm.train import best_device, load_model
 from equinfo.tokenizers.base import Tokenizer
 from experiments.recipes import LM, Spelling, attempts
 from experiments.runner import Runner, m2_fields, run_lm
+from experiments.words import frequent_words
 
 WORD = re.compile(rb"(?<![\w'-])[a-z]{3,12}(?![\w'-])")
 COUNTED = 1 << 26  # bytes of training text in which words are counted
@@ -135,18 +135,16 @@ def words(runner: Runner, recipe: Spelling) -> tuple[list[str], list[str]]:
 
     Only words whose letters are all lower-case ASCII, 3 to 12 of them.
     """
-    counts: Counter[bytes] = Counter()
-    for document in runner.documents(recipe.stream.corpus, "train", min(recipe.stream.train_bytes, COUNTED)):
-        counts.update(WORD.findall(document))
-    ordered = [word.decode() for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    stream = recipe.stream
+    found = frequent_words(runner, stream.corpus, min(stream.train_bytes, COUNTED), WORD)
     known: list[str] = []
     unknown: list[str] = []
-    for word in ordered:
+    for word in map(bytes.decode, found):
         if len(known) == recipe.words:
             break
         (unknown if held_out(word) else known).append(word)
     if not known or not unknown:
-        raise EquinfoError(f"{recipe.stream.corpus} has too few words to hold any out: take more text")
+        raise EquinfoError(f"{stream.corpus} has too few words to hold any out: take more text")
     return known, unknown
 
 

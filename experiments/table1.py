@@ -1,8 +1,7 @@
 """Table 1: token against bit compression ratio. No M2 is trained."""
 
-from experiments.compare import bit_ratio, less, measured, number, ratio, trend
+from experiments.compare import bit_ratio, less, number, ratio, stream_lines, trend
 from experiments.experiment import Experiment, Trend
-from experiments.paper import counterpart, lookup
 from experiments.recipes import Recipe, Stream
 from experiments.rows import Rows
 from experiments.scales import Scale
@@ -24,11 +23,7 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
-    body = []
-    for stream in streams(scale):
-        name = counterpart(stream.tokens, scale)
-        theirs = [name, lookup("table1", name, "token_ratio"), lookup("table1", name, "bit_ratio")]
-        body.append([stream.tokens.name, *measured(rows.done(stream), [ratio, bit_ratio]), *theirs])
+    body = stream_lines(streams(scale), rows, scale, [ratio, bit_ratio], "table1", "token_ratio", "bit_ratio")
     return Table(f"Token and bit compression ratio ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
 
 

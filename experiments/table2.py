@@ -2,9 +2,8 @@
 
 from itertools import pairwise
 
-from experiments.compare import bit_ratio, less, measured, number, ratio, trend
+from experiments.compare import bit_ratio, less, number, ratio, stream_lines, trend
 from experiments.experiment import Experiment, Trend
-from experiments.paper import counterpart, lookup
 from experiments.recipes import Recipe, Stream
 from experiments.rows import Rows
 from experiments.scales import Scale
@@ -31,11 +30,7 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
-    body = []
-    for stream in streams(scale):
-        name = counterpart(stream.tokens, scale)
-        ours = measured(rows.done(stream), [ratio, bit_ratio])
-        body.append([stream.tokens.name, *ours, name, lookup("table2_ratio", name)])
+    body = stream_lines(streams(scale), rows, scale, [ratio, bit_ratio], "table2_ratio")
     return Table(f"Ratio as model or coder is weakened ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
 
 

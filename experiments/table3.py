@@ -1,8 +1,7 @@
 """Table 3: bits/byte of models that know nothing (uniform) or frequencies alone (unigram). No M2 is trained."""
 
-from experiments.compare import less, measured, near, number, trend, uniform, unigram
+from experiments.compare import less, near, number, stream_lines, trend, uniform, unigram
 from experiments.experiment import Experiment, Trend
-from experiments.paper import counterpart, lookup
 from experiments.recipes import Recipe, Stream
 from experiments.rows import Rows
 from experiments.scales import Scale
@@ -26,11 +25,7 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
-    body = []
-    for stream in streams(scale):
-        name = counterpart(stream.tokens, scale)
-        theirs = [name, lookup("table3", name, "uniform"), lookup("table3", name, "unigram")]
-        body.append([stream.tokens.name, *measured(rows.done(stream), [uniform, unigram]), *theirs])
+    body = stream_lines(streams(scale), rows, scale, [uniform, unigram], "table3", "uniform", "unigram")
     return Table(f"Uniform and unigram bits/byte ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
 
 

@@ -4,7 +4,7 @@ from experiments.experiment import Experiment, Trend
 from experiments.recipes import Measure
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, visible
 
 COLUMNS = [
     "place in the window", "id", "windows", "texts of these windows, most frequent first", "bits of the first byte",
@@ -49,11 +49,6 @@ def place_lines(number: int, place: dict | None) -> list[list[Cell]]:
         for code, count, texts in place["ids"]
     ]
     return [head, *lines]
-
-
-def visible(text: str) -> str:
-    """Spaces as open boxes, line ends and bars escaped: a cell of one line."""
-    return "".join("␣" if c == " " else c if c.isprintable() and c != "|" else repr(c)[1:-1] for c in text)
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:

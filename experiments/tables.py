@@ -50,6 +50,11 @@ class Table:
         return made
 
 
+def visible(text: str) -> str:
+    """Text in a cell of one line: spaces as open boxes, line ends and bars escaped."""
+    return "".join("␣" if c == " " else c if c.isprintable() and c != "|" else repr(c)[1:-1] for c in text)
+
+
 def shown(cell: Cell) -> str:
     """A cell for people: four significant digits, thousands separated, a dash for what is missing."""
     if cell is None:

@@ -1,7 +1,6 @@
 """How much of a tokenisation changes with the word in front of the text (fig 8)."""
 
 import re
-from collections import Counter
 from itertools import combinations
 from typing import Any
 
@@ -12,6 +11,7 @@ from equinfo.tokenizers.base import Tokenizer
 from experiments.recipes import Measure
 from experiments.runner import Runner
 from experiments.statistics import edit_distance
+from experiments.words import frequent_words
 
 WORD = re.compile(rb"[A-Za-z]+")
 WORD_BYTES = 1 << 22
@@ -29,7 +29,7 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
     (5, 25, 50, 75, 95 %) of the edit distance over ids, in shares of the longer sequence.
     """
     corpus = recipe.stream.corpus
-    words = frequent_words(runner, corpus, recipe.number)
+    words = frequent_words(runner, corpus, WORD_BYTES, WORD)[: recipe.number]
     text = sentence(runner, corpus)
     ids = [i.tolist() for i in tokenizer.encode_batch([word + b" " + text for word in words])]
     shares = []
@@ -44,14 +44,6 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
         "mean": float(np.mean(shares)),
         "quantiles": np.percentile(shares, QUANTILES).tolist(),
     }
-
-
-def frequent_words(runner: Runner, corpus: str, number: int) -> list[bytes]:
-    """The most frequent words (ASCII letters, as written) of a corpus's training text; ties by the alphabet."""
-    counts: Counter[bytes] = Counter()
-    for document in runner.documents(corpus, "train", WORD_BYTES):
-        counts.update(WORD.findall(document))
-    return sorted(counts, key=lambda word: (-counts[word], word))[:number]
 
 
 def sentence(runner: Runner, corpus: str) -> bytes:

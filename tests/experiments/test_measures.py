@@ -16,6 +16,7 @@ from experiments.recipes import Measure
 from experiments.rows import Row, Rows
 from experiments.runner import Runner
 from experiments.statistics import edit_distance, ngram_counts
+from experiments.words import frequent_words
 
 ALL = (table7, fig2, fig9, table8, fig8, fig11, d5, context)
 
@@ -100,7 +101,7 @@ def test_window_texts_count_every_window_once_at_each_place(runner, micro):
 def test_edit_distances_of_bytes_are_those_of_the_words(runner, micro):
     recipe = replace(fig8.distances(micro, micro.bytes), number=2)
     values = measured(runner, recipe)
-    first, second = edits.frequent_words(runner, micro.corpus, 2)
+    first, second = frequent_words(runner, micro.corpus, edits.WORD_BYTES, edits.WORD)[:2]
     assert values["words"] == 2
     assert values["pairs"] == 1
     longer = max(len(first), len(second)) + 1 + len(values["text"])
