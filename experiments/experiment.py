@@ -14,7 +14,7 @@ from experiments.tables import Table
 class Trend:
     """Something that must come out. claim: in words; test: how the numbers decide; numbers: those that did.
 
-    holds: None where runs that decide it are missing.
+    holds: None where runs that decide it are missing, or decide nothing.
     """
 
     claim: str

@@ -1,6 +1,7 @@
-"""Figure 10: accuracy at each position of a 64-bit window, over training."""
+"""Figure 10: accuracy at each position of a window, over training; the paper's of 64 bits, and a shorter one."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,38 +20,43 @@ SHADES = mpl.colormaps["viridis"]
 LEARNT = 3.0  # standard errors above the best constant guess
 
 
-def positions(scale: Scale) -> Positions:
-    """The base M2 on windows that stand for the paper's 64 bits, in narrow ids, probed in equal ratios of steps."""
-    training = scale.base
-    tokens = scale.window(scale.windows[2], scale.narrow)
+def runs(scale: Scale) -> list[Positions]:
+    """The smallest M2 on windows, shortest first, that stand for the paper's 32 and 64 bits, in narrow ids.
+
+    Probed in equal ratios of steps. Short windows are learned first: they show what long ones may not yet.
+    """
+    training = replace(scale.base, steps=scale.position_steps or scale.base.steps)
     span = min(SPAN, training.steps)
     steps = {round(training.steps * span ** (number / (PROBES - 1) - 1)) for number in range(PROBES)}
-    return Positions(scale.lm(tokens), tuple(sorted(steps)))
+    windows = [scale.window(bits, scale.narrow) for bits in scale.windows[1:3]]
+    return [Positions(scale.lm(tokens, training), tuple(sorted(steps))) for tokens in windows]
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    return [positions(scale)]
+    return list(runs(scale))
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
-    recipe = positions(scale)
-    row, count = rows.done(recipe), places(scale)
-    columns = ["position", "best constant %", *(f"step {step:,} %" for step in recipe.steps)]
-    body = [[str(place + 1), *line(row, place, len(recipe.steps))] for place in range(count)]
-    title = (
-        f"Accuracy at each position of a window of {recipe.lm.stream.tokens.bits} bits ({scale.name}, {scale.corpus})"
-    )
+    steps = runs(scale)[0].steps
+    columns = ["bits a window", "position", "best constant %", *(f"step {step:,} %" for step in steps)]
+    body = [
+        [recipe.lm.stream.tokens.bits, str(place + 1), *line(rows.done(recipe), place, len(steps))]
+        for recipe in runs(scale)
+        for place in range(places(recipe))
+    ]
+    title = f"Accuracy at each position of a window ({scale.name}, {scale.corpus})"
     note = (
-        f"{recipe.lm.stream.tokens.name}, M2 {recipe.lm.training.size}, validation ids. Best constant: the share of the"
-        " position's most frequent id; at a window's end that is the padding's zeros. The paper gives its numbers as"
-        " curves only (figure 10)."
+        f"Ids of {scale.narrow} bits by the paper's rule, M2 {scale.base.size}, validation ids. Best constant: the"
+        " share of the position's most frequent id; at a window's end that is the padding's zeros. The paper gives its"
+        " numbers as curves only (figure 10, 64 bits)."
     )
     return Table(title, columns, body, note)
 
 
-def places(scale: Scale) -> int:
+def places(recipe: Positions) -> int:
     """Ids a window."""
-    return scale.windows[2] // scale.narrow
+    tokens = recipe.lm.stream.tokens
+    return tokens.bits // (tokens.size.bit_length() - 1)
 
 
 def line(row: Row | None, place: int, probes: int) -> list[float | None]:
@@ -61,21 +67,24 @@ def line(row: Row | None, place: int, probes: int) -> list[float | None]:
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
-    row, count = rows.done(positions(scale)), places(scale)
-    with figures.figure(10.5, 4.6) as (drawn, axes):
+    """A row of axes a window: its positions at the end of training, and over it."""
+    with figures.figure(10.5, 8.4) as (drawn, axes):
         axes.remove()
-        left, right = (drawn.add_subplot(part) for part in drawn.add_gridspec(1, 2))
-        left.set_xlabel("position in the window")
-        right.set_xlabel("training step")
-        right.set_xscale("log")
-        left.set_title(f"at the end — {scale.corpus}, {scale.name}", fontsize=10, loc="left")
-        right.set_title("over training (the paper: its first 2,000 steps)", fontsize=10, loc="left")
-        for one in (left, right):
-            one.set_ylabel("accuracy, %")
-        if row is None:
-            figures.name_missing(left, [positions(scale).lm.stream.tokens.name])
-        else:
-            draw_row(left, right, row, count)
+        grid = drawn.subplots(2, 2, squeeze=False)
+        for (left, right), recipe in zip(grid, runs(scale), strict=True):
+            left.set_xlabel("position in the window")
+            right.set_xlabel("training step")
+            right.set_xscale("log")
+            bits = recipe.lm.stream.tokens.bits
+            left.set_title(f"{bits}-bit windows, at the end — {scale.corpus}, {scale.name}", fontsize=10, loc="left")
+            right.set_title("over training (the paper: its first 2,000 steps)", fontsize=10, loc="left")
+            for one in (left, right):
+                one.set_ylabel("accuracy, %")
+            row = rows.done(recipe)
+            if row is None:
+                figures.name_missing(left, [recipe.lm.stream.tokens.name])
+            else:
+                draw_row(left, right, row, places(recipe))
         return figures.save(drawn, folder, "fig10")
 
 
@@ -92,8 +101,8 @@ def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    row = rows.done(positions(scale))
-    return [first_is_best(row), first_rises_first(row)]
+    found = [(recipe.lm.stream.tokens.bits, rows.done(recipe)) for recipe in runs(scale)]
+    return [trend(bits, row) for bits, row in found for trend in (first_is_best, first_rises_first)]
 
 
 def gains(row: Row) -> list[list[float]]:
@@ -103,27 +112,27 @@ def gains(row: Row) -> list[list[float]]:
     return [[(a - p) / e for a, p, e in zip(found, guesses, errors, strict=True)] for found in row.values["accuracy"]]
 
 
-def first_is_best(row: Row | None) -> Trend:
-    claim = "the window's first id is predicted best throughout training"
+def first_is_best(bits: int, row: Row | None) -> Trend:
+    claim = f"a {bits}-bit window's first id is predicted best throughout training"
     test = (
         "at every probe after the first at which a position is 3 standard errors above its best constant guess,"
-        " position 1's accuracy above that guess is the highest"
+        " position 1's accuracy above that guess is the highest; open where no position gets so far"
     )
     if row is None:
         return Trend(claim, test, None)
     learnt = [number for number, found in enumerate(gains(row)) if max(found) >= LEARNT]
     above = [[a - p for a, p in zip(found, row.values["constant"], strict=True)] for found in row.values["accuracy"]]
     best = [above[number].index(max(above[number])) == 0 for number in learnt[1:]]
-    holds = bool(best) and all(best)
     last = ", ".join(f"{100 * value:+.1f}" for value in above[-1])
-    return Trend(claim, test, holds, f"first at {sum(best)} of {len(best)} probes; at the end, points above: {last}")
+    numbers = f"first at {sum(best)} of {len(best)} probes; at the end, points above: {last}"
+    return Trend(claim, test, all(best) if best else None, numbers)
 
 
-def first_rises_first(row: Row | None) -> Trend:
-    claim = "the window's first id is learned first"
+def first_rises_first(bits: int, row: Row | None) -> Trend:
+    claim = f"a {bits}-bit window's first id is learned first"
     test = (
         "position 1 reaches half of its last gain over its best constant guess no later than any other position that"
-        " ends 3 standard errors above its own"
+        " ends 3 standard errors above its own; open where none ends there"
     )
     if row is None:
         return Trend(claim, test, None)
@@ -133,8 +142,8 @@ def first_rises_first(row: Row | None) -> Trend:
         for place, last in enumerate(found[-1])
         if last >= LEARNT
     }
-    numbers = "half-way at step: " + ", ".join(f"{place}: {step:,}" for place, step in halves.items())
-    return Trend(claim, test, 1 in halves and halves[1] == min(halves.values()), numbers)
+    numbers = "half-way at step: " + (", ".join(f"{place}: {step:,}" for place, step in halves.items()) or "none")
+    return Trend(claim, test, halves.get(1) == min(halves.values()) if halves else None, numbers)
 
 
 EXPERIMENT = Experiment(

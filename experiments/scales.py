@@ -16,6 +16,7 @@ class Scale:
     trained. m2_trainings: one a size, smallest first (the paper's 25m, 113m, 403m, 2b); scaled_steps: theirs where
     training grows with size (fig 15). ablation: which of them table 9 and appendix A.1 take (in the paper 403m).
     narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its 24.
+    position_steps: of fig 10's training, 0 for `base`'s: long windows are learned late.
     long_context: the paper's 10,240 against M1's own 1,024. seeds: of key rows. task_*: of transduction and spelling
     (table 5, fig 13). sample: how many words, pairs or examples a measure takes.
     """
@@ -41,6 +42,7 @@ class Scale:
     sample: int
     mode: str = "document"
     ablation: int = 0
+    position_steps: int = 0
 
     @property
     def base(self) -> Training:
@@ -166,6 +168,8 @@ CPU = Scale(
     task_training=replace(_CPU, steps=2000, batch_size=32, context=128),
     task_bytes=64,
     sample=100,
+    ablation=1,
+    position_steps=2560,
 )
 
 # The paper warms up for a twentieth of its steps, to a rate of 1 / sqrt(10,000): both are kept.
