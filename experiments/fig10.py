@@ -40,7 +40,7 @@ def reduce(rows: Rows, scale: Scale) -> Table:
     steps = runs(scale)[0].steps
     columns = ["bits a window", "position", "best constant %", *(f"step {step:,} %" for step in steps)]
     body = [
-        [recipe.lm.stream.tokens.bits, str(place + 1), *line(rows.done(recipe), place, len(steps))]
+        [str(recipe.lm.stream.tokens.bits), str(place + 1), *line(rows.done(recipe), place, len(steps))]
         for recipe in runs(scale)
         for place in range(places(recipe))
     ]
@@ -56,6 +56,7 @@ def reduce(rows: Rows, scale: Scale) -> Table:
 def places(recipe: Positions) -> int:
     """Ids a window."""
     tokens = recipe.lm.stream.tokens
+    assert tokens.bits is not None
     return tokens.bits // (tokens.size.bit_length() - 1)
 
 
@@ -112,7 +113,7 @@ def gains(row: Row) -> list[list[float]]:
     return [[(a - p) / e for a, p, e in zip(found, guesses, errors, strict=True)] for found in row.values["accuracy"]]
 
 
-def first_is_best(bits: int, row: Row | None) -> Trend:
+def first_is_best(bits: int | None, row: Row | None) -> Trend:
     claim = f"a {bits}-bit window's first id is predicted best throughout training"
     test = (
         "at every probe after the first at which a position is 3 standard errors above its best constant guess,"
@@ -128,7 +129,7 @@ def first_is_best(bits: int, row: Row | None) -> Trend:
     return Trend(claim, test, all(best) if best else None, numbers)
 
 
-def first_rises_first(bits: int, row: Row | None) -> Trend:
+def first_rises_first(bits: int | None, row: Row | None) -> Trend:
     claim = f"a {bits}-bit window's first id is learned first"
     test = (
         "position 1 reaches half of its last gain over its best constant guess no later than any other position that"
