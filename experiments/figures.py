@@ -25,6 +25,7 @@ STYLES = {
     "BPE": ("#E69F00", "D"),
     "Unigram": ("#D55E00", "o"),
     "SentencePiece": ("#D55E00", "o"),
+    "Codebook": ("#882255", "h"),  # not of that palette, and apart from it
     "GZip": ("#8A8A8A", "X"),
     "StaticAC": ("#56B4E9", "v"),
     "AC": ("#0072B2", "^"),

@@ -26,10 +26,11 @@ class Recipe:
     def parts(self) -> Iterator["Recipe"]:
         """The recipes inside this one, what a part needs before the part itself."""
         for one in fields(self):
-            value = getattr(self, one.name)
-            if isinstance(value, Recipe):
-                yield from value.parts()
-                yield value
+            held = getattr(self, one.name)
+            for value in held if isinstance(held, tuple) else (held,):
+                if isinstance(value, Recipe):
+                    yield from value.parts()
+                    yield value
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,16 @@ class Tokens(Recipe):
             parts += [self.rule] * (self.rule != "free") + [f"reset={self.reset}"] * (self.reset != 1)
         elif self.family == "equaltext":
             parts = [f"t={self.text}", *parts]
+        elif self.family == "codebook":
+            parts.append("superword")
         elif self.raw:
             parts.append("raw")
         return f"{FAMILIES[self.family]}[{','.join(parts)}]"
 
 
 FAMILIES = {
-    "bytes": "Bytes", "bpe": "BPE", "unigram": "Unigram", "gzip": "GZip", "ac": "AC", "static-ac": "StaticAC",
+    "bytes": "Bytes", "bpe": "BPE", "unigram": "Unigram", "codebook": "Codebook", "gzip": "GZip",
+    "ac": "AC", "static-ac": "StaticAC",
     "equalinfo": "EqualInfoAC", "equaltext": "EqualTextAC", "huffman": "Huffman", "static-huffman": "StaticHuffman",
     "ans": "ANS", "static-ans": "StaticANS",
 }  # fmt: skip
@@ -182,6 +186,16 @@ class Spelling(Recipe):
     training: Training
     shared: bool
     words: int
+
+
+@dataclass(frozen=True)
+class Latency(Recipe):
+    """How fast M2s write, all in one run: samples of about `text` bytes, `batch` at once."""
+
+    lms: tuple[LM, ...]
+    batch: int
+    text: int
+    seed: int = 0
 
 
 @dataclass(frozen=True)

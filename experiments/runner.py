@@ -40,6 +40,7 @@ KINDS = {
     "Positions": "experiments.positions:run",
     "Transduction": "experiments.transduction:run",
     "Spelling": "experiments.spelling:run",
+    "Latency": "experiments.generating:run",
 }
 
 
@@ -148,7 +149,7 @@ class Runner:
         if recipe.family == "bytes":
             return load("bytes")
         m1 = self.m1(recipe.m1, label) if recipe.m1 else None
-        fitted = recipe.family in ("bpe", "unigram") or recipe.family.startswith("static-")
+        fitted = recipe.family in ("bpe", "unigram", "codebook") or recipe.family.startswith("static-")
         if fitted:
             say(f"{label} making {recipe.name}")
         documents = list(self.documents(recipe.corpus, "train", recipe.train_bytes)) if fitted else []

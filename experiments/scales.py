@@ -16,6 +16,7 @@ class Scale:
     trained. m2_trainings: one a size, smallest first (the paper's 25m, 113m, 403m, 2b); scaled_steps: theirs where
     training grows with size (fig 15). ablation: which of them table 9 and appendix A.1 take (in the paper 403m).
     narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its 24.
+    smaller: (size, learning rate) of M2s below `base`, for speed at equal bits/byte.
     position_steps: of fig 10's training, 0 for `base`'s: long windows are learned late.
     long_context: the paper's 10,240 against M1's own 1,024. seeds: of key rows. task_*: of transduction and spelling
     (table 5, fig 13). sample: how many words, pairs or examples a measure takes.
@@ -43,6 +44,7 @@ class Scale:
     mode: str = "document"
     ablation: int = 0
     position_steps: int = 0
+    smaller: tuple[tuple[str, float], ...] = ()
 
     @property
     def base(self) -> Training:
@@ -141,6 +143,7 @@ TINY = Scale(
     task_training=replace(_TINY, context=128),
     task_bytes=64,
     sample=20,
+    smaller=(("30k", 3.2e-2),),
 )
 
 _CPU = Training(
@@ -170,6 +173,7 @@ CPU = Scale(
     sample=100,
     ablation=1,
     position_steps=2560,
+    smaller=(("50k", 2e-2), ("0.1m", 1.6e-2)),
 )
 
 # The paper warms up for a twentieth of its steps, to a rate of 1 / sqrt(10,000): both are kept.
@@ -200,6 +204,7 @@ SMALL = Scale(
     task_training=replace(_SMALL, steps=600, learning_rate=0.01 * 30**0.5, warmup_steps=30, context=256),
     task_bytes=128,
     sample=500,
+    smaller=(("0.4m", _SMALL.learning_rate), ("1m", _SMALL.learning_rate)),
 )
 
 _PAPER = Training(

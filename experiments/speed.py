@@ -12,7 +12,7 @@ import numpy as np
 from equinfo import pipeline
 from equinfo.compress.models import SYMBOLS
 from experiments import cost
-from experiments.recipes import M1, Measure, Recipe, Stream, Training
+from experiments.recipes import M1, Latency, Measure, Recipe, Stream, Training
 from experiments.rows import Rows
 
 Group = tuple[object, ...]
@@ -35,6 +35,8 @@ def groups(recipe: Recipe) -> list[Group]:
         return [("Stream", tokens.family, tokens.bits, tokens.size), ("Stream", tokens.family)]
     if isinstance(recipe, Measure):
         return [("Measure", recipe.what, recipe.stream.tokens.family), ("Measure", recipe.what)]
+    if isinstance(recipe, Latency):
+        return [("Latency",)]
     kind, size = type(recipe).__name__, cost.size_of(recipe)
     return [(kind, size, cost.vocabulary(recipe)), (kind, size), ("LM", size)]
 

@@ -32,4 +32,5 @@ def micro(tmp_path_factory):
         task_training=replace(training, context=64),
         task_bytes=16,
         sample=5,
+        smaller=(),
     )

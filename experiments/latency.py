@@ -1,0 +1,183 @@
+"""Latency, the paper's promise (§1): bytes a second of generation, at equal M2 size and at equal bits/byte."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from experiments import figures
+from experiments.compare import Check, bits_per_byte, less, missing, trend
+from experiments.experiment import Experiment, Trend
+from experiments.recipes import LM, Latency, Recipe, Tokens, Training
+from experiments.rows import Rows
+from experiments.scales import Scale
+from experiments.tables import Cell, Table
+
+BATCHES = (1, 32)
+TEXT = 256  # bytes a sample
+EACH = ["bytes/s", "ids/s", "x bytes, equal size", "x bytes, equal bits/byte"]
+COLUMNS = ["tokenizer", "size", "bits/byte", "bytes/token", *(f"{name}, batch {b}" for b in BATCHES for name in EACH)]
+NOTE = (
+    f"Medians of rounds in which all M2s take turns, each writing about {TEXT} bytes after a prompt of 64, at"
+    " temperature 1, keys and values cached; encoding the prompt and decoding the ids are included, windows are"
+    " compiled. equal bits/byte: the speed of a tokenizer's M2 that would reach what the M2 of this size reaches on"
+    " bytes, interpolated between sizes (log speed against bits/byte), or of its smallest where even that is better,"
+    " over the speed on bytes; a dash where none is good enough. The paper promises fewer steps and gives no times."
+)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """An M2's bits/byte, bytes/token, and medians of bytes and ids a second."""
+
+    bits: float
+    ratio: float
+    bytes: float
+    ids: float
+
+
+def trainings(scale: Scale) -> list[Training]:
+    """The smaller sizes, then the smallest two of the M2s."""
+    smaller = [replace(scale.base, size=size, learning_rate=rate) for size, rate in scale.smaller]
+    return [*smaller, *scale.m2_trainings[:2]]
+
+
+def tokenizers(scale: Scale) -> list[Tokens]:
+    """Bytes first: what others are compared with."""
+    bpe, _ = scale.subwords
+    codebook = Tokens("codebook", scale.vocabulary, scale.corpus, scale.train_bytes)
+    return [scale.bytes, bpe, codebook, scale.window(scale.windows[0], scale.wide, "free")]
+
+
+def lms(scale: Scale) -> list[LM]:
+    return [scale.lm(tokens, training) for tokens in tokenizers(scale) for training in trainings(scale)]
+
+
+def timings(scale: Scale) -> list[Latency]:
+    return [Latency(tuple(lms(scale)), batch, TEXT) for batch in BATCHES]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return [*lms(scale), *timings(scale)]
+
+
+def speeds(rows: Rows, recipe: Latency) -> dict[str, Speed]:
+    """By the LM's key; none where the timing has not been run."""
+    row = rows.done(recipe)
+    found: dict[str, Any] = {one["key"]: one for one in row.values["runs"]} if row else {}
+    made = {}
+    for lm in recipe.lms:
+        trained, one = rows.done(lm), found.get(lm.key)
+        if trained and one:
+            per_second = [
+                median(n / s for n, s in zip(one[what], one["seconds"], strict=True)) for what in ("bytes", "ids")
+            ]
+            made[lm.key] = Speed(bits_per_byte(trained), trained.ratio, *per_second)
+    return made
+
+
+def curve(found: dict[str, Speed], scale: Scale, tokens: Tokens) -> list[Speed]:
+    """A tokenizer's M2s, from the worst bits/byte to the best."""
+    keys = [scale.lm(tokens, training).key for training in trainings(scale)]
+    return sorted((found[key] for key in keys if key in found), key=lambda speed: -speed.bits)
+
+
+def speed_at(points: Sequence[Speed], bits: float) -> float | None:
+    """Bytes a second at so many bits/byte (see NOTE); points: a curve."""
+    if not points or bits < points[-1].bits:
+        return None
+    x, y = [-speed.bits for speed in points], [np.log(speed.bytes) for speed in points]
+    return float(np.exp(np.interp(-bits, x, y)))
+
+
+def to_bytes(found: dict[str, Speed], scale: Scale, tokens: Tokens, training: Training) -> list[float | None]:
+    """How many times as fast as on bytes: at equal size, at equal bits/byte."""
+    base, speed = (found.get(scale.lm(one, training).key) for one in (scale.bytes, tokens))
+    if base is None:
+        return [None, None]
+    equal = speed_at(curve(found, scale, tokens), base.bits)
+    return [speed.bytes / base.bytes if speed else None, equal / base.bytes if equal else None]
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    found = [speeds(rows, recipe) for recipe in timings(scale)]
+    body = [line(rows, scale, found, tokens, training) for tokens in tokenizers(scale) for training in trainings(scale)]
+    return Table(f"Bytes a second of generation ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+
+
+def line(rows: Rows, scale: Scale, found: list[dict[str, Speed]], tokens: Tokens, training: Training) -> list[Cell]:
+    lm = scale.lm(tokens, training)
+    row = rows.done(lm)
+    cells: list[Cell] = [tokens.name, training.size, *([row.bits_per_byte, row.ratio] if row else [None, None])]
+    for one in found:
+        speed = one.get(lm.key)
+        cells += [speed.bytes, speed.ids] if speed else [None, None]
+        cells += to_bytes(one, scale, tokens, training)
+    return cells
+
+
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    """A panel a batch: bytes a second against bits/byte, a tokenizer's sizes joined."""
+    with figures.figure(11.5, 5.2) as (drawn, axes):
+        axes.remove()
+        panels = drawn.subplots(1, len(BATCHES), sharex=True)
+        for panel, recipe in zip(panels, timings(scale), strict=True):
+            found = speeds(rows, recipe)
+            panel.set_title(f"batch {recipe.batch} — {scale.corpus}, {scale.name}", fontsize=10, loc="left")
+            panel.set_xlabel("bits / byte (further right: better)")
+            panel.set_ylabel("bytes / second")
+            panel.set_yscale("log")
+            draw_curves(panel, found, scale)
+            figures.name_missing(panel, missing(recipe.lms, rows) or ([] if found else ["the timing"]))
+        return figures.save(drawn, folder, "latency")
+
+
+def draw_curves(panel: Any, found: dict[str, Speed], scale: Scale) -> None:
+    curves = {tokens.name: curve(found, scale, tokens) for tokens in tokenizers(scale)}
+    everything = [speed for points in curves.values() for speed in points]
+    if not everything:
+        return
+    worst, best = max(s.bits for s in everything), min(s.bits for s in everything)
+    panel.set_xlim(worst + 0.05, best - 0.6 * (worst - best))  # room for names
+    panel.set_ylim(min(s.bytes for s in everything) / 1.3, max(s.bytes for s in everything) * 1.3)
+    for name, points in curves.items():
+        colour, mark = figures.style_of(name)
+        panel.plot([s.bits for s in points], [s.bytes for s in points], mark + "-", color=colour, ms=8, lw=1.4)
+    figures.label_points(
+        panel, [(points[-1].bits, points[-1].bytes, name) for name, points in curves.items() if points]
+    )
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    found = {recipe.batch: speeds(rows, recipe) for recipe in timings(scale)}
+    windows = tokenizers(scale)[-1]
+    at = [(batch, training) for batch in BATCHES for training in scale.m2_trainings[:2]]
+    pairs = {at_one: to_bytes(found[at_one[0]], scale, windows, at_one[1]) for at_one in at}
+    sides = [
+        ("size", "at equal size, batch 1 and 32, the larger two M2s: more bytes/s than on bytes", 0),
+        (
+            "bits/byte",
+            "at the bits/byte of the larger two M2s on bytes: more bytes/s (see the table's note)",
+            1,
+        ),
+    ]
+    return [
+        trend(
+            f"Windows of one id write faster than bytes at equal {side}",
+            test,
+            [faster(f"batch {batch}, {training.size}", pairs[batch, training][place]) for batch, training in at],
+        )
+        for side, test, place in sides
+    ]
+
+
+def faster(name: str, times: float | None) -> Check:
+    return Check(f"{name}: not known", None) if times is None else less(f"{name}: bytes to windows", 1.0, times)
+
+
+EXPERIMENT = Experiment(
+    "latency", "§1's promise, not measured there", "bytes a second of generation", recipes, reduce, draw, trends
+)
