@@ -92,4 +92,8 @@ def _draw(logits: Tensor, allowed: np.ndarray | None, sampling: Sampling, genera
         logits = logits.masked_fill(~torch.from_numpy(allowed), float("-inf"))
     if sampling.temperature == 0:
         return int(logits.argmax())
-    return int(torch.multinomial(shares(logits, sampling), 1, generator=generator))
+    # The inverse of the distribution function: on a CPU, torch.multinomial takes as long as the rest of a small model.
+    upto = shares(logits, sampling).double().cumsum(0)
+    drawn = torch.rand((), generator=generator, dtype=torch.float64) * upto[-1]
+    # Right of `drawn`, or what has no share could be drawn; rounding may put it on the last share's end.
+    return min(int(torch.searchsorted(upto, drawn, right=True)), int(torch.searchsorted(upto, upto[-1])))

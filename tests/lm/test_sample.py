@@ -10,7 +10,7 @@ from equinfo.errors import EquinfoError
 from equinfo.lm.cache import Cache
 from equinfo.lm.config import DecoderConfig, modern, paper
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.sample import Sampling, sample, shares
+from equinfo.lm.sample import Sampling, _draw, sample, shares
 
 CLIPPED = DecoderConfig(257, 32, 2, 2, 16, 64, position="relative", relative_clip=5)
 
@@ -102,3 +102,15 @@ def test_draws_follow_the_shares():
 def test_impossible_settings_are_refused(options):
     with pytest.raises(EquinfoError, match=next(iter(options))):
         Sampling(**options)
+
+
+def test_ids_are_drawn_as_often_as_their_shares_say():
+    logits = torch.tensor([2.0, 1.0, 0.0, -1.0, 3.0])
+    allowed = np.array([True, True, True, True, False])
+    sampling = Sampling(temperature=0.7, top_k=3)
+    generator = torch.Generator().manual_seed(1)
+    draws = 20_000
+    found = np.bincount([_draw(logits, allowed, sampling, generator) for _ in range(draws)], minlength=5) / draws
+    expected = shares(logits.masked_fill(~torch.from_numpy(allowed), float("-inf")), sampling).numpy()
+    deviation = np.sqrt(expected * (1 - expected) / draws)
+    assert np.all(np.abs(found - expected) <= 4 * deviation)  # 0 where the share is 0
