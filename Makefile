@@ -2,6 +2,7 @@
 #   make demo           the whole chain on real text: a table and a figure, in minutes
 #   make test           the test suite
 #   make lint           ruff and mypy
+#   make docs           the documentation, as a site: site/index.html
 #   make bench          every tokenizer beside its peers in one run: results/bench.md
 #   make benchmarks     all other measurements of speed and memory
 #   make pretrained     the ready-made artefacts of equinfo/pretrained, from their corpora (hours)
@@ -20,9 +21,9 @@ RUN := $(BIN)/python -m experiments
 ON := $(if $(DEVICE),--device $(DEVICE))
 TABLES := $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,table$(n))
 FIGURES := $(foreach n,2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,fig$(n))
-EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b sweep
+EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b latency harness sweep
 
-.PHONY: setup demo test lint bench benchmarks pretrained paper queue smoke report clean $(EXPERIMENTS)
+.PHONY: setup demo test lint docs bench benchmarks pretrained paper queue smoke report clean $(EXPERIMENTS)
 
 setup: .venv/ready
 
@@ -59,6 +60,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -13,18 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from equinfo.corpora import load_corpus
 from equinfo.errors import EquinfoError
+from equinfo.hf import register as _register  # noqa: F401  # transformers' Auto classes, once it is imported
 from equinfo.tokenizers.registry import load
 
 if TYPE_CHECKING:
     from equinfo.api import evaluate, tokenize_corpus, train_lm, train_m1, train_tokenizer
+    from equinfo.formats import export
     from equinfo.generation import generate
     from equinfo.shards import Shards
+    from equinfo.tokenizers.imported import from_pretrained
 
 __version__ = "0.1.0"
 __all__ = [
     "EquinfoError",
     "Shards",
     "evaluate",
+    "export",
+    "from_pretrained",
     "generate",
     "load",
     "load_corpus",
@@ -37,6 +42,8 @@ __all__ = [
 _LAZY = {
     **dict.fromkeys(("evaluate", "tokenize_corpus", "train_lm", "train_m1", "train_tokenizer"), "equinfo.api"),
     "Shards": "equinfo.shards",
+    "export": "equinfo.formats",
+    "from_pretrained": "equinfo.tokenizers.imported",
     "generate": "equinfo.generation",
 }
 

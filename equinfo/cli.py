@@ -214,6 +214,22 @@ def train_tokenizer(
 
 
 @app.command
+def import_tokenizer(source: Positional[Annotated[str, arg(metavar="SOURCE")]], /, out: Path) -> None:
+    """Take over a Hugging Face or SentencePiece tokenizer, as a baseline; saved as a folder like any other.
+
+    Args:
+        source: a tokenizer.json, a SentencePiece .model, a folder of transformers', or a name on the hub.
+        out: the folder to write.
+    """
+    from equinfo.tokenizers.imported import from_pretrained
+
+    made = from_pretrained(source)
+    made.save(out)
+    note = "" if made.lossless else " (not lossless: some texts come back changed)"
+    print(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
+
+
+@app.command
 def tokenize(
     tokenizer: Tokenizer,
     out: Path,
@@ -249,6 +265,35 @@ def tokenize(
         f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
         f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f} bytes/id"
     )
+
+
+@app.command
+def export(
+    shards: Positional[Annotated[Path, arg(metavar="SHARDS")]],
+    /,
+    out: Path,
+    format: Literal["parquet", "arrow", "nanogpt", "llmc", "megatron"],
+    validation: Path | None = None,
+    context: int | None = None,
+    wide: bool = False,
+) -> None:
+    """Write shards in the format of another loader, with an equinfo.json of the bytes that the ids stand for.
+
+    Args:
+        shards: the folder that tokenize wrote.
+        out: the folder to write, whole or not at all.
+        format: parquet or arrow (Hugging Face datasets), nanogpt (train.bin), llmc, or megatron (.bin and .idx).
+        validation: shards of the same tokenizer, for the split of that name.
+        context: for parquet and arrow: rows of BOS and as many ids, for training, instead of documents.
+        wide: for nanogpt: 32-bit ids, which vocabularies above 65,536 need and nanoGPT itself does not read.
+    """
+    from equinfo.formats import export as write
+
+    info = write(shards, out, format, validation=validation, context=context, wide=wide)
+    splits = ", ".join(
+        f"{name}: {split['num_ids']} ids of {split['num_bytes']} bytes" for name, split in info["splits"].items()
+    )
+    print(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
 
 
 @app.command
@@ -381,6 +426,30 @@ def evaluate(
     print(f"bits/byte   {measured.bits_per_byte:.4f}")
     print(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
     print(f"bytes/token {stream.ratio:.4f}")
+
+
+@app.command
+def playground(
+    tokenizer: UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]] = (),
+    lm: Path | None = None,
+    lm_tokenizer: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    open: bool = False,
+) -> None:
+    """A local page: type text and see it cut by several tokenizers, side by side.
+
+    Args:
+        tokenizer: a name or folder; may be repeated. By default some of those that ship.
+        lm: a folder that train-lm wrote, to generate text with.
+        lm_tokenizer: the tokenizer it was trained with.
+        host: who may reach the page; the default is this machine alone.
+        port: of the page.
+        open: open the page in a browser.
+    """
+    from equinfo.playground import serve
+
+    serve(tokenizer or None, lm, lm_tokenizer, host, port, open)
 
 
 @app.command

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from equinfo.errors import EquinfoError
 from experiments.cost import cost, parameters, size_of, training_of
-from experiments.recipes import LM, M1, Latency, Recipe, Spelling
+from experiments.recipes import LM, M1, Latency, Questions, Recipe, Spelling
 from experiments.runner import Runner
 from experiments.tables import Cell, Table
 
@@ -43,7 +43,7 @@ def needs(recipe: Recipe) -> Iterator[Recipe]:
         yield from base(recipe)
     elif isinstance(recipe, LM):
         yield recipe.stream
-    elif isinstance(recipe, Spelling) and recipe.lm is not None:
+    elif isinstance(recipe, Spelling | Questions) and recipe.lm is not None:
         yield from [*needs(recipe.lm), recipe.lm]
     elif isinstance(recipe, Latency):
         yield from (one for lm in recipe.lms for one in [*needs(lm), lm])
@@ -57,7 +57,7 @@ def base(recipe: M1) -> Iterator[M1]:
 
 def closure(recipes: Iterable[Recipe]) -> list[Recipe]:
     """All runs, each once, by priority: what needs no M2, then trainings, first seeds first, from the smallest size up;
-    then timings; after all these, what needs an M1 of its own.
+    then timings and questions; after all these, what needs an M1 of its own.
     """
     found: dict[str, Recipe] = {}
     for recipe in recipes:
@@ -72,7 +72,7 @@ def priority(recipe: Recipe, main: M1 | None) -> tuple[bool, int, int, int]:
     other = any(main is None or m1.training != main.training for m1 in m1s(recipe))
     if isinstance(recipe, M1):
         return other, 0, 0, 0
-    if isinstance(recipe, Latency):
+    if isinstance(recipe, Latency | Questions):
         return other, 3, 0, 0
     training = training_of(recipe)
     return (other, 2, training.seed, parameters(recipe)) if training else (other, 1, 0, 0)

@@ -199,6 +199,18 @@ class Latency(Recipe):
 
 
 @dataclass(frozen=True)
+class Questions(Recipe):
+    """An M2 under lm-evaluation-harness: `number` questions a task, of its corpus's validation text."""
+
+    lm: LM
+    number: int
+
+    @property
+    def stream(self) -> Stream:
+        return self.lm.stream
+
+
+@dataclass(frozen=True)
 class Measure(Recipe):
     """Something measured of a tokenizer without an M2; `what` names it (experiments/measures.py).
 

@@ -41,6 +41,7 @@ KINDS = {
     "Transduction": "experiments.transduction:run",
     "Spelling": "experiments.spelling:run",
     "Latency": "experiments.generating:run",
+    "Questions": "experiments.questions:run",
 }
 
 

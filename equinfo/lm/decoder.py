@@ -30,13 +30,15 @@ class Block(nn.Module):
         self.down = nn.Linear(ff, d, bias=False)
         self.act = F.silu if config.activation == "silu" else F.relu
 
-    def forward(self, x: Tensor, rotary: Rotary | None, cache: LayerCache | None = None) -> Tensor:
-        """x: f32[batch, time, d_model]."""
-        x = x + self.attend(self.attn_norm(x), rotary, cache)
+    def forward(
+        self, x: Tensor, rotary: Rotary | None, cache: LayerCache | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """x: f32[batch, time, d_model]; mask: what `visible` says, or None for all that is not later."""
+        x = x + self.attend(self.attn_norm(x), rotary, cache, mask)
         h = self.mlp_norm(x)
         return x + self.down(self.act(self.gate(h)) * self.up(h))
 
-    def attend(self, h: Tensor, rotary: Rotary | None, cache: LayerCache | None) -> Tensor:
+    def attend(self, h: Tensor, rotary: Rotary | None, cache: LayerCache | None, mask: Tensor | None = None) -> Tensor:
         batch, time, _ = h.shape
         shape = (batch, time, self.config.n_heads, self.config.head_dim)
         q, k, v = (part(h).view(shape).transpose(1, 2) for part in (self.q, self.k, self.v))
@@ -45,10 +47,11 @@ class Block(nn.Module):
         if cache is not None:
             k, v = cache.extend(k, v)
         if rotary is not None:
-            out = causal_attention(q, k, v)
+            out = causal_attention(q, k, v, mask)
         else:
             near = q @ self.rel.weight.to(q.dtype).T
-            out = (relative_flex if h.is_cuda and cache is None else relative_attention)(q, k, v, near)
+            whole = cache is None and mask is None
+            out = relative_flex(q, k, v, near) if h.is_cuda and whole else relative_attention(q, k, v, near, mask)
         return self.o(out.transpose(1, 2).reshape(batch, time, -1))
 
 
@@ -66,28 +69,40 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return (x * cos + torch.cat([-b, a], dim=-1) * sin).to(x.dtype)
 
 
-def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold."""
+def visible(real: Tensor, time: int) -> Tensor:
+    """bool[batch, 1, time, positions]: what each of the last `time` positions reads: those not later that are real.
+
+    real: bool[batch, positions], False for padding. Every position reads itself, so that padding has numbers too; no
+    real one reads them. Only distances between positions count, so padding before a text changes nothing.
+    """
+    back = steps_back(time, real.shape[1], real.device)
+    return (back == 0) | (back > 0) & real[:, None, None, :]
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold. mask: see `visible`."""
+    if mask is not None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     if q.shape[2] == k.shape[2] or q.shape[2] == 1:
         return F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=steps_back(q, k) >= 0)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=steps_back(q.shape[2], k.shape[2], q.device) >= 0)
 
 
-def steps_back(q: Tensor, k: Tensor) -> Tensor:
-    """i64[queries, keys]: how many positions each key lies before each query; negative for later ones."""
-    keys = torch.arange(k.shape[2], device=q.device)
-    return keys[-q.shape[2] :, None] - keys[None, :]
+def steps_back(queries: int, keys: int, device: torch.device) -> Tensor:
+    """i64[queries, keys]: how many positions each key lies before each query, the last ones; negative for later."""
+    places = torch.arange(keys, device=device)
+    return places[-queries:, None] - places[None, :]
 
 
-def relative_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
+def relative_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor, mask: Tensor | None = None) -> Tensor:
     """Causal attention with score (q_i . k_j + near[i, min(i - j, clip)]) / sqrt(head_dim), by SDPA with a bias.
 
     q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold; near: [batch, heads, time,
-    clip + 1], q_i . relative term.
+    clip + 1], q_i . relative term; mask: see `visible`.
     """
-    back = steps_back(q, k)
+    back = steps_back(q.shape[2], k.shape[2], q.device)
     bias = near.gather(3, back.clamp(0, near.shape[3] - 1).expand(*near.shape[:2], *back.shape))
-    bias = (bias * q.shape[3] ** -0.5).masked_fill(back < 0, float("-inf"))
+    bias = (bias * q.shape[3] ** -0.5).masked_fill(back < 0 if mask is None else ~mask, float("-inf"))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 
@@ -141,19 +156,21 @@ class Decoder(nn.Module):
             weight.data.copy_(torch.randn(weight.shape, generator=generator) * deviation)
         return self
 
-    def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+    def forward(self, ids: Tensor, cache: Cache | None = None, real: Tensor | None = None) -> Tensor:
         """ids: i64[batch, time] -> hidden states after the last norm, [batch, time, d_model].
 
-        With a cache the ids follow those it has seen, and it takes them in.
+        With a cache the ids follow those it has seen, and it takes them in. real: bool[batch, positions], those in the
+        cache first, False for padding that no other position shall read; None where there is no padding.
         """
         x = self.embed(ids)
         rotary = self.rotary(ids, cache) if self.config.position == "rope" else None
+        mask = None if real is None else visible(real, ids.shape[1])
         for number, block in enumerate(self.blocks):
             layer = cache.layers[number] if cache else None
             if self.checkpoint_blocks and self.training and layer is None:
-                x = checkpoint(block, x, rotary, use_reentrant=False)
+                x = checkpoint(block, x, rotary, None, mask, use_reentrant=False)
             else:
-                x = block(x, rotary, layer)
+                x = block(x, rotary, layer, mask)
         return self.norm(x)
 
     def rotary(self, ids: Tensor, cache: Cache | None) -> Rotary:

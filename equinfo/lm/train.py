@@ -25,6 +25,7 @@ from equinfo.artifacts import Artifact, load_artifact
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import TrainConfig
 from equinfo.lm.decoder import Decoder
+from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
 from equinfo.lm.loss import cross_entropy, scored
 from equinfo.lm.optimize import learning_rate, make_optimizer
 from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest, shifted
@@ -97,8 +98,10 @@ def train(
         return run.train(sequences, progress, checkpoint_seconds, board, deadline)
 
 
-def load_train_config(folder: Path | str) -> TrainConfig:
-    """The configuration of a finished training."""
+def load_train_config(folder: Path | str) -> TrainConfig | Exported:
+    """The configuration of a finished training; of a model that transformers saved, what its config.json says."""
+    if is_exported(folder):
+        return read_exported(folder)
     return TrainConfig.from_dict(_finished(folder).config["config"])
 
 
@@ -108,7 +111,9 @@ def best_device() -> torch.device:
 
 
 def load_model(folder: Path | str) -> Decoder:
-    """The trained decoder of a finished training's folder, on the CPU, float32."""
+    """The decoder in the folder of a finished training, or where transformers saved one; on the CPU, float32."""
+    if is_exported(folder):
+        return load_exported(folder)
     artifact = _finished(folder)
     model = Decoder(TrainConfig.from_dict(artifact.config["config"]).model)
     model.load_state_dict({name: torch.from_numpy(array) for name, array in artifact.tensors.items()})

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from equinfo.artifacts import Artifact, load_artifact
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.incremental import Decoder, Encoder, WholeDecoder, WholeEncoder
 from equinfo.tokenizers.spans import Span, spans
+
+if TYPE_CHECKING:
+    from equinfo.hf.tokenizer import EquinfoTokenizer
 
 NUM_SPECIAL = 3
 Text = bytes | bytearray | memoryview | str
@@ -201,6 +204,16 @@ class Tokenizer(ABC):
     def save(self, path: Path | str) -> None:
         """Write the folder `path` (JSON + safetensors + hash), whole or not at all."""
         self.artifact.save(path)
+
+    def as_hf(self, **options: Any) -> "EquinfoTokenizer":
+        """This tokenizer as transformers has one: the same ids, BOS in front where special tokens are asked for.
+
+        options: add_bos_token, add_eos_token, padding_side, model_max_length, split_special_tokens, ... as transformers
+        names them. Raises EquinfoError for streams of which only the whole decodes, and for an unknown option.
+        """
+        from equinfo.hf.tokenizer import as_hf
+
+        return as_hf(self, options)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

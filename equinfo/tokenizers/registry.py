@@ -22,6 +22,8 @@ KINDS = {
     "codebook": "equinfo.tokenizers.codebook:CodebookTokenizer",
     "compiled-equalinfo": "equinfo.tokenizers.equalinfo:CompiledEqualInfoTokenizer",
     "equaltext": "equinfo.tokenizers.equaltext:EqualTextTokenizer",
+    "hf": "equinfo.tokenizers.huggingface:HFTokenizer",
+    "sentencepiece": "equinfo.tokenizers.sentencepieces:SentencePieceTokenizer",
 }
 UNTRAINED: dict[str, dict[str, int]] = {
     "bytes": {},

@@ -56,26 +56,14 @@ def parts_of(text: str) -> Iterator[str]:
     yield text[at:]
 
 
-class SubwordTokenizer(Tokenizer):
+class PiecesTokenizer(Tokenizer):
     """A tokenizer of UTF-8 text whose code i stands for the bytes `pieces[i]`, wherever it occurs."""
 
     pieces: list[bytes]
     unit = 1
 
-    @abstractmethod
-    def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
-        """Ids (any integer dtype) of each text, none longer than a part."""
-
-    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        parts = [list(parts_of(text)) for text in utf8_texts(documents)]
-        encoded = iter(self.encode_texts([part for text in parts for part in text]))
-        return [_joined([next(encoded) for _ in text]) for text in parts]
-
-    def encoder(self) -> "SubwordEncoder":
-        return SubwordEncoder(self)
-
-    def decoder(self) -> "SubwordDecoder":
-        return SubwordDecoder(self)
+    def decoder(self) -> "PiecesDecoder":
+        return PiecesDecoder(self)
 
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:
         """The pieces that go on where the last character stands."""
@@ -107,6 +95,22 @@ class SubwordTokenizer(Tokenizer):
                 f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name} never wrote it"
             ) from error
         return data
+
+
+class SubwordTokenizer(PiecesTokenizer):
+    """One that encodes text in parts."""
+
+    @abstractmethod
+    def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
+        """Ids (any integer dtype) of each text, none longer than a part."""
+
+    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
+        parts = [list(parts_of(text)) for text in utf8_texts(documents)]
+        encoded = iter(self.encode_texts([part for text in parts for part in text]))
+        return [_joined([next(encoded) for _ in text]) for text in parts]
+
+    def encoder(self) -> "SubwordEncoder":
+        return SubwordEncoder(self)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
@@ -152,10 +156,10 @@ class SubwordEncoder:
         return np.concatenate([np.empty(0, dtype=self.tokenizer.dtype), *encoded]).astype(self.tokenizer.dtype)
 
 
-class SubwordDecoder:
+class PiecesDecoder:
     """A code's bytes come out with it. Refuses, as a whole stream's decoding does, what is no UTF-8."""
 
-    def __init__(self, tokenizer: SubwordTokenizer) -> None:
+    def __init__(self, tokenizer: PiecesTokenizer) -> None:
         self.tokenizer, self.text = tokenizer, codecs.getincrementaldecoder("utf-8")()
 
     def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:

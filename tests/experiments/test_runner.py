@@ -14,12 +14,15 @@ from experiments.recipes import attempts, with_training
 from experiments.rows import Rows
 from experiments.runner import OutOfTime, Runner, unigram_nats
 
+# Made-up verses hold too few strings for a codebook, and no questions: these have tests of their own, on real text.
+RUN = [name for name in EXPERIMENTS if name not in ("latency", "harness")]
+
 
 @pytest.fixture(scope="module")
 def finished(micro, tmp_path_factory):
     """(scale, folder with results/ and runs/) after everything has run once."""
     folder = tmp_path_factory.mktemp("finished")
-    recipes = [micro.m1, *catalogue.recipes_of(list(EXPERIMENTS), micro)]
+    recipes = [micro.m1, *catalogue.recipes_of(RUN, micro)]
     Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").run(recipes)
     return micro, folder
 
@@ -27,7 +30,7 @@ def finished(micro, tmp_path_factory):
 def test_every_recipe_has_a_row_with_provenance(finished):
     micro, folder = finished
     rows = Rows(folder / "rows.jsonl")
-    for recipe in [micro.m1, *catalogue.recipes_of(list(EXPERIMENTS), micro)]:
+    for recipe in [micro.m1, *catalogue.recipes_of(RUN, micro)]:
         row = rows.done(recipe)
         assert row is not None
         assert row.recipe == json.loads(json.dumps(recipe.to_dict()))
@@ -97,7 +100,7 @@ def test_a_failed_run_is_re_seeded_once_and_its_row_stands_for_the_recipe(micro,
     assert Rows(rows.path).by_key[recipe.key].status == "collapsed"
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", RUN)
 def test_every_experiment_draws_from_rows_alone(finished, tmp_path, name):
     micro, folder = finished
     experiment = EXPERIMENTS[name]

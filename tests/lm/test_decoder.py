@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from equinfo.lm.cache import Cache
 from equinfo.lm.config import DecoderConfig, modern, paper
 from equinfo.lm.decoder import Decoder, relative_attention, relative_flex
 
@@ -98,3 +99,22 @@ def test_initial_weights_depend_on_the_seed_alone():
     a, b, c = (Decoder(modern("30k", 257)).initialise(seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not torch.equal(a["embed.weight"], c["embed.weight"])
+
+
+@pytest.mark.parametrize("style", [modern, paper])
+@pytest.mark.parametrize("cuts", [[12], [1] * 12, [5, 1, 6]], ids=["whole", "steps", "pieces"])
+def test_padding_is_not_read(style, cuts):
+    """Before or after a row's ids, cached or not: the ids' logits are those of the row alone, and all are finite."""
+    model = Decoder(style("30k", 257)).initialise(0).eval()
+    rows = [(0, 12), (5, 7), (2, 9), (12, 12)]  # of each, the first and the last real position; the last has none
+    ids = ids_of(257, 4, 12)
+    real = torch.tensor([[begin <= place < end for place in range(12)] for begin, end in rows])
+    cache = Cache(model.config, 4, 12) if len(cuts) > 1 else None
+    ends = torch.tensor(cuts).cumsum(0).tolist()
+    pieces = zip(ids.split(cuts, dim=1), ends, strict=True)
+    with torch.no_grad():
+        hidden = torch.cat([model(piece, cache, real[:, :end]) for piece, end in pieces], dim=1)
+        assert torch.isfinite(hidden).all()
+        for row, (begin, end) in enumerate(rows[:3]):
+            alone = model(ids[row : row + 1, begin:end])[0]
+            torch.testing.assert_close(hidden[row, begin:end], alone, atol=1e-4, rtol=1e-4)

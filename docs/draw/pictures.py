@@ -1,0 +1,15 @@
+"""The pictures by their files under docs/."""
+
+import coding
+import free_cell
+import pieces
+
+PICTURES = {
+    "how/pieces.svg": pieces.pieces,
+    "how/intervals.svg": coding.intervals,
+    "how/bits.svg": coding.bits,
+    "how/windows.svg": coding.windows,
+    "how/free-cell.svg": free_cell.lost,
+    "how/matches.svg": pieces.matches,
+    "how/walk.svg": pieces.walk,
+}

@@ -1,0 +1,45 @@
+"""lm_eval's command line with equinfo's model and tasks: `python -m equinfo.harness --model_args lm=L,tokenizer=T`."""
+
+import sys
+
+from lm_eval.__main__ import cli_evaluate
+
+import equinfo.harness  # noqa: F401  # registers the model
+from equinfo.errors import EquinfoError
+from equinfo.harness.tasks import FOLDER
+
+DEFAULTS = {
+    ("--model", "-M"): "equinfo",
+    ("--tasks", "-t"): "equinfo",
+    ("--batch_size", "-b"): "32",
+    ("--include_path",): str(FOLDER),
+}
+
+
+def with_defaults(arguments: list[str]) -> list[str]:
+    """lm_eval's arguments, and what they leave out of DEFAULTS; other commands than `run` take the folder alone."""
+    command, *rest = arguments if arguments and not arguments[0].startswith("-") else ["run", *arguments]
+    if {"-h", "--help"} & set(rest):
+        return [command, *rest]
+    given = {argument.partition("=")[0] for argument in rest}
+    added = [
+        part
+        for names, value in DEFAULTS.items()
+        if not given & set(names) and (command == "run" or "--include_path" in names)
+        for part in (names[0], value)
+    ]
+    return [command, *rest, *added]
+
+
+def main() -> None:
+    """An EquinfoError becomes one line and exit status 1."""
+    sys.argv[1:] = with_defaults(sys.argv[1:])
+    try:
+        cli_evaluate()
+    except EquinfoError as error:
+        print(f"equinfo: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Three small tasks on a corpus's validation text, for lm-evaluation-harness: equinfo_text, _cloze and _order."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lm_eval
+from lm_eval.api.model import LM
+from lm_eval.tasks import TaskManager
+
+TASKS = ("equinfo_text", "equinfo_cloze", "equinfo_order")
+FOLDER = Path(__file__).parent
+"""The tasks' files: what `lm_eval --include_path` takes."""
+
+
+def task_manager(corpus: str = "bundled", *, include_defaults: bool = False) -> TaskManager:
+    """Our tasks on a corpus (see `equinfo.load_corpus`). include_defaults: harness's own too, which take a while."""
+    return TaskManager(include_path=FOLDER, include_defaults=include_defaults, metadata={"corpus": corpus})
+
+
+def evaluate(
+    lm: LM, tasks: Sequence[str] = TASKS, *, corpus: str = "bundled", limit: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """Results of each task, as harness names them ("acc,none", "acc_stderr,none", "sample_len", ...).
+
+    limit: examples a task, the first ones. As lm_eval.simple_evaluate, without its look at the machine.
+    """
+    with _errors_only():
+        loaded = task_manager(corpus).load(list(tasks))
+        return lm_eval.evaluate(lm=lm, task_dict=loaded, limit=limit, log_samples=False)["results"]
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """Of harness's messages, which otherwise advise those who run it by its command line."""
+    logger = logging.getLogger("lm_eval")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,1 @@
+"""Hugging Face transformers: the only room where it is imported."""

@@ -1,0 +1,138 @@
+"""The configuration of a decoder as transformers keeps it: `config.json`. No torch here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Union
+
+from transformers import PretrainedConfig
+
+from equinfo.errors import EquinfoError
+from equinfo.hf.versions import check_transformers
+from equinfo.lm.config import DecoderConfig, modern
+from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
+
+if TYPE_CHECKING:
+    from equinfo.hf.tokenizer import EquinfoTokenizer
+
+# What a folder holds so that `trust_remote_code=True` finds the classes where equinfo is installed and not imported.
+CODE = {
+    "AutoConfig": ("configuration_equinfo", "config", "EquinfoConfig"),
+    "AutoModelForCausalLM": ("modeling_equinfo", "model", "EquinfoForCausalLM"),
+}
+DEFAULT = modern("0.4m", 256 + NUM_SPECIAL)
+AnyTokenizer = Union[Tokenizer, "EquinfoTokenizer"]
+
+
+def native(tokenizer: AnyTokenizer) -> Tokenizer:
+    """The tokenizer of ours that this is, or that is behind what `as_hf` made."""
+    return tokenizer if isinstance(tokenizer, Tokenizer) else tokenizer.native
+
+
+class EquinfoConfig(PretrainedConfig):
+    """A decoder's architecture (the fields of `lm.config.DecoderConfig`), its context and its tokenizer.
+
+    context: ids a sequence in training, BOS included. bos_token_id, eos_token_id, pad_token_id: by default those of a
+    tokenizer of this vocabulary. tokenizer_name, tokenizer_fingerprint: of the one it was trained with, if known.
+    Raises EquinfoError where the installed transformers was not tested with this.
+    """
+
+    model_type = "equinfo"
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["cache", "past_key_values"]
+    attribute_map: ClassVar[dict[str, str]] = {
+        "hidden_size": "d_model",
+        "intermediate_size": "d_ff",
+        "num_attention_heads": "n_heads",
+        "num_hidden_layers": "n_layers",
+        "max_position_embeddings": "context",
+        "rms_norm_eps": "norm_eps",
+        "tie_word_embeddings": "tied",
+    }
+
+    def __init__(
+        self,
+        vocab_size: int = DEFAULT.vocab_size,
+        d_model: int = DEFAULT.d_model,
+        n_heads: int = DEFAULT.n_heads,
+        n_layers: int = DEFAULT.n_layers,
+        head_dim: int = DEFAULT.head_dim,
+        d_ff: int = DEFAULT.d_ff,
+        position: str = DEFAULT.position,
+        activation: str = DEFAULT.activation,
+        rope_base: float = DEFAULT.rope_base,
+        relative_clip: int = DEFAULT.relative_clip,
+        norm_eps: float = DEFAULT.norm_eps,
+        tied: bool = DEFAULT.tied,
+        context: int = 256,
+        use_cache: bool = True,
+        tokenizer_name: str | None = None,
+        tokenizer_fingerprint: str | None = None,
+        **others: Any,
+    ) -> None:
+        check_transformers()
+        self.vocab_size, self.d_model, self.n_heads, self.n_layers = vocab_size, d_model, n_heads, n_layers
+        self.head_dim, self.d_ff, self.position, self.activation = head_dim, d_ff, position, activation
+        self.rope_base, self.relative_clip, self.norm_eps = rope_base, relative_clip, norm_eps
+        self.context, self.use_cache = context, use_cache
+        self.tokenizer_name, self.tokenizer_fingerprint = tokenizer_name, tokenizer_fingerprint
+        special = {"pad_token_id": vocab_size - 3, "bos_token_id": vocab_size - 2, "eos_token_id": vocab_size - 1}
+        super().__init__(**{"tie_word_embeddings": tied, **special, **others})
+
+    @classmethod
+    def of(
+        cls,
+        decoder: DecoderConfig,
+        context: int,
+        tokenizer: AnyTokenizer | None = None,
+        **others: Any,
+    ) -> Self:
+        """The configuration of a decoder that reads sequences of `context` ids of a tokenizer's.
+
+        Raises EquinfoError where the tokenizer has another number of ids.
+        """
+        if tokenizer is not None:
+            ours = native(tokenizer)
+            ids = {f"{name}_token_id": getattr(ours, f"{name}_id") for name in ("pad", "bos", "eos")}
+            others |= ids | {"tokenizer_name": ours.name, "tokenizer_fingerprint": ours.fingerprint}
+        config = cls(**asdict(decoder), context=context, **others)
+        if tokenizer is not None:
+            config.check_tokenizer(tokenizer)
+        return config
+
+    @property
+    def decoder_config(self) -> DecoderConfig:
+        return DecoderConfig(**{field.name: getattr(self, field.name) for field in fields(DecoderConfig)})
+
+    def check_tokenizer(self, tokenizer: AnyTokenizer) -> None:
+        """Raises EquinfoError where `tokenizer` is not the one that the model was trained with."""
+        from equinfo.pipeline import check_fit
+
+        ours, trained = native(tokenizer), self.tokenizer_fingerprint
+        check_fit(self.vocab_size, ours)
+        if trained not in (None, ours.fingerprint):
+            raise EquinfoError(
+                f"the LM was trained with {self.tokenizer_name} {trained[:12]}, and this is "
+                f"{ours.name} {ours.fingerprint[:12]}: name the tokenizer it was trained with"
+            )
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Raises EquinfoError for the configuration of another kind of model."""
+        kind = config_dict.get("model_type")
+        if kind != cls.model_type:
+            raise EquinfoError(f"config.json is of a {kind!r} model, not of an {cls.model_type!r} one: name its folder")
+        return super().from_dict(config_dict, **kwargs)
+
+    def save_pretrained(self, save_directory: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
+        """Write config.json, and beside it the two files of a line each that `trust_remote_code=True` runs."""
+        self.auto_map = {auto: f"{file}.{name}" for auto, (file, _, name) in CODE.items()}
+        super().save_pretrained(save_directory, *args, **kwargs)
+        for file, module, name in CODE.values():
+            line = f"from equinfo.hf.{module} import {name}  # noqa: F401  (pip install 'equinfo[lm,hf]')\n"
+            (Path(save_directory) / f"{file}.py").write_text(line, encoding="utf-8")
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: Any = "AutoConfig") -> None:
+        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its file."""

@@ -1,0 +1,146 @@
+"""What a call of a transformers tokenizer asks for, and rows of lists made of arrays of ids."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from transformers.tokenization_utils_base import TruncationStrategy
+from transformers.utils import PaddingStrategy
+
+from equinfo.errors import EquinfoError
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of one call, by the names that transformers gives them."""
+
+    add_special_tokens: bool = True
+    padding_strategy: PaddingStrategy = PaddingStrategy.DO_NOT_PAD
+    truncation_strategy: TruncationStrategy = TruncationStrategy.DO_NOT_TRUNCATE
+    max_length: int | None = None
+    stride: int = 0
+    is_split_into_words: bool = False
+    pad_to_multiple_of: int | None = None
+    padding_side: str | None = None
+    return_tensors: Any = None
+    return_token_type_ids: bool | None = None
+    return_attention_mask: bool | None = None
+    return_overflowing_tokens: bool = False
+    return_special_tokens_mask: bool = False
+    return_offsets_mapping: bool = False
+    return_length: bool = False
+    verbose: bool = True
+    split_special_tokens: bool | None = None
+    sanitize_control_tokens: bool = False
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Self:
+        """Raises EquinfoError for an option that is unknown or not supported."""
+        unknown = set(options) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise EquinfoError(f"unknown option {min(unknown)!r}: known are {', '.join(cls.__dataclass_fields__)}")
+        request = cls(**options)
+        if request.return_overflowing_tokens or request.stride:
+            raise EquinfoError("overflowing tokens are not supported: encode without truncation and cut the ids")
+        if request.is_split_into_words:
+            raise EquinfoError("words are not supported, spaces are a part of the text: join them into one str")
+        if request.sanitize_control_tokens:
+            raise EquinfoError("sanitize_control_tokens is not supported: without it text is text, by default")
+        return request
+
+
+def columns_of(text: Any, text_pair: Any) -> tuple[list[list[str]], bool]:
+    """([first texts] or [first texts, second texts], whether it is a batch). Raises EquinfoError for anything else."""
+    batched = not isinstance(text, str)
+    firsts, seconds = (text, text_pair) if batched else ([text], None if text_pair is None else [text_pair])
+    if isinstance(firsts, list | tuple) and seconds is None and firsts and all(map(_is_pair, firsts)):
+        firsts, seconds = zip(*firsts, strict=True)
+    columns = [firsts] if seconds is None else [firsts, seconds]
+    for column in columns:
+        if not isinstance(column, list | tuple) or not {str}.issuperset(map(type, column)):
+            _refuse(column)
+    if len(columns) == 2 and len(columns[0]) != len(columns[1]):
+        raise EquinfoError(f"{len(columns[0])} texts cannot be paired with {len(columns[1])}")
+    return [list(column) for column in columns], batched
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2
+
+
+def _refuse(column: Any) -> None:
+    wrong = next((t for t in column if not isinstance(t, str)), None) if isinstance(column, list | tuple) else column
+    if wrong is not None:  # subclasses of str may pass
+        kind = type(wrong).__name__
+        raise EquinfoError(
+            f"text is a str, a list of str or of pairs of str, not {kind}: decode bytes, keep ids as ids"
+        )
+
+
+def room(lengths: tuple[int, ...], most: int, strategy: TruncationStrategy) -> list[int]:
+    """How many ids of each of one or two texts to keep so that they are at most `most` together."""
+    over = sum(lengths) - most
+    if over <= 0 or strategy is TruncationStrategy.DO_NOT_TRUNCATE:
+        return list(lengths)
+    if strategy is TruncationStrategy.LONGEST_FIRST:
+        most = max(most, 0)
+        if len(lengths) == 1:
+            return [most]
+        short = min(*lengths, most // 2)
+        return [short, most - short] if lengths[0] <= lengths[1] else [most - short, short]
+    cut = 0 if strategy is TruncationStrategy.ONLY_FIRST else 1
+    if cut >= len(lengths) or lengths[cut] < over:
+        raise EquinfoError(f"truncation={strategy.value!r} cannot remove {over} ids: choose 'longest_first'")
+    return [length - over * (n == cut) for n, length in enumerate(lengths)]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One or two columns of texts as ids, and the special ids that go before and after each of them."""
+
+    columns: list[list[np.ndarray]]
+    before: list[int]
+    after: list[int]
+
+    def input_ids(self, numbers: np.ndarray) -> list[list[int]]:
+        """numbers: object[n], the int at each place: to look one up is faster than to make it."""
+        kind = self.columns[0][0].dtype
+        ends = [[np.array(end, dtype=kind)] if end else [] for end in (self.before, self.after)]
+        parts = [part for row in zip(*self.columns, strict=True) for text in row for part in (*ends[0], text, *ends[1])]
+        found = numbers.take(np.concatenate(parts))
+        stops = np.cumsum(self.sizes()).tolist()
+        return [found[begin:stop].tolist() for begin, stop in pairwise([0, *stops])]
+
+    def sizes(self) -> list[int]:
+        """Ids of each row."""
+        edges = len(self.columns) * len([*self.before, *self.after])
+        return [edges + sum(map(len, row)) for row in zip(*self.columns, strict=True)]
+
+    def rows(self, columns: Iterable[Iterable[list[Any]]], special: Any) -> list[list[Any]]:
+        """Each row's lists, one a text, with `special` in the places of special ids."""
+        before, after = [special] * len(self.before), [special] * len(self.after)
+        return [[x for text in row for x in (*before, *text, *after)] for row in zip(*columns, strict=True)]
+
+    def special_tokens_mask(self) -> list[list[int]]:
+        return self.rows(([[0] * len(ids) for ids in column] for column in self.columns), 1)
+
+    def token_type_ids(self) -> list[list[int]]:
+        """The number of the text, 0 or 1, that each id belongs to."""
+        texts = [replace(self, columns=[column]).sizes() for column in self.columns]
+        return [[n for n, size in enumerate(row) for _ in range(size)] for row in zip(*texts, strict=True)]
+
+
+def padded(columns: dict[str, list[list[Any]]], fill: dict[str, Any], request: Request, side: str) -> None:
+    """Fill the lists of each column up to the length that `request` asks for, in place."""
+    lengths = list(map(len, columns["input_ids"]))
+    if request.padding_strategy is PaddingStrategy.DO_NOT_PAD:
+        return
+    whole = max(lengths) if request.padding_strategy is PaddingStrategy.LONGEST else request.max_length or 0
+    multiple = request.pad_to_multiple_of or 1
+    whole = -(-whole // multiple) * multiple
+    for name, rows in columns.items():
+        for n, row in enumerate(rows):
+            lack = [fill[name]] * (whole - len(row))
+            rows[n] = row + lack if side == "right" else lack + row

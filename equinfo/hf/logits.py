@@ -1,0 +1,50 @@
+"""What `generate` may draw: ids that a tokenizer decodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor
+
+from equinfo.errors import EquinfoError
+from equinfo.hf.config import AnyTokenizer, native
+from equinfo.tokenizers.base import Tokenizer
+
+
+class DecodableIds(LogitsProcessor):
+    """Lets only ids through that still decode, as `equinfo.generate` does.
+
+    No PAD or BOS is drawn, no subword that breaks a UTF-8 character, no window that no text has; and EOS only where a
+    document may end. A document is what follows the last special id of a row. For tokenizers whose ids have no bytes of
+    their own (AC, GZip) every id passes: only the whole of them decodes. tokenizer: ours, or what its `as_hf` made.
+
+        model.generate(ids, logits_processor=[DecodableIds(equinfo.load("english-64k"))])
+    """
+
+    def __init__(self, tokenizer: AnyTokenizer) -> None:
+        self.tokenizer = native(tokenizer)
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """scores f32[rows, vocab_size] for what follows input_ids, i64[rows, time]; -inf where it must not follow.
+
+        Raises EquinfoError where the model has another number of ids than the tokenizer.
+        """
+        tokenizer = self.tokenizer
+        if scores.shape[1] != tokenizer.vocab_size:
+            raise EquinfoError(
+                f"the model scores {scores.shape[1]} ids and {tokenizer.name} has {tokenizer.vocab_size}: "
+                "name the tokenizer it was trained with"
+            )
+        masks = np.stack([_may_follow(tokenizer, row) for row in input_ids.cpu().numpy()])
+        return scores.masked_fill(~torch.from_numpy(masks).to(scores.device), float("-inf"))
+
+
+def _may_follow(tokenizer: Tokenizer, row: np.ndarray) -> np.ndarray:
+    """bool[vocab_size]: what may follow the document that the last special id of `row` begins."""
+    special = np.flatnonzero(row >= tokenizer.code_size)
+    ids = row[special[-1] + 1 :] if len(special) else row
+    mask, allowed = np.zeros(tokenizer.vocab_size, dtype=np.bool_), tokenizer.allowed(ids)
+    mask[: tokenizer.code_size] = True if allowed is None else allowed
+    mask[tokenizer.eos_id] = tokenizer.may_end(ids)
+    return mask

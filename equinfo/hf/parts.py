@@ -1,0 +1,62 @@
+"""Texts to ids where added tokens in a text count, and where they are text; what truncation leaves."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from equinfo.hf.units import offsets
+from equinfo.tokenizers.base import Tokenizer, id_dtype
+
+
+@dataclass(frozen=True)
+class Parser:
+    """`native`, and the added tokens (string -> id) that a text's characters become where they spell one."""
+
+    native: Tokenizer
+    added: dict[str, int]
+
+    def ids(self, texts: list[str]) -> list[np.ndarray]:
+        """Ids of each text; what lies between added tokens is encoded as a text of its own."""
+        if not self.added:
+            return self.native.encode_batch(texts)
+        parts = [list(self._parts(text)) for text in texts]
+        encoded = iter(
+            self.native.encode_batch([part for found in parts for _, part in found if part not in self.added])
+        )
+        ids = [[self._id(part) if part in self.added else next(encoded) for _, part in found] for found in parts]
+        return [np.concatenate([self._id(), *found]) for found in ids]
+
+    def _id(self, *tokens: str) -> np.ndarray:
+        return np.array([self.added[token] for token in tokens], dtype=id_dtype(max(self.added.values()) + 1))
+
+    def _parts(self, text: str) -> Iterator[tuple[int, str]]:
+        """(first character, an added token or the text between two), in order; of two tokens at a place the longer."""
+        at = 0
+        longest = sorted(self.added, key=len, reverse=True)
+        for match in re.finditer("|".join(map(re.escape, longest)), text) if longest else ():
+            yield at, text[at : match.start()]
+            yield match.start(), match[0]
+            at = match.end()
+        yield at, text[at:]
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """(first, last) characters of each id; see units.py."""
+        found: list[tuple[int, int]] = []
+        for at, part in self._parts(text):
+            if part in self.added:
+                found.append((at, at + len(part)))
+            else:
+                first, last = offsets(self.native, part, self.native.encode(part))
+                found += zip((first + at).tolist(), (last + at).tolist(), strict=True)
+        return found
+
+    def last(self, ids: np.ndarray, keep: int) -> slice:
+        """The last `keep` ids, or fewer: from the first whole unit or added token among them on."""
+        drop = len(ids) - keep
+        apart = ids >= self.native.code_size
+        places = np.arange(len(ids))
+        runs = np.maximum.accumulate(np.where(apart, places + 1, 0))  # where each id's run of codes begins
+        begins = np.append(apart | ((places - runs) % (self.native.unit or 1) == 0), True)
+        return slice(drop + int(begins[drop:].argmax()), None)

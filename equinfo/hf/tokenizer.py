@@ -1,0 +1,306 @@
+"""A tokenizer of ours as transformers has it: the same ids, in its interface.
+
+    tokenizer = equinfo.load("english-64k").as_hf()
+    tokenizer.save_pretrained("folder")
+    transformers.AutoTokenizer.from_pretrained("folder")          # after `import equinfo`; or trust_remote_code=True
+
+Text is text: nothing in it becomes a special or an added token, unless `split_special_tokens=False` asks for it.
+"""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+from transformers import AddedToken, BatchEncoding, PreTrainedTokenizer
+from transformers.tokenization_utils_base import TruncationStrategy
+
+from equinfo.artifacts import JSON_NAME, TENSORS_NAME
+from equinfo.errors import EquinfoError
+from equinfo.hf import saved
+from equinfo.hf.encoding import Batch, Request, columns_of, padded, room
+from equinfo.hf.names import Names
+from equinfo.hf.parts import Parser
+from equinfo.hf.register import when_imported
+from equinfo.hf.units import readable
+from equinfo.hf.versions import check_transformers
+from equinfo.tokenizers.base import Tokenizer
+
+SPECIAL = ("pad_token", "bos_token", "eos_token")
+
+
+class EquinfoTokenizer(PreTrainedTokenizer):
+    """`native` behind transformers' interface, for lossless tokenizers whose ids decode id by id or window by window.
+
+    <|pad|>, <|bos|> and <|eos|> are the ids that follow the codes, as everywhere here; added tokens follow these.
+    add_bos_token, add_eos_token: what `add_special_tokens=True` puts around each text; M2s are trained with BOS in
+    front. Truncation keeps `max_length` ids, and on the left drops whole units, so that the rest still decodes; what it
+    leaves of a unit on the right stands for what is certain of it. Offsets are those of units.py. `length` counts ids
+    before padding. Not there, with an error that says so: overflowing tokens, words, ids in place of text.
+    """
+
+    vocab_files_names = {  # noqa: RUF012
+        "artifact_file": f"{saved.FOLDER}/{JSON_NAME}",
+        "tensors_file": f"{saved.FOLDER}/{TENSORS_NAME}",
+    }
+    model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012
+    _auto_map: ClassVar[dict[str, list[str | None]]] = {"AutoTokenizer": [f"{saved.MODULE}.EquinfoTokenizer", None]}
+
+    def __init__(
+        self,
+        native: Tokenizer | None = None,
+        artifact_file: str | None = None,
+        tensors_file: str | None = None,
+        add_bos_token: bool = True,
+        add_eos_token: bool = False,
+        split_special_tokens: bool = True,
+        **options: Any,
+    ) -> None:
+        check_transformers()
+        self.native = _checked(native if native is not None else saved.read(artifact_file))
+        self.names = Names(self.native)
+        self.add_bos_token, self.add_eos_token = add_bos_token, add_eos_token
+        self._added_tokens_decoder = self._first_tokens(options.pop("added_tokens_decoder", {}))
+        extra = options.pop("extra_special_tokens", None) or options.pop("additional_special_tokens", None) or []
+        named = {name: f"<|{name[:3]}|>" for name in SPECIAL} | options
+        super().__init__(**named, additional_special_tokens=list(extra), split_special_tokens=split_special_tokens)
+
+    def _first_tokens(self, stored: dict[Any, Any]) -> dict[int, AddedToken]:
+        """The special ids, and the added tokens that were stored with the tokenizer."""
+        begin = self.native.code_size
+        first = {
+            begin + n: AddedToken(f"<|{name[:3]}|>", special=True, normalized=False) for n, name in enumerate(SPECIAL)
+        }
+        tokens = {int(i): AddedToken(**token) if isinstance(token, dict) else token for i, token in stored.items()}
+        if sorted(first | tokens) != list(range(begin, begin + len(first | tokens))):
+            raise EquinfoError("tokenizer_config.json is another tokenizer's: its added tokens do not follow the codes")
+        return first | tokens
+
+    # -- vocabulary --------------------------------------------------------------------------------------
+
+    @property
+    def vocab_size(self) -> int:
+        """Codes and the three special ids; `len(self)` counts added tokens too."""
+        return self.native.vocab_size
+
+    def get_vocab(self) -> dict[str, int]:
+        return self.names.codes | self._added_tokens_encoder
+
+    def _convert_id_to_token(self, index: int) -> Any:
+        return self.names.strings[index] if 0 <= index < self.native.code_size else None
+
+    def _convert_token_to_id(self, token: str) -> int | None:
+        return self.names.codes.get(token)
+
+    def convert_tokens_to_string(self, tokens: list[str]) -> str:
+        ids = list(map(self._convert_token_to_id_with_added_voc, tokens))
+        if None in ids:
+            raise EquinfoError(f"{tokens[ids.index(None)]!r} is no token of {self.native.name}")
+        return self._decode(ids)
+
+    def _update_total_vocab_size(self) -> None:
+        self.total_vocab_size = max(self._added_tokens_decoder) + 1
+        self._numbers = np.array(range(self.total_vocab_size), dtype=object)
+
+    def _add_tokens(self, new_tokens: Sequence[str | AddedToken], special_tokens: bool = False) -> int:
+        """Ids after all others. A token that is there already, also as the string of a code, is not added."""
+        new: Any = [token for token in new_tokens or () if str(token) not in self._added_tokens_encoder]
+        new = [token for token in new if str(token) not in self.names.codes]
+        for token in new:
+            if isinstance(token, AddedToken) and (token.lstrip or token.rstrip or token.single_word):
+                raise EquinfoError(
+                    f"{token.content!r} would take spaces of the text with it: no lstrip, rstrip, single_word"
+                )
+        if new:
+            return super()._add_tokens(new, special_tokens)
+        self._update_total_vocab_size()
+        return 0
+
+    # -- text to ids -------------------------------------------------------------------------------------
+
+    def _encode_plus(  # type: ignore[override]
+        self, text: Any, text_pair: Any = None, **options: Any
+    ) -> BatchEncoding:
+        """One text, pair or batch: what `__call__` of every version comes down to."""
+        request = Request.of(options)
+        columns, batched = columns_of(text, text_pair)
+        data = self._columns(columns, request) if columns[0] else {"input_ids": [], "attention_mask": []}
+        if not batched:
+            data = {name: rows[0] for name, rows in data.items()}
+        return BatchEncoding(data, tensor_type=request.return_tensors, prepend_batch_axis=not batched)
+
+    def _batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
+        """transformers 4 has another name for a batch."""
+        return self._encode_plus(list(batch_text_or_text_pairs), **options)
+
+    def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
+        """As calling the tokenizer, which transformers 4 does through here and 5 instead of this."""
+        options.setdefault("split_special_tokens", self.split_special_tokens)
+        known = getattr(super(), "batch_encode_plus", self)
+        return known(batch_text_or_text_pairs, **options)
+
+    def _columns(self, texts: list[list[str]], request: Request) -> dict[str, list[Any]]:
+        """Each output of a batch that is not empty: a list, or a number, a row."""
+        plain = self.split_special_tokens if request.split_special_tokens is None else request.split_special_tokens
+        parser = Parser(self.native, {} if plain else self._added_tokens_encoder)
+        around = self._around() if request.add_special_tokens else ([], [])
+        whole = [parser.ids(column) for column in texts]
+        kept = self._kept(whole, parser, request, len(texts) * sum(map(len, around)))
+        batch = Batch(
+            [[ids[k] for ids, k in zip(*pair, strict=True)] for pair in zip(whole, kept, strict=True)], *around
+        )
+        data: dict[str, list[Any]] = {"input_ids": batch.input_ids(self._numbers)}
+        if request.return_attention_mask is not False and "attention_mask" in self.model_input_names:
+            data["attention_mask"] = [[1] * len(row) for row in data["input_ids"]]
+        if request.return_token_type_ids:
+            data["token_type_ids"] = batch.token_type_ids()
+        if request.return_special_tokens_mask:
+            data["special_tokens_mask"] = batch.special_tokens_mask()
+        if request.return_offsets_mapping:
+            pairs = (zip(column, ks, strict=True) for column, ks in zip(texts, kept, strict=True))
+            data["offset_mapping"] = batch.rows(([parser.offsets(t)[k] for t, k in pair] for pair in pairs), (0, 0))
+        self._warn_and_pad(data, request)
+        return data | ({"length": batch.sizes()} if request.return_length else {})
+
+    def _warn_and_pad(self, data: dict[str, list[Any]], request: Request) -> None:
+        longest = max(data["input_ids"], key=len)
+        self._eventual_warn_about_too_long_sequence(longest, request.max_length, request.verbose)
+        fill = {"attention_mask": 0, "special_tokens_mask": 1, "offset_mapping": (0, 0)}
+        fill |= {"input_ids": self.pad_token_id, "token_type_ids": self.pad_token_type_id}
+        padded(data, fill, request, request.padding_side or self.padding_side)
+
+    def _kept(self, columns: list[list[np.ndarray]], parser: Parser, request: Request, edges: int) -> list[list[slice]]:
+        """What truncation leaves of each text."""
+        if request.truncation_strategy is TruncationStrategy.DO_NOT_TRUNCATE or request.max_length is None:
+            return [[slice(None)] * len(column) for column in columns]
+        rows, most = zip(*columns, strict=True), request.max_length - edges
+        keeps = zip(*(room(tuple(map(len, row)), most, request.truncation_strategy) for row in rows), strict=True)
+        right = self.truncation_side == "right"
+        return [
+            [slice(0, keep) if right else parser.last(ids, keep) for ids, keep in zip(column, kept, strict=True)]
+            for column, kept in zip(columns, keeps, strict=True)
+        ]
+
+    def _around(self) -> tuple[list[int], list[int]]:
+        """The special ids before and after each text."""
+        ends = ((self.add_bos_token, self.bos_token_id), (self.add_eos_token, self.eos_token_id))
+        before, after = ([token] if wanted and token is not None else [] for wanted, token in ends)
+        return before, after
+
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
+    ) -> list[str]:
+        """The token strings of `encode`'s ids."""
+        return self.convert_ids_to_tokens(self.encode(text, pair, add_special_tokens=add_special_tokens, **options))
+
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        before, after = self._around()
+        texts = [token_ids_0] if token_ids_1 is None else [token_ids_0, token_ids_1]
+        return [i for text in texts for i in (*before, *text, *after)]
+
+    def get_special_tokens_mask(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None, already_has_special_tokens: bool = False
+    ) -> list[int]:
+        if already_has_special_tokens:
+            return super().get_special_tokens_mask(token_ids_0, token_ids_1, already_has_special_tokens=True)
+        before, after = self._around()
+        texts = [token_ids_0] if token_ids_1 is None else [token_ids_0, token_ids_1]
+        return [i for text in texts for i in (*[1] * len(before), *[0] * len(text), *[1] * len(after))]
+
+    def create_token_type_ids_from_sequences(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        edges = sum(map(len, self._around()))
+        return [0] * (len(token_ids_0) + edges) + ([] if token_ids_1 is None else [1] * (len(token_ids_1) + edges))
+
+    # -- ids to text -------------------------------------------------------------------------------------
+
+    def _decode(
+        self,
+        token_ids: int | list[int],
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        **others: Any,
+    ) -> str:
+        """The text of any ids, special ones apart, as units.readable defines it; U+FFFD for an id out of range."""
+        ids = np.atleast_1d(np.asarray(token_ids, dtype=np.int64))
+        skipped = set(self.all_special_ids) if skip_special_tokens else set()
+        text, at = [], 0
+        for place in [*np.flatnonzero((ids < 0) | (ids >= self.native.code_size)).tolist(), len(ids)]:
+            text.append(readable(self.native, ids[at:place]))
+            if place < len(ids) and int(ids[place]) not in skipped:
+                token = self._added_tokens_decoder.get(int(ids[place]))
+                text.append("\ufffd" if token is None else token.content)
+            at = place + 1
+        whole = "".join(text)
+        if clean_up_tokenization_spaces is None:
+            clean_up_tokenization_spaces = self.clean_up_tokenization_spaces
+        return self.clean_up_tokenization(whole) if clean_up_tokenization_spaces else whole
+
+    # -- kept and copied ---------------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, saved.state(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "EquinfoTokenizer":
+        return type(self)(self.native, **copy.deepcopy(saved.settings(self), memo))
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *inputs: Any, **options: Any) -> "EquinfoTokenizer":
+        """From the folder that `save_pretrained` wrote, or a hub's. Raises EquinfoError for another kind of folder."""
+        saved.check_folder(Path(pretrained_model_name_or_path, options.get("subfolder") or ""))
+        return super().from_pretrained(pretrained_model_name_or_path, *inputs, **options)
+
+    def _save_pretrained(
+        self,
+        save_directory: Any,
+        file_names: tuple[str, ...],
+        legacy_format: bool | None = None,
+        filename_prefix: str | None = None,
+    ) -> tuple[str, ...]:
+        """What `save_pretrained` calls once it has written its own files."""
+        if filename_prefix:
+            raise EquinfoError("filename_prefix is not supported: the files are found by their names")
+        return (*file_names, *saved.write(self, Path(save_directory), self._auto_map))
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: Any = "AutoTokenizer") -> None:
+        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its file."""
+
+
+def as_hf(native: Tokenizer, options: dict[str, Any]) -> EquinfoTokenizer:
+    """Raises EquinfoError for an unknown option."""
+    unknown = sorted(set(options) - set(saved.OPTIONS))
+    if unknown:
+        raise EquinfoError(f"unknown option {unknown[0]!r}: known are {', '.join(saved.OPTIONS)}")
+    return EquinfoTokenizer(native, **options)
+
+
+def _checked(native: Tokenizer) -> Tokenizer:
+    if native.unit is None or not native.lossless:
+        raise EquinfoError(
+            f"{native.name} does not decode id by id or window by window, as transformers needs it: choose a codebook, "
+            "equal-info windows with reset=1, bpe, unigram or bytes"
+        )
+    return native
+
+
+def _restored(head: bytes, tensors: bytes) -> EquinfoTokenizer:
+    native, settings = saved.from_state(head, tensors)
+    return EquinfoTokenizer(native, **settings)
+
+
+def _hash_by_reduce(dill: ModuleType) -> None:
+    """datasets would hash all attributes, caches too."""
+
+    def save(pickler: Any, tokenizer: EquinfoTokenizer) -> None:
+        pickler.save_reduce(*tokenizer.__reduce__(), obj=tokenizer)
+
+    dill.pklregister(EquinfoTokenizer)(save)
+
+
+when_imported("datasets.utils._dill", _hash_by_reduce)

@@ -1,0 +1,190 @@
+"""The page's views: HTML from a text and tokenizers, nothing else. Texts come from browsers: `clean` bounds them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equinfo.errors import EquinfoError
+from equinfo.playground import markup
+from equinfo.playground.edits import Edits, edits
+from equinfo.playground.readings import LONGEST, M1, Reading, by_character, byte_bits, clean, longest, read, read_all
+from equinfo.tokenizers.base import Tokenizer
+
+if TYPE_CHECKING:
+    from equinfo.compress.models import ByteModel
+
+Tokenizers = Mapping[str, Tokenizer]
+
+CHARTED = 400
+"""Characters of the text that the chart draws, and that words are put in front of."""
+LONGEST_WORD = 40
+TALLEST = 16
+"""Bits at the top of the chart."""
+
+
+def pieces_view(tokenizers: Tokenizers, raw: str | None, with_ids: bool = False) -> str:
+    """A card for each tokenizer: ids, bytes/id, bits/byte, and the text in coloured pieces."""
+    readings = read_all(tokenizers, clean(raw))
+    most = max(len(reading.ids) for reading in readings)
+    cards = "".join(_card(reading, most, with_ids) for reading in readings)
+    heads = markup.row(["", "ids", "bytes/id", "bits/byte"], "eq-row eq-heads")
+    return f"{_shortened(raw, LONGEST)}{heads}{cards}"
+
+
+def _card(reading: Reading, most: int, with_ids: bool) -> str:
+    width = 100 * len(reading.ids) / max(most, 1)
+    chips = markup.pieces(reading, with_ids)
+    classes = "eq-pieces eq-with-ids" if with_ids else "eq-pieces"
+    listed = markup.chips(chips, f"Pieces of {reading.label}", _family(reading), classes)
+    cut = markup.note(f"Only the first {len(reading.text.decode()):,} characters: a network runs here.")
+    return (
+        f'<section class="eq-card" aria-label="{escape(reading.label)}">{markup.row(_totals(reading))}'
+        f'<div class="eq-meter" style="--w:{width:.2f}%"></div>{listed}{cut if reading.cut else ""}</section>'
+    )
+
+
+def _totals(reading: Reading) -> list[str]:
+    size, number = len(reading.text), len(reading.ids)
+    rates = [f"{size / number:.2f}", f"{reading.bits / size:.2f}"] if size and number else ["–", "–"]
+    return [escape(reading.label), f"{number:,}", *rates]
+
+
+def _family(reading: Reading) -> str:
+    tokenizer = reading.tokenizer
+    opaque = " · one piece: no id has text of its own" if tokenizer.unit is None else ""
+    return escape(f"{tokenizer.name} · {tokenizer.code_size:,} ids{opaque}")
+
+
+def bits_view(tokenizers: Tokenizers, model: "ByteModel", raw: str | None, label: str) -> str:
+    """The chart of bits a character, M1's and those that one tokenizer spends, and the totals of all (Fig. 9)."""
+    text = clean(raw)[:CHARTED]
+    known = by_character(text, byte_bits(model, text.encode()))
+    readings = read_all(tokenizers, text)
+    chosen = next(reading for reading in readings if reading.label == label)
+    below = escape(f"Shaded: every other piece of {label}. Drawn up to {TALLEST} bits.")
+    chart = markup.chips(_cells(text, known, chosen), f"Bits of each character, {label}", below, "eq-chart")
+    legend = f'<p class="eq-legend"><i class="eq-key-bar"></i>{M1}<i class="eq-key-step"></i>{escape(label)}</p>'
+    return f"{_shortened(raw, CHARTED)}{legend}{chart}{_bits_table(text, sum(known), readings)}"
+
+
+def _cells(text: str, known: Sequence[float], reading: Reading) -> list[str]:
+    """A column for each character: a bar of M1's bits, a step of the tokenizer's, the character below."""
+    data = reading.text.decode()
+    spent = by_character(data, reading.spent)
+    owners = _owners(reading)
+    found, start = [], 0
+    for at, character in enumerate(text):
+        classes, label = "eq-cell", f"{markup.quoted(character.encode())} · {known[at]:.2f} bits under {M1}"
+        step, inner = "", f'<i class="eq-bar{" eq-over" if known[at] > TALLEST else ""}"></i>'
+        if at < len(data):
+            span = reading.spans[owners[start]]
+            classes += " eq-odd" if owners[start] % 2 else ""
+            label += f" · {spent[at]:.2f} by {reading.label}, in {markup.quoted(reading.piece(span))}"
+            step = f";--t:{min(spent[at], TALLEST):.2f}"
+            inner += '<i class="eq-step"></i>'
+        inner = f'<span class="eq-plot">{inner}</span><b>{markup.shown(character.encode())}</b>'
+        found.append(markup.chip(inner, label, classes, not at, f"--m:{min(known[at], TALLEST):.2f}{step}"))
+        start += len(character.encode())
+    return found
+
+
+def _owners(reading: Reading) -> list[int]:
+    """For each byte: the number of its span."""
+    return [number for number, span in enumerate(reading.spans) for _ in range(span.end - span.start)]
+
+
+def _bits_table(text: str, known: float, readings: Sequence[Reading]) -> str:
+    def line(name: str, bits: float, characters: int) -> list[str]:
+        share = f"{bits / known:.2f}" if known and characters == len(text) else "–"
+        return [name, f"{bits:,.0f}", f"{bits / characters:.2f}" if characters else "–", share]
+
+    rows = [line(M1, known, len(text))]
+    rows += [line(reading.label, reading.bits, len(reading.text.decode())) for reading in readings]
+    return markup.table("Bits of the text", ["", "bits", "bits/char", f"× {M1}"], rows)
+
+
+def prefix_view(tokenizers: Tokenizers, raw: str | None, first: str | None, second: str | None) -> str:
+    """What another word in front of the text does to each tokenizer's ids (Fig. 8)."""
+    text = clean(raw)[:CHARTED]
+    words = [clean(word, LONGEST_WORD).strip() for word in (first, second)]
+    cards = "".join(_prefix_card(label, tokenizer, text, words) for label, tokenizer in tokenizers.items())
+    heads = markup.row(["", "ids A", "ids B", "edits", "share"], "eq-row eq-row-4 eq-heads")
+    return f"{_shortened(raw, CHARTED)}{heads}{cards}"
+
+
+def _prefix_card(label: str, tokenizer: Tokenizer, text: str, words: Sequence[str]) -> str:
+    text = text[: longest(tokenizer) - LONGEST_WORD - 1]  # both texts end alike
+    a, b = (read(label, tokenizer, f"{word} {text}" if word else text) for word in words)
+    found = edits(a.ids, b.ids)
+    numbers = [f"{found.distance:,}", f"{100 * found.share:.0f} %"] if found else ["–", "–"]
+    cells = [escape(a.label), f"{len(a.ids):,}", f"{len(b.ids):,}", *numbers]
+    lines = markup.note("Too many ids differ to be compared.") if found is None else _both(a, b, found)
+    return (
+        f'<section class="eq-card" aria-label="{escape(a.label)}">{markup.row(cells, "eq-row eq-row-4")}'
+        f"{lines}</section>"
+    )
+
+
+def _both(a: Reading, b: Reading, found: Edits) -> str:
+    sides = (("A", a, found.kept_a), ("B", b, found.kept_b))
+    return "".join(
+        f'<div class="eq-side"><span class="eq-side-name">{name}</span>'
+        f"{markup.chips(_compared(reading, kept), f'{reading.label}, {name}', _kept(kept))}</div>"
+        for name, reading, kept in sides
+    )
+
+
+def _kept(kept: np.ndarray) -> str:
+    return f"{kept.sum():,} of {len(kept):,} ids stay"
+
+
+def _compared(reading: Reading, kept: np.ndarray) -> list[str]:
+    """Chips, those with an id that does not stay marked: pieces, or single ids where they have no text."""
+    if reading.tokenizer.unit is not None:
+        return [_marked(number, *one) for number, one in enumerate(_pieces(reading, kept))]
+    ids = zip(reading.ids, kept, strict=True)
+    return [_marked(number, str(i), f"id {i}", same, "eq-id") for number, (i, same) in enumerate(ids)]
+
+
+def _pieces(reading: Reading, kept: np.ndarray) -> Iterator[tuple[str, str, bool]]:
+    """(HTML, label, whether all its ids stay) of each piece."""
+    start = 0
+    for span in reading.spans:
+        piece, end = reading.piece(span), start + len(span.ids)
+        yield markup.shown(piece), markup.about(piece, span), bool(kept[start:end].all())
+        start = end
+
+
+def _marked(number: int, inner: str, label: str, same: bool, extra: str = "") -> str:
+    state, verb = ("eq-same", "stays") if same else ("eq-changed", "changes")
+    return markup.chip(inner, f"{label} · {verb}", f"eq-chip {state} {extra}".strip(), not number)
+
+
+def or_error(view: Callable[..., str], *values: Any) -> str:
+    """The view, or the line that says why there is none."""
+    try:
+        return view(*values)
+    except EquinfoError as error:
+        return markup.error(str(error))
+
+
+def written_view(prompt: str, text: str, reading: Reading | None, seconds: float) -> str:
+    """A prompt and what a language model wrote after it; when it is through, the numbers and the pieces of it."""
+    body = f'<p class="eq-written"><span>{_lines(prompt)}</span><b>{_lines(text)}</b></p>'
+    if reading is None:
+        return body
+    speed = f", {len(reading.text) / seconds:,.0f} bytes/s" if seconds > 0 else ""
+    numbers = f"{len(reading.text):,} bytes in {len(reading.ids):,} ids, {seconds:.1f} s{speed}"
+    return body + markup.chips(markup.pieces(reading, False), "Pieces of the continuation", escape(numbers))
+
+
+def _lines(text: str) -> str:
+    """Text as it reads, its lines kept; what is no printable character escaped."""
+    return "".join(c if c in " \n\t" else markup.shown(c.encode()) for c in text)
+
+
+def _shortened(raw: str | None, most: int) -> str:
+    size = len(raw or "")
+    return markup.note(f"Only the first {most:,} of {size:,} characters.") if size > most else ""

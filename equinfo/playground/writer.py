@@ -1,0 +1,71 @@
+"""The local language model that continues texts."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from equinfo.errors import EquinfoError
+from equinfo.generation import stream
+from equinfo.pipeline import check_fit
+from equinfo.playground import markup
+from equinfo.playground.readings import clean, read
+from equinfo.playground.views import written_view
+from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.registry import load
+
+if TYPE_CHECKING:
+    from equinfo.lm.decoder import Decoder
+
+MOST_IDS = 256
+LONGEST_PROMPT = 500
+
+
+@dataclass(frozen=True)
+class Writer:
+    """An LM, the ids a sequence it was trained on, and its tokenizer."""
+
+    label: str
+    model: "Decoder"
+    context: int
+    tokenizer: Tokenizer
+
+    @classmethod
+    def load(cls, lm: Path | str, tokenizer: Tokenizer | Path | str | None) -> "Writer":
+        """From the folder train-lm wrote. Raises EquinfoError where it is none, or the tokenizer does not fit."""
+        if tokenizer is None:
+            raise EquinfoError(f"name the tokenizer that {lm} was trained with: --lm-tokenizer T")
+        from equinfo.lm.train import load_model, load_train_config
+
+        chosen = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
+        config = load_train_config(lm)
+        check_fit(config.model.vocab_size, chosen)
+        return cls(Path(lm).resolve().name, load_model(lm).eval(), config.context, chosen)
+
+    def views(self, raw: str | None, max_ids: float, temperature: float, seed: float) -> Iterator[str]:
+        """The continuation as it grows; the last view has its numbers and pieces."""
+        prompt, text, seconds = clean(raw)[-LONGEST_PROMPT:], "", 0.0
+        options = {
+            "context": self.context,
+            "max_ids": min(max(int(max_ids), 1), MOST_IDS),
+            "temperature": min(max(float(temperature), 0.0), 2.0),
+            "seed": max(int(seed or 0), 0),
+        }
+        yield written_view(prompt, text, None, seconds)
+        try:
+            for piece, took in _timed(stream(self.model, self.tokenizer, prompt, **options)):
+                text, seconds = text + piece, seconds + took
+                yield written_view(prompt, text, None, seconds)
+        except EquinfoError as error:
+            yield markup.error(str(error))
+            return
+        yield written_view(prompt, text, read(self.label, self.tokenizer, text), seconds)
+
+
+def _timed(pieces: Iterator[str]) -> Iterator[tuple[str, float]]:
+    """Each piece and the seconds that it took to make, not those in which whoever asked was busy."""
+    begun = time.perf_counter()
+    for piece in pieces:
+        yield piece, time.perf_counter() - begun
+        begun = time.perf_counter()

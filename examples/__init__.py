@@ -1,0 +1,1 @@
+"""Small complete programs that the documentation shows and the tests run."""
