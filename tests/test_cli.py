@@ -209,3 +209,15 @@ def test_a_pipe_that_breaks_off_says_so():
     assert cut.returncode == 1
     assert content.startswith(cut.stdout)
     assert b"standard input was cut short or altered" in cut.stderr
+
+
+def test_export_and_import_say_what_they_wrote_and_refuse_what_they_cannot(tmp_path, run):
+    run("tokenize", "-t", "bytes", "--out", tmp_path / "shards", "--max-bytes", "20000", "--workers", "1")
+    status, out, _ = run("export", tmp_path / "shards", "--out", tmp_path / "flat", "--format", "nanogpt")
+    assert status == 0
+    assert "train: " in out
+    assert (tmp_path / "flat" / "train.bin").stat().st_size > 20_000
+    status, _, error = run("export", tmp_path / "shards", "--out", tmp_path / "flat", "--format", "megatron")
+    assert (status, len(error.splitlines())) == (1, 1)
+    status, _, error = run("import-tokenizer", tmp_path / "none.model", "--out", tmp_path / "t")
+    assert (status, len(error.splitlines())) == (1, 1)
