@@ -17,13 +17,14 @@ from equinfo import EquinfoError, load
 from equinfo.hf.tokenizer import EquinfoTokenizer
 
 ROOT = Path(__file__).parents[2]
+equinfo.hf.register.install()
 TEXT = "In the beginning 🙂"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tokenizer's folder that has been moved."""
-    made, moved = tmp_path_factory.mktemp("made") / "a", tmp_path_factory.mktemp("moved") / "b c"
+    made, moved = tmp_path_factory.mktemp("made") / "a", tmp_path_factory.mktemp("moved") / "b_c"
     native().as_hf(padding_side="left").save_pretrained(made)
     shutil.copytree(made, moved)
     shutil.rmtree(made)
@@ -62,90 +63,66 @@ def run(code: str, *arguments: object, check: bool = True, **environment: str) -
     return done.stdout if check else done.stderr
 
 
+NO_TORCH = "import sys; sys.modules['torch'] = None\n"
+REGISTER = "import equinfo.hf.register; equinfo.hf.register.install()\n"
+AUTO = "from transformers import AutoTokenizer\n"
 LOAD = """
-import sys
-tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
-print(type(tokenizer).__module__, tokenizer.padding_side, tokenizer(sys.argv[2])["input_ids"])
+for folder in sys.argv[2:]:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    print(type(tokenizer).__module__, tokenizer.padding_side, tokenizer(sys.argv[1])["input_ids"])
 """
 
 
-@pytest.mark.parametrize("place", ["folder", "with_model"])
-@pytest.mark.parametrize(
-    "imports",
-    [
-        "import equinfo.hf.register; from transformers import AutoTokenizer",
-        "from transformers import AutoTokenizer; import equinfo.hf.register",
-        "import transformers, equinfo.hf.register; from transformers import AutoTokenizer",
-    ],
-)
-def test_auto_tokenizer_reads_the_folder_in_either_order_of_imports(imports, place, request):
-    path = request.getfixturevalue(place)
-    assert run(imports + LOAD, path, TEXT).strip() == f"equinfo.hf.tokenizer left {wanted_ids()}"
+@pytest.mark.parametrize("imports", [REGISTER + AUTO, AUTO + REGISTER])
+def test_auto_tokenizer_reads_the_folder_in_either_order_of_imports_and_without_torch(imports, folder, with_model):
+    output = run(NO_TORCH + imports + LOAD, TEXT, folder, with_model)
+    assert output.splitlines() == [f"equinfo.hf.tokenizer left {wanted_ids()}"] * 2
 
 
-@pytest.mark.parametrize("place", ["folder", "with_model"])
-def test_remote_code_reads_it_where_equinfo_was_never_imported(place, request, tmp_path):
-    path = request.getfixturevalue(place)
-    code = "from transformers import AutoTokenizer" + LOAD.replace("1])", "1], trust_remote_code=True)")
-    output = run(code, path, TEXT, HF_HOME=str(tmp_path))
-    assert output.strip() == f"equinfo.hf.tokenizer left {wanted_ids()}"
-
-
-def test_what_remote_code_has_read_is_saved_with_the_same_line(folder, tmp_path):
-    code = """
-import sys; from transformers import AutoTokenizer
-tokenizer = AutoTokenizer.from_pretrained(sys.argv[1], trust_remote_code=True)
-tokenizer.save_pretrained(sys.argv[2])
-"""
-    run(code, folder, tmp_path / "again", HF_HOME=str(tmp_path / "home"))
-    assert files(tmp_path / "again") == files(folder)
+def test_remote_code_reads_it_where_equinfo_was_never_imported(folder, with_model, tmp_path):
+    code = (
+        LOAD.replace("(folder)", "(folder, trust_remote_code=True)")
+        + "    tokenizer.save_pretrained(folder + '/again')"
+    )
+    output = run(NO_TORCH + AUTO + code, TEXT, folder, with_model, HF_HOME=str(tmp_path))
+    assert output.splitlines() == [f"equinfo.hf.tokenizer left {wanted_ids()}"] * 2
+    again = Path(shutil.move(folder / "again", tmp_path / "again"))
+    assert files(again) == files(folder)
 
 
 def files(folder):
-    """The contents of all files but those that only transformers 4 writes, from what is in the others."""
+    """The contents of all files but the one that only transformers 4 writes, from what is in the others."""
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return {name: data for name, data in found.items() if name != "special_tokens_map.json"}
 
 
 def test_without_equinfo_transformers_names_it(folder, tmp_path):
-    code = """
-import sys; sys.modules["equinfo"] = None
-from transformers import AutoTokenizer
-AutoTokenizer.from_pretrained(sys.argv[1], trust_remote_code=True)
-"""
-    assert "equinfo" in run(code, folder, check=False, HF_HOME=str(tmp_path)).splitlines()[-1]
-
-
-def test_a_tokenizer_needs_no_torch(with_model):
-    code = "import sys; sys.modules['torch'] = None\nimport equinfo.hf.register; from transformers import AutoTokenizer"
-    assert str(wanted_ids()) in run(code + LOAD, with_model, TEXT)
+    code = LOAD.replace("(folder)", "(folder, trust_remote_code=True)")
+    code = f"{NO_TORCH}sys.modules['equinfo'] = None\n{AUTO}{code}"
+    assert "equinfo" in run(code, TEXT, folder, check=False, HF_HOME=str(tmp_path)).splitlines()[-1]
 
 
 def test_registering_imports_neither_transformers_nor_torch_nor_datasets():
-    code = "import sys, equinfo, equinfo.hf.register\nprint({'transformers', 'torch', 'datasets'} & set(sys.modules))"
+    code = f"import sys, equinfo\n{REGISTER}print({{'transformers', 'torch', 'datasets'}} & set(sys.modules))"
     assert run(code).strip() == "set()"
 
 
-def test_without_wrapt_or_transformers_equinfo_still_imports():
+def test_without_wrapt_what_is_imported_already_is_told_and_without_transformers_nothing_happens(folder):
+    output = run(f"{NO_TORCH}sys.modules['wrapt'] = None\n{AUTO}{REGISTER}{LOAD}", TEXT, folder)
+    assert output.strip() == f"equinfo.hf.tokenizer left {wanted_ids()}"
     for missing in ("wrapt", "transformers"):
-        run(f"import sys; sys.modules[{missing!r}] = None; import equinfo; equinfo.load('bytes').encode('a')")
-
-
-def test_without_wrapt_what_is_imported_already_is_told(folder):
-    code = "import sys; sys.modules['wrapt'] = None; from transformers import AutoTokenizer; import equinfo.hf.register"
-    assert str(wanted_ids()) in run(code + LOAD, folder, TEXT)
+        run(f"import sys; sys.modules[{missing!r}] = None\n{REGISTER}equinfo.load('bytes').encode('a')")
 
 
 def test_the_model_class_is_found_by_its_configuration(with_model):
     pytest.importorskip("torch")
     code = """
-import sys, equinfo.hf.register
 from transformers import AutoConfig, AutoModelForCausalLM
 config = AutoConfig.from_pretrained(sys.argv[1])
 assert "equinfo.hf.model" not in sys.modules
 print(type(AutoModelForCausalLM.from_config(config)).__module__)
 """
-    assert run(code, with_model).split() == ["equinfo.hf.model"]
+    assert run("import sys\n" + REGISTER + code, with_model).split() == ["equinfo.hf.model"]
 
 
 # -- folders ---------------------------------------------------------------------------------------------------
