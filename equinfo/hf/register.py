@@ -1,6 +1,6 @@
 """Makes transformers' Auto classes know what is here.
 
-`import equinfo` calls `install`: its hooks act once transformers is imported, or at once where it already is. So nothing is
+`import equinfo` installs hooks, which act once transformers is imported, or at once where it already is. So nothing is
 imported for nothing, and the order does not matter. Without wrapt only what is already imported is told.
 """
 
@@ -60,3 +60,6 @@ def when_imported(name: str, hook: Callable[[ModuleType], None]) -> None:
             hook(sys.modules[name])
     else:
         register_post_import_hook(hook, name)
+
+
+install()

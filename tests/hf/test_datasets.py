@@ -70,7 +70,7 @@ from equinfo.hf.tokenizer import EquinfoTokenizer
 folder = pathlib.Path(sys.argv[1])
 files, cache = str(folder / "texts.jsonl"), str(folder / "cache")
 data = datasets.load_dataset("json", data_files=files, split="train", cache_dir=cache)
-tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+tokenizer = EquinfoTokenizer.from_pretrained(folder / "tokenizer")
 def encode(rows):
     (folder / "calls").open("a").write("x")
     return tokenizer(rows["text"])

@@ -12,12 +12,11 @@ import tokenizer_zoo as zoo
 import transformers
 from tokenizers import Tokenizer as Library
 
-import equinfo.hf.register
+import equinfo
 from equinfo import EquinfoError, load
 from equinfo.hf.tokenizer import EquinfoTokenizer
 
 ROOT = Path(__file__).parents[2]
-equinfo.hf.register.install()
 TEXT = "In the beginning 🙂"
 
 
@@ -64,7 +63,7 @@ def run(code: str, *arguments: object, check: bool = True, **environment: str) -
 
 
 NO_TORCH = "import sys; sys.modules['torch'] = None\n"
-REGISTER = "import equinfo.hf.register; equinfo.hf.register.install()\n"
+REGISTER = "import equinfo\n"
 AUTO = "from transformers import AutoTokenizer\n"
 LOAD = """
 for folder in sys.argv[2:]:
@@ -103,7 +102,7 @@ def test_without_equinfo_transformers_names_it(folder, tmp_path):
 
 
 def test_registering_imports_neither_transformers_nor_torch_nor_datasets():
-    code = f"import sys, equinfo\n{REGISTER}print({{'transformers', 'torch', 'datasets'}} & set(sys.modules))"
+    code = f"import sys\n{REGISTER}print({{'transformers', 'torch', 'datasets'}} & set(sys.modules))"
     assert run(code).strip() == "set()"
 
 
