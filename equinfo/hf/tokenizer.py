@@ -253,7 +253,12 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *inputs: Any, **options: Any) -> "EquinfoTokenizer":
         """From the folder that `save_pretrained` wrote, or a hub's. Raises EquinfoError for another kind of folder."""
         saved.check_folder(Path(pretrained_model_name_or_path, options.get("subfolder") or ""))
-        return super().from_pretrained(pretrained_model_name_or_path, *inputs, **options)
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, *inputs, **options)
+        except ImportError as error:  # that protobuf is missing is all transformers says then, whatever was wrong
+            if isinstance(error.__context__, EquinfoError):
+                raise error.__context__ from None
+            raise
 
     def _save_pretrained(
         self,

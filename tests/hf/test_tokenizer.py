@@ -353,19 +353,16 @@ def test_a_chat_template_is_applied():
 # -- what is refused ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["gzip8", "xz12", "ac-static-8", "ans-static-8", "equal-text", "windows-delay"])
+@pytest.mark.parametrize("name", ["gzip8", "xz12", "ac-static-8", "ans-static-8", "equal-text"])
 def test_streams_that_only_decode_whole_are_refused(name):
-    native = zoo.make(name)
-    if native.unit is not None:
-        pytest.skip("decodes window by window")
     with pytest.raises(EquinfoError, match="choose a codebook"):
-        native.as_hf()
+        zoo.make(name).as_hf()
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda t: t(b"bytes"), "not bytes"),
+        (lambda t: t(b"bytes"), "not bytes|must be of type `str`"),  # transformers 4 looks first
         (lambda t: t(["a", 5]), "not int"),
         (lambda t: t("a \ud800"), "lone surrogate"),
         (lambda t: t(["a", "b"], is_split_into_words=True), "join them"),
