@@ -2,8 +2,8 @@
 
     python benchmarks/hf_tokenizer.py [--rounds 9]
 
-Documents of the bundled corpus, strings in, lists of Python ints with attention masks out (BatchEncoding), against NumPy
-arrays out. The rounds alternate; medians are printed.
+Documents of the bundled corpus, strings in, lists of Python ints with attention masks out (BatchEncoding), against
+NumPy arrays out. The rounds alternate; medians are printed.
 """
 
 import argparse

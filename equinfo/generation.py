@@ -111,7 +111,7 @@ class _Run:
             bos_id=self.tokenizer.bos_id,
             context=self.context,
             sampling=self.sampling,
-            mask=lambda number: self.rows[number].mask(),
+            mask=lambda number: self.tokenizer.may_follow(np.array(self.rows[number].result.ids, dtype=np.int64)),
         )
         while not all(row.result.ended for row in self.rows):
             yield [row.take(int(i), self.max_ids) for row, i in zip(self.rows, next(drawn), strict=True)]
@@ -127,15 +127,6 @@ class _Row:
         self.result = Generation(ids=[int(i) for i in ids])
         self.hidden = len(prompt.decode("utf-8", "replace")) - len(self.decoder.feed(ids))  # of the prompt, yet to come
         self.drawn = 0
-
-    def mask(self) -> np.ndarray:
-        """bool[vocab_size]: codes that still decode, and EOS where the document may end; never PAD or BOS."""
-        ids = np.array(self.result.ids, dtype=np.int64)
-        mask = np.zeros(self.tokenizer.vocab_size, dtype=np.bool_)
-        allowed = self.tokenizer.allowed(ids)
-        mask[: self.tokenizer.code_size] = True if allowed is None else allowed
-        mask[self.tokenizer.eos_id] = self.tokenizer.may_end(ids)
-        return mask
 
     def take(self, drawn: int, max_ids: int) -> str:
         """Note a drawn id (-1: none); the text that it made certain."""

@@ -11,8 +11,7 @@ from equinfo.lm.decoder import Decoder
 from equinfo.lm.train import load_model
 from equinfo.tokenizers.base import Tokenizer
 from experiments.recipes import LM, Latency, Tokens
-from experiments.runner import Runner
-from experiments.spelling import trained_folder
+from experiments.runner import Runner, trained_folder
 
 PROMPT = 64  # bytes
 ROUNDS = 5

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from equinfo.errors import EquinfoError
 from experiments.cost import cost, parameters, size_of, training_of
-from experiments.recipes import LM, M1, Latency, Questions, Recipe, Spelling
+from experiments.recipes import LM, M1, Latency, Positions, Questions, Recipe
 from experiments.runner import Runner
 from experiments.tables import Cell, Table
 
@@ -43,10 +43,8 @@ def needs(recipe: Recipe) -> Iterator[Recipe]:
         yield from base(recipe)
     elif isinstance(recipe, LM):
         yield recipe.stream
-    elif isinstance(recipe, Spelling | Questions) and recipe.lm is not None:
-        yield from [*needs(recipe.lm), recipe.lm]
-    elif isinstance(recipe, Latency):
-        yield from (one for lm in recipe.lms for one in [*needs(lm), lm])
+    elif not isinstance(recipe, Positions):  # which trains an LM of its own
+        yield from (one for lm in recipe.parts() if isinstance(lm, LM) for one in [*needs(lm), lm])
 
 
 def base(recipe: M1) -> Iterator[M1]:

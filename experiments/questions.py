@@ -5,8 +5,7 @@ from typing import Any
 from equinfo.harness import EquinfoLM, evaluate
 from experiments.generating import fastest
 from experiments.recipes import Questions
-from experiments.runner import Runner
-from experiments.spelling import trained_folder
+from experiments.runner import Runner, trained_folder
 
 
 def run(runner: Runner, recipe: Questions, label: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from equinfo.shards import MANIFEST, Shards
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load
 from experiments.locks import lock
-from experiments.recipes import LM, M1, Recipe, Stream, Tokens, Training
+from experiments.recipes import LM, M1, Recipe, Stream, Tokens, Training, attempts
 from experiments.rows import Row, Rows, provenance
 
 SHARD_BYTES = 4 << 20  # text a shard: what a kill can cost in encoding
@@ -296,6 +296,17 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
         "flops_per_byte_exact": flops.flops_per_byte_exact(config.model, ratio, config.context)
         + m1_flops(runner, recipe.stream.tokens),
     }
+
+
+def trained_folder(runner: Runner, lm: LM, label: str) -> Path:
+    """Where the LM's weights are, trained if need be. Raises EquinfoError where no attempt succeeds."""
+    for attempt in attempts(lm):
+        folder = runner.work / "lm" / attempt.key
+        if not (folder / "weights").exists():
+            run_lm(runner, attempt, label)  # type: ignore[arg-type]
+        if (folder / "weights").exists():
+            return folder
+    raise EquinfoError(f"the LM on {lm.stream.tokens.name} could not be trained: every attempt was lost")
 
 
 def evaluated(validation: Shards, context: int) -> pipeline.TokenStream:

@@ -8,7 +8,6 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
@@ -20,8 +19,8 @@ from equinfo.lm.sample import Sampling, sample
 from equinfo.lm.sequences import Examples, example
 from equinfo.lm.train import best_device, load_model
 from equinfo.tokenizers.base import Tokenizer
-from experiments.recipes import LM, Spelling, attempts
-from experiments.runner import Runner, m2_fields, run_lm
+from experiments.recipes import LM, Spelling
+from experiments.runner import Runner, m2_fields, trained_folder
 from experiments.words import frequent_words
 
 WORD = re.compile(rb"(?<![\w'-])[a-z]{3,12}(?![\w'-])")
@@ -159,14 +158,3 @@ def extended(runner: Runner, lm: LM, speller: Speller, seed: int, label: str) ->
     for name, tensor in old.state_dict().items():
         new[name][: len(tensor)] = tensor
     return {name: tensor.numpy() for name, tensor in new.items()}
-
-
-def trained_folder(runner: Runner, lm: LM, label: str) -> Path:
-    """Where the LM's weights are, trained if need be. Raises EquinfoError where no attempt succeeds."""
-    for attempt in attempts(lm):
-        folder = runner.work / "lm" / attempt.key
-        if not (folder / "weights").exists():
-            run_lm(runner, attempt, label)  # type: ignore[arg-type]
-        if (folder / "weights").exists():
-            return folder
-    raise EquinfoError(f"the LM on {lm.stream.tokens.name} could not be trained, so it cannot learn to spell")

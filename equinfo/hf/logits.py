@@ -36,15 +36,11 @@ class DecodableIds(LogitsProcessor):
                 f"the model scores {scores.shape[1]} ids and {tokenizer.name} has {tokenizer.vocab_size}: "
                 "name the tokenizer it was trained with"
             )
-        masks = np.stack([_may_follow(tokenizer, row) for row in input_ids.cpu().numpy()])
+        masks = np.stack([tokenizer.may_follow(_document(tokenizer, row)) for row in input_ids.cpu().numpy()])
         return scores.masked_fill(~torch.from_numpy(masks).to(scores.device), float("-inf"))
 
 
-def _may_follow(tokenizer: Tokenizer, row: np.ndarray) -> np.ndarray:
-    """bool[vocab_size]: what may follow the document that the last special id of `row` begins."""
+def _document(tokenizer: Tokenizer, row: np.ndarray) -> np.ndarray:
+    """The ids after the last special id of `row`."""
     special = np.flatnonzero(row >= tokenizer.code_size)
-    ids = row[special[-1] + 1 :] if len(special) else row
-    mask, allowed = np.zeros(tokenizer.vocab_size, dtype=np.bool_), tokenizer.allowed(ids)
-    mask[: tokenizer.code_size] = True if allowed is None else allowed
-    mask[tokenizer.eos_id] = tokenizer.may_end(ids)
-    return mask
+    return row[special[-1] + 1 :] if len(special) else row

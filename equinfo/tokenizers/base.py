@@ -157,6 +157,16 @@ class Tokenizer(ABC):
         """Whether `ids` could be a whole document as far as windows and characters go."""
         return self.unit is None or len(ids) % self.unit == 0
 
+    def may_follow(self, ids: np.ndarray) -> np.ndarray:
+        """bool[vocab_size]: what generation may draw after a document's `ids`.
+
+        Codes that still decode, and EOS where the document may end; never PAD or BOS.
+        """
+        mask, allowed = np.zeros(self.vocab_size, dtype=np.bool_), self.allowed(ids)
+        mask[: self.code_size] = True if allowed is None else allowed
+        mask[self.eos_id] = self.may_end(ids)
+        return mask
+
     def spans(self, text: Text) -> list[Span]:
         """`text`'s ids in the shortest runs that decode by themselves, with what each stands for; see spans.py.
 
