@@ -1,8 +1,6 @@
-"""What a call of a transformers tokenizer asks for, and rows of lists made of arrays of ids."""
+"""What a call of a transformers tokenizer asks for."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -96,51 +94,11 @@ def room(lengths: tuple[int, ...], most: int, strategy: TruncationStrategy) -> l
     return [length - over * (n == cut) for n, length in enumerate(lengths)]
 
 
-@dataclass(frozen=True)
-class Batch:
-    """One or two columns of texts as ids, and the special ids that go before and after each of them."""
-
-    columns: list[list[np.ndarray]]
-    before: list[int]
-    after: list[int]
-
-    def input_ids(self, numbers: np.ndarray) -> list[list[int]]:
-        """numbers: object[n], the int at each place: to look one up is faster than to make it."""
-        kind = self.columns[0][0].dtype
-        ends = [[np.array(end, dtype=kind)] if end else [] for end in (self.before, self.after)]
-        parts = [part for row in zip(*self.columns, strict=True) for text in row for part in (*ends[0], text, *ends[1])]
-        found = numbers.take(np.concatenate(parts))
-        stops = np.cumsum(self.sizes()).tolist()
-        return [found[begin:stop].tolist() for begin, stop in pairwise([0, *stops])]
-
-    def sizes(self) -> list[int]:
-        """Ids of each row."""
-        edges = len(self.columns) * len([*self.before, *self.after])
-        return [edges + sum(map(len, row)) for row in zip(*self.columns, strict=True)]
-
-    def rows(self, columns: Iterable[Iterable[list[Any]]], special: Any) -> list[list[Any]]:
-        """Each row's lists, one a text, with `special` in the places of special ids."""
-        before, after = [special] * len(self.before), [special] * len(self.after)
-        return [[x for text in row for x in (*before, *text, *after)] for row in zip(*columns, strict=True)]
-
-    def special_tokens_mask(self) -> list[list[int]]:
-        return self.rows(([[0] * len(ids) for ids in column] for column in self.columns), 1)
-
-    def token_type_ids(self) -> list[list[int]]:
-        """The number of the text, 0 or 1, that each id belongs to."""
-        texts = [replace(self, columns=[column]).sizes() for column in self.columns]
-        return [[n for n, size in enumerate(row) for _ in range(size)] for row in zip(*texts, strict=True)]
-
-
-def padded(columns: dict[str, list[list[Any]]], fill: dict[str, Any], request: Request, side: str) -> None:
-    """Fill the lists of each column up to the length that `request` asks for, in place."""
-    lengths = list(map(len, columns["input_ids"]))
+def length_of(sizes: np.ndarray, request: Request) -> int:
+    """To what length rows of int64[rows] ids are to be padded; 0 for not at all."""
     if request.padding_strategy is PaddingStrategy.DO_NOT_PAD:
-        return
-    whole = max(lengths) if request.padding_strategy is PaddingStrategy.LONGEST else request.max_length or 0
+        return 0
+    longest = request.padding_strategy is PaddingStrategy.LONGEST
+    length = int(sizes.max()) if longest else request.max_length or 0
     multiple = request.pad_to_multiple_of or 1
-    whole = -(-whole // multiple) * multiple
-    for name, rows in columns.items():
-        for n, row in enumerate(rows):
-            lack = [fill[name]] * (whole - len(row))
-            rows[n] = row + lack if side == "right" else lack + row
+    return -(-length // multiple) * multiple

@@ -41,16 +41,15 @@ class Parser:
             at = match.end()
         yield at, text[at:]
 
-    def offsets(self, text: str) -> list[tuple[int, int]]:
-        """(first, last) characters of each id; see units.py."""
-        found: list[tuple[int, int]] = []
+    def offsets(self, text: str) -> np.ndarray:
+        """int64[ids, 2]: the first and last characters of each id; see units.py."""
+        found = [np.empty((0, 2), dtype=np.int64)]
         for at, part in self._parts(text):
             if part in self.added:
-                found.append((at, at + len(part)))
+                found.append(np.array([[at, at + len(part)]]))
             else:
-                first, last = offsets(self.native, part, self.native.encode(part))
-                found += zip((first + at).tolist(), (last + at).tolist(), strict=True)
-        return found
+                found.append(at + offsets(self.native, part, self.native.encode(part)))
+        return np.concatenate(found)
 
     def last(self, ids: np.ndarray, keep: int) -> slice:
         """The last `keep` ids, or fewer: from the first whole unit or added token among them on."""

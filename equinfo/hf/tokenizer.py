@@ -20,10 +20,11 @@ from transformers.tokenization_utils_base import TruncationStrategy
 from equinfo.artifacts import JSON_NAME, TENSORS_NAME
 from equinfo.errors import EquinfoError
 from equinfo.hf import saved
-from equinfo.hf.encoding import Batch, Request, columns_of, padded, room
+from equinfo.hf.encoding import Request, columns_of, length_of, room
 from equinfo.hf.names import Names
 from equinfo.hf.parts import Parser
 from equinfo.hf.register import when_imported
+from equinfo.hf.rows import Batch, Rows
 from equinfo.hf.units import readable
 from equinfo.hf.versions import check_transformers
 from equinfo.tokenizers.base import Tokenizer
@@ -126,7 +127,9 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         """One text, pair or batch: what `__call__` of every version comes down to."""
         request = Request.of(options)
         columns, batched = columns_of(text, text_pair)
-        data = self._columns(columns, request) if columns[0] else {"input_ids": [], "attention_mask": []}
+        data: dict[str, Any] = (
+            self._outputs(columns, request) if columns[0] else {"input_ids": [], "attention_mask": []}
+        )
         if not batched:
             data = {name: rows[0] for name, rows in data.items()}
         return BatchEncoding(data, tensor_type=request.return_tensors, prepend_batch_axis=not batched)
@@ -141,8 +144,8 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         known = getattr(super(), "batch_encode_plus", self)
         return known(batch_text_or_text_pairs, **options)
 
-    def _columns(self, texts: list[list[str]], request: Request) -> dict[str, list[Any]]:
-        """Each output of a batch that is not empty: a list, or a number, a row."""
+    def _outputs(self, texts: list[list[str]], request: Request) -> dict[str, Any]:
+        """Each output of a batch that is not empty: a row for each, as a list, or as an array for tensors."""
         plain = self.split_special_tokens if request.split_special_tokens is None else request.split_special_tokens
         parser = Parser(self.native, {} if plain else self._added_tokens_encoder)
         around = self._around() if request.add_special_tokens else ([], [])
@@ -151,25 +154,32 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         batch = Batch(
             [[ids[k] for ids, k in zip(*pair, strict=True)] for pair in zip(whole, kept, strict=True)], *around
         )
-        data: dict[str, list[Any]] = {"input_ids": batch.input_ids(self._numbers)}
+        columns = {"input_ids": batch.input_ids()}
         if request.return_attention_mask is not False and "attention_mask" in self.model_input_names:
-            data["attention_mask"] = [[1] * len(row) for row in data["input_ids"]]
+            columns["attention_mask"] = batch.attention_mask()
         if request.return_token_type_ids:
-            data["token_type_ids"] = batch.token_type_ids()
+            columns["token_type_ids"] = batch.token_type_ids()
         if request.return_special_tokens_mask:
-            data["special_tokens_mask"] = batch.special_tokens_mask()
+            columns["special_tokens_mask"] = batch.special_tokens_mask()
         if request.return_offsets_mapping:
-            pairs = (zip(column, ks, strict=True) for column, ks in zip(texts, kept, strict=True))
-            data["offset_mapping"] = batch.rows(([parser.offsets(t)[k] for t, k in pair] for pair in pairs), (0, 0))
-        self._warn_and_pad(data, request)
-        return data | ({"length": batch.sizes()} if request.return_length else {})
+            rows = zip(zip(*texts, strict=True), zip(*kept, strict=True), strict=True)
+            columns["offset_mapping"] = batch.beside(
+                [parser.offsets(t)[k] for row in rows for t, k in zip(*row, strict=True)]
+            )
+        self._eventual_warn_about_too_long_sequence(range(batch.sizes.max()), request.max_length, request.verbose)
+        return self._rows(columns, request) | ({"length": batch.sizes.tolist()} if request.return_length else {})
 
-    def _warn_and_pad(self, data: dict[str, list[Any]], request: Request) -> None:
-        longest = max(data["input_ids"], key=len)
-        self._eventual_warn_about_too_long_sequence(longest, request.max_length, request.verbose)
-        fill = {"attention_mask": 0, "special_tokens_mask": 1, "offset_mapping": (0, 0)}
-        fill |= {"input_ids": self.pad_token_id, "token_type_ids": self.pad_token_type_id}
-        padded(data, fill, request, request.padding_side or self.padding_side)
+    def _rows(self, columns: dict[str, Rows], request: Request) -> dict[str, Any]:
+        """Padded, as arrays where tensors are asked for and the rows are of one length, else as lists."""
+        length = length_of(columns["input_ids"].sizes, request)
+        if length:
+            side = request.padding_side or self.padding_side
+            fill = {"input_ids": self.pad_token_id, "token_type_ids": self.pad_token_type_id, "special_tokens_mask": 1}
+            columns = {name: rows.padded(length, fill.get(name, 0), side) for name, rows in columns.items()}
+        if request.return_tensors is not None and columns["input_ids"].rectangular:
+            return {name: rows.array() for name, rows in columns.items()}
+        ids = {"input_ids": columns.pop("input_ids").lists(self._numbers)}
+        return ids | {name: rows.lists() for name, rows in columns.items()}
 
     def _kept(self, columns: list[list[np.ndarray]], parser: Parser, request: Request, edges: int) -> list[list[slice]]:
         """What truncation leaves of each text."""

@@ -54,14 +54,14 @@ def _begun(tokenizer: Tokenizer, unit: np.ndarray) -> bytes:
     return b""
 
 
-def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(first, last), int64[len(ids)] each: the characters of `text` that any byte of each id belongs to.
+def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
+    """int64[len(ids), 2]: the first and last (exclusive) characters of `text` that any byte of each id belongs to.
 
-    last is exclusive. `ids` are those of `text`; all ids of a unit share what it stands for.
+    `ids` are those of `text`; all ids of a unit share what it stands for.
     """
     data = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
     if not len(ids):
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        return np.empty((0, 2), dtype=np.int64)
     unit = tokenizer.unit or 1
     ends = np.cumsum(_sizes(tokenizer, ids, unit))
     begins = np.concatenate([[0], ends])
@@ -69,7 +69,7 @@ def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> tuple[np.ndarra
     characters = np.concatenate([[0], np.cumsum(data & 0xC0 != 0x80)])  # begun before each byte, and at the end
     starts = np.append(data & 0xC0 != 0x80, True)
     first = characters[begins] - ~starts[begins]
-    return tuple(np.repeat(side, unit)[: len(ids)] for side in (first, characters[ends]))  # type: ignore[return-value]
+    return np.repeat(np.stack([first, characters[ends]], axis=1), unit, axis=0)[: len(ids)]
 
 
 def _sizes(tokenizer: Tokenizer, ids: np.ndarray, unit: int) -> np.ndarray:

@@ -1,0 +1,92 @@
+"""Rows of ids and what lies beside them, as arrays, one row after another: special ids, masks, padding, lists."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+
+from equinfo.tokenizers.base import id_dtype
+
+
+@dataclass(frozen=True)
+class Rows:
+    """values: [sum of sizes], or pairs, [sum of sizes, 2]; sizes: int64[rows]."""
+
+    values: np.ndarray
+    sizes: np.ndarray
+
+    def padded(self, length: int, fill: int, side: str) -> Self:
+        """Those that are shorter than `length` filled up to it, on the "left" or "right" side."""
+        lack = np.maximum(length - self.sizes, 0)
+        shifts = np.cumsum(lack) - (lack if side == "right" else 0)
+        values = np.full((len(self.values) + int(lack.sum()), *self.values.shape[1:]), fill, dtype=np.int64)
+        values[np.arange(len(self.values)) + np.repeat(shifts, self.sizes)] = self.values
+        return type(self)(values, self.sizes + lack)
+
+    @property
+    def rectangular(self) -> bool:
+        return bool((self.sizes == self.sizes[0]).all())
+
+    def array(self) -> np.ndarray:
+        """int64[rows, length], or [rows, length, 2]. All rows must be of one length."""
+        return self.values.astype(np.int64).reshape(len(self.sizes), int(self.sizes[0]), *self.values.shape[1:])
+
+    def lists(self, numbers: np.ndarray | None = None) -> list[list[Any]]:
+        """numbers: object[n], the int at each place: for ids, to look one up is faster than to make it."""
+        rows = (self.values[begin:end] for begin, end in pairwise([0, *np.cumsum(self.sizes).tolist()]))
+        if self.values.ndim > 1:
+            return [list(map(tuple, row.tolist())) for row in rows]
+        return [(row if numbers is None else numbers.take(row)).tolist() for row in rows]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one or two texts as ids, column by column, and the special ids before and after each text."""
+
+    columns: list[list[np.ndarray]]
+    before: list[int]
+    after: list[int]
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """int64[rows, texts, 3]: the ids before, of and after each text."""
+        lengths = np.empty((len(self.columns[0]), len(self.columns), 3), dtype=np.int64)
+        lengths[..., 0], lengths[..., 2] = len(self.before), len(self.after)
+        lengths[..., 1] = np.array([list(map(len, column)) for column in self.columns]).T
+        return lengths
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """int64[rows]: all ids of each row."""
+        sizes: np.ndarray = self.lengths.sum(axis=(1, 2))
+        return sizes
+
+    def input_ids(self) -> Rows:
+        before, after = (
+            [np.array(end, dtype=id_dtype(max(end) + 1))] if end else [] for end in (self.before, self.after)
+        )
+        texts = (text for row in zip(*self.columns, strict=True) for text in row)
+        return Rows(np.concatenate([part for text in texts for part in (*before, text, *after)]), self.sizes)
+
+    def attention_mask(self) -> Rows:
+        return Rows(np.ones(self.sizes.sum(), dtype=np.int8), self.sizes)
+
+    def special_tokens_mask(self) -> Rows:
+        return self._labels([[1, 0, 1]] * len(self.columns))
+
+    def token_type_ids(self) -> Rows:
+        """The number of the text, 0 or 1, that each id belongs to."""
+        return self._labels([[n] * 3 for n in range(len(self.columns))])
+
+    def _labels(self, labels: list[list[int]]) -> Rows:
+        """labels: of the ids before, of and after each text of a row."""
+        each = np.broadcast_to(np.array(labels, dtype=np.int8), self.lengths.shape)
+        return Rows(np.repeat(each.reshape(-1), self.lengths.reshape(-1)), self.sizes)
+
+    def beside(self, pairs: list[np.ndarray]) -> Rows:
+        """pairs: int64[n, 2] of each text, row by row; special ids have (0, 0)."""
+        values = np.zeros((self.sizes.sum(), 2), dtype=np.int64)
+        values[self.special_tokens_mask().values == 0] = np.concatenate(pairs)
+        return Rows(values, self.sizes)
