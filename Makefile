@@ -1,4 +1,4 @@
-# Everything goes through .venv, which `make setup` makes and every other target calls for.
+# Everything goes through .venv, which `make setup` makes and every target but the last two calls for.
 #   make demo           the whole chain on real text: a table and a figure, in minutes
 #   make test           the test suite
 #   make lint           ruff and mypy
@@ -11,11 +11,14 @@
 #   make table1 ...     one table or figure, by its name in the paper; all names: python -m experiments --help
 #   make smoke          all of it at scale tiny, from nothing, in a folder of its own
 #   make report         docs/report.html, and all tables and figures, from the rows there are
+#   make other-transformers    tests/hf with TRANSFORMERS=4.57.6, in an environment of its own
+#   make wheel-check    the wheel in fresh environments outside this folder, with each set of extras
 SHELL := /bin/bash
 PYTHON ?= python3
 SCALE ?= tiny
 BUDGET ?= 540
 DEVICE ?=
+TRANSFORMERS ?= 4.57.6
 BIN := .venv/bin
 RUN := $(BIN)/python -m experiments
 ON := $(if $(DEVICE),--device $(DEVICE))
@@ -23,7 +26,7 @@ TABLES := $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,table$(n))
 FIGURES := $(foreach n,2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,fig$(n))
 EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b latency harness sweep
 
-.PHONY: setup demo test lint docs bench benchmarks pretrained paper queue smoke report clean $(EXPERIMENTS)
+.PHONY: setup demo test other-transformers wheel-check lint docs bench benchmarks pretrained paper queue smoke report clean $(EXPERIMENTS)
 
 setup: .venv/ready
 
@@ -55,6 +58,12 @@ report: setup
 
 test: setup
 	$(BIN)/python -m pytest -n auto
+
+other-transformers:
+	PYTHON=$(PYTHON) tests/hf/other_transformers.sh $(TRANSFORMERS)
+
+wheel-check:
+	PYTHON=$(PYTHON) tests/wheel.sh
 
 lint: setup
 	$(BIN)/ruff check .

@@ -46,7 +46,14 @@ def code_dtype(code_size: int) -> np.dtype:
 
 
 def write(tokenizer: Tokenizer, pieces: Iterable[bytes], file: BinaryIO) -> Counts:
-    """Encode one document, given in pieces, into `file`, as the tokenizer lets go of its ids."""
+    """Encode one document, given in pieces, into `file`, as the tokenizer lets go of its ids.
+
+    Raises EquinfoError for a tokenizer that is not lossless: what it was given could not be had back.
+    """
+    if not tokenizer.lossless:
+        raise EquinfoError(
+            f"{tokenizer.name} is not lossless, its token file might decode to another text: choose another tokenizer"
+        )
     dtype, out = code_dtype(tokenizer.code_size), _Hashed(file)
     header = json.dumps({"tokenizer": tokenizer.fingerprint, "name": tokenizer.name, "dtype": dtype.name}).encode()
     out.write(MAGIC + struct.pack("<I", len(header)) + header)

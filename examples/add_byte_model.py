@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from equinfo.compress.models import SYMBOLS
+from equinfo.compress.models import KINDS, SYMBOLS
 
 
 class AdaptiveModel:
@@ -34,3 +34,6 @@ class AdaptiveModel:
     @classmethod
     def from_parts(cls, config, tensors):
         return cls()
+
+
+KINDS["adaptive"] = f"{__name__}:AdaptiveModel"  # so that tokenizers over it load, in this process

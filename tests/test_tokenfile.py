@@ -156,3 +156,15 @@ def test_another_tokenizers_file_is_refused_by_name():
     content = tokenfile.to_bytes(gzip, TEXT)
     with pytest.raises(EquinfoError, match=r"written by GZip\[v=256\].* not by Bytes"):
         tokenfile.from_bytes(plain, content)
+
+
+def test_what_may_come_back_changed_is_refused_before_anything_is_written():
+    import tokenizers
+
+    lossy = equinfo.from_pretrained(tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "?": 1}, unk_token="?")))
+    file = io.BytesIO()
+    with pytest.raises(EquinfoError, match="is not lossless"):
+        tokenfile.write(lossy, [b"a"], file)
+    assert not file.getvalue()
+    with pytest.raises(EquinfoError, match="use the original"):
+        lossy.as_hf()

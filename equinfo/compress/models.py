@@ -1,5 +1,6 @@
 """Byte models: exact integer frequencies of the next byte, for coder and windows."""
 
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,11 @@ from equinfo.files import content_hash
 EOD = 256
 SYMBOLS = 257
 PRECISION = 16
+KINDS = {  # module:class, imported when it is first used
+    "static": "equinfo.compress.models:StaticModel",
+    "counts": "equinfo.compress.counts:CountModel",
+    "integer": "equinfo.compress.integer:IntegerByteModel",
+}
 MIN_PRECISION, MAX_PRECISION = 9, 20  # 257 symbols need 9 bits; the coders' products hold 20
 
 
@@ -136,19 +142,16 @@ def to_artifact(model: ByteModel) -> Any:
 
 
 def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> ByteModel:
-    """The model of a "byte-model" artefact's config and tensors."""
-    from equinfo.compress.counts import CountModel
-    from equinfo.compress.integer import IntegerByteModel
-
-    kinds = {cls.kind: cls for cls in (StaticModel, CountModel, IntegerByteModel)}
+    """The model of a "byte-model" artefact's config and tensors. Raises EquinfoError for a kind not in KINDS."""
     if config.get("model") == "neural":
         raise EquinfoError(
             "this byte model is a float32 network of an earlier equinfo: rebuild it with equinfo train-m1"
         )
-    if config.get("model") not in kinds:
-        raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(kinds)}")
+    if config.get("model") not in KINDS:
+        raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(KINDS)}")
+    module, name = KINDS[config["model"]].split(":")
     try:
-        return kinds[config["model"]].from_parts(config, tensors)
+        return getattr(import_module(module), name).from_parts(config, tensors)
     except (KeyError, TypeError) as error:
         raise EquinfoError(f"the byte model lacks {error}: rebuild the artefact") from error
 

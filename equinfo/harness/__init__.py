@@ -12,7 +12,15 @@ On the command line, with lm_eval's own options: `python -m equinfo.harness --mo
 --tasks equinfo`. The tasks (tasks/*.yaml) are made of a corpus's validation text, without a network.
 """
 
-from equinfo.harness.model import EquinfoLM
-from equinfo.harness.tasks import TASKS, evaluate, task_manager
+from equinfo.errors import EquinfoError
+
+try:
+    from equinfo.harness.model import EquinfoLM
+    from equinfo.harness.tasks import TASKS, evaluate, task_manager
+except ModuleNotFoundError as error:
+    missing = (error.name or "").partition(".")[0]
+    if missing not in ("lm_eval", "torch"):
+        raise
+    raise EquinfoError(f"equinfo.harness needs {missing}: pip install 'equinfo[harness]'") from error
 
 __all__ = ["TASKS", "EquinfoLM", "evaluate", "task_manager"]

@@ -35,6 +35,8 @@ class Rows:
 
     def lists(self, numbers: np.ndarray | None = None) -> list[list[Any]]:
         """numbers: object[n], the int at each place: for ids, to look one up is faster than to make it."""
+        if self.values.strides == (0,):  # one value everywhere
+            return [self.values[:1].tolist() * size for size in self.sizes.tolist()]
         rows = (self.values[begin:end] for begin, end in pairwise([0, *np.cumsum(self.sizes).tolist()]))
         if self.values.ndim > 1:
             return [list(map(tuple, row.tolist())) for row in rows]
@@ -71,7 +73,7 @@ class Batch:
         return Rows(np.concatenate([part for text in texts for part in (*before, text, *after)]), self.sizes)
 
     def attention_mask(self) -> Rows:
-        return Rows(np.ones(self.sizes.sum(), dtype=np.int8), self.sizes)
+        return Rows(np.broadcast_to(np.int8(1), self.sizes.sum()), self.sizes)
 
     def special_tokens_mask(self) -> Rows:
         return self._labels([[1, 0, 1]] * len(self.columns))

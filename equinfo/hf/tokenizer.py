@@ -166,7 +166,8 @@ class EquinfoTokenizer(PreTrainedTokenizer):
             columns["offset_mapping"] = batch.beside(
                 [parser.offsets(t)[k] for row in rows for t, k in zip(*row, strict=True)]
             )
-        self._eventual_warn_about_too_long_sequence(range(batch.sizes.max()), request.max_length, request.verbose)
+        longest: Any = range(batch.sizes.max())  # what counts is its length
+        self._eventual_warn_about_too_long_sequence(longest, request.max_length, request.verbose)
         return self._rows(columns, request) | ({"length": batch.sizes.tolist()} if request.return_length else {})
 
     def _rows(self, columns: dict[str, Rows], request: Request) -> dict[str, Any]:
@@ -296,7 +297,9 @@ def as_hf(native: Tokenizer, options: dict[str, Any]) -> EquinfoTokenizer:
 
 
 def _checked(native: Tokenizer) -> Tokenizer:
-    if native.unit is None or not native.lossless:
+    if not native.lossless:
+        raise EquinfoError(f"{native.name} is not lossless: use the original, from transformers or SentencePiece")
+    if native.unit is None:
         raise EquinfoError(
             f"{native.name} does not decode id by id or window by window, as transformers needs it: choose a codebook, "
             "equal-info windows with reset=1, bpe, unigram or bytes"

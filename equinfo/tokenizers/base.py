@@ -219,10 +219,15 @@ class Tokenizer(ABC):
         """This tokenizer as transformers has one: the same ids, BOS in front where special tokens are asked for.
 
         options: add_bos_token, add_eos_token, padding_side, model_max_length, split_special_tokens, ... as transformers
-        names them. Raises EquinfoError for streams of which only the whole decodes, and for an unknown option.
+        names them. Raises EquinfoError for streams of which only the whole decodes, for an unknown option, and where
+        transformers is not installed.
         """
-        from equinfo.hf.tokenizer import as_hf
-
+        try:
+            from equinfo.hf.tokenizer import as_hf
+        except ModuleNotFoundError as error:
+            if error.name != "transformers":
+                raise
+            raise EquinfoError("as_hf needs transformers: pip install 'equinfo[hf]'") from error
         return as_hf(self, options)
 
     @classmethod

@@ -79,13 +79,18 @@ def test_its_pairs_are_the_commonest_and_shorten_the_text(pairs, text):
     ],
     ids=["ac", "windows", "windows-no-reset"],
 )
-def test_the_byte_model_drives_coders_losslessly(make, text):
+def test_the_byte_model_drives_coders_losslessly_also_once_it_is_stored(make, text, tmp_path):
     tokenizer = make(AdaptiveModel())
     documents = [b"", BINARY, "naïve – 漢字".encode(), text[0], b"".join(text[:5])]
     ids = tokenizer.encode_batch(documents)
     assert tokenizer.decode_batch(ids) == documents
     for document, one in zip(documents, ids, strict=True):
         np.testing.assert_array_equal(tokenizer.encode(document), one)
+    tokenizer.save(tmp_path / "saved")
+    again = equinfo.load(tmp_path / "saved")
+    assert again.decode_batch(ids) == documents
+    for one, other in zip(ids, again.encode_batch(documents), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_byte_model_adapts_and_forgets(text):

@@ -2,6 +2,8 @@
 
 import math
 import random
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -259,3 +261,11 @@ def test_wrong_arguments_are_one_line(folder):
 def test_model_args_win_over_harness_own_options(folder):
     made = EquinfoLM.create_from_arg_obj({"lm": folder, "tokenizer": "bytes", "batch_size": 5}, {"batch_size": 1})
     assert made.batch_size == 5
+
+
+def test_without_the_harness_the_remedy_is_named():
+    code = "import sys; sys.modules['lm_eval'] = None; import equinfo.harness"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == (
+        "equinfo.errors.EquinfoError: equinfo.harness needs lm_eval: pip install 'equinfo[harness]'"
+    )

@@ -199,3 +199,11 @@ def test_the_configuration_names_both_ways_to_the_class(folder):
     assert config["tokenizer_class"] == "EquinfoTokenizer"
     assert config["auto_map"] == {"AutoTokenizer": ["tokenization_equinfo.EquinfoTokenizer", None]}
     assert str(ROOT) not in (folder / "tokenizer_config.json").read_text()
+
+
+def test_without_transformers_the_remedy_is_named():
+    code = "import sys, equinfo; sys.modules['transformers'] = None; equinfo.load('bytes').as_hf()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == (
+        "equinfo.errors.EquinfoError: as_hf needs transformers: pip install 'equinfo[hf]'"
+    )
