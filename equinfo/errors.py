@@ -1,8 +1,23 @@
 """The one exception users see: a clear line that names what is wrong and what to do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class EquinfoError(ValueError):
     """Bad input, a damaged artefact, or a request that cannot be met.
 
     The message is a single line meant for people; the command line prints it without a traceback.
     """
+
+
+@contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Around imports: a package that is missing becomes an EquinfoError that names the extra it comes with."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "equinfo"):
+            raise
+        raise EquinfoError(f"{what} needs {package}: pip install 'equinfo[{extra}]'") from error

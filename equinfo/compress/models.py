@@ -1,6 +1,6 @@
 """Byte models: exact integer frequencies of the next byte, for coder and windows."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,12 +11,12 @@ from equinfo.files import content_hash
 EOD = 256
 SYMBOLS = 257
 PRECISION = 16
+MIN_PRECISION, MAX_PRECISION = 9, 20  # 257 symbols need 9 bits; the coders' products hold 20
 KINDS = {  # module:class, imported when it is first used
     "static": "equinfo.compress.models:StaticModel",
     "counts": "equinfo.compress.counts:CountModel",
     "integer": "equinfo.compress.integer:IntegerByteModel",
 }
-MIN_PRECISION, MAX_PRECISION = 9, 20  # 257 symbols need 9 bits; the coders' products hold 20
 
 
 class ByteModel(Protocol):
@@ -149,9 +149,9 @@ def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Byt
         )
     if config.get("model") not in KINDS:
         raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(KINDS)}")
-    module, name = KINDS[config["model"]].split(":")
+    kind = resolve_name(KINDS[config["model"]])
     try:
-        return getattr(import_module(module), name).from_parts(config, tensors)
+        return kind.from_parts(config, tensors)
     except (KeyError, TypeError) as error:
         raise EquinfoError(f"the byte model lacks {error}: rebuild the artefact") from error
 

@@ -12,15 +12,10 @@ On the command line, with lm_eval's own options: `python -m equinfo.harness --mo
 --tasks equinfo`. The tasks (tasks/*.yaml) are made of a corpus's validation text, without a network.
 """
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import needing
 
-try:
+with needing("harness", "equinfo.harness"):
     from equinfo.harness.model import EquinfoLM
     from equinfo.harness.tasks import TASKS, evaluate, task_manager
-except ModuleNotFoundError as error:
-    missing = (error.name or "").partition(".")[0]
-    if missing not in ("lm_eval", "torch"):
-        raise
-    raise EquinfoError(f"equinfo.harness needs {missing}: pip install 'equinfo[harness]'") from error
 
 __all__ = ["TASKS", "EquinfoLM", "evaluate", "task_manager"]

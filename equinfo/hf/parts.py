@@ -41,15 +41,15 @@ class Parser:
             at = match.end()
         yield at, text[at:]
 
-    def offsets(self, text: str) -> np.ndarray:
-        """int64[ids, 2]: the first and last characters of each id; see units.py."""
-        found = [np.empty((0, 2), dtype=np.int64)]
-        for at, part in self._parts(text):
-            if part in self.added:
-                found.append(np.array([[at, at + len(part)]]))
-            else:
-                found.append(at + offsets(self.native, part, self.native.encode(part)))
-        return np.concatenate(found)
+    def offsets(self, text: str, ids: np.ndarray) -> np.ndarray:
+        """int64[len(ids), 2]: the first and last characters of each of the text's ids; see units.py."""
+        added = np.flatnonzero(ids >= self.native.code_size)
+        runs = np.split(ids, np.stack([added, added + 1], axis=1).reshape(-1))  # a run of codes, an added token, ...
+        parts = zip(self._parts(text), runs, strict=True)
+        return np.concatenate([at + self._offsets(part, run) for (at, part), run in parts])
+
+    def _offsets(self, part: str, ids: np.ndarray) -> np.ndarray:
+        return np.array([[0, len(part)]]) if part in self.added else offsets(self.native, part, ids)
 
     def last(self, ids: np.ndarray, keep: int) -> slice:
         """The last `keep` ids, or fewer: from the first whole unit or added token among them on."""

@@ -31,7 +31,9 @@ class Rows:
 
     def array(self) -> np.ndarray:
         """int64[rows, length], or [rows, length, 2]. All rows must be of one length."""
-        return self.values.astype(np.int64).reshape(len(self.sizes), int(self.sizes[0]), *self.values.shape[1:])
+        return self.values.astype(np.int64, copy=False).reshape(
+            len(self.sizes), int(self.sizes[0]), *self.values.shape[1:]
+        )
 
     def lists(self, numbers: np.ndarray | None = None) -> list[list[Any]]:
         """numbers: object[n], the int at each place: for ids, to look one up is faster than to make it."""

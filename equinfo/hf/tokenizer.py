@@ -162,10 +162,8 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         if request.return_special_tokens_mask:
             columns["special_tokens_mask"] = batch.special_tokens_mask()
         if request.return_offsets_mapping:
-            rows = zip(zip(*texts, strict=True), zip(*kept, strict=True), strict=True)
-            columns["offset_mapping"] = batch.beside(
-                [parser.offsets(t)[k] for row in rows for t, k in zip(*row, strict=True)]
-            )
+            rows = zip(*(zip(*column, strict=True) for column in zip(texts, whole, kept, strict=True)), strict=True)
+            columns["offset_mapping"] = batch.beside([parser.offsets(t, ids)[k] for row in rows for t, ids, k in row])
         longest: Any = range(batch.sizes.max())  # what counts is its length
         self._eventual_warn_about_too_long_sequence(longest, request.max_length, request.verbose)
         return self._rows(columns, request) | ({"length": batch.sizes.tolist()} if request.return_length else {})

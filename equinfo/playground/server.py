@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 from equinfo.playground.readings import default_tokenizers, load_all
 from equinfo.playground.writer import Writer
 from equinfo.tokenizers.base import Tokenizer
@@ -59,12 +59,8 @@ def serve(
 
 def _page() -> Callable:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    try:
+    with needing("playground", "the playground"):
         from equinfo.playground.page import page
-    except ModuleNotFoundError as error:
-        if error.name != "gradio":
-            raise
-        raise EquinfoError("the playground needs Gradio: pip install 'equinfo[playground]'") from error
     return page
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from equinfo.artifacts import Artifact, load_artifact
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 from equinfo.tokenizers.incremental import Decoder, Encoder, WholeDecoder, WholeEncoder
 from equinfo.tokenizers.spans import Span, spans
 
@@ -222,12 +222,8 @@ class Tokenizer(ABC):
         names them. Raises EquinfoError for streams of which only the whole decodes, for an unknown option, and where
         transformers is not installed.
         """
-        try:
+        with needing("hf", "as_hf"):
             from equinfo.hf.tokenizer import as_hf
-        except ModuleNotFoundError as error:
-            if error.name != "transformers":
-                raise
-            raise EquinfoError("as_hf needs transformers: pip install 'equinfo[hf]'") from error
         return as_hf(self, options)
 
     @classmethod

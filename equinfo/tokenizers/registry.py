@@ -1,7 +1,7 @@
 """Kinds of tokenizer by name; each family's file is imported when it is first used."""
 
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 from equinfo.artifacts import load_artifact, located, pretrained
 from equinfo.errors import EquinfoError
@@ -35,8 +35,7 @@ def tokenizer_class(kind: str) -> type[Tokenizer]:
     """The class that reads and writes artefacts of `kind`."""
     if kind not in KINDS:
         raise EquinfoError(f"unknown kind of tokenizer {kind!r}; known: {', '.join(KINDS)}")
-    module, name = KINDS[kind].split(":")
-    return getattr(import_module(module), name)
+    return resolve_name(KINDS[kind])
 
 
 def load(name_or_path: str | Path) -> Tokenizer:
