@@ -118,7 +118,7 @@ def _run_many(command: str, options: argparse.Namespace, results: Path, begun: f
     budget = queue.budgeted(begun, BUDGET_SECONDS if options.budget is None else options.budget)
     order = queue.Order(
         scale,
-        catalogue.recipes_of(list(catalogue.EXPERIMENTS), scale),
+        catalogue.recipes_of(list(catalogue.QUEUE), scale),
         results / scale.name / "rows.jsonl",
         options.work,
         shard=parse_shard(options.shard) if options.shard is not None else WHOLE,

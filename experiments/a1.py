@@ -20,7 +20,7 @@ NOTE = "Where an id's bits do not divide a window's, ids run across window ends.
 
 def lms(scale: Scale) -> list[LM]:
     """The first window, the one between, and the second, for each width."""
-    windows, training = (scale.windows[0], scale.between, scale.windows[1]), scale.m2_trainings[scale.ablation]
+    windows, training = (scale.windows[0], scale.between, scale.windows[1]), scale.side[scale.ablation]
     return [scale.lm(scale.window(bits, width), training) for width in scale.widths for bits in windows]
 
 

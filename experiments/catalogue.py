@@ -6,6 +6,7 @@ from equinfo.errors import EquinfoError
 from experiments import (
     a1,
     appendix_b,
+    blocks,
     context,
     d5,
     fig2,
@@ -51,7 +52,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     for module in (
         fig3, fig4, overfit, table1, table2, table3, table4, table12, fig5, fig6, sec5_1, table5, table6, table7, fig2,
         fig9, fig8, table8, fig10, fig11, table9, a1, fig13, table10, fig14, fig15, table11, d5, context, appendix_b,
-        latency, harness, sweep,
+        latency, harness, sweep, blocks,
     )
 }  # fmt: skip
 # The paper has some results twice, as a figure and as a table.
@@ -59,6 +60,8 @@ ALIASES = {
     "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5", "table17": "fig14", "fig7": "table5",
     "fig12": "table9", "fig16": "fig11", "fig17": "fig11", "sec5.1": "sec5_1",
 }  # fmt: skip
+# Rates are chosen before anything is trained at them.
+QUEUE = ("sweep", *(name for name in EXPERIMENTS if name != "sweep"))
 DEMO = ("table1", "table2", "table3", "table12", "fig3", "fig4")
 
 

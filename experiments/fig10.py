@@ -25,7 +25,7 @@ def runs(scale: Scale) -> list[Positions]:
 
     Probed in equal ratios of steps. Short windows are learned first: they show what long ones may not yet.
     """
-    training = replace(scale.base, steps=scale.position_steps or scale.base.steps)
+    training = replace(scale.question, steps=scale.position_steps or scale.question.steps)
     span = min(SPAN, training.steps)
     steps = {round(training.steps * span ** (number / (PROBES - 1) - 1)) for number in range(PROBES)}
     windows = [scale.window(bits, scale.narrow) for bits in scale.windows[1:3]]

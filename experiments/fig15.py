@@ -39,7 +39,7 @@ def trainings(scale: Scale) -> list[Training]:
 
 
 def lms(scale: Scale) -> list[LM]:
-    return [scale.lm(tokens, training) for tokens in scale.main for training in trainings(scale)]
+    return [scale.lm(tokens, training) for training in trainings(scale) for tokens in scale.at(training)]
 
 
 def recipes(scale: Scale) -> list[Recipe]:

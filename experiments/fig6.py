@@ -23,12 +23,7 @@ def pairs(scale: Scale) -> dict[str, tuple[Tokens, Tokens]]:
 
 
 def lms(scale: Scale) -> list[LM]:
-    return [
-        scale.lm(tokens, training)
-        for pair in pairs(scale).values()
-        for tokens in pair
-        for training in scale.m2_trainings
-    ]
+    return [scale.lm(tokens, training) for pair in pairs(scale).values() for tokens in pair for training in scale.side]
 
 
 def recipes(scale: Scale) -> list[Recipe]:
@@ -57,12 +52,12 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
         trend(
             "Wider ids help EqualInfoAC",
             "bits/byte are lower with wide ids than with narrow ones at every M2 size",
-            per_size(rows, scale, windows[1], windows[0], scale.m2_trainings),
+            per_size(rows, scale, windows[1], windows[0], scale.side),
         ),
         trend(
             "Wider ids do not help GZip",
             "bits/byte are lower with ids of 8 bits than with wide ones at every M2 size",
-            per_size(rows, scale, gzips[0], gzips[1], scale.m2_trainings),
+            per_size(rows, scale, gzips[0], gzips[1], scale.side),
         ),
     ]
 

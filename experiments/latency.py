@@ -41,8 +41,8 @@ class Speed:
 
 def trainings(scale: Scale) -> list[Training]:
     """The smaller sizes, then the smallest two of the M2s."""
-    smaller = [replace(scale.base, size=size, learning_rate=rate) for size, rate in scale.smaller]
-    return [*smaller, *scale.m2_trainings[:2]]
+    smaller = [replace(scale.question, size=size, learning_rate=rate) for size, rate in scale.smaller]
+    return [*smaller, *scale.side[:2]]
 
 
 def tokenizers(scale: Scale) -> list[Tokens]:
@@ -154,7 +154,7 @@ def draw_curves(panel: Any, found: dict[str, Speed], scale: Scale) -> None:
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
     found = {recipe.batch: speeds(rows, recipe) for recipe in timings(scale)}
     windows = tokenizers(scale)[-1]
-    at = [(batch, training) for batch in BATCHES for training in scale.m2_trainings[:2]]
+    at = [(batch, training) for batch in BATCHES for training in scale.side[:2]]
     pairs = {at_one: to_bytes(found[at_one[0]], scale, windows, at_one[1]) for at_one in at}
     sides = [
         ("size", "at equal size, batch 1 and 32, the larger two M2s: more bytes/s than on bytes", 0),

@@ -22,8 +22,8 @@ NOTE = (
 
 
 def lms(scale: Scale) -> list[LM]:
-    last = len(scale.m2_trainings) - 1
-    return [scale.lm(scale.tokens("ac", 1), scale.m2_trainings[min(place, last)]) for place in SIZES.values()]
+    last = len(scale.side) - 1
+    return [scale.lm(scale.tokens("ac", 1), scale.side[min(place, last)]) for place in SIZES.values()]
 
 
 def recipes(scale: Scale) -> list[Recipe]:

@@ -25,12 +25,12 @@ SIGNIFICANT = 0.05
 
 def conditions(scale: Scale) -> dict[str, LM]:
     """What is matched -> the run; "" for the narrow ids that both are matched to."""
-    first, base = scale.windows[0], scale.base
+    first, base = scale.windows[0], scale.question
     wide = scale.lm(scale.window(first, scale.wide))
     shorter = replace(base, context=base.context * scale.narrow // scale.wide)
     return {
         "": scale.lm(scale.window(first, scale.narrow)),
-        "bytes": replace(wide, training=shorter),
+        "bytes": scale.lm(wide.stream.tokens, shorter),
         "tokens": wide,
     }
 
