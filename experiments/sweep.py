@@ -33,8 +33,8 @@ def kinds(scale: Scale) -> dict[str, Tokens]:
     """A tokenizer of each kind that has a rate of its own."""
     first = scale.windows[0]
     codebook = Tokens("codebook", scale.vocabulary, scale.corpus, scale.train_bytes)
-    windows = [scale.window(first, width, "free") for width in scale.widths]
-    tokens = [scale.bytes, *scale.subwords, codebook, scale.gzips[0], *windows]
+    narrow = scale.window(first, scale.narrow, "free")
+    tokens = [*scale.claim, narrow, scale.subwords[1], scale.gzips[0], codebook]
     return {scale.kind_of(one): one for one in tokens}
 
 
