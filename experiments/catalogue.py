@@ -60,8 +60,6 @@ ALIASES = {
     "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5", "table17": "fig14", "fig7": "table5",
     "fig12": "table9", "fig16": "fig11", "fig17": "fig11", "sec5.1": "sec5_1",
 }  # fmt: skip
-# Rates are chosen before anything is trained at them.
-QUEUE = ("sweep", *(name for name in EXPERIMENTS if name != "sweep"))
 DEMO = ("table1", "table2", "table3", "table12", "fig3", "fig4")
 
 
@@ -76,6 +74,11 @@ def experiment(name: str) -> Experiment:
 def recipes_of(names: list[str], scale: Scale) -> list[Recipe]:
     """The recipes of the named experiments, each once."""
     return list({recipe.key: recipe for name in names for recipe in experiment(name).recipes(scale)}.values())
+
+
+def everything(scale: Scale) -> list[Recipe]:
+    """All recipes, by priority: rates are chosen before anything is trained at them, the main result comes next."""
+    return recipes_of(sorted(EXPERIMENTS, key=lambda name: name != "sweep"), scale)
 
 
 def run(names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False) -> None:
