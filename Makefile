@@ -8,6 +8,8 @@
 #   make pretrained     the ready-made artefacts of equinfo/pretrained, from their corpora (hours)
 #   make paper          every table and figure; prints its plan, in hours, first; SCALE=tiny, cpu, small or paper
 #   make queue          the next of those runs, inside BUDGET=540 seconds; SCALE=small, DEVICE=cpu or cuda
+#   make background     the queue for days, niced, JOBS=2 of one thread, from a worktree at this commit: TREE=runs/tree
+#   make status         how far it is, in a line
 #   make table1 ...     one table or figure, by its name in the paper; all names: python -m experiments --help
 #   make smoke          all of it at scale tiny, from nothing, in a folder of its own
 #   make report         docs/report.html, and all tables and figures, from the rows there are
@@ -17,6 +19,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 SCALE ?= tiny
 BUDGET ?= 540
+JOBS ?= 2
+TREE ?= runs/tree
 DEVICE ?=
 TRANSFORMERS ?= 4.57.6
 BIN := .venv/bin
@@ -26,7 +30,7 @@ TABLES := $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,table$(n))
 FIGURES := $(foreach n,2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,fig$(n))
 EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b latency harness sweep blocks large
 
-.PHONY: setup demo test other-transformers wheel-check lint docs bench benchmarks pretrained paper queue smoke report clean $(EXPERIMENTS)
+.PHONY: setup demo test other-transformers wheel-check lint docs bench benchmarks pretrained paper queue background status smoke report clean $(EXPERIMENTS)
 
 setup: .venv/ready
 
@@ -48,6 +52,18 @@ paper: setup
 queue: SCALE = small
 queue: setup
 	$(RUN) queue --scale $(SCALE) --budget $(BUDGET) $(ON)
+
+# What is edited here never touches a run there; rows are appended to results/ here as they finish.
+background: SCALE = cpu
+background: setup
+	test -d $(TREE) || git worktree add --detach $(TREE) HEAD
+	cd $(TREE) && PYTHONPATH=$$PWD EQUINFO_CORPORA=$(abspath $(EQUINFO_CORPORA)) nohup nice -n 10 $(abspath $(BIN))/python \
+	    -m experiments queue --scale $(SCALE) --budget inf --jobs $(JOBS) $(ON) \
+	    --results $(abspath results) --work $(abspath runs) >> $(abspath runs)/queue.log 2>&1 &
+
+status: SCALE = cpu
+status: setup
+	$(RUN) status --scale $(SCALE)
 
 smoke: setup
 	rm -rf runs/smoke runs/smoke-work
