@@ -28,7 +28,7 @@ RUN := $(BIN)/python -m experiments
 ON := $(if $(DEVICE),--device $(DEVICE))
 TABLES := $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,table$(n))
 FIGURES := $(foreach n,2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,fig$(n))
-EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b latency harness sweep blocks large
+EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b latency harness sweep blocks large equal_bytes
 
 .PHONY: setup demo test other-transformers wheel-check lint docs bench benchmarks pretrained paper queue background status smoke report clean $(EXPERIMENTS)
 
@@ -57,7 +57,7 @@ queue: setup
 background: SCALE = cpu
 background: setup
 	test -d $(TREE) || git worktree add --detach $(TREE) HEAD
-	cd $(TREE) && PYTHONPATH=$$PWD EQUINFO_CORPORA=$(abspath $(EQUINFO_CORPORA)) nohup nice -n 10 $(abspath $(BIN))/python \
+	cd $(TREE) && PYTHONPATH=$$PWD EQUINFO_CORPORA=$(abspath $(or $(EQUINFO_CORPORA),data/corpora)) nohup nice -n 10 $(abspath $(BIN))/python \
 	    -m experiments queue --scale $(SCALE) --budget inf --jobs $(JOBS) $(ON) \
 	    --results $(abspath results) --work $(abspath runs) >> $(abspath runs)/queue.log 2>&1 &
 

@@ -28,7 +28,7 @@ COLUMNS = [
     "tokenizer", "size", "steps", "bytes/token", "uniform", "bits/byte, ours", "TFLOPs of training", "paper's",
     "size, paper", "steps, paper", "bits/byte, paper", "TFLOPs of training, paper",
 ]  # fmt: skip
-NOTE = "FLOPs of training: 6 x M2's parameters x tokens; M1's training and the encoding are left out."
+NOTE = "FLOPs of training: 6 x parameters x tokens, M2's and, where there is one, M1's; the encoding is left out."
 PAPER_BATCH = 256 * 512  # ids a step
 NAMES = 0.55  # of a panel's span of FLOPs, for names beside it
 
@@ -47,7 +47,10 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def teraflops(row: Row) -> float:
-    return 6 * row.parameters * row.trained_tokens / 1e12
+    """Of training: M2's, and M1's where the ids need one."""
+    m1 = (row.recipe["stream"]["tokens"].get("m1") or {}).get("training")
+    m1_tokens = m1["steps"] * m1["batch_size"] * m1["context"] if m1 else 0
+    return 6 * (row.parameters * row.trained_tokens + row.m1_parameters * m1_tokens) / 1e12
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
