@@ -182,7 +182,6 @@ def _trainings(base: Training, *sizes: tuple[str, float]) -> tuple[Training, ...
 
 _TINY = Training(
     style="modern", size="0.1m", steps=40, batch_size=16, context=256, learning_rate=1.6e-2, warmup_steps=4,
-    precision="bfloat16",
 )  # fmt: skip
 
 TINY = Scale(
