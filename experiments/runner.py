@@ -215,6 +215,9 @@ class ByteIds:
     def tiles(self, context: int) -> "ByteTiles":
         return ByteTiles(self.shards.tiles(context))
 
+    def firsts(self, context: int, period: int) -> np.ndarray:
+        return self.shards.firsts(context, period)
+
 
 class ByteTiles:
     """tiles[i]: the i-th tile's ids, none above 256."""
