@@ -78,7 +78,7 @@ def sample(
             inputs = [[bos_id, *row[begin:upto]] for row in rows]
             found = [places(np.array(row), np.array([begin]), model.config) for row in rows]
             first = torch.from_numpy(np.concatenate(found)).to(device)
-        logits = model.logits(torch.tensor(inputs, device=device), cache, first)[:, -1].cpu()
+        logits = model.logits(torch.tensor(inputs).to(device), cache, first)[:, -1].cpu()
         drawn = np.full(len(rows), -1, dtype=np.int64)
         for number, row in enumerate(rows):
             if len(row) == upto:
