@@ -195,12 +195,12 @@ def check_fit(model: DecoderConfig, tokenizer: Tokenizer) -> None:
         )
 
 
-def evaluate(folder: Path, tokenizer: Tokenizer, stream: TokenStream, blocks: bool = False) -> Evaluation:
-    """Sums of nats and bytes of the LM in `folder` over a stream of `tokenizer`'s; blocks: see lm/evaluate.py."""
+def evaluate(folder: Path, tokenizer: Tokenizer, stream: TokenStream) -> Evaluation:
+    """Sums of nats and bytes of the LM in `folder` over a stream of `tokenizer`'s."""
     from equinfo.lm.evaluate import evaluate as run
     from equinfo.lm.train import best_device, load_model, load_train_config
 
     config = load_train_config(folder)
     check_fit(config.model, tokenizer)
     model = load_model(folder).to(best_device())
-    return run(model, stream.ids, stream.num_bytes, context=config.context, bos_id=config.bos_id, blocks=blocks)
+    return run(model, stream.ids, stream.num_bytes, context=config.context, bos_id=config.bos_id)
