@@ -144,6 +144,7 @@ def train_lm(
     warmup_steps: int = 20,
     seed: int = 0,
     max_bytes: int = MAX_BYTES,
+    place: bool = False,
     tensorboard: bool = False,
     progress: str | None = None,
     **training: Any,
@@ -152,7 +153,9 @@ def train_lm(
 
     shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`, if given, only checked. size: a
     named one (lm/config.py). style: "modern" (RoPE, AdamW) or "paper" (§3.4: relative attention, Adafactor). steps of
-    batch_size sequences of `context` ids. tensorboard: see lm/train.py. training: lm.config.TrainConfig's other fields.
+    batch_size sequences of `context` ids. place: tell it each id's place in its window, which every decoder knows, by
+    an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard: see lm/train.py.
+    training: lm.config.TrainConfig's other fields.
     Called again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
     config = {"steps": steps, "batch_size": batch_size, "context": context, "seed": seed, **training}
@@ -173,7 +176,11 @@ def train_lm(
             chosen, corpus, max_bytes=max_bytes, progress=label
         )  # fmt: skip
         ids = made.ids
-    settings = pipeline.lm_config(style, size, vocab_size, bos_id, optimizer, **config)
+    if place and (chosen is None or chosen.period == 1):
+        reason = "name the tokenizer as well as its shards" if chosen is None else f"each id of {name} is a unit"
+        raise EquinfoError(f"there is no place in a unit to tell the LM: {reason}")
+    period = chosen.period if place and chosen else 1
+    settings = pipeline.lm_config(style, size, vocab_size, bos_id, optimizer, period, **config)
     result = pipeline.train(settings, ids, Path(out), progress and f"{name} {progress}", tensorboard=tensorboard)
     return _finished(result)
 

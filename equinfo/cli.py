@@ -314,6 +314,7 @@ def train_lm(
     micro_batches: int = 1,
     checkpoint_blocks: bool = False,
     compile: bool = False,
+    place: bool = False,
     tensorboard: bool = False,
     max_bytes: int = 1 << 30,
 ) -> None:
@@ -336,6 +337,7 @@ def train_lm(
         micro_batches: equal parts of a batch that are computed one after another, for less memory.
         checkpoint_blocks: compute activations twice instead of keeping them, for less memory.
         compile: torch.compile the model, for GPUs and long runs.
+        place: tell the model each id's place in its window, where windows are several ids.
         tensorboard: write metrics to OUT/tensorboard as well.
         max_bytes: how much of the training text to use.
     """
@@ -344,8 +346,8 @@ def train_lm(
     api.train_lm(
         out, tokenizer, corpus, shards=shards, size=size, style=style, steps=steps, batch_size=batch_size,
         context=context, learning_rate=learning_rate, warmup_steps=warmup_steps, seed=seed, precision=precision,
-        micro_batches=micro_batches, checkpoint_blocks=checkpoint_blocks, compile=compile, tensorboard=tensorboard,
-        max_bytes=max_bytes, progress=size,
+        micro_batches=micro_batches, checkpoint_blocks=checkpoint_blocks, compile=compile, place=place,
+        tensorboard=tensorboard, max_bytes=max_bytes, progress=size,
     )  # fmt: skip
     print(out)
 

@@ -93,7 +93,7 @@ class _Run:
             raise EquinfoError("there is no prompt and no sample to make")
         self.tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
         self.model, self.context = _loaded(lm, context)
-        check_fit(self.model.config.vocab_size, self.tokenizer)
+        check_fit(self.model.config, self.tokenizer)
         self.sampling, self.max_ids = Sampling(**options), max_ids
         self.rows = [_Row(self.tokenizer, as_bytes(prompt)) for prompt in prompts]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from equinfo.tokenizers.registry import tokenizer_class
 
 if TYPE_CHECKING:
     from equinfo.compress.integer import IntegerByteModel
-    from equinfo.lm.config import OptimizerConfig, TrainConfig
+    from equinfo.lm.config import DecoderConfig, OptimizerConfig, TrainConfig
     from equinfo.lm.evaluate import Evaluation
     from equinfo.lm.sequences import StoredIds
     from equinfo.lm.train import TrainResult
@@ -160,7 +160,7 @@ def m1_config(style: str, size: str, optimizer: OptimizerConfig, **training: Any
 
 
 def lm_config(
-    style: str, size: str, vocab_size: int, bos_id: int, optimizer: OptimizerConfig, **training: Any
+    style: str, size: str, vocab_size: int, bos_id: int, optimizer: OptimizerConfig, period: int = 1, **training: Any
 ) -> TrainConfig:
     """The training configuration of a decoder of `style` ("modern" or "paper") and named `size`."""
     from equinfo.lm import config
@@ -168,7 +168,8 @@ def lm_config(
     styles = {"modern": config.modern, "paper": config.paper}
     if style not in styles:
         raise EquinfoError(f"unknown architecture {style!r}; known: {', '.join(styles)}")
-    return config.TrainConfig(model=styles[style](size, vocab_size), optimizer=optimizer, bos_id=bos_id, **training)
+    model = replace(styles[style](size, vocab_size), period=period)
+    return config.TrainConfig(model=model, optimizer=optimizer, bos_id=bos_id, **training)
 
 
 def train(
@@ -180,12 +181,17 @@ def train(
     return loop.train(config, ids, out, progress=progress or False, **options)
 
 
-def check_fit(vocab_size: int, tokenizer: Tokenizer) -> None:
-    """Raises EquinfoError where an LM of `vocab_size` ids was not trained on this tokenizer's."""
-    if vocab_size != tokenizer.vocab_size:
+def check_fit(model: DecoderConfig, tokenizer: Tokenizer) -> None:
+    """Raises EquinfoError where an LM was not trained on this tokenizer's ids."""
+    if model.vocab_size != tokenizer.vocab_size:
         raise EquinfoError(
-            f"the LM has {vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
+            f"the LM has {model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
             "name the tokenizer it was trained with"
+        )
+    if model.period not in (1, tokenizer.period):
+        raise EquinfoError(
+            f"the LM is told places in units of {model.period} ids and those of {tokenizer.name} have "
+            f"{tokenizer.period}: name the tokenizer it was trained with"
         )
 
 
@@ -195,6 +201,6 @@ def evaluate(folder: Path, tokenizer: Tokenizer, stream: TokenStream) -> Evaluat
     from equinfo.lm.train import best_device, load_model, load_train_config
 
     config = load_train_config(folder)
-    check_fit(config.model.vocab_size, tokenizer)
+    check_fit(config.model, tokenizer)
     model = load_model(folder).to(best_device())
     return run(model, stream.ids, stream.num_bytes, context=config.context, bos_id=config.bos_id)

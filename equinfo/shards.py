@@ -23,7 +23,7 @@ import numpy as np
 
 from equinfo.errors import EquinfoError
 from equinfo.files import content_hash
-from equinfo.lm.sequences import Rows, Sequences
+from equinfo.lm.sequences import Rows, Sequences, counted
 from equinfo.pipeline import TokenStream
 from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
 
@@ -232,6 +232,15 @@ class Shards:
         many (§3.3); these do not decode to text.
         """
         return (Tiles if self.mode == "document" else BlockTiles)(self._files, context)
+
+    def firsts(self, context: int, period: int) -> np.ndarray:
+        """int64[tiles]: the place of each tile's first id in its unit; units of `period` ids begin with documents."""
+        at = np.arange(len(self.tiles(context))) * context
+        if self.mode == "block":
+            return np.zeros_like(at)
+        ends = np.cumsum([0, *(shard.num_ids for shard in self._files)])
+        starts = [shard.starts[:-1].astype(np.int64) + end for shard, end in zip(self._files, ends[:-1], strict=True)]
+        return counted(at, np.concatenate(starts), period)
 
     def batches(
         self, context: int, batch_size: int, seed: int = 0, start: int = 0

@@ -168,11 +168,13 @@ class LM(Recipe):
     """An M2 trained on a stream's training part and evaluated on its validation part.
 
     used: its ids are those that the training part holds, and one that stands for all others (experiments/used.py).
+    place: it is told each id's place in its window, where windows are several ids.
     """
 
     stream: Stream
     training: Training
     used: bool = later(False)
+    place: bool = later(False)
 
 
 @dataclass(frozen=True)

@@ -183,10 +183,12 @@ class Runner:
         ids: np.ndarray | StoredIds,
         folder: Path,
         progress: str,
+        period: int = 1,
         **options: Any,
     ) -> dict[str, Any]:
         """Train in `folder`: {"status", "seconds", "config"}. Raises OutOfTime at the deadline, and EquinfoError where
-        the stream would have to be repeated more often than the recipe says. options: see lm.train.
+        the stream would have to be repeated more often than the recipe says. period: ids a unit in which an M2 is told
+        places. options: see lm.train.
         """
         num_ids = len(ids) if isinstance(ids, np.ndarray) else ids.num_ids
         epochs = training.tokens / num_ids
@@ -195,7 +197,8 @@ class Runner:
                 f"{progress.strip()}: {training.tokens:,} ids to train on are {epochs:.1f} epochs of the corpus's"
                 f" {num_ids:,}, and the recipe allows {training.max_epochs:g}: take more text, or pass --epochs-ok"
             )
-        config = pipeline.lm_config(training.style, training.size, vocab_size, bos_id, **training_options(training))
+        settings = training_options(training) | {"period": period}
+        config = pipeline.lm_config(training.style, training.size, vocab_size, bos_id, **settings)
         with self.alone(folder):
             result = pipeline.train(config, ids, folder, progress, deadline=self.deadline, **options)
         if result.status == "paused":
@@ -214,6 +217,9 @@ class ByteIds:
 
     def tiles(self, context: int) -> "ByteTiles":
         return ByteTiles(self.shards.tiles(context))
+
+    def firsts(self, context: int, period: int) -> np.ndarray:
+        return self.shards.firsts(context, period)
 
 
 class ByteTiles:
@@ -293,7 +299,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     ids = used or train
     trained = runner.train(
         recipe.training, ids.vocab_size, used.bos_id if used else tokenizer.bos_id, ids, folder,
-        f"{label} {tokenizer.name} M2 {recipe.training.size}",
+        f"{label} {tokenizer.name} M2 {recipe.training.size}", tokenizer.period if recipe.place else 1,
     )  # fmt: skip
     config = trained["config"]
     fields = {**m2_fields(tokenizer, recipe.training, trained), **stream_fields(tokenizer, train, validation)}
@@ -302,14 +308,15 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     text = evaluated(validation, config.context)
     seen = used.ranks[text.ids] if used else text.ids
     model = load_lm(folder).to(best_device())
-    measured = evaluate(model, seen, text.num_bytes, context=config.context, bos_id=config.bos_id)
+    blocks = validation.mode == "block"
+    measured = evaluate(model, seen, text.num_bytes, context=config.context, bos_id=config.bos_id, blocks=blocks)
     nats = measured.nats + used.which_other(seen) if used else measured.nats
     ratio = validation.ratio
     return fields | {
         "values": {"nats": whole_nats(nats, scored_lengths(validation, config.context))},
         "sum_nats": float(nats.sum(dtype=np.float64)),
         "num_ids": measured.num_ids,
-        "blocks": validation.mode == "block",
+        "blocks": blocks,
         "last_nats": last_nats(folder),
         "flops_per_byte": flops.flops_per_byte(config.model, ratio, tokenizer.m1_parameters),
         "flops_per_byte_exact": flops.flops_per_byte_exact(config.model, ratio, config.context)

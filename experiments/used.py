@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from equinfo.errors import EquinfoError
 from equinfo.shards import Shards
 
 
@@ -30,6 +31,9 @@ class UsedIds:
 
     def tiles(self, context: int) -> "UsedTiles":
         return UsedTiles(self, self.shards.tiles(context))
+
+    def firsts(self, context: int, period: int) -> np.ndarray:
+        raise EquinfoError("an LM over used ids is not told places: its special ids are not the last ones")
 
     def which_other(self, ranks: np.ndarray) -> np.ndarray:
         """Nats, f32[n], that say which of the others: 0 for an id of the training text."""

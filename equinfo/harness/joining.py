@@ -30,8 +30,10 @@ def common(a: np.ndarray, b: np.ndarray, unit: int) -> int:
     return same // unit * unit
 
 
-def tiles(ids: np.ndarray, first: int, size: int) -> list[np.ndarray]:
+def tiles(ids: np.ndarray, first: int, size: int) -> list[tuple[int, np.ndarray]]:
     """The sequences that predict ids[first:] once each: int64[n], n <= size; ~id where a position is only read.
+
+    Each comes with the number of its first id in `ids`.
 
     They are cut from the end, so that the last ids, as far as they fit one sequence, are predicted from as many ids
     before them as it holds: a context that is too long loses its beginning. size: the LM's context, in whole windows.
@@ -42,6 +44,6 @@ def tiles(ids: np.ndarray, first: int, size: int) -> list[np.ndarray]:
         row = ids[begin:end].astype(np.int64)
         read = max(first - begin, 0)
         row[:read] = ~row[:read]
-        rows.append(row)
+        rows.append((begin, row))
         end = begin
     return rows

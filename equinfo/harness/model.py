@@ -58,7 +58,7 @@ class EquinfoLM(LM):
             lm = load_model(lm).to(_device(device))
         if context is None:
             raise EquinfoError("a decoder without its training folder needs `context`, the ids of its sequences")
-        check_fit(lm.config.vocab_size, self.tokenizer)
+        check_fit(lm.config, self.tokenizer)
         self.model, self.context, self.batch_size = lm.eval(), context, _whole(batch_size)
         self._device = self.model.embed.weight.device
 
@@ -94,7 +94,8 @@ class EquinfoLM(LM):
         """
         documents = self._encoded([text for (text,) in _args(requests)])
         streams = [np.append(ids, self.tokenizer.eos_id) for ids in documents]
-        rows = [np.split(ids, range(self.context, len(ids), self.context)) for ids in streams]
+        size = self.context
+        rows = [[(at, ids[at : at + size]) for at in range(0, len(ids), size)] for ids in streams]
         return [-found.nats for found in self._sums(rows)]
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
@@ -134,7 +135,7 @@ class EquinfoLM(LM):
         size = self.context // unit * unit or self.context
         return self._sums([tiles(ids, at, size) for ids, at in zip(streams, first, strict=True)])
 
-    def _sums(self, groups: list[list[np.ndarray]]) -> list[Scored]:
+    def _sums(self, groups: list[list[tuple[int, np.ndarray]]]) -> list[Scored]:
         """Each group's rows together."""
         rows = [row for group in groups for row in group]
         found = iter(score(self.model, rows, bos_id=self.tokenizer.bos_id, batch_size=self.batch_size))

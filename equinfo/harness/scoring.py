@@ -21,18 +21,21 @@ class Scored:
         return Scored(self.nats + other.nats, self.right and other.right)
 
 
-def score(model: Decoder, rows: list[np.ndarray], *, bos_id: int, batch_size: int) -> list[Scored]:
-    """Of each row (int64[n], ~id where a position is only read) after bos_id.
+def score(model: Decoder, rows: list[tuple[int, np.ndarray]], *, bos_id: int, batch_size: int) -> list[Scored]:
+    """Of each row (int64[n], ~id where a position is only read) after bos_id, the number of its
+    first id in its document before it.
 
     Equal rows are computed once. Batches hold rows of about one length and depend on which rows there are, not on
     their order.
     """
-    keys = [row.tobytes() for row in rows]
-    unique = sorted(dict(zip(keys, rows, strict=True)).items(), key=lambda pair: (-len(pair[0]), pair[0]))
-    found: dict[bytes, Scored] = {}
+    keys = [(row.tobytes(), begin % model.config.period) for begin, row in rows]
+    lines = {key: row for key, (_, row) in zip(keys, rows, strict=True)}
+    unique = sorted(lines.items(), key=lambda pair: (-len(pair[0][0]), pair[0]))
+    found: dict[tuple[bytes, int], Scored] = {}
     for at in range(0, len(unique), batch_size):
         batch = unique[at : at + batch_size]
-        nats, right = predict(model, padded([row for _, row in batch]), bos_id, batch_size)
+        firsts = np.array([place for (_, place), _ in batch])
+        nats, right = predict(model, padded([row for _, row in batch]), bos_id, batch_size, firsts)
         for (key, row), n, r in zip(batch, nats, right, strict=True):
             kept = np.flatnonzero(row >= 0)
             found[key] = Scored(float(n[kept].sum(dtype=np.float64)), bool(r[kept].all()))

@@ -65,6 +65,7 @@ class EquinfoConfig(PretrainedConfig):
         relative_clip: int = DEFAULT.relative_clip,
         norm_eps: float = DEFAULT.norm_eps,
         tied: bool = DEFAULT.tied,
+        period: int = DEFAULT.period,
         context: int = 256,
         use_cache: bool = True,
         tokenizer_name: str | None = None,
@@ -75,7 +76,7 @@ class EquinfoConfig(PretrainedConfig):
         self.vocab_size, self.d_model, self.n_heads, self.n_layers = vocab_size, d_model, n_heads, n_layers
         self.head_dim, self.d_ff, self.position, self.activation = head_dim, d_ff, position, activation
         self.rope_base, self.relative_clip, self.norm_eps = rope_base, relative_clip, norm_eps
-        self.context, self.use_cache = context, use_cache
+        self.period, self.context, self.use_cache = period, context, use_cache
         self.tokenizer_name, self.tokenizer_fingerprint = tokenizer_name, tokenizer_fingerprint
         special = {"pad_token_id": vocab_size - 3, "bos_token_id": vocab_size - 2, "eos_token_id": vocab_size - 1}
         super().__init__(**{"tie_word_embeddings": tied, **special, **others})
@@ -110,12 +111,16 @@ class EquinfoConfig(PretrainedConfig):
         from equinfo.pipeline import check_fit
 
         ours, trained = native(tokenizer), self.tokenizer_fingerprint
-        check_fit(self.vocab_size, ours)
+        check_fit(self.decoder_config, ours)
         if trained not in (None, ours.fingerprint):
             raise EquinfoError(
                 f"the LM was trained with {self.tokenizer_name} {trained[:12]}, and this is "
                 f"{ours.name} {ours.fingerprint[:12]}: name the tokenizer it was trained with"
             )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Without a period of 1, so that config.json is what it was before there were others."""
+        return {name: value for name, value in super().to_dict().items() if (name, value) != ("period", 1)}
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:

@@ -99,6 +99,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         past_key_values: hf_cache.Cache | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
+        first: Tensor | None = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast | tuple[Any, ...]:
@@ -107,7 +108,8 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         attention_mask: [batch, positions], those in the cache first, 0 for padding on either side; position_ids are not
         needed, for only distances between positions count. labels: input_ids, -100 where not scored; they are shifted
         here. cache (past_key_values in transformers 4): of what came before; by default a new one, but in training.
-        logits_to_keep: only of the last ones, or of these positions (0: all).
+        logits_to_keep: only of the last ones, or of these positions (0: all). first: see `Decoder.places`, for rows cut
+        from amid documents and LMs that are told places in units.
         """
         if kwargs.pop("output_attentions", None) or kwargs.pop("output_hidden_states", None):
             raise EquinfoError("attentions and hidden states are not kept: `model.decoder(ids)` has the last ones")
@@ -115,7 +117,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         if cache is None and (self.config.use_cache and not self.training if use_cache is None else use_cache):
             cache = DynamicCache()
         seen = None if cache is None else _Cached(cache, self.decoder.config, input_ids)
-        hidden = self.decoder(input_ids, seen, _real(attention_mask, input_ids, seen))
+        hidden = self.decoder(input_ids, seen, _real(attention_mask, input_ids, seen), first)
         kept = slice(-logits_to_keep or None, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = F.linear(hidden[:, kept], self.decoder.head_weight).float()
         loss = None
@@ -141,6 +143,9 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         self.decoder.head = value
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """Raises EquinfoError where the LM is told places in units: it finds their beginnings by the last ids."""
+        if self.config.period > 1 and new_num_tokens not in (None, self.config.vocab_size):
+            raise EquinfoError("an LM that is told places in units keeps its vocabulary: its special ids end it")
         embeddings = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
         self.decoder.config = self.config.decoder_config
         return embeddings
@@ -149,6 +154,8 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), what feeds the residual stream cut by its depth."""
         if isinstance(module, nn.RMSNorm):
             nn.init.ones_(module.weight)
+        elif module is getattr(self.decoder, "place", None):
+            nn.init.zeros_(module.weight)
         elif isinstance(module, nn.Linear | nn.Embedding):
             cut = any(module in (block.o, block.down) for block in self.decoder.blocks)
             deviation = module.weight.shape[1] ** -0.5
@@ -187,7 +194,24 @@ class _Cached:
         self.capacity = self.length + ids.shape[1]
         whole = 1 << self.capacity.bit_length()  # few tables, and not one a step
         self.rotary = _rotary(config, whole, ids.device) if config.position == "rope" else None
-        self.layers = [_CachedLayer(cache, number, self.length == 0) for number in range(config.n_layers)]
+        self.cache, self.layers = cache, [_CachedLayer(cache, n, self.length == 0) for n in range(config.n_layers)]
+
+    @property
+    def places(self) -> Tensor:
+        """What `Decoder.places` found for all ids seen, i64[rows, positions].
+
+        They are a layer of the cache after the decoder's, so beams that are reordered and drafts
+        that are cropped take them along.
+        """
+        layer: Any = self.cache.layers[len(self.layers)]
+        return layer.keys[:, 0, :, 0].long()
+
+    @places.setter
+    def places(self, found: Tensor) -> None:
+        if len(self.cache.layers) == len(self.layers):  # generate makes a cache of just those
+            self.cache.layers.append(hf_cache.DynamicLayer())
+        column = found[:, None, :, None].float()
+        self.cache.update(column, column, len(self.layers))
 
 
 class _CachedLayer:

@@ -22,7 +22,12 @@ class LayerCache:
 
 
 class Cache:
-    """A cache for `batch` sequences of at most `capacity` ids, all of one length."""
+    """A cache for `batch` sequences of at most `capacity` ids, all of one length.
+
+    places: what `Decoder.places` last found, i64[batch, time], where the LM is told places.
+    """
+
+    places: Tensor
 
     def __init__(self, config: DecoderConfig, batch: int, capacity: int, device: torch.device | str = "cpu") -> None:
         shape = (batch, config.n_heads, capacity, config.head_dim)

@@ -21,12 +21,16 @@ SIZES: dict[str, tuple[int, int, int, int, int]] = {
 }
 
 
+NUM_SPECIAL = 3  # PAD, BOS and EOS end a tokenizer's vocabulary (tokenizers/base.py)
+
+
 @dataclass(frozen=True)
 class DecoderConfig:
     """A pre-norm decoder: RMSNorm, causal attention, gated MLP, no biases, separate output layer.
 
     position: "rope", or "relative" (learned terms per layer, clipped at `relative_clip` positions back; Shaw et al.
-    2018). activation: of the gated MLP. tied: the output layer shares the embedding.
+    2018). activation: of the gated MLP. tied: the output layer shares the embedding. period: ids a unit, as the
+    tokenizer says; above 1 an embedding tells the place in its unit of the id to come (`Decoder.places`).
     """
 
     vocab_size: int
@@ -41,6 +45,12 @@ class DecoderConfig:
     relative_clip: int = 128
     norm_eps: float = 1e-6
     tied: bool = False
+    period: int = 1
+
+    @property
+    def special(self) -> int:
+        """The first special id of a tokenizer's vocabulary; codes are below it."""
+        return self.vocab_size - NUM_SPECIAL
 
     @property
     def inner(self) -> int:
@@ -114,7 +124,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         numbers = {"steps": self.steps, "batch_size": self.batch_size, "context": self.context}
-        for name, value in (numbers | {"micro_batches": self.micro_batches}).items():
+        numbers |= {"micro_batches": self.micro_batches, "period": self.model.period}
+        for name, value in numbers.items():
             if value < 1:
                 raise EquinfoError(f"{name} is {value}: it must be at least 1")
         if self.batch_size % self.micro_batches:
@@ -127,13 +138,18 @@ class TrainConfig:
             )
         if any(not 1 <= length <= self.context or self.context % length for length in self.short_contexts):
             raise EquinfoError(f"short_contexts {self.short_contexts} must divide the context, {self.context}")
+        if self.short_contexts and self.model.period > 1:
+            raise EquinfoError("short_contexts begin amid units: an LM that is told places in units has none")
         if not 0 <= self.bos_id < self.model.vocab_size:
             raise EquinfoError(f"bos_id {self.bos_id} is no id of a vocabulary of {self.model.vocab_size}")
         if not 0 < self.optimizer.learning_rate < float("inf"):
             raise EquinfoError(f"learning_rate is {self.optimizer.learning_rate}: it must be a positive number")
 
     def to_dict(self) -> dict[str, Any]:
+        """JSON values. Fields that came later stay out at their defaults: older trainings keep their configuration."""
         values = asdict(self)
+        if self.model.period == 1:
+            del values["model"]["period"]
         short = list(values.pop("short_contexts"))
         return {**values, "short_contexts": short} if short else values
 

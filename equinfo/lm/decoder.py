@@ -132,6 +132,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         self.embed = nn.Embedding(config.vocab_size, config.d_model)
+        if config.period > 1:
+            self.place = nn.Embedding(config.period, config.d_model)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
         if not config.tied:
@@ -143,12 +145,18 @@ class Decoder(nn.Module):
         return self.embed.weight if self.config.tied else self.head.weight
 
     def initialise(self, seed: int) -> "Decoder":
-        """Draw all weights: normal of 1 / sqrt(fan-in), what feeds the residual stream cut by sqrt(2 * layers)."""
+        """Draw all weights: normal of 1 / sqrt(fan-in), what feeds the residual stream cut by sqrt(2 * layers).
+
+        Places begin as zeros: a seed's LM with them begins as the very function that it is without.
+        """
         generator = torch.Generator().manual_seed(seed)
         depth = (2 * self.config.n_layers) ** -0.5
         for name, weight in self.named_parameters():
             if weight.dim() == 1:
                 nn.init.ones_(weight)
+                continue
+            if name == "place.weight":
+                nn.init.zeros_(weight)
                 continue
             deviation = weight.shape[1] ** -0.5
             if name.endswith((".o.weight", ".down.weight")):
@@ -156,13 +164,18 @@ class Decoder(nn.Module):
             weight.data.copy_(torch.randn(weight.shape, generator=generator) * deviation)
         return self
 
-    def forward(self, ids: Tensor, cache: Cache | None = None, real: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, cache: Cache | None = None, real: Tensor | None = None, first: Tensor | None = None
+    ) -> Tensor:
         """ids: i64[batch, time] -> hidden states after the last norm, [batch, time, d_model].
 
         With a cache the ids follow those it has seen, and it takes them in. real: bool[batch, positions], those in the
-        cache first, False for padding that no other position shall read; None where there is no padding.
+        cache first, False for padding that no other position shall read; None where there is no padding. first: see
+        `places`.
         """
         x = self.embed(ids)
+        if self.config.period > 1:
+            x = x + self.place(self.places(ids, cache, real, first))
         rotary = self.rotary(ids, cache) if self.config.position == "rope" else None
         mask = None if real is None else visible(real, ids.shape[1])
         for number, block in enumerate(self.blocks):
@@ -173,6 +186,28 @@ class Decoder(nn.Module):
                 x = block(x, rotary, layer, mask)
         return self.norm(x)
 
+    def places(
+        self, ids: Tensor, cache: Cache | None = None, real: Tensor | None = None, first: Tensor | None = None
+    ) -> Tensor:
+        """i64[batch, time]: the place in its unit, 0 .. period - 1, of the id that follows each of `ids`.
+
+        A unit begins after a special id or padding (see `forward` for `real`), and `period` ids after another.
+        first: i64[batch], the place of what follows ids[:, 0], where BOS begins a sequence that was cut from amid a
+        document; by default the ids follow those in the cache, or begin a document.
+        """
+        special = ids >= self.config.special
+        if real is not None:
+            special |= ~real[:, -ids.shape[1] :]
+        if first is None:
+            here = cache.places[:, -1] if cache is not None and cache.length else 0  # of ids[:, 0] itself
+            first = torch.where(special[:, 0], 0, here + 1)
+        steps = torch.arange(ids.shape[1], device=ids.device)
+        last = torch.where(special, steps, 0).cummax(1).values  # the last id that begins a unit, or else the first id
+        found = (steps - last + torch.where(last == 0, first[:, None], 0)) % self.config.period
+        if cache is not None:
+            cache.places = found
+        return found
+
     def rotary(self, ids: Tensor, cache: Cache | None) -> Rotary:
         """The tables for the positions of `ids`; a cache keeps those of all its positions."""
         if cache is None:
@@ -182,6 +217,6 @@ class Decoder(nn.Module):
         cos, sin = cache.rotary
         return cos[cache.length :][: ids.shape[1]], sin[cache.length :][: ids.shape[1]]
 
-    def logits(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+    def logits(self, ids: Tensor, cache: Cache | None = None, first: Tensor | None = None) -> Tensor:
         """f32[batch, time, vocab_size]: for a look at few ids; training uses the chunked loss."""
-        return F.linear(self(ids, cache), self.head_weight).float()
+        return F.linear(self(ids, cache, first=first), self.head_weight).float()

@@ -10,7 +10,7 @@ from torch import Tensor
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import chunk_rows, scored
-from equinfo.lm.sequences import shifted
+from equinfo.lm.sequences import places, shifted
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,19 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(
-    model: Decoder, ids: np.ndarray, num_bytes: int, *, context: int, bos_id: int, batch_size: int = 32
+    model: Decoder,
+    ids: np.ndarray,
+    num_bytes: int,
+    *,
+    context: int,
+    bos_id: int,
+    batch_size: int = 32,
+    blocks: bool = False,
 ) -> Evaluation:
     """Predict every id once, in tiles of `context` that begin with bos_id, as in training; the last may be short.
 
-    ids: integers[n]. Raises EquinfoError for an empty stream or an id beyond the model's vocabulary.
+    ids: integers[n], a stream; or, with `blocks`, the first `context` ids of each of many blocks.
+    Raises EquinfoError for an empty stream or an id beyond the model's vocabulary.
     """
     if not len(ids) or num_bytes < 1:
         raise EquinfoError("there is nothing to evaluate on: the stream is empty")
@@ -52,15 +60,22 @@ def evaluate(
     ]
     if whole < len(ids):
         batches.append(ids[None, whole:])
-    nats = np.concatenate([_nats(model, batch.astype(np.int64), bos_id) for batch in batches])
+    tiles = np.arange(0, len(ids), context)
+    firsts = np.zeros_like(tiles) if blocks else places(ids, tiles, model.config)
+    ends = np.cumsum([len(batch) for batch in batches])[:-1]
+    nats = np.concatenate(
+        [
+            _nats(model, batch.astype(np.int64), first, bos_id)
+            for batch, first in zip(batches, np.split(firsts, ends), strict=True)
+        ]
+    )
     model.train(was_training)
     return Evaluation(float(nats.sum(dtype=np.float64)), num_bytes, len(ids), nats)
 
 
-def _nats(model: Decoder, targets: np.ndarray, bos_id: int) -> np.ndarray:
+def _nats(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int) -> np.ndarray:
     """f32[rows * context]: of each target."""
-    inputs = torch.from_numpy(shifted(targets, bos_id)).to(model.embed.weight.device)
-    hidden, there = scored(model(inputs), targets)
+    hidden, there = scored(_hidden(model, targets, first, bos_id), targets)
     size = chunk_rows(len(model.head_weight), hidden.device)
     chunks = zip(hidden.split(size), there.split(size), strict=True)
     return np.concatenate([_lost(h @ model.head_weight.T, target).cpu().numpy() for h, target in chunks])
@@ -72,19 +87,30 @@ def _lost(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def predict(model: Decoder, rows: np.ndarray, bos_id: int, batch_size: int = 32) -> tuple[np.ndarray, np.ndarray]:
+def predict(
+    model: Decoder, rows: np.ndarray, bos_id: int, batch_size: int = 32, firsts: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(nats f32, whether the likeliest id was right: bool) at each position, shaped as `rows`; 0 and False at ~ids.
 
-    rows: integers[count, context], ~id where a position is only read.
+    rows: integers[count, context], ~id where a position is only read. firsts: int64[count], the place in its unit of
+    each row's first id; by default rows begin documents.
     """
+    firsts = np.zeros(len(rows), dtype=np.int64) if firsts is None else firsts
     nats, right = np.zeros(rows.shape, dtype=np.float32), np.zeros(rows.shape, dtype=bool)
     for at in range(0, len(rows), batch_size):
         targets = rows[at : at + batch_size].astype(np.int64)
-        inputs = torch.from_numpy(shifted(targets, bos_id)).to(model.embed.weight.device)
-        found = _predict(*scored(model(inputs), targets), model.head_weight)
+        hidden = _hidden(model, targets, firsts[at : at + batch_size], bos_id)
+        found = _predict(*scored(hidden, targets), model.head_weight)
         for whole, part in zip((nats, right), found, strict=True):
             whole[at : at + batch_size][targets >= 0] = part
     return nats, right
+
+
+def _hidden(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int) -> Tensor:
+    """What predicts targets (i64[rows, context]), whose first ids have these places (i64[rows])."""
+    arrays = (shifted(targets, bos_id), first)
+    ids, places = (torch.from_numpy(array).to(model.embed.weight.device) for array in arrays)
+    return model(ids, first=places)
 
 
 def _predict(hidden: Tensor, targets: Tensor, weight: Tensor) -> tuple[np.ndarray, np.ndarray]:

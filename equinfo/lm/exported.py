@@ -44,7 +44,7 @@ def is_exported(folder: Path | str) -> bool:
 
 def read_exported(folder: Path | str) -> Exported:
     """Raises EquinfoError where config.json lacks a part."""
-    values = _json(Path(folder) / "config.json")
+    values = {"period": 1, **_json(Path(folder) / "config.json")}
     try:
         model = DecoderConfig(**{field.name: values[field.name] for field in fields(DecoderConfig)})
         return Exported(model, values["context"], values["bos_token_id"])

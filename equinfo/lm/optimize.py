@@ -30,9 +30,8 @@ def make_optimizer(config: OptimizerConfig, model: Decoder) -> torch.optim.Optim
     if config.name == "adafactor":
         # torch scales by min(lr, 1 / sqrt(step)); for rates up to the paper's 1.0 that minimum is always our lr.
         return torch.optim.Adafactor(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
-    decayed = [
-        p for name, p in model.named_parameters() if p.dim() == 2 and ".rel." not in name and name != "embed.weight"
-    ]
+    embeddings = (".rel.weight", "embed.weight", "place.weight")
+    decayed = [p for name, p in model.named_parameters() if p.dim() == 2 and not name.endswith(embeddings)]
     held = {id(p) for p in decayed}
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},

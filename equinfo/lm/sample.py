@@ -10,6 +10,7 @@ from torch import Tensor
 from equinfo.errors import EquinfoError
 from equinfo.lm.cache import Cache
 from equinfo.lm.decoder import Decoder
+from equinfo.lm.sequences import places
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,12 @@ def sample(
         if 1 + upto - begin > context:
             begin = upto - context // 2
             cache.clear()
-        inputs = [row[seen:upto] if cache.length else [bos_id, *row[begin:upto]] for row in rows]
-        logits = model.logits(torch.tensor(inputs, device=device), cache)[:, -1].cpu()
+        inputs, first = [row[seen:upto] for row in rows], None
+        if not cache.length:
+            inputs = [[bos_id, *row[begin:upto]] for row in rows]
+            found = [places(np.array(row), np.array([begin]), model.config) for row in rows]
+            first = torch.from_numpy(np.concatenate(found)).to(device)
+        logits = model.logits(torch.tensor(inputs).to(device), cache, first)[:, -1].cpu()
         drawn = np.full(len(rows), -1, dtype=np.int64)
         for number, row in enumerate(rows):
             if len(row) == upto:

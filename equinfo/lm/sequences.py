@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from equinfo.errors import EquinfoError
+from equinfo.lm.config import DecoderConfig
 
 
 class Rows(Protocol):
@@ -36,6 +37,9 @@ class StoredIds(Protocol):
     def tiles(self, context: int) -> Rows:
         """The sequences, [context] each, at least one id in each that is scored (not negative)."""
 
+    def firsts(self, context: int, period: int) -> np.ndarray:
+        """int64[sequences]: the place of each one's first id in its unit of `period` ids."""
+
 
 class Examples:
     """Sequences that are there as they are trained on, not cut from a stream: int32[count, context], ~id unscored."""
@@ -57,6 +61,9 @@ class Examples:
             raise EquinfoError(f"the examples have {self.rows.shape[1]} ids and the training's sequences {context}")
         return self.rows
 
+    def firsts(self, context: int, period: int) -> np.ndarray:
+        return np.zeros(len(self.rows), dtype=np.int64)
+
 
 def example(read: np.ndarray, written: np.ndarray, context: int) -> np.ndarray | None:
     """int32[context]: what is read, then what is written and scored, then its last id again, unscored, as padding.
@@ -69,6 +76,21 @@ def example(read: np.ndarray, written: np.ndarray, context: int) -> np.ndarray |
     row[: len(read)] = ~read.astype(np.int32)
     row[len(read) : len(read) + len(written)] = written
     return row
+
+
+def places(ids: np.ndarray, at: np.ndarray, model: DecoderConfig) -> np.ndarray:
+    """int64[len(at)]: the places in their units of a stream's ids number `at`, as `Decoder.places` counts them.
+
+    ids: integers[n], a stream from its beginning. All 0 for an LM that is not told places.
+    """
+    if model.period == 1:
+        return np.zeros(len(at), dtype=np.int64)
+    return counted(at, np.append(0, np.flatnonzero(ids >= model.special) + 1), model.period)
+
+
+def counted(at: np.ndarray, starts: np.ndarray, period: int) -> np.ndarray:
+    """int64[len(at)]: how many ids `at` lies after the last of `starts` (int64[n], ascending, from 0), mod `period`."""
+    return (at - starts[np.searchsorted(starts, at, side="right") - 1]) % period
 
 
 def largest(ids: np.ndarray | StoredIds) -> int:
@@ -87,10 +109,18 @@ class Sequences:
     """Tiles of `context` ids of a stream; the model sees bos_id and all but the last, and predicts all.
 
     Every epoch takes each tile once, in an order of its own. ids: uint16 or uint32[n], or a stream on disk; what is
-    left over after the last whole tile is not trained on. Raises EquinfoError where there is not one tile.
+    left over after the last whole tile is not trained on. model: the LM, if it is told places in units. Raises
+    EquinfoError where there is not one tile.
     """
 
-    def __init__(self, ids: np.ndarray | StoredIds, context: int, bos_id: int, seed: int) -> None:
+    def __init__(
+        self,
+        ids: np.ndarray | StoredIds,
+        context: int,
+        bos_id: int,
+        seed: int,
+        model: DecoderConfig | None = None,
+    ) -> None:
         self.tiles: Rows
         if isinstance(ids, np.ndarray):
             num_ids, self.tiles = len(ids), ids[: len(ids) // context * context].reshape(-1, context)
@@ -99,6 +129,12 @@ class Sequences:
         self.count = len(self.tiles)
         if self.count == 0:
             raise EquinfoError(f"{num_ids} ids are fewer than one sequence of {context}: use more text or less context")
+        if model is None or model.period == 1:
+            self._firsts = np.zeros(self.count, dtype=np.int64)
+        elif isinstance(ids, np.ndarray):
+            self._firsts = places(ids, np.arange(self.count) * context, model)
+        else:
+            self._firsts = ids.firsts(context, model.period)
         self.bos_id, self.seed = bos_id, seed
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
 
@@ -109,6 +145,10 @@ class Sequences:
         """
         tiles = np.stack([self.tiles[self._tile(number)] for number in range(first, first + size)]).astype(np.int64)
         return shifted(tiles, self.bos_id), tiles
+
+    def firsts(self, first: int, size: int) -> np.ndarray:
+        """int64[size]: the place in its unit of each of those sequences' first id."""
+        return self._firsts[[self._tile(number) for number in range(first, first + size)]]
 
     def _tile(self, number: int) -> int:
         epoch, at = divmod(number, self.count)

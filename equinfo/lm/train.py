@@ -87,7 +87,7 @@ def train(
     """
     if largest(ids) >= config.model.vocab_size:
         raise EquinfoError(f"id {largest(ids)} is beyond the model's vocabulary of {config.model.vocab_size}")
-    sequences = Sequences(ids, config.context, config.bos_id, config.seed)
+    sequences = Sequences(ids, config.context, config.bos_id, config.seed, config.model)
     identity = {"config": config.to_dict(), "data": data_hash(ids)}
     if initial is not None:
         identity["initial"] = _weights_hash(initial)
@@ -237,10 +237,11 @@ class _Run:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         _, targets = sequences.batch(self.step * c.batch_size, c.batch_size)
+        firsts = sequences.firsts(self.step * c.batch_size, c.batch_size)
         count = int((targets >= 0).sum())
         nats = sum(
-            self._backward(shifted(part, c.bos_id), part, count)
-            for share in np.split(targets, c.micro_batches)
+            self._backward(shifted(part, c.bos_id), part, first, count)
+            for share, first in zip(*(np.split(a, c.micro_batches) for a in (targets, firsts)), strict=True)
             for part in dealt(share, c.short_contexts)
         )
         clip = c.optimizer.clip or math.inf
@@ -250,10 +251,11 @@ class _Run:
         self.loss = float(nats) / count
         return {"step": self.step, "loss": self.loss, "learning_rate": rate, "gradient_norm": float(norm)}
 
-    def _backward(self, inputs: np.ndarray, targets: np.ndarray, count: int) -> torch.Tensor:
+    def _backward(self, inputs: np.ndarray, targets: np.ndarray, first: np.ndarray, count: int) -> torch.Tensor:
         """Add a micro-batch's share of the gradient of a step that scores `count` positions; its nats."""
         with torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext():
-            hidden, y = scored(self.hidden(torch.from_numpy(inputs).to(self.device)), targets)
+            ids, places = (torch.from_numpy(array).to(self.device) for array in (inputs, first))
+            hidden, y = scored(self.hidden(ids, first=places), targets)
         hidden = hidden.to(torch.bfloat16) if self.low else hidden
         loss, nats = cross_entropy(hidden, self.model.head_weight, y, self.config.optimizer.z_loss)
         (loss / count).backward()

@@ -40,7 +40,7 @@ class Writer:
 
         chosen = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
         config = load_train_config(lm)
-        check_fit(config.model.vocab_size, chosen)
+        check_fit(config.model, chosen)
         return cls(Path(lm).resolve().name, load_model(lm).eval(), config.context, chosen)
 
     def views(self, raw: str | None, max_ids: float, temperature: float, seed: float) -> Iterator[str]:

@@ -70,6 +70,9 @@ class Tokenizer(ABC):
     lossless: bool = True
     unit: int | None = None
     """Each run of `unit` ids stands for bytes of its own, wherever it occurs. None: only a whole stream does."""
+    period: int = 1
+    """Ids play another part at each place in a run of `period` ids, counted from a document's beginning, whether or not
+    such a run decodes by itself. An M2 can be told the place (lm.config.DecoderConfig.period)."""
 
     @property
     def vocab_size(self) -> int:

@@ -36,7 +36,8 @@ class WindowTokenizer(Tokenizer):
         self.rule, self.reset = rule, reset
         self.lossless = rule != "paper"
         decodes = self.lossless or reset == 1
-        self.unit = math.lcm(self.bits * reset, width) // width if reset and decodes else None
+        self.period = math.lcm(self.bits * max(reset, 1), width) // width
+        self.unit = self.period if reset and decodes else None
         labels = [rule] * (rule != "free") + [f"reset={reset}"] * (reset != 1)
         self.name = f"EqualInfoAC[{','.join([f'b={self.bits}', vocabulary_label(self.code_size), *labels])}]"
 

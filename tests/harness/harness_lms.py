@@ -1,8 +1,10 @@
 """Small LMs of random weights over tokenizers of every kind of seam."""
 
+from dataclasses import replace
 from functools import cache
 
 import tokenizer_zoo as zoo
+import torch
 from lm_eval.api.instance import Instance
 
 import equinfo
@@ -17,7 +19,9 @@ NAMES = ["bytes", "bpe", "english-16k", "codebook-fewest", "compiled-halves", "e
 @cache
 def make(name: str, context: int = CONTEXT, batch_size: int = 4) -> EquinfoLM:
     tokenizer = equinfo.load(name) if name.startswith("english") else zoo.make(name)
-    model = Decoder(modern("30k", tokenizer.vocab_size)).initialise(1)
+    model = Decoder(replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period)).initialise(1)
+    if tokenizer.period > 1:
+        torch.nn.init.normal_(model.place.weight, generator=torch.Generator().manual_seed(1))
     return EquinfoLM(model, tokenizer, context=context, batch_size=batch_size)
 
 

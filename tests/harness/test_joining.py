@@ -28,7 +28,9 @@ def test_every_id_from_first_on_is_predicted_once_after_as_many_as_fit():
         ids = np.arange(length)
         for first in range(length + 1):
             for size in range(1, 15):
-                rows = tiles(ids, first, size)
+                pairs = tiles(ids, first, size)
+                rows = [row for _, row in pairs]
+                assert all(np.maximum(row, ~row)[0] == begin for begin, row in pairs)
                 scored = np.concatenate([ids[:0], *(row[row >= 0] for row in rows)])
                 assert sorted(scored) == list(range(first, length))
                 assert all((np.diff(np.maximum(row, ~row)) == 1).all() for row in rows)

@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 import equinfo
 from equinfo import pipeline
+from equinfo.compress.models import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.generation import stream as stream_text
 from equinfo.hf.config import EquinfoConfig
@@ -32,15 +33,30 @@ from equinfo.lm.train import load_model, load_train_config
 
 CLIPPED = DecoderConfig(259, 32, 2, 2, 16, 64, position="relative", relative_clip=5)
 TIED = replace(modern("30k", 259), tied=True)
-CONFIGS = {"modern": modern("30k", 259), "paper": paper("30k", 259), "clipped": CLIPPED, "tied": TIED}
+TOLD = replace(modern("30k", 259), period=3)
+CONFIGS = {"modern": modern("30k", 259), "paper": paper("30k", 259), "clipped": CLIPPED, "tied": TIED, "told": TOLD}
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 PAD, BOS, EOS = 256, 257, 258
 GREEDY = {"do_sample": False, "max_new_tokens": 12}
 
 
-def model_of(config, seed=0, tokenizer="bytes"):
-    tokenizer = equinfo.load(tokenizer) if isinstance(tokenizer, str) else tokenizer
-    return EquinfoForCausalLM.from_lm(Decoder(config).initialise(seed), tokenizer, context=64)
+def decoder_of(config, seed=0):
+    """Random weights, places' too, which begin as zeros."""
+    decoder = Decoder(config).initialise(seed)
+    if config.period > 1:
+        torch.nn.init.normal_(decoder.place.weight, generator=torch.Generator().manual_seed(seed))
+    return decoder
+
+
+def tokenizer_of(config):
+    """Of 256 codes and the decoder's period."""
+    if config.period == 1:
+        return equinfo.load("bytes")
+    return pipeline.make_tokenizer("equalinfo", 256, 8 * config.period, [], StaticModel.unigram([b"God said"]))
+
+
+def model_of(config, seed=0):
+    return EquinfoForCausalLM.from_lm(decoder_of(config, seed), tokenizer_of(config), context=64)
 
 
 def ids_of(*shape, seed=1):
@@ -157,10 +173,12 @@ def test_a_padded_batch_is_generated_as_each_prompt_alone(config, options):
 
 @every_config
 def test_greedy_generation_is_that_of_equinfo(config):
-    model, (ids, mask) = model_of(config), left_padded(b"And God said")
-    (sample,) = equinfo.generate(model.decoder, "bytes", "And God said", context=64, temperature=0, max_ids=12)
-    for use_cache in (True, False):
-        found = model.generate(ids, attention_mask=mask, use_cache=use_cache, **GREEDY)
+    model, tokenizer = model_of(config), tokenizer_of(config)
+    ids, mask = left_padded(tokenizer.encode("And God said").tolist())
+    (sample,) = equinfo.generate(model.decoder, tokenizer, "And God said", context=64, temperature=0, max_ids=12)
+    for options in ({}, {"use_cache": False}, {"prompt_lookup_num_tokens": 2}, {"prefill_chunk_size": 3}):
+        processor = [DecodableIds(tokenizer)]
+        found = model.generate(ids, attention_mask=mask, logits_processor=processor, **options, **GREEDY)
         assert found[0, 1:].tolist() == sample.ids + [EOS] * (sample.ended == "eos")
 
 
@@ -186,7 +204,7 @@ def test_with_the_processor_greedy_generation_is_that_of_equinfo(name):
     tokenizer = zoo.make(name)
     ended = set()
     for seed, prompt in enumerate(["In the", "", "Grün"]):
-        decoder = Decoder(modern("30k", tokenizer.vocab_size)).initialise(seed)
+        decoder = decoder_of(replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period), seed)
         (sample,) = equinfo.generate(decoder, tokenizer, prompt, context=128, temperature=0, max_ids=60)
         drawn = sample.ids + [tokenizer.eos_id] * (sample.ended == "eos")
         start = tokenizer.encode(prompt) if tokenizer.unit else tokenizer.encoder().feed(prompt.encode())
@@ -234,8 +252,9 @@ def test_the_pipeline_writes_what_equinfo_writes(name, batch_size):
 @every_config
 def test_round_trips_keep_every_bit(config, tmp_path):
     """Ours -> theirs -> ours, and theirs -> ours -> theirs."""
-    decoder, ids = Decoder(config).initialise(5).eval(), ids_of(2, 20)
-    EquinfoForCausalLM.from_lm(decoder, equinfo.load("bytes"), context=64).save_pretrained(tmp_path / "a")
+    decoder, ids = decoder_of(config, 5).eval(), ids_of(2, 20)
+    EquinfoForCausalLM.from_lm(decoder, tokenizer_of(config), context=64).save_pretrained(tmp_path / "a")
+    assert ("period" in json.loads((tmp_path / "a" / "config.json").read_text())) == (config.period > 1)
     ours = load_model(tmp_path / "a")
     assert ours.config == config
     assert_same_weights(ours, decoder)
@@ -353,6 +372,7 @@ def test_an_m1_has_one_special_id(tmp_path):
 
 
 def test_new_models_are_drawn_as_initialise_draws():
+    assert not EquinfoForCausalLM(EquinfoConfig.of(TOLD, 64)).decoder.place.weight.any()
     torch.manual_seed(3)
     model, again = EquinfoForCausalLM(EquinfoConfig()), EquinfoForCausalLM(EquinfoConfig())
     peer = Decoder(model.config.decoder_config).initialise(0)
@@ -481,6 +501,8 @@ def test_calls_that_cannot_be_answered():
         model.generate(ids, cache_implementation="static", **GREEDY)
     with refuses("hidden states are not kept"):
         model(ids, output_hidden_states=True)
+    with refuses("keeps its vocabulary"):
+        model_of(TOLD).resize_token_embeddings(320)
     with refuses("every_n_layers"):
         model._set_gradient_checkpointing(every_n_layers=2)
 

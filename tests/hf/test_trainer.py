@@ -47,6 +47,7 @@ class Rows(torch.utils.data.Dataset):
 
     def __init__(self, sequences, bos_id):
         _, targets = sequences.batch(0, STEPS * ROWS)
+        self.firsts = sequences.firsts(0, STEPS * ROWS)
         self.rows = np.pad(targets, ((0, 0), (1, 0)), constant_values=bos_id)
 
     def __len__(self):
@@ -54,7 +55,8 @@ class Rows(torch.utils.data.Dataset):
 
     def __getitem__(self, number):
         row = torch.from_numpy(self.rows[number])
-        return {"input_ids": row, "labels": torch.cat([torch.tensor([-100]), row[1:]])}
+        labels = torch.cat([torch.tensor([-100]), row[1:]])
+        return {"input_ids": row, "labels": labels, "first": int(self.firsts[number])}
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +65,19 @@ def ids():
     return pipeline.token_stream(equinfo.load("bytes"), text).ids
 
 
-@pytest.mark.parametrize("parts", [1, 2], ids=["whole batches", "accumulated"])
-def test_the_losses_are_those_of_our_loop(ids, tmp_path, parts):
+@pytest.mark.parametrize(
+    ("parts", "period"), [(1, 1), (2, 1), (2, 3)], ids=["whole batches", "accumulated", "told places"]
+)
+def test_the_losses_are_those_of_our_loop(ids, tmp_path, parts, period):
     tokenizer = equinfo.load("bytes")
     config = pipeline.lm_config(
         "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id, pipeline.optimizer("modern", 5e-3, 5),
-        steps=STEPS, batch_size=ROWS, context=CONTEXT, seed=3,
+        period, steps=STEPS, batch_size=ROWS, context=CONTEXT, seed=3,
     )  # fmt: skip
     train(config, ids, tmp_path / "ours")
     expected = [json.loads(line)["loss"] for line in (tmp_path / "ours" / "metrics.jsonl").read_text().splitlines()]
 
-    model = EquinfoForCausalLM.from_lm(Decoder(config.model).initialise(config.seed), tokenizer, CONTEXT)
+    model = EquinfoForCausalLM.from_lm(Decoder(config.model).initialise(config.seed), context=CONTEXT)
     optimizer = make_optimizer(config.optimizer, model.decoder)
     share = lambda done: learning_rate(config.optimizer, done + 1, STEPS) / config.optimizer.learning_rate  # noqa: E731
     trainer = Noting(
@@ -82,7 +86,7 @@ def test_the_losses_are_those_of_our_loop(ids, tmp_path, parts):
             tmp_path / "theirs", max_grad_norm=config.optimizer.clip,
             per_device_train_batch_size=ROWS // parts, gradient_accumulation_steps=parts,
         ),
-        train_dataset=Rows(Sequences(ids, CONTEXT, tokenizer.bos_id, config.seed), tokenizer.bos_id),
+        train_dataset=Rows(Sequences(ids, CONTEXT, tokenizer.bos_id, config.seed, config.model), tokenizer.bos_id),
         optimizers=(optimizer, LambdaLR(optimizer, share)),
     )  # fmt: skip
     trainer._get_train_sampler = lambda *_: torch.utils.data.SequentialSampler(trainer.train_dataset)
