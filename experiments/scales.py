@@ -5,6 +5,7 @@ from functools import cached_property
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig, modern
+from experiments import recipes as r
 from experiments.recipes import LM, M1, Stream, Tokens, Training
 
 
@@ -50,6 +51,11 @@ class Scale:
     def base(self) -> Training:
         """The smallest M2's, on which single questions are asked (the paper's 25m)."""
         return self.m2_trainings[0]
+
+    @property
+    def question(self) -> Training:
+        """On which single questions are asked."""
+        return self.base
 
     @cached_property
     def m1(self) -> M1:
@@ -105,7 +111,16 @@ class Scale:
 
     def lm(self, tokens: Tokens, training: Training | None = None) -> LM:
         """An M2 on a tokenizer's stream; the smallest, if not said otherwise."""
-        return LM(self.stream(tokens), training or self.base)
+        return LM(self.stream(tokens), training or self.question)
+
+    @property
+    def equal_bytes(self) -> tuple[LM, ...]:
+        """Question's M2s on the main claim's tokenizers, with as many bytes of text for all instead of as many ids."""
+        return ()
+
+    def seeded(self, lm: LM) -> list[LM]:
+        """The runs that say what a trend rests on: the recipe with `seeds` seeds."""
+        return r.seeds(lm, self.seeds)
 
     @cached_property
     def lms(self) -> list[LM]:

@@ -19,41 +19,47 @@ WORD_BYTES = 1 << 22
 LEAST, MOST = 100, 200
 """Bytes of the text behind the word."""
 SENTENCE = re.compile(rb"(?s).{%d,%d}?[.!?](?=\s)" % (LEAST - 1, MOST - 1))
+SENTENCES = 150
 QUANTILES = (5, 25, 50, 75, 95)
 
 
 def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Values of a Measure "edit distances"; number: words, of which all pairs are compared.
+    """Values of a Measure "edit distances"; number: words, of which all pairs are compared in front of each sentence.
 
-    words, pairs; text: what stands behind the word; ids: of a sentence, on average; mean and quantiles
-    (5, 25, 50, 75, 95 %) of the edit distance over ids, in shares of the longer sequence.
+    words, pairs; ids: of a sentence, on average; means: of each sentence's edit distances over ids, in shares of the
+    longer sequence; mean and quantiles (5, 25, 50, 75, 95 %) of them all.
     """
     corpus = recipe.stream.corpus
     words = frequent_words(runner, corpus, WORD_BYTES, WORD)[: recipe.number]
-    text = sentence(runner, corpus)
-    ids = [i.tolist() for i in tokenizer.encode_batch([word + b" " + text for word in words])]
-    shares = []
-    for a, b in combinations(ids, 2):
+    shares, lengths = [], []
+    for text in sentences(runner, corpus):
+        ids = [i.tolist() for i in tokenizer.encode_batch([word + b" " + text for word in words])]
         runner.check_time()
-        shares.append(edit_distance(a, b) / max(len(a), len(b)))
+        shares.append([edit_distance(a, b) / max(len(a), len(b)) for a, b in combinations(ids, 2)])
+        lengths += map(len, ids)
     return {
         "words": len(words),
-        "pairs": len(shares),
-        "text": text.decode(),
-        "ids": float(np.mean([len(i) for i in ids])),
+        "pairs": len(shares[0]),
+        "ids": float(np.mean(lengths)),
+        "means": [round(float(np.mean(found)), 6) for found in shares],
         "mean": float(np.mean(shares)),
         "quantiles": np.percentile(shares, QUANTILES).tolist(),
     }
 
 
-def sentence(runner: Runner, corpus: str) -> bytes:
-    """What validation text begins with: a sentence of LEAST to MOST bytes, or else whole words of at most MOST."""
+def sentences(runner: Runner, corpus: str) -> list[bytes]:
+    """One of each validation document's beginning, up to SENTENCES, of LEAST to MOST bytes each.
+
+    Where no document begins with a whole sentence, whole words of at most MOST bytes of the text.
+    """
+    found: list[bytes] = []
     text = b""
     for document in runner.documents(corpus, "validation", 1 << 24):
-        text = (text + b" " + document).strip()  # documents may be short
-        if len(text) > MOST:
+        text = text if len(text) > MOST else (text + b" " + document).strip()  # documents may be short
+        if end := SENTENCE.match(document):
+            found.append(end[0])
+        if len(found) == SENTENCES:
             break
     if not text:
         raise EquinfoError(f"corpus {corpus!r} has no validation text: take another corpus")
-    end = SENTENCE.match(text)
-    return end[0] if end else (text + b" ")[: MOST + 1].rpartition(b" ")[0]
+    return found or [(text + b" ")[: MOST + 1].rpartition(b" ")[0]]
