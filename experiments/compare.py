@@ -157,7 +157,8 @@ def trained(rows: Rows, scale: Scale, lm: LM, per: str = "bytes") -> Sample | No
     if texts is None or any(len(found) != len(texts[per]) for found in nats):
         return Sample(values)
     # Only of proportions: whole nats, and blocks' first ids, do not add up to the row's sum.
-    pulls = [value * influence(np.divide(n, sum(n)), texts[per] / texts[per].sum()) for value, n in zip(values, nats)]
+    shares = texts[per] / texts[per].sum()
+    pulls = [value * influence(np.divide(n, sum(n)), shares) for value, n in zip(values, nats, strict=True)]
     return Sample(values, np.mean(pulls, axis=0))
 
 
@@ -215,7 +216,7 @@ def lower(name: str, left: Sample | None, right: Sample | None, paired: bool = F
 
 
 def near(name: str, left: Sample | None, right: Sample | None, tolerance: float, paired: bool = False) -> Check:
-    """Whether left is right within `tolerance` (a fraction of it): so where the whole interval is, not so where none is."""
+    """Whether left is right's within `tolerance`, a fraction: where the whole interval is; not where none is."""
     if left is None or right is None:
         return Check(f"{name}: not run yet", None)
     gap = contrast([(1, left), (-1, right)], paired)

@@ -108,7 +108,7 @@ def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
     spans = {"at the end of training": slice(-1, None), "on average over training": slice(None)}
-    return [first_is_best(rows, scale, recipe, when, probes) for recipe in runs(scale) for when, probes in spans.items()]
+    return [first_is_best(rows, scale, one, when, probes) for one in runs(scale) for when, probes in spans.items()]
 
 
 def first_is_best(rows: Rows, scale: Scale, recipe: Positions, when: str, probes: slice) -> Trend:

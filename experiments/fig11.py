@@ -8,10 +8,10 @@ from typing import Any
 from experiments import figures
 from experiments.compare import Check, trend
 from experiments.experiment import Experiment, Trend
+from experiments.measures.uniformity import REPEATS, TINY
 from experiments.recipes import Measure, Tokens
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
-from experiments.measures.uniformity import REPEATS, TINY
 from experiments.statistics import Interval, observed_bias
 from experiments.tables import Cell, Table
 
@@ -125,12 +125,12 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
         trend(
             "GZip's bits are far from random",
             f"the divergence above a generator's median, {units}, is beyond what 95 % of a generator's streams reach",
-            [replace(check, holds=check.holds is False if row else None) for row, check in [(gzip, within_reach(gzip))]],
+            [replace(within_reach(gzip), holds=within_reach(gzip).holds is False if gzip else None)],
         ),
         trend(
             "what an M2 can learn is less uniform than what it cannot",
-            f"the same, {units}, is less for AC than for GZip and the shortest windows (95 % interval: each is uncertain"
-            " by one deviation)",
+            f"the same, {units}, is less for AC than for GZip and the shortest windows (95 % interval: each is"
+            " uncertain by one deviation)",
             [nearer(ac, other) for other in (gzip, windows)],
         ),
     ]

@@ -143,28 +143,26 @@ def windows_beat_bytes(rows: Rows, scale: Scale) -> Trend:
 
 def at_equal_flops(rows: Rows, scale: Scale, tokens: Tokens, flops: Measure) -> list[Check]:
     """Whether a tokenizer's runs are below bytes at their FLOPs/byte."""
-    curve, points = ([on_axis(rows, scale.lm(one, size), scale, flops) for size in scale.m2_trainings]
-                     for one in (scale.bytes, tokens))  # fmt: skip
-    if None in curve or None in points:
+    curve, points = (on_axis(rows, scale, one, flops) for one in (scale.bytes, tokens))
+    if len(curve) < len(scale.m2_trainings) or len(points) < len(scale.m2_trainings):
         return [Check(f"{tokens.name} to bytes: not run yet", None)]
-    curve.sort(key=lambda point: point[0])
     least, most = curve[0][0], curve[-1][0]
-    sizes = [size.size for size in scale.m2_trainings]
-    inside = [(size, *point) for size, point in zip(sizes, points, strict=True) if least <= point[0] <= most]
-    below = [(size, *point) for size, point in zip(sizes, points, strict=True) if point[0] < least]
+    inside = [point for point in points if least <= point[0] <= most]
     checks = []
-    for size, at, ours in inside or below:
-        weights = between(curve, max(at, least))
-        rival = sum(weight * one.mean for weight, one in weights)
-        gap = contrast([(1, ours), *((-weight, one) for weight, one in weights)])
-        name = f"{tokens.name} {size} at {at:.3g} MFLOPs/byte" + (f" (bytes at {least:.3g})" if at < least else "")
-        checks.append(Check(f"{name}: {ours.mean:.3f} against {rival:.3f}, {gap}", gap.below()))
+    for at, ours in inside or [point for point in points if point[0] < least]:
+        rival = between(curve, max(at, least))
+        gap = contrast([(1, ours), *((-weight, one) for weight, one in rival)])
+        name = f"{tokens.name} at {at:.3g} MFLOPs/byte" + (f" (bytes at {least:.3g})" if at < least else "")
+        theirs = sum(weight * one.mean for weight, one in rival)
+        checks.append(Check(f"{name}: {ours.mean:.3f} against {theirs:.3f}, {gap}", gap.below()))
     return checks
 
 
-def on_axis(rows: Rows, lm: LM, scale: Scale, flops: Measure) -> tuple[float, Sample] | None:
-    found = trained(rows, scale, lm)
-    return None if found is None else (flops(rows.all_done([lm])[0]), found)
+def on_axis(rows: Rows, scale: Scale, tokens: Tokens, flops: Measure) -> list[tuple[float, Sample]]:
+    """(FLOPs/byte, bits/byte) of a tokenizer's M2s that have run with all seeds, by FLOPs."""
+    lms = [scale.lm(tokens, size) for size in scale.m2_trainings]
+    found = [(lm, one) for lm in lms if (one := trained(rows, scale, lm)) is not None]
+    return sorted(((flops(rows.all_done([lm])[0]), one) for lm, one in found), key=lambda point: point[0])
 
 
 def between(curve: Sequence[tuple[float, Sample]], at: float) -> list[tuple[float, Sample]]:

@@ -152,10 +152,10 @@ def draw_paper(axes: Any, panel: int) -> None:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    asked = [runs(scale, width, scale.question) for width in scale.widths]
+    per_code = {lm: trained(rows, scale, lm, "codes") for group in asked for lm in group}
     checks = [
-        lower(f"{label(short)} to {label(long)}", trained(rows, scale, short, "codes"), trained(rows, scale, long, "codes"))
-        for width in scale.widths
-        for short, long in pairwise(runs(scale, width, scale.question))
+        lower(f"{label(a)} to {label(b)}", per_code[a], per_code[b]) for group in asked for a, b in pairwise(group)
     ]
     test = f"bits/token rise from each window to the next longer one, for each id width ({INTERVAL})"
     return [trend("Longer windows are harder to learn: bits/token rises with b", test, checks)]

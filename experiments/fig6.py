@@ -60,7 +60,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    (narrow, wide), (gzip, wide_gzip) = ([scale.lm(one) for one in pairs(scale)[name]] for name in ("EqualInfoAC", "GZip"))
+    narrow, wide, gzip, wide_gzip = (scale.lm(one) for name in ("EqualInfoAC", "GZip") for one in pairs(scale)[name])
     (small, small_bytes), (large, large_bytes) = crossing(scale)
     return [
         trend(

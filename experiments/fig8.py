@@ -20,9 +20,10 @@ COLUMNS = [
     "tokenizer", "words", "pairs", "sentences", "ids a sentence", "mean distance, ours", "standard error", *QUANTILES,
 ]  # fmt: skip
 NOTE = (
-    "Edit distance over ids between a sentence after one word and after another, as a share of the longer sequence; all"
-    " pairs of the corpus's most frequent words, for each of many sentences of the validation text, whose means make the"
-    " standard error. The paper (500 words) draws distributions and prints no numbers."
+    "Edit distance over ids between a sentence after one word and after another, as a share of the"
+    " longer sequence; all pairs of the corpus's most frequent words, before each of many sentences of"
+    " the validation text, whose means make the standard error. The paper (500 words) draws"
+    " distributions and prints no numbers."
 )
 
 

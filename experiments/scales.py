@@ -15,7 +15,7 @@ class Scale:
 
     corpus, train_bytes, validation_bytes, mode: of every stream; measured_bytes: of training text where no M2 is
     trained. m2_trainings: one a size, smallest first (the paper's 25m, 113m, 403m, 2b); scaled_steps: theirs where
-    training grows with size (fig 15). ablation: which of them table 9 and appendix A.1 take (in the paper 403m).
+    training grows with size (fig 15). ablation: which of them table 9 and appendix A.1 take, 0 for `question`'s.
     narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its 24.
     smaller: (size, learning rate) of M2s below `base`, for speed at equal bits/byte.
     position_steps: of fig 10's training, 0 for `base`'s: long windows are learned late.
@@ -56,6 +56,11 @@ class Scale:
     def question(self) -> Training:
         """On which single questions are asked."""
         return self.base
+
+    @property
+    def ablated(self) -> Training:
+        """Table 9's and appendix A.1's (in the paper 403m)."""
+        return self.m2_trainings[self.ablation] if self.ablation else self.question
 
     @cached_property
     def m1(self) -> M1:
@@ -186,8 +191,6 @@ CPU = Scale(
     task_training=replace(_CPU, steps=2000, batch_size=32, context=128),
     task_bytes=64,
     sample=100,
-    ablation=1,
-    position_steps=2560,
     smaller=(("50k", 2e-2), ("0.1m", 1.6e-2)),
 )
 

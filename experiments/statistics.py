@@ -92,7 +92,7 @@ def contrast(terms: Sequence[tuple[float, Sample]], paired: bool = False) -> Int
     over = " and ".join(dict.fromkeys(one.of for _, one in terms if not one.certain))
     if len(texts) == len(terms):
         pulls = np.sum(texts, axis=0)
-        found.append((len(pulls) / (len(pulls) - 1) * float((pulls**2).sum()), len(pulls) - 1))
+        found.append(_mean_variance(len(pulls) * pulls))
         over += " and texts" if over else "texts"
     estimate = sum(weight * one.mean for weight, one in terms)
     variance = sum(part for part, _ in found)

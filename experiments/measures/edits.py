@@ -31,7 +31,8 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
     """
     corpus = recipe.stream.corpus
     words = frequent_words(runner, corpus, WORD_BYTES, WORD)[: recipe.number]
-    shares, lengths = [], []
+    shares: list[list[float]] = []
+    lengths: list[int] = []
     for text in sentences(runner, corpus):
         ids = [i.tolist() for i in tokenizer.encode_batch([word + b" " + text for word in words])]
         runner.check_time()

@@ -12,7 +12,7 @@ from experiments.statistics import kl_uniform, ngram_counts, token_counts
 
 KINDS = ("ngrams", "tokens")
 LONGEST = 16
-REPEATS = 200
+REPEATS = 100
 TINY = 1e-12  # bits: of a deviation, where there are no bits
 PARTS = {"whole": (0, 0), "inner": (2, 2)}
 """How many ids of each block are left out, at its beginning, where M1 knows least, and at its end, which is padded."""
@@ -22,9 +22,9 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
     """Values of a Measure "uniformity"; number: bits of the training stream, the first ones.
 
     Lists are over n = 1 .. 16: the plug-in KL divergence, in bits, from uniform of n-grams (at every bit) and tokens
-    (cut every n bits). whole, inner: of the ids that PARTS leaves; random: a generator's (PCG64,
-    seeded) [5 %, median, 95 %] over 200 repeats of as many bits as `whole` has; "deviation": of the repeats, for each n;
-    "most": 95 % of the repeats stay within so many deviations of the median at every n, of n-grams and of tokens.
+    (cut every n bits). whole, inner: of the ids that PARTS leaves; random: a generator's (PCG64, seeded)
+    [5 %, median, 95 %] over 100 repeats of as many bits as `whole` has, for each n; "deviation": of the repeats;
+    "most": 95 % of them stay within so many deviations above the median at every n, of n-grams and of tokens.
     """
     shards = runner.stream(recipe.stream, "train")
     width = tokenizer.code_size.bit_length() - 1
@@ -54,14 +54,12 @@ def id_bits(ids: np.ndarray, width: int) -> np.ndarray:
 
 
 def divergences(bits: np.ndarray) -> dict[str, list[float]]:
-    """{"ngrams", "tokens"}: the plug-in divergence from uniform for n = 1 .. LONGEST, four digits."""
+    """{"ngrams", "tokens"}: the plug-in divergence from uniform for n = 1 .. LONGEST, six digits."""
     counted = {
         "ngrams": all_ngram_counts(bits),
         "tokens": [token_counts(bits, n) for n in range(1, LONGEST + 1)],
     }
-    return {
-        kind: [four_digits(kl_uniform(counts, len(counts))[0]) for counts in sizes] for kind, sizes in counted.items()
-    }
+    return {kind: [rounded(kl_uniform(counts, len(counts))[0]) for counts in sizes] for kind, sizes in counted.items()}
 
 
 def all_ngram_counts(bits: np.ndarray) -> list[np.ndarray]:
@@ -74,8 +72,7 @@ def all_ngram_counts(bits: np.ndarray) -> list[np.ndarray]:
 
 
 def random_bands(runner: Runner, size: int, seed: int) -> dict[str, Any]:
-    """What `divergences` gives of `size` random bits: [5 %, median, 95 %] over REPEATS, for each n; "deviation", "most".
-    """
+    """`random` of `measure`: what `divergences` gives of `size` random bits, over REPEATS."""
     generator, drawn = np.random.default_rng(seed), []
     for _ in range(REPEATS):
         runner.check_time()
@@ -86,12 +83,12 @@ def random_bands(runner: Runner, size: int, seed: int) -> dict[str, Any]:
     for kind in KINDS:
         values = np.array([one[kind] for one in drawn])  # [REPEATS, LONGEST]
         bands, deviation = np.percentile(values, (5, 50, 95), axis=0), values.std(0, ddof=1)
-        found[kind] = [[four_digits(value) for value in column] for column in bands.T]
-        found["deviation"][kind] = [four_digits(value) for value in deviation]
+        found[kind] = [[rounded(value) for value in column] for column in bands.T]
+        found["deviation"][kind] = [rounded(value) for value in deviation]
         excesses.append((values - bands[1]) / np.maximum(deviation, TINY))
-    found["most"] = four_digits(np.percentile(np.concatenate(excesses, axis=1).max(1), 95))
+    found["most"] = rounded(np.percentile(np.concatenate(excesses, axis=1).max(1), 95))
     return found
 
 
-def four_digits(value: float) -> float:
-    return float(f"{value:.4g}")
+def rounded(value: float) -> float:
+    return float(f"{value:.6g}")
