@@ -48,9 +48,14 @@ NOTE = (
 )
 
 
+def windows(scale: Scale) -> Tokens:
+    """Of one id, by the paper's rule: what the main claim is about."""
+    return scale.window(scale.windows[0], scale.wide)
+
+
 def recipes(scale: Scale) -> list[Recipe]:
     """The figure's runs; the seeds of the main claim at every size; the seeds of the single questions."""
-    contest = [scale.bytes, scale.subwords[0], scale.window(scale.windows[0], scale.wide)]
+    contest = [scale.bytes, scale.subwords[0], windows(scale)]
     sizes = [scale.lm(tokens, size) for size in scale.m2_trainings for tokens in contest]
     questions = [scale.lm(tokens) for tokens in [*reproduced(scale), scale.tokens("gzip", 8, raw=True)]]
     seeds = [one for lm in [*sizes, *scale.equal_bytes, *questions] for one in scale.seeded(lm)]
@@ -109,7 +114,8 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
     return [
         ahead_of_m1(rows, scale),
         windows_beat_bytes(rows, scale),
-        *at_equal_budget(rows, scale),
+        beats_bytes(rows, scale, "ids", [scale.lm(scale.bytes), scale.lm(windows(scale))]),
+        *([beats_bytes(rows, scale, "bytes of text", scale.equal_bytes)] if scale.equal_bytes else []),
         nothing_to_learn(rows, scale),
         subwords_lead(rows, scale),
         *gzip_trends(rows, scale),
@@ -124,20 +130,20 @@ def ahead_of_m1(rows: Rows, scale: Scale) -> Trend:
 
 
 def windows_beat_bytes(rows: Rows, scale: Scale) -> Trend:
-    windows = scale.window(scale.windows[0], scale.wide)
+    tokens = windows(scale)
     test = (
-        f"{windows.name}: bits/byte are below M1's by itself, and below those of bytes, interpolated linearly in the"
+        f"{tokens.name}: bits/byte are below M1's by itself, and below those of bytes, interpolated linearly in the"
         " logarithm of FLOPs/byte between M2 sizes, at every size whose FLOPs/byte (every product, M1's included) lie"
         " within those of bytes; where none does, below those of the bytes run with the next more FLOPs/byte, which"
         f" favours bytes ({INTERVAL})"
     )
-    alone = below_m1(rows, scale, [scale.lm(windows, size) for size in scale.m2_trainings])
+    alone = below_m1(rows, scale, [scale.lm(tokens, size) for size in scale.m2_trainings])
     decided = trend(
         "EqualInfoAC with one id a window beats bytes at equal FLOPs/byte, and M1 alone",
         test,
-        [*at_equal_flops(rows, scale, windows, mflops_of_all), *alone],
+        [*at_equal_flops(rows, scale, tokens, mflops_of_all), *alone],
     )
-    theirs = "; ".join(check.text for check in at_equal_flops(rows, scale, windows, mflops))
+    theirs = "; ".join(check.text for check in at_equal_flops(rows, scale, tokens, mflops))
     return replace(decided, numbers=f"{decided.numbers}. By FLOPs as the paper counts them: {theirs}")
 
 
@@ -174,32 +180,25 @@ def between(curve: Sequence[tuple[float, Sample]], at: float) -> list[tuple[floa
     raise ValueError(f"{at} lies outside the curve")
 
 
-def at_equal_budget(rows: Rows, scale: Scale) -> list[Trend]:
-    """The main claim with one M2 size: all see as many ids, or as many bytes."""
-    windows = scale.window(scale.windows[0], scale.wide)
-    equal_ids = [scale.lm(one) for one in (windows, scale.bytes)]
-    found = []
-    for what, lms in (("ids", equal_ids), ("bytes of text", scale.equal_bytes)):
-        first = [lm for lm in lms if lm.stream.tokens == windows]
-        rest = [lm for lm in lms if lm.stream.tokens == scale.bytes]
-        checks = [*ahead(rows, scale, zip(first, rest, strict=False)), *below_m1(rows, scale, first)]
-        claim = f"EqualInfoAC with one id a window beats bytes, and M1 alone, at equal {what} seen"
-        test = f"{windows.name}: bits/byte are below those of bytes and of M1 by itself ({INTERVAL})"
-        found.append(trend(claim, test, checks))
-    return found
+def beats_bytes(rows: Rows, scale: Scale, what: str, lms: Sequence[LM]) -> Trend:
+    """The main claim with one M2 size, all trained on as many ids, or on as many bytes. lms: others are left out."""
+    ours, rival = ([lm for lm in lms if lm.stream.tokens == one] for one in (windows(scale), scale.bytes))
+    checks = [*ahead(rows, scale, zip(ours, rival, strict=True)), *below_m1(rows, scale, ours)]
+    claim = f"EqualInfoAC with one id a window beats bytes, and M1 alone, at equal {what} seen"
+    return trend(claim, f"bits/byte are below those of bytes and of M1 by itself ({INTERVAL})", checks)
 
 
 def nothing_to_learn(rows: Rows, scale: Scale) -> Trend:
     """AC's trend, with what shows that the same training does learn, and does memorise."""
     streams = [scale.tokens(family, width) for family in ("ac", "static-ac") for width in scale.widths]
     at_line = [at_uniform(rows, scale, scale.lm(tokens)) for tokens in streams]
-    windows = scale.window(scale.windows[0], scale.narrow)
+    control = scale.window(scale.windows[0], scale.narrow)
     test = (
         "bits/byte are within 1 % of the uniform line (and what the ends of documents cost), at both widths: the whole"
-        f" interval is. It counts only if {windows.name}, two ids a window, ends below its own line in the same"
+        f" interval is. It counts only if {control.name}, two ids a window, ends below its own line in the same"
         " training, and the M2 memorises a few batches of AC (experiment overfit)"
     )
-    controls = trend("", "", [learned(rows, scale, scale.lm(windows)), overfit.memorised(rows, scale)])
+    controls = trend("", "", [learned(rows, scale, scale.lm(control)), overfit.memorised(rows, scale)])
     decided = trend("AC and StaticAC stay at the uniform line", test, at_line)
     counts = f"controls {'hold' if controls.holds else 'are open' if controls.holds is None else 'fail, so it is open'}"
     holds = decided.holds if controls.holds else None

@@ -42,9 +42,10 @@ class Speed:
 
 
 def trainings(scale: Scale) -> list[Training]:
-    """The smaller sizes, then the smallest two of the M2s."""
-    smaller = [replace(scale.base, size=size, learning_rate=rate) for size, rate in scale.smaller]
-    return [*smaller, *scale.m2_trainings[:2]]
+    """The question's, at the smaller sizes, its own, and the M2s' next."""
+    own, larger = scale.question, scale.m2_trainings[1]
+    sizes = [*scale.smaller, (own.size, own.learning_rate), (larger.size, larger.learning_rate)]
+    return [replace(own, size=size, learning_rate=rate) for size, rate in sizes]
 
 
 def tokenizers(scale: Scale) -> list[Tokens]:
@@ -166,7 +167,7 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
             [
                 faster(rows, recipe, scale.lm(windows, training), scale.lm(rival, training))
                 for recipe in timings(scale)
-                for training in scale.m2_trainings[:2]
+                for training in trainings(scale)[-2:]
             ],
         )
         for rival in (bytes_, bpe)
