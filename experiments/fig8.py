@@ -49,7 +49,7 @@ def reduce(rows: Rows, scale: Scale) -> Table:
         values: list[Cell] = [None] * (len(COLUMNS) - 1)
         if row:
             found, means = row.values, np.array(row.values["means"])
-            error = float(means.std(ddof=1) / math.sqrt(len(means)))
+            error = float(means.std(ddof=1) / math.sqrt(len(means))) if len(means) > 1 else None
             values = [found["words"], found["pairs"], len(means), found["ids"], found["mean"], error]
             values += found["quantiles"]
         body.append([recipe.stream.tokens.name, *values])

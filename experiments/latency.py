@@ -43,8 +43,9 @@ class Speed:
 
 def trainings(scale: Scale) -> list[Training]:
     """The question's, at the smaller sizes, its own, and the M2s' next."""
-    own, larger = scale.question, scale.m2_trainings[1]
-    sizes = [*scale.smaller, (own.size, own.learning_rate), (larger.size, larger.learning_rate)]
+    own = scale.question
+    larger = [(one.size, one.learning_rate) for one in scale.m2_trainings[1:2]]
+    sizes = [*scale.smaller, (own.size, own.learning_rate), *larger]
     return [replace(own, size=size, learning_rate=rate) for size, rate in sizes]
 
 
@@ -167,7 +168,7 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
             [
                 faster(rows, recipe, scale.lm(windows, training), scale.lm(rival, training))
                 for recipe in timings(scale)
-                for training in trainings(scale)[-2:]
+                for training in trainings(scale)[len(scale.smaller) :]
             ],
         )
         for rival in (bytes_, bpe)

@@ -49,18 +49,20 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
 
 
 def sentences(runner: Runner, corpus: str) -> list[bytes]:
-    """One of each validation document's beginning, up to SENTENCES, of LEAST to MOST bytes each.
+    """What validation documents begin with, short ones joined: up to SENTENCES sentences of LEAST to MOST bytes.
 
-    Where no document begins with a whole sentence, whole words of at most MOST bytes of the text.
+    Where there is none, the text's first whole words, at most MOST bytes of them.
     """
     found: list[bytes] = []
-    text = b""
+    first = text = b""
     for document in runner.documents(corpus, "validation", 1 << 24):
-        text = text if len(text) > MOST else (text + b" " + document).strip()  # documents may be short
-        if end := SENTENCE.match(document):
-            found.append(end[0])
+        text = (text + b" " + document).strip()
+        first = first if len(first) > MOST else text
+        if len(text) > MOST:
+            found += [end[0]] if (end := SENTENCE.match(text)) else []
+            text = b""
         if len(found) == SENTENCES:
             break
-    if not text:
+    if not first:
         raise EquinfoError(f"corpus {corpus!r} has no validation text: take another corpus")
-    return found or [(text + b" ")[: MOST + 1].rpartition(b" ")[0]]
+    return found or [(first + b" ")[: MOST + 1].rpartition(b" ")[0]]
