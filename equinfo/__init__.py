@@ -8,8 +8,13 @@ The whole chain is train_m1, train_tokenizer, tokenize_corpus, train_lm, evaluat
 screen. What each of them needs is imported when it is first used.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Before torch is imported: OpenMP's threads spin while they wait, and on a machine that does anything else a training
+# of two threads then takes many times as long (5 busy processes: 6 times).
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from equinfo.corpora import load_corpus
 from equinfo.errors import EquinfoError

@@ -34,6 +34,7 @@ from equinfo.shards import (
     COUNTS,
     FORMAT,
     MANIFEST,
+    STRIDE,
     VERSION,
     Shards,
     check_digest,
@@ -69,6 +70,7 @@ def tokenize_corpus(
     split: str = "train",
     mode: str = "document",
     block_bytes: int = BLOCK_BYTES,
+    block_stride: int = 0,
     workers: int = 1,
     shard_bytes: int = SHARD_BYTES,
     max_bytes: int | None = None,
@@ -78,20 +80,22 @@ def tokenize_corpus(
 
     workers: processes, of one thread each (1: this process, with the library's own threads); the files are the same
     for any number. In a script, call with more than one under `if __name__ == "__main__":`, as for any
-    multiprocessing. shard_bytes: text a file, about; memory is about four times that a worker. max_bytes: whole
-    documents up to as many. Raises EquinfoError for a mode that does not exist, text the tokenizer cannot take, and a
-    folder that holds other things.
+    multiprocessing. block_stride: bytes from a block's beginning to the next one's, 0 for block_bytes; a training
+    example is a block's first ids, so blocks that overlap make more of them. shard_bytes: text a file, about; memory
+    is about four times that a worker. max_bytes: whole documents up to as many. Raises EquinfoError for a mode that
+    does not exist, text the tokenizer cannot take, and a folder that holds other things.
     """
     if mode not in MODES:
         raise EquinfoError(f"unknown mode {mode!r}; known: {', '.join(MODES)}")
     least = {"workers": (workers, 1), "shard_bytes": (shard_bytes, 1), "block_bytes": (block_bytes, 4)}
+    least |= {STRIDE: (block_stride, 4)} if block_stride else {}
     for name, (value, at_least) in least.items():
         if value < at_least:
             raise EquinfoError(f"{name} is {value}: it must be at least {at_least}")
     out = Path(out)
     _make_folder(out)
     check_version(out)
-    plan = _plan(tokenizer, mode, block_bytes)
+    plan = _plan(tokenizer, mode, block_bytes, block_stride)
     loaded = load_corpus(corpus) if isinstance(corpus, str) else corpus
     documents = loaded.documents(split) if isinstance(loaded, Corpus) else iter(loaded)
     if max_bytes is not None:
@@ -109,8 +113,8 @@ def tokenize_corpus(
     return Shards(out, verify=False)
 
 
-def _plan(tokenizer: Tokenizer, mode: str, block_bytes: int) -> dict[str, Any]:
-    """What all shards of a folder share: the fields `shards.PLAN`."""
+def _plan(tokenizer: Tokenizer, mode: str, block_bytes: int, block_stride: int) -> dict[str, Any]:
+    """What all shards of a folder share: the fields `shards.PLAN`, and STRIDE."""
     return {
         "tokenizer": tokenizer.fingerprint,
         "name": tokenizer.name,
@@ -119,6 +123,7 @@ def _plan(tokenizer: Tokenizer, mode: str, block_bytes: int) -> dict[str, Any]:
         "mode": mode,
         "block_bytes": block_bytes if mode == "block" else None,
         "group_documents": GROUP_DOCUMENTS if mode == "block" else 1,
+        **({STRIDE: block_stride} if mode == "block" and block_stride else {}),
     }
 
 
@@ -185,20 +190,27 @@ def _source(groups: list[Group]) -> str:
     return digest.hexdigest()
 
 
-def blocks(documents: Group, block_bytes: int) -> Iterator[tuple[bytes, int]]:
-    """(block, its bytes of text: those of END_OF_DOCUMENT are not counted) of the joined documents."""
+def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tuple[bytes, int]]:
+    """(block, its bytes of text: those of END_OF_DOCUMENT are not counted) of the joined documents.
+
+    stride: bytes from a block's beginning to the next one's, or a few less; 0 for blocks that do not overlap.
+    """
     joined = b"".join(document + END_OF_DOCUMENT for document in documents)
     ends = np.cumsum([len(document) + 1 for document in documents]) - 1
-    at = 0
-    while at < len(joined):
-        end = min(at + block_bytes, len(joined))
-        back = end
-        while back < len(joined) and end - back < 3 and joined[back] & 0xC0 == 0x80:
-            back -= 1
-        if back == len(joined) or joined[back] & 0xC0 != 0x80:  # else: no UTF-8 at all
-            end = back
+    at = end = 0
+    while end < len(joined):
+        end = _between_characters(joined, at + block_bytes)
         yield joined[at:end], end - at - int(((ends >= at) & (ends < end)).sum())
-        at = end
+        at = _between_characters(joined, at + stride) if stride else end
+
+
+def _between_characters(text: bytes, place: int) -> int:
+    """The last place up to `place` that is not inside a UTF-8 character; `place` itself where there is no UTF-8."""
+    end = min(place, len(text))
+    back = end
+    while back < len(text) and end - back < 3 and text[back] & 0xC0 == 0x80:
+        back -= 1
+    return back if back == len(text) or text[back] & 0xC0 != 0x80 else end
 
 
 # -- processes -----------------------------------------------------------------------------------------------
@@ -261,7 +273,7 @@ def make_shard(tokenizer: Tokenizer, path: Path, head: dict[str, Any], groups: l
         if kept:
             return kept
     units = [(d, len(d)) for g in groups for d in g] if head["mode"] == "document" else [
-        unit for group in groups for unit in blocks(group, head["block_bytes"])
+        unit for group in groups for unit in blocks(group, head["block_bytes"], head.get(STRIDE, 0))
     ]  # fmt: skip
     encoded = [ids for batch in batched(data for data, _ in units) for ids in tokenizer.encode_batch(batch)]
     num_codes = sum(map(len, encoded))

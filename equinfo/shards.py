@@ -35,6 +35,7 @@ ALIGN = 64
 DIGEST = 32
 LONGEST_HEADER = 1 << 20
 PLAN = ("tokenizer", "name", "code_size", "dtype", "mode", "block_bytes", "group_documents")
+STRIDE = "block_stride"  # in a plan only where blocks overlap
 COUNTS = ("num_ids", "num_codes", "num_documents", "num_bytes")
 
 
@@ -110,10 +111,11 @@ def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> 
             f"{path} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by {expected['name']} "
             f"{expected['tokenizer'][:12]}: choose another folder, or remove this one and tokenize again"
         )
-    for part in PLAN:
-        if header[part] != expected[part]:
+    for part in (*PLAN, STRIDE):
+        there, asked = header.get(part, 0), expected.get(part, 0)
+        if there != asked:
             raise EquinfoError(
-                f"{path} was made with {part} {header[part]}, not {expected[part]}: choose another folder, or remove"
+                f"{path} was made with {part} {there}, not {asked}: choose another folder, or remove"
                 " this one and tokenize again"
             )
     if header["source"] != expected["source"]:
@@ -143,7 +145,7 @@ class Shards:
     def _open(self, number: int, entry: dict[str, Any], verify: bool) -> "_Shard":
         path = self.folder / shard_name(number)
         header, start = read_head(path)
-        check_plan(path, header, {**{part: self.manifest[part] for part in PLAN}, "source": entry["source"]})
+        check_plan(path, header, {**self.manifest, "source": entry["source"]})
         shard = _Shard(path, header, start)
         if any(header[part] != entry[part] for part in COUNTS) or path.stat().st_size != shard.size:
             raise _damaged(path, "its size is not what the manifest says")

@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "the main result and its tables, from nothing",
     "paper": "everything: prints the plan and its hours first, then runs it and writes every table and figure",
     "queue": "the next runs of everything, as many as a budget of seconds holds; call it again for the next",
+    "status": "the queue in a line: runs done, running, and hours to go",
     "report": "every table and figure anew, and the page of them all: docs/report.html",
 }
 BUDGET_SECONDS = 540.0
@@ -59,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--plan", action="store_true", default=None, help="paper: print the plan and stop")
     add("--shard", metavar="2/5", help="paper, queue: the second of five parts, each for a machine; join rows by cat")
     add("--jobs", type=int, metavar="N", help="paper, queue: N processes of one thread each (default: 1, all threads)")
-    add("--budget", type=float, metavar="S", help=f"queue: be over within S seconds (default: {BUDGET_SECONDS:g})")
+    budget = f"queue: be over within S seconds (default: {BUDGET_SECONDS:g}); inf for as long as it takes"
+    add("--budget", type=float, metavar="S", help=budget)
     return parser
 
 
@@ -87,7 +89,7 @@ def _run(command: str, options: argparse.Namespace, begun: float) -> int:
     from experiments import catalogue
 
     results = options.results or ROOT / "results"
-    if command in ("paper", "queue"):
+    if command in ("paper", "queue", "status"):
         return _run_many(command, options, results, begun)
     if command == "report":
         return _report(results)
@@ -118,7 +120,7 @@ def _run_many(command: str, options: argparse.Namespace, results: Path, begun: f
     budget = queue.budgeted(begun, BUDGET_SECONDS if options.budget is None else options.budget)
     order = queue.Order(
         scale,
-        catalogue.recipes_of(list(catalogue.EXPERIMENTS), scale),
+        catalogue.everything(scale),
         results / scale.name / "rows.jsonl",
         options.work,
         shard=parse_shard(options.shard) if options.shard is not None else WHOLE,
@@ -126,6 +128,9 @@ def _run_many(command: str, options: argparse.Namespace, results: Path, begun: f
         processes=options.jobs or 1,
         **(budget if command == "queue" else {}),
     )
+    if command == "status":
+        print(queue.status(order))
+        return 0
     outcome = queue.run_all(order, _device(), plan_only=bool(options.plan))
     failed = outcome is not None and bool(outcome.failed)
     if command == "paper" and outcome is not None:

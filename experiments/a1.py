@@ -20,8 +20,8 @@ NOTE = "Where an id's bits do not divide a window's, ids run across window ends.
 
 def lms(scale: Scale) -> list[LM]:
     """The first window, the one between, and the second, for each width."""
-    windows = (scale.windows[0], scale.between, scale.windows[1])
-    return [scale.lm(scale.window(bits, width), scale.ablated) for width in scale.widths for bits in windows]
+    windows, training = (scale.windows[0], scale.between, scale.windows[1]), scale.side[scale.ablation]
+    return [scale.lm(scale.window(bits, width), training) for width in scale.widths for bits in windows]
 
 
 def recipes(scale: Scale) -> list[Recipe]:

@@ -6,6 +6,7 @@ from equinfo.errors import EquinfoError
 from experiments import (
     a1,
     appendix_b,
+    blocks,
     context,
     d5,
     fig2,
@@ -52,7 +53,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     for module in (
         fig3, fig4, overfit, table1, table2, table3, table4, table12, fig5, fig6, sec5_1, table5, table6, table7, fig2,
         fig9, fig8, table8, fig10, fig11, table9, a1, fig13, table10, fig14, fig15, table11, d5, context, appendix_b,
-        latency, harness, sweep,
+        latency, harness, sweep, blocks,
     )
 }  # fmt: skip
 # The paper has some results twice, as a figure and as a table.
@@ -74,6 +75,11 @@ def experiment(name: str) -> Experiment:
 def recipes_of(names: list[str], scale: Scale) -> list[Recipe]:
     """The recipes of the named experiments, each once."""
     return list({recipe.key: recipe for name in names for recipe in experiment(name).recipes(scale)}.values())
+
+
+def everything(scale: Scale) -> list[Recipe]:
+    """All recipes, by priority: rates are chosen before anything is trained at them, the main result comes next."""
+    return recipes_of(sorted(EXPERIMENTS, key=lambda name: name != "sweep"), scale)
 
 
 def run(names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False) -> None:

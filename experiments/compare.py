@@ -146,54 +146,60 @@ def their_number(recipe: LM, scale: Scale, field: str) -> float | None:
 # -- samples -------------------------------------------------------------------------------------------------
 
 
-def trained(rows: Rows, scale: Scale, lm: LM, per: str = "bytes") -> Sample | None:
-    """An LM's bits/byte (per "bytes") or bits an id (per "codes") over the scale's seeds; None unless all have run."""
-    done = rows.all_done(scale.seeded(lm))
-    if len(done) < scale.seeds:
+def trained(rows: Rows, scale: Scale, lm: LM, per: str = "bytes", alone: bool = False) -> Sample | None:
+    """An LM's bits/byte (per "bytes") or bits an id (per "codes") over the scale's seeds; None unless all have run.
+
+    alone: this one run's, for what can be said of one: only its texts are sampled.
+    """
+    done = rows.all_done([lm] if alone else scale.seeded(lm))
+    if len(done) < (1 if alone else scale.seeds):
         return None
     values = np.array([bits_per_byte(row) if per == "bytes" else bits_per_token(row) for row in done])
-    texts = documents(rows, lm.stream)
+    texts = documents(rows, lm).get(per)
     nats = [row.values.get("nats", []) for row in done]
-    if texts is None or any(len(found) != len(texts[per]) for found in nats):
-        return Sample(values)
-    # Only of proportions: whole nats, and blocks' first ids, do not add up to the row's sum.
-    shares = texts[per] / texts[per].sum()
+    if texts is None or any(len(found) != len(texts) for found in nats):
+        return Sample(values, certain=alone)
+    shares = texts / texts.sum()
+    # Proportions only: whole nats, and blocks' first ids, do not add up to the row's sum.
     pulls = [value * influence(np.divide(n, sum(n)), shares) for value, n in zip(values, nats, strict=True)]
-    return Sample(values, np.mean(pulls, axis=0))
+    return Sample(values, np.mean(pulls, axis=0), certain=alone)
 
 
-def documents(rows: Rows, stream: Stream) -> dict[str, np.ndarray] | None:
-    """What a stream's row keeps of each validation document: float64[documents] of "bytes", "codes" and "unigram", nats
-    by the training text's frequencies; None where there is no such row."""
-    row = rows.done(stream)
-    if row is None or "bytes" not in row.values:
-        return None
-    return {name: np.array(row.values[name], dtype=np.float64) for name in ("bytes", "codes", "unigram")}
+def documents(rows: Rows, recipe: LM | Stream) -> dict[str, np.ndarray]:
+    """Of each validation document float64[documents] of what there is: "bytes", "codes", and "unigram", its nats by the
+    training text's frequencies. Of an LM in blocks all are alike: as many ids are scored of each."""
+    row = rows.done(recipe)
+    if row is not None and row.blocks:
+        alike = np.ones(len(row.values.get("nats", [])))
+        return dict.fromkeys(("bytes", "codes", "unigram"), alike)
+    row = rows.done(recipe.stream if isinstance(recipe, LM) else recipe)
+    kept = {} if row is None else row.values
+    return {name: np.array(kept[name], dtype=np.float64) for name in ("bytes", "codes", "unigram") if name in kept}
 
 
 def coded(rows: Rows, recipe: LM | Stream, measure: Measure) -> Sample | None:
     """A number of a run that its stream alone decides: `ratio`, `bit_ratio`, `uniform`, `unigram` or `ignorant`."""
-    row = rows.done(recipe)
+    row = rows.done(recipe.stream if measure is unigram and isinstance(recipe, LM) else recipe)
     if row is None:
         return None
-    value, texts = np.array([measure(row)]), documents(rows, recipe.stream if isinstance(recipe, LM) else recipe)
-    if texts is None:
-        return Sample(value, certain=True)
+    value, texts = np.array([measure(row)]), documents(rows, recipe)
     over, under = ("bytes", "codes") if measure in (ratio, bit_ratio) else ("codes", "bytes")
     over = "unigram" if measure is unigram else over
+    if over not in texts or under not in texts:
+        return Sample(value, certain=True)
     pulls = influence(texts[over] / texts[over].sum(), texts[under] / texts[under].sum())
     return Sample(value, value * pulls, certain=True)
 
 
 def m1_alone(rows: Rows, scale: Scale) -> Sample | None:
     """Bits/byte of M1 by itself on the M2s' validation text: one M1, made before any M2, so no seeds are sampled."""
-    row, texts = rows.done(scale.m1), documents(rows, scale.stream(scale.bytes))
+    row, sizes = rows.done(scale.m1), documents(rows, scale.stream(scale.bytes)).get("bytes", np.empty(0))
     if row is None:
         return None
     nats = row.values.get("nats", [])
-    if texts is None or len(nats) < len(texts["bytes"]):
+    if not 0 < len(sizes) <= len(nats):
         return Sample(np.array([bits_per_byte(row)]), certain=True)
-    return quotient(np.divide(nats[: len(texts["bytes"])], math.log(2)), texts["bytes"])  # it may have seen more text
+    return quotient(np.divide(nats[: len(sizes)], math.log(2)), sizes)  # it may have been measured on more
 
 
 # -- trends --------------------------------------------------------------------------------------------------
@@ -239,17 +245,18 @@ def below_m1(rows: Rows, scale: Scale, lms: Iterable[LM]) -> list[Check]:
     return [lower(f"{label(lm)} to M1 alone", trained(rows, scale, lm), alone) for lm in lms]
 
 
-def learned(rows: Rows, scale: Scale, lm: LM) -> Check:
+def learned(rows: Rows, scale: Scale, lm: LM, alone: bool = False) -> Check:
     """Whether an LM ends below its stream's uniform line, and below what its ids' frequencies alone give."""
-    lines = [coded(rows, lm, uniform), coded(rows, lm.stream, unigram)]
+    lines = [coded(rows, lm, measure) for measure in (uniform, unigram)]
     known = [line for line in lines if line is not None]
     best = min(known, key=lambda line: line.mean) if len(known) == len(lines) else None
-    return lower(f"{label(lm)} to its line", trained(rows, scale, lm), best)
+    return lower(f"{label(lm)} to its line", trained(rows, scale, lm, alone=alone), best)
 
 
-def at_uniform(rows: Rows, scale: Scale, lm: LM, tolerance: float = 0.01) -> Check:
+def at_uniform(rows: Rows, scale: Scale, lm: LM, tolerance: float = 0.01, alone: bool = False) -> Check:
     """Whether an LM ends where a model does that knows nothing but how often documents end: it has not learned."""
-    return near(f"{label(lm)} to its uniform", trained(rows, scale, lm), coded(rows, lm, ignorant), tolerance)
+    found = trained(rows, scale, lm, alone=alone)
+    return near(f"{label(lm)} to its uniform", found, coded(rows, lm, ignorant), tolerance)
 
 
 def label(recipe: LM) -> str:
@@ -274,8 +281,7 @@ def subwords_lead(rows: Rows, scale: Scale) -> Trend:
     bpe, pieces = scale.subwords
     rivals = [tokens for tokens in reproduced(scale) if tokens not in scale.subwords]
     pairs = [(scale.lm(pieces), scale.lm(rival)) for rival in rivals]
-    contest = (scale.bytes, scale.window(scale.windows[0], scale.wide))
-    main = [(bpe, rival, size) for size in scale.m2_trainings for rival in contest]
+    main = [(bpe, rival, size) for size in scale.m2_trainings for rival in scale.claim if rival != bpe]
     pairs += [(scale.lm(left, size), scale.lm(right, size)) for left, right, size in main]
     test = (
         f"Unigram's are below those of bytes, GZip, StaticAC, AC and EqualInfoAC (the paper's rule) at"

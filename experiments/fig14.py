@@ -45,7 +45,7 @@ def tokens(scale: Scale) -> list[Tokens]:
 
 
 def lms(scale: Scale) -> list[LM]:
-    return [scale.lm(one, training) for one in tokens(scale) for training in scale.m2_trainings]
+    return [scale.lm(one, training) for one in tokens(scale) for training in scale.side]
 
 
 def recipes(scale: Scale) -> list[Recipe]:
@@ -106,7 +106,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
 
 
 def done(rows: Rows, tokens: Tokens, scale: Scale) -> list[Row]:
-    return rows.all_done([scale.lm(tokens, training) for training in scale.m2_trainings])
+    return rows.all_done([scale.lm(tokens, training) for training in scale.side])
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:

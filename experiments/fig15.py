@@ -38,13 +38,12 @@ def trainings(scale: Scale) -> list[Training]:
 
 
 def lms(scale: Scale) -> list[LM]:
-    return [scale.lm(tokens, training) for tokens in scale.main for training in trainings(scale)]
+    return [scale.lm(tokens, training) for training in trainings(scale) for tokens in scale.at(training)]
 
 
 def contest(scale: Scale) -> list[list[LM]]:
     """Bytes, BPE and windows of one id, sizes in order: what the trends compare."""
-    tokens = (scale.bytes, scale.subwords[0], scale.window(scale.windows[0], scale.wide))
-    return [[scale.lm(one, training) for training in trainings(scale)] for one in tokens]
+    return [[scale.lm(one, training) for training in trainings(scale)] for one in scale.claim]
 
 
 def recipes(scale: Scale) -> list[Recipe]:

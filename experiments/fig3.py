@@ -48,18 +48,12 @@ NOTE = (
 )
 
 
-def windows(scale: Scale) -> Tokens:
-    """Of one id, by the paper's rule: what the main claim is about."""
-    return scale.window(scale.windows[0], scale.wide)
-
-
 def recipes(scale: Scale) -> list[Recipe]:
     """The figure's runs; the seeds of the main claim at every size; the seeds of the single questions."""
-    contest = [scale.bytes, scale.subwords[0], windows(scale)]
-    sizes = [scale.lm(tokens, size) for size in scale.m2_trainings for tokens in contest]
+    claim = [scale.lm(tokens, size) for size in scale.m2_trainings for tokens in scale.claim]
+    claim += [lm for pair in equal_bytes(scale) for lm in pair] if scale.bytes_a_token else []
     questions = [scale.lm(tokens) for tokens in [*reproduced(scale), scale.tokens("gzip", 8, raw=True)]]
-    seeds = [one for lm in [*sizes, *scale.equal_bytes, *questions] for one in scale.seeded(lm)]
-    return [scale.m1, *scale.lms, *seeds]
+    return [scale.m1, *scale.lms, *(one for lm in [*claim, *questions] for one in scale.seeded(lm))]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
@@ -114,8 +108,8 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
     return [
         ahead_of_m1(rows, scale),
         windows_beat_bytes(rows, scale),
-        beats_bytes(rows, scale, "ids", [scale.lm(scale.bytes), scale.lm(windows(scale))]),
-        *([beats_bytes(rows, scale, "bytes of text", scale.equal_bytes)] if scale.equal_bytes else []),
+        beats_bytes(rows, scale, "ids", equal_ids(scale)),
+        *([beats_bytes(rows, scale, "bytes of text", equal_bytes(scale))] if scale.bytes_a_token else []),
         nothing_to_learn(rows, scale),
         subwords_lead(rows, scale),
         *gzip_trends(rows, scale),
@@ -130,7 +124,7 @@ def ahead_of_m1(rows: Rows, scale: Scale) -> Trend:
 
 
 def windows_beat_bytes(rows: Rows, scale: Scale) -> Trend:
-    tokens = windows(scale)
+    tokens = scale.claim[-1]
     test = (
         f"{tokens.name}: bits/byte are below M1's by itself, and below those of bytes, interpolated linearly in the"
         " logarithm of FLOPs/byte between M2 sizes, at every size whose FLOPs/byte (every product, M1's included) lie"
@@ -180,11 +174,20 @@ def between(curve: Sequence[tuple[float, Sample]], at: float) -> list[tuple[floa
     raise ValueError(f"{at} lies outside the curve")
 
 
-def beats_bytes(rows: Rows, scale: Scale, what: str, lms: Sequence[LM]) -> Trend:
-    """The main claim with one M2 size, all trained on as many ids, or on as many bytes. lms: others are left out."""
-    ours, rival = ([lm for lm in lms if lm.stream.tokens == one] for one in (windows(scale), scale.bytes))
-    checks = [*ahead(rows, scale, zip(ours, rival, strict=True)), *below_m1(rows, scale, ours)]
-    claim = f"EqualInfoAC with one id a window beats bytes, and M1 alone, at equal {what} seen"
+def equal_ids(scale: Scale) -> list[tuple[LM, LM]]:
+    """(windows, bytes) at every size."""
+    return [(scale.lm(scale.claim[-1], size), scale.lm(scale.bytes, size)) for size in scale.m2_trainings]
+
+
+def equal_bytes(scale: Scale) -> list[tuple[LM, LM]]:
+    """The same at the smallest size, each on as much text."""
+    return [(scale.equal_bytes(scale.claim[-1], scale.base), scale.lm(scale.bytes, scale.base))]
+
+
+def beats_bytes(rows: Rows, scale: Scale, what: str, pairs: Sequence[tuple[LM, LM]]) -> Trend:
+    """The main claim at equal M2 size, trained on as many ids, or on as many bytes."""
+    checks = [*ahead(rows, scale, pairs), *below_m1(rows, scale, [ours for ours, _ in pairs])]
+    claim = f"EqualInfoAC with one id a window beats bytes, and M1 alone, at equal M2 size and equal {what} seen"
     return trend(claim, f"bits/byte are below those of bytes and of M1 by itself ({INTERVAL})", checks)
 
 

@@ -39,7 +39,7 @@ def runs(scale: Scale, width: int, training: Training) -> list[LM]:
 
 
 def series(scale: Scale) -> list[tuple[int, Training]]:
-    return [(width, training) for training in scale.m2_trainings for width in scale.widths]
+    return [(width, training) for training in scale.side for width in scale.widths]
 
 
 def lms(scale: Scale) -> list[LM]:
@@ -94,7 +94,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
                 found = [(bits, number(rows, lm, measure)) for bits, lm in windows(scale, width, training)]
                 draw_line(axes, found, scale, width, training)
             decoded = zip(scale.windows, (number(rows, lm, measure) for lm in free(scale)), strict=True)
-            draw_line(axes, list(decoded), scale, scale.wide, scale.base, decodes=True)
+            draw_line(axes, list(decoded), scale, scale.wide, scale.question, decodes=True)
             axes.set_xscale("log", base=2)
             axes.set_xlim(scale.windows[0] / 1.2, paper.WINDOWS[-1] * 1.2)
             axes.set_xticks(scale.windows, labels=[str(bits) for bits in scale.windows])
@@ -104,7 +104,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         drawn.legend(
             *axes.get_legend_handles_labels(),
             loc="outside lower center",
-            ncols=len(scale.m2_trainings) + 1,
+            ncols=len(scale.side) + 1,
             frameon=False,
             fontsize=9,
         )
@@ -130,7 +130,7 @@ def draw_line(
     if not kept:
         return
     colour, mark = figures.style_of(f"EqualInfoAC[b={scale.windows[0]},v={1 << width}]")
-    step = scale.m2_trainings.index(training)
+    step = scale.side.index(training)
     style = {"color": colour, "ms": 4.5 + 2 * step, "lw": 1 + 0.6 * step, "zorder": 3}
     label, line = f"{width} bits an id, M2 {training.size}", mark + "-"
     if decodes:

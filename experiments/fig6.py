@@ -23,12 +23,7 @@ def pairs(scale: Scale) -> dict[str, tuple[Tokens, Tokens]]:
 
 
 def lms(scale: Scale) -> list[LM]:
-    return [
-        scale.lm(tokens, training)
-        for pair in pairs(scale).values()
-        for tokens in pair
-        for training in scale.m2_trainings
-    ]
+    return [scale.lm(tokens, training) for pair in pairs(scale).values() for tokens in pair for training in scale.side]
 
 
 def crossing(scale: Scale) -> list[tuple[LM, LM]]:

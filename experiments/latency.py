@@ -42,11 +42,9 @@ class Speed:
 
 
 def trainings(scale: Scale) -> list[Training]:
-    """The question's, at the smaller sizes, its own, and the M2s' next."""
-    own = scale.question
-    larger = [(one.size, one.learning_rate) for one in scale.m2_trainings[1:2]]
-    sizes = [*scale.smaller, (own.size, own.learning_rate), *larger]
-    return [replace(own, size=size, learning_rate=rate) for size, rate in sizes]
+    """The smaller sizes, then the smallest two of the M2s."""
+    smaller = [replace(scale.question, size=size, learning_rate=rate) for size, rate in scale.smaller]
+    return [*smaller, *scale.side[:2]]
 
 
 def tokenizers(scale: Scale) -> list[Tokens]:

@@ -31,7 +31,7 @@ def memorising(scale: Scale) -> LM:
     tokens = scale.tokens("ac", scale.wide)
     text = round(BATCHES * base.batch_size * base.context * scale.wide / BITS_PER_BYTE)
     stream = replace(scale.stream(tokens), train_bytes=min(text, scale.train_bytes))
-    return LM(stream, replace(base, max_epochs=1e6))
+    return LM(stream, replace(scale.lm(tokens, base).training, max_epochs=1e6))
 
 
 def learning(scale: Scale) -> LM:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from equinfo.errors import EquinfoError
-from experiments.cost import cost, parameters, size_of, training_of
+from experiments.cost import cost, size_of
 from experiments.recipes import LM, M1, Latency, Positions, Questions, Recipe
 from experiments.runner import Runner
 from experiments.tables import Cell, Table
@@ -54,26 +54,20 @@ def base(recipe: M1) -> Iterator[M1]:
 
 
 def closure(recipes: Iterable[Recipe]) -> list[Recipe]:
-    """All runs, each once, by priority: what needs no M2, then trainings, first seeds first, from the smallest size up;
-    then timings and questions; after all these, what needs an M1 of its own.
+    """All runs, each once, in the order of `recipes`, what a run needs just before it; timings and questions after all
+    trainings, and what needs an M1 of its own last.
     """
     found: dict[str, Recipe] = {}
     for recipe in recipes:
         for one in [*needs(recipe), recipe]:
             found.setdefault(one.key, one)
     main = next((m1 for recipe in found.values() for m1 in m1s(recipe)), None)
-    return sorted(found.values(), key=lambda recipe: priority(recipe, main))
 
+    def late(recipe: Recipe) -> tuple[bool, bool]:
+        other = any(main is None or m1.training != main.training for m1 in m1s(recipe))
+        return other, isinstance(recipe, Latency | Questions)
 
-def priority(recipe: Recipe, main: M1 | None) -> tuple[bool, int, int, int]:
-    """What runs are sorted by. main: the M1 that most others need."""
-    other = any(main is None or m1.training != main.training for m1 in m1s(recipe))
-    if isinstance(recipe, M1):
-        return other, 0, 0, 0
-    if isinstance(recipe, Latency | Questions):
-        return other, 3, 0, 0
-    training = training_of(recipe)
-    return (other, 2, training.seed, parameters(recipe)) if training else (other, 1, 0, 0)
+    return sorted(found.values(), key=late)
 
 
 def m1s(recipe: Recipe) -> Iterator[M1]:

@@ -15,7 +15,7 @@ from equinfo.errors import EquinfoError
 from experiments.cost import title
 from experiments.experiment import Experiment
 from experiments.locks import lock
-from experiments.plan import WHOLE, Plan, Shard, survey
+from experiments.plan import WHOLE, Plan, Shard, hours, survey
 from experiments.recipes import Recipe
 from experiments.rows import Rows
 from experiments.runner import OutOfTime, Runner, say
@@ -61,6 +61,8 @@ def budgeted(begun: float, budget: float) -> dict[str, float]:
     """Order's deadline and end for so many seconds from `begun`. Raises EquinfoError for a budget of none."""
     if not budget > 0:
         raise EquinfoError(f"--budget {budget:g}: give it some seconds")
+    if budget == math.inf:
+        return {}
     margin = min(max(MARGIN_SECONDS, MARGIN_SHARE * budget), budget / 4)
     return {"deadline": begun + budget - margin, "end": begun + budget - min(LAST_SECONDS, margin / 2)}
 
@@ -99,7 +101,7 @@ def _run(order: Order, runner: Runner, speeds: Speeds, recipe: Recipe, outcome: 
             speeds.learn(order.recipes, runner.rows, runner.provenance["device"])
             label = survey(order.recipes, runner, order.shard, speeds.estimate).label(order.processes)
             runner.run_one(attempt, label)
-    except EquinfoError as error:
+    except (EquinfoError, OSError) as error:
         outcome.failed.append(title(recipe))
         say(f"failed: {title(recipe)}: {error}")
 
@@ -173,11 +175,37 @@ def run_all(order: Order, device: str, plan_only: bool = False) -> Outcome | Non
     print(plan.summary(), flush=True)
     if plan_only:
         return None
-    outcome = in_processes(order, speeds) if plan.to_do else Outcome()
+    part = f"{order.shard[0]}-of-{order.shard[1]}"
+    with lock(order.work / "locks" / f"queue-{order.scale.name}-{part}") as mine:
+        if not mine:
+            raise EquinfoError(
+                f"another process is at the {order.scale.name} runs in {order.work}: `python -m experiments status`"
+                " says how far it is, --jobs N gives one queue more processes"
+            )
+        outcome = in_processes(order, speeds) if plan.to_do else Outcome()
     left = order.runner()
     speeds.learn(order.recipes, left.rows, left.provenance["device"])
     print(ending(outcome, survey(order.recipes, left, order.shard, speeds.estimate)), flush=True)
     return outcome
+
+
+def status(order: Order) -> str:
+    """Runs done, running and to do, and hours to go, in a line: by the speed of the newest row's device."""
+    runner, speeds = order.runner(), Speeds()
+    newest = list(runner.rows.by_key.values())[-1:]
+    speeds.learn(order.recipes, runner.rows, newest[0].device if newest else "")
+    plan = survey(order.recipes, runner, order.shard, speeds.estimate)
+    running = []
+    for job in plan.to_do:
+        with lock(order.work / "locks" / f"run-{job.recipe.key}") as free:
+            if not free:
+                running.append(f"{title(job.recipe)} ({1 - job.left:.0%})")
+    jobs = max(len(running), 1)
+    more = f" and {plan.untimed} that nothing has timed yet" if plan.untimed else ""
+    return (
+        f"{order.scale.name}: {len(plan.done)} of {plan.runs} runs done, running: {', '.join(running) or 'none'},"
+        f" {hours(plan.seconds / jobs)} hours to go with {jobs} job{'s' * (jobs > 1)}{more}"
+    )
 
 
 def ending(outcome: Outcome, left: Plan) -> str:

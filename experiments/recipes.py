@@ -7,7 +7,7 @@ from typing import Any
 
 from equinfo.files import content_hash
 
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 """Raised when the code changes what a recipe means; rows of another version are ignored and named."""
 
 
@@ -133,7 +133,8 @@ FAMILIES = {
 class Stream(Recipe):
     """A tokenizer applied to a corpus: training and validation text, whole documents up to so many bytes.
 
-    mode: "document", or "block" (§3.3: documents joined and cut to 10,240 bytes; M2 sees a block's first ids).
+    mode: "document", or "block" (§3.3: documents joined and cut to 10,240 bytes; M2 sees a block's first ids). stride:
+    bytes from a training block's beginning to the next one's; 0 for blocks that do not overlap.
     """
 
     tokens: Tokens
@@ -141,6 +142,7 @@ class Stream(Recipe):
     train_bytes: int
     validation_bytes: int
     mode: str = "document"
+    stride: int = 0
 
 
 @dataclass(frozen=True)

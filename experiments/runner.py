@@ -166,6 +166,7 @@ class Runner:
                 documents = self.documents(recipe.corpus, split, max_bytes)
                 tokenize_corpus(
                     tokenizer, documents, folder, mode=recipe.mode, shard_bytes=SHARD_BYTES,
+                    block_stride=recipe.stride if split == "train" else 0,
                     progress=f"{label} {tokenizer.name} encodes {split}",
                 )  # fmt: skip
         return Shards(folder, verify=False)
@@ -237,6 +238,7 @@ def byte_stream(recipe: M1) -> Stream:
 
 def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
     """M1's own bits/byte on validation text: the ids are bytes and EODs, the bytes are counted alone."""
+    from equinfo.lm import flops
     from equinfo.lm.evaluate import evaluate
     from equinfo.lm.train import load_model as load_lm
 
@@ -246,7 +248,12 @@ def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
     ids = pipeline.byte_stream(documents)
     lm = load_lm(runner.m1_folder(recipe))
     measured = evaluate(lm, ids, num_bytes, context=recipe.running_context, bos_id=EOD)
+    lengths = [len(document) + 1 for document in documents]
     return {
+        "values": {"nats": whole_nats(measured.nats, lengths), "bytes": [length - 1 for length in lengths]},
+        "num_ids": measured.num_ids,
+        "flops_per_byte": flops.flops_per_byte(lm.config, 1.0),
+        "flops_per_byte_exact": flops.flops_per_byte_exact(lm.config, 1.0, recipe.running_context),
         "sum_nats": measured.sum_nats,
         "num_tokens": num_bytes,
         "num_bytes": num_bytes,
@@ -292,6 +299,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     measured = pipeline.evaluate(folder, tokenizer, evaluated(validation, recipe.training.context))
     ratio = validation.ratio
     return fields | {
+        "values": {"nats": whole_nats(measured.nats, scored_lengths(validation, recipe.training.context))},
         "sum_nats": measured.sum_nats,
         "num_ids": measured.num_ids,
         "blocks": validation.mode == "block",
@@ -320,6 +328,19 @@ def evaluated(validation: Shards, context: int) -> pipeline.TokenStream:
     tiles = validation.tiles(context)
     ids = np.concatenate([tiles[number] for number in range(len(tiles))])
     return pipeline.TokenStream(ids, validation.num_tokens, validation.num_bytes)
+
+
+def scored_lengths(validation: Shards, context: int) -> list[int]:
+    """Ids of each document that `evaluated` holds, its EOS among them; in blocks, `context` each."""
+    if validation.mode == "document":
+        return [len(ids) + 1 for ids, _ in validation.documents()]
+    return [context] * len(validation.tiles(context))
+
+
+def whole_nats(nats: np.ndarray, lengths: Sequence[int]) -> list[int]:
+    """The sum of each document's nats, rounded: what comparisons that are paired over documents need."""
+    starts = np.cumsum([0, *lengths[:-1]])
+    return np.rint(np.add.reduceat(nats.astype(np.float64), starts)).astype(int).tolist()
 
 
 def m1_flops(runner: Runner, tokens: Tokens) -> float:

@@ -1,24 +1,33 @@
 """Scales: how large everything is, one value a scale (`SCALE=`)."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from equinfo.errors import EquinfoError
-from equinfo.lm.config import DecoderConfig, modern
+from equinfo.lm.config import DecoderConfig, dimensions, modern
 from experiments import recipes as r
 from experiments.recipes import LM, M1, Stream, Tokens, Training
+
+CODED = ("ac", "ans", "huffman", "equalinfo", "equaltext", "static-ac", "static-ans", "static-huffman")
 
 
 @dataclass(frozen=True)
 class Scale:
     """What stands for what of the paper's, and how much of it.
 
-    corpus, train_bytes, validation_bytes, mode: of every stream; measured_bytes: of training text where no M2 is
-    trained. m2_trainings: one a size, smallest first (the paper's 25m, 113m, 403m, 2b); scaled_steps: theirs where
-    training grows with size (fig 15). ablation: which of them table 9 and appendix A.1 take, 0 for `question`'s.
+    corpus, train_bytes, validation_bytes, mode: of every stream; question_bytes: of training text that only single
+    questions need, measured_bytes: where no M2 is trained. m2_trainings: one a size, smallest first (the paper's 25m,
+    113m, 403m, 2b); scaled_steps: theirs where training grows with size (fig 15). claim_only: sizes but the smallest
+    are for `claim` alone. question_steps: of the smallest M2 where a single question is asked, 0 for figure 3's.
+    ablation: which of `side` table 9 and appendix A.1 take (in the paper 403m).
+    rates: learning rate by kind (`kind_of`) at the smallest size, chosen by trials of trial_steps steps at each of
+    trial_rates (experiment sweep); other sizes take it times the smallest's width over theirs. Empty: each training's
+    own. bytes_a_token: by kind, to train on as many bytes as M2s on bytes do.
     narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its 24.
-    smaller: (size, learning rate) of M2s below `base`, for speed at equal bits/byte.
-    position_steps: of fig 10's training, 0 for `base`'s: long windows are learned late.
+    smaller: (size, learning rate) of M2s below the smallest, for speed at equal bits/byte.
+    position_steps: of fig 10's training, 0 for the question's: long windows are learned late.
+    block_bytes, block_stride, block_steps: of training in blocks (experiment blocks).
     long_context: the paper's 10,240 against M1's own 1,024. seeds: of key rows. task_*: of transduction and spelling
     (table 5, fig 13). sample: how many words, pairs or examples a measure takes.
     """
@@ -46,21 +55,31 @@ class Scale:
     ablation: int = 0
     position_steps: int = 0
     smaller: tuple[tuple[str, float], ...] = ()
+    question_bytes: int = 0
+    question_steps: int = 0
+    claim_only: bool = False
+    rates: Mapping[str, float] = field(default_factory=dict)
+    trial_steps: int = 0
+    trial_rates: tuple[float, ...] = ()
+    bytes_a_token: Mapping[str, float] = field(default_factory=dict)
+    block_bytes: int = 0
+    block_stride: int = 0
+    block_steps: int = 0
 
     @property
     def base(self) -> Training:
-        """The smallest M2's, on which single questions are asked (the paper's 25m)."""
+        """The smallest M2's (the paper's 25m)."""
         return self.m2_trainings[0]
 
     @property
     def question(self) -> Training:
-        """On which single questions are asked."""
-        return self.base
+        """The smallest M2's where a single question is asked."""
+        return replace(self.base, steps=self.question_steps or self.base.steps)
 
     @property
-    def ablated(self) -> Training:
-        """Table 9's and appendix A.1's (in the paper 403m)."""
-        return self.m2_trainings[self.ablation] if self.ablation else self.question
+    def side(self) -> tuple[Training, ...]:
+        """The M2s that a question beside the main result is asked of."""
+        return (self.question,) if self.question_steps else self.m2_trainings
 
     @cached_property
     def m1(self) -> M1:
@@ -103,10 +122,26 @@ class Scale:
         windows = [self.window(first, width) for width in self.widths]
         return [self.bytes, *self.subwords, *self.gzips, *coded, *windows, self.window(first, self.wide, "free")]
 
+    @cached_property
+    def claim(self) -> list[Tokens]:
+        """Those of the main claim: bytes, BPE, and windows of one id that decode."""
+        return [self.bytes, self.subwords[0], self.window(self.windows[0], self.wide, "free")]
+
+    def at(self, training: Training) -> list[Tokens]:
+        """The tokenizers of the main result that an M2 of this size is trained on."""
+        return self.main if training.size == self.base.size or not self.claim_only else self.claim
+
+    def kind_of(self, tokens: Tokens) -> str:
+        """What tokenizers share a learning rate: a family, or the coded ones of narrow and of wide ids."""
+        if tokens.family not in CODED:
+            return tokens.family
+        return "narrow" if tokens.size <= 1 << self.narrow else "wide"
+
     # -- streams and trainings -------------------------------------------------------------------------------
 
     def stream(self, tokens: Tokens) -> Stream:
-        return Stream(tokens, self.corpus, self.train_bytes, self.validation_bytes, self.mode)
+        few = self.question_bytes if tokens.m1 is not None and tokens not in self.main else 0
+        return Stream(tokens, self.corpus, few or self.train_bytes, self.validation_bytes, self.mode)
 
     def short_stream(self, tokens: Tokens) -> Stream:
         """The stream where no M2 is trained on it: less text, unless the whole is there for others."""
@@ -115,22 +150,27 @@ class Scale:
         return replace(self.stream(tokens), train_bytes=min(self.measured_bytes, self.train_bytes))
 
     def lm(self, tokens: Tokens, training: Training | None = None) -> LM:
-        """An M2 on a tokenizer's stream; the smallest, if not said otherwise."""
-        return LM(self.stream(tokens), training or self.question)
-
-    @property
-    def equal_bytes(self) -> tuple[LM, ...]:
-        """Question's M2s on the main claim's tokenizers, with as many bytes of text for all instead of as many ids."""
-        return ()
-
-    def seeded(self, lm: LM) -> list[LM]:
-        """The runs that say what a trend rests on: the recipe with `seeds` seeds."""
-        return r.seeds(lm, self.seeds)
+        """An M2 on a tokenizer's stream, at the tokenizer's rate; the question's training, if not said otherwise."""
+        training = training or self.question
+        rate = self.rates.get(self.kind_of(tokens))
+        if rate is not None:
+            width = dimensions(training.size)[0]
+            training = replace(training, learning_rate=rate * dimensions(self.base.size)[0] / width)
+        return LM(self.stream(tokens), training)
 
     @cached_property
     def lms(self) -> list[LM]:
-        """Every size on every tokenizer of `main`."""
-        return [self.lm(tokens, training) for training in self.m2_trainings for tokens in self.main]
+        """The main result: every size on every tokenizer that it is for."""
+        return [self.lm(tokens, training) for training in self.m2_trainings for tokens in self.at(training)]
+
+    def equal_bytes(self, tokens: Tokens, training: Training) -> LM:
+        """As `lm`, on as many bytes of text as `training` on bytes sees."""
+        steps = round(training.steps / self.bytes_a_token.get(self.kind_of(tokens), 1.0))
+        return self.lm(tokens, replace(training, steps=steps))
+
+    def seeded(self, lm: LM) -> list[LM]:
+        """The run with each of the seeds that a claim takes."""
+        return r.seeds(lm, self.seeds)
 
 
 def _trainings(base: Training, *sizes: tuple[str, float]) -> tuple[Training, ...]:
@@ -167,21 +207,26 @@ TINY = Scale(
 )
 
 _CPU = Training(
-    style="modern", size="0.4m", steps=640, batch_size=16, context=256, learning_rate=8e-3, warmup_steps=32,
-    precision="bfloat16",
+    style="modern", size="0.4m", steps=2560, batch_size=16, context=256, learning_rate=4e-3, warmup_steps=64,
 )  # fmt: skip
 
 CPU = Scale(
     name="cpu",
     summary="film reviews on two cores, hours, in pieces; ids of 6 and 12 bits for the paper's 8 and 16",
     corpus="imdb",
-    train_bytes=16 << 20,
-    validation_bytes=1 << 19,
+    train_bytes=40 << 20,
+    validation_bytes=1 << 20,
     measured_bytes=1 << 21,
-    m1_training=replace(_CPU, size="50k", steps=7000, context=512, learning_rate=8e-3, warmup_steps=200),
+    question_bytes=24 << 20,
+    # as many bytes as an M2 on bytes sees, at an eighth of the size: weak beside M2s, as in the paper
+    m1_training=replace(_CPU, size="50k", steps=1280, context=512, learning_rate=1e-2),
     long_context=2048,
-    m2_trainings=_trainings(_CPU, ("0.4m", 8e-3), ("1m", 6.4e-3), ("3m", 4e-3)),  # ~ 1 / width
-    scaled_steps=(87, 194, 640),
+    m2_trainings=tuple(replace(_CPU, size=size) for size in ("0.4m", "1m", "3m")),
+    claim_only=True,
+    question_steps=1280,
+    scaled_steps=(197, 711, 2560),
+    trial_steps=640,
+    trial_rates=(2e-3, 4e-3, 8e-3, 1.6e-2),
     vocabulary=4096,
     narrow=6,
     wide=12,
@@ -191,7 +236,11 @@ CPU = Scale(
     task_training=replace(_CPU, steps=2000, batch_size=32, context=128),
     task_bytes=64,
     sample=100,
-    smaller=(("50k", 2e-2), ("0.1m", 1.6e-2)),
+    position_steps=2560,
+    smaller=(("50k", 1.2e-2), ("0.1m", 8e-3)),
+    block_bytes=112 << 20,
+    block_stride=2048,
+    block_steps=9766,  # 40 M ids
 )
 
 # The paper warms up for a twentieth of its steps, to a rate of 1 / sqrt(10,000): both are kept.

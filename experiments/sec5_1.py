@@ -32,12 +32,12 @@ NOTE = (
 
 
 def lms(scale: Scale) -> list[LM]:
-    """The small one by the training of single questions, whose seeds the trend rests on; the large one, once."""
-    large = scale.m2_trainings[min(SIZES["403m"], len(scale.m2_trainings) - 1)]
-    return [scale.lm(scale.tokens("ac", 1), training) for training in (scale.question, large)]
+    last = len(scale.side) - 1
+    return [scale.lm(scale.tokens("ac", 1), scale.side[min(place, last)]) for place in SIZES.values()]
 
 
 def recipes(scale: Scale) -> list[Recipe]:
+    """The trend rests on the small one's seeds."""
     small, large = lms(scale)
     return [*scale.seeded(small), large]
 

@@ -82,17 +82,19 @@ class Interval:
 def contrast(terms: Sequence[tuple[float, Sample]], paired: bool = False) -> Interval:
     """The sum of weight x sample: t-based over seeds, paired over texts, both variances counted (Welch-Satterthwaite).
 
-    paired: the samples' seeds are paired too, as where one seed gives all of them the same batches. Texts count where
-    every sample has them. Raises ValueError where samples are of different texts, or paired ones of different seeds.
+    paired: the samples' seeds are paired too, as where one seed gives all of them the same batches; ValueError where
+    their numbers differ. Texts count where every sample has them, and are paired where as many are the same ones.
     """
     found = [_mean_variance(weight * one.values) for weight, one in terms if not one.certain]
     if paired and found:
         found = [_mean_variance(np.sum([w * one.values for w, one in terms if not one.certain], axis=0))]
-    texts = [weight * one.texts for weight, one in terms if one.texts is not None]
+    texts: dict[int, list[np.ndarray]] = {}
+    for weight, one in terms:
+        if one.texts is not None:
+            texts.setdefault(len(one.texts), []).append(weight * one.texts)
     over = " and ".join(dict.fromkeys(one.of for _, one in terms if not one.certain))
-    if len(texts) == len(terms):
-        pulls = np.sum(texts, axis=0)
-        found.append(_mean_variance(len(pulls) * pulls))
+    if sum(map(len, texts.values())) == len(terms):
+        found += [_mean_variance(size * np.sum(pulls, axis=0)) for size, pulls in texts.items()]
         over += " and texts" if over else "texts"
     estimate = sum(weight * one.mean for weight, one in terms)
     variance = sum(part for part, _ in found)

@@ -27,7 +27,7 @@ def conditions(scale: Scale) -> dict[str, LM]:
     shorter = replace(base, context=base.context * scale.narrow // scale.wide)
     return {
         "": scale.lm(scale.window(first, scale.narrow)),
-        "bytes": replace(wide, training=shorter),
+        "bytes": scale.lm(wide.stream.tokens, shorter),
         "tokens": wide,
     }
 

@@ -34,7 +34,7 @@ NOTE = "By the paper's rule nothing decodes where M1 does not begin anew at ever
 def groups(scale: Scale) -> list[list[LM]]:
     """Narrow, wide, and wide by the rule that decodes: each with M1 beginning anew every, every other, never."""
     kinds = [(scale.narrow, "paper"), (scale.wide, "paper"), (scale.wide, "free")]
-    first, training = scale.windows[0], scale.ablated
+    first, training = scale.windows[0], scale.side[scale.ablation]
     return [[scale.lm(scale.window(first, width, rule, reset), training) for reset in RESETS] for width, rule in kinds]
 
 
@@ -59,7 +59,7 @@ def reduce(rows: Rows, scale: Scale) -> Table:
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
-    size = scale.ablated.size
+    size = scale.side[scale.ablation].size
     with figures.figure() as (drawn, axes):
         for place, group in enumerate(groups(scale)):
             tokens = group[0].stream.tokens

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,21 @@ def test_blocks_are_the_joined_documents():
             block.decode()  # no character is cut
             assert text_bytes == len(block) - block.count(b"\0")
         assert all(size - 3 <= len(block) <= size for block, _ in cut[:-1])
+
+
+def test_blocks_that_overlap_begin_a_stride_apart_and_are_whole(tmp_path):
+    joined = b"".join(text + b"\0" for text in TEXTS)
+    cut = [block for block, _ in blocks(TEXTS, 1000, 300)]
+    at = 0
+    for block, following in pairwise(cut):
+        assert joined[at : at + len(block)] == block
+        assert 997 <= len(block) <= 1000
+        at = next(place for place in range(at + 297, at + 301) if joined.startswith(following, place))
+    assert joined.endswith(cut[-1])
+    opened = tokenize_corpus(GZIP, TEXTS, tmp_path / "s", mode="block", block_bytes=1000, block_stride=300)
+    assert opened.num_documents > 3 * len(list(blocks(TEXTS, 1000)))
+    with pytest.raises(EquinfoError, match="block_stride 300, not 0"):
+        tokenize_corpus(GZIP, TEXTS, tmp_path / "s", mode="block", block_bytes=1000)
 
 
 def test_blocks_of_bytes_that_are_no_text_are_cut_where_they_end():

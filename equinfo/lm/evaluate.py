@@ -1,7 +1,7 @@
 """Evaluation: two sums, nats and bytes, divided last."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,17 +9,21 @@ from torch import Tensor
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.loss import CHUNK_LOGITS, cross_entropy, scored
+from equinfo.lm.loss import chunk_rows, scored
 from equinfo.lm.sequences import shifted
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """sum_nats over all ids of a stream; num_bytes that the stream stands for; num_ids predicted, EOS included."""
+    """sum_nats over all ids of a stream; num_bytes that the stream stands for; num_ids predicted, EOS included.
+
+    nats: of each id, f32[num_ids].
+    """
 
     sum_nats: float
     num_bytes: int
     num_ids: int
+    nats: np.ndarray = field(repr=False, compare=False)
 
     @property
     def bits_per_byte(self) -> float:
@@ -48,17 +52,23 @@ def evaluate(
     ]
     if whole < len(ids):
         batches.append(ids[None, whole:])
-    sum_nats = sum(_nats(model, batch.astype(np.int64), bos_id) for batch in batches)
+    nats = np.concatenate([_nats(model, batch.astype(np.int64), bos_id) for batch in batches])
     model.train(was_training)
-    return Evaluation(sum_nats, num_bytes, len(ids))
+    return Evaluation(float(nats.sum(dtype=np.float64)), num_bytes, len(ids), nats)
 
 
-def _nats(model: Decoder, targets: np.ndarray, bos_id: int) -> float:
-    device = model.embed.weight.device
-    hidden = model(torch.from_numpy(shifted(targets, bos_id)).to(device))
-    hidden, targets_there = scored(hidden, targets)
-    _, nats = cross_entropy(hidden, model.head_weight, targets_there)
-    return float(nats)
+def _nats(model: Decoder, targets: np.ndarray, bos_id: int) -> np.ndarray:
+    """f32[rows * context]: of each target."""
+    inputs = torch.from_numpy(shifted(targets, bos_id)).to(model.embed.weight.device)
+    hidden, there = scored(model(inputs), targets)
+    size = chunk_rows(len(model.head_weight), hidden.device)
+    chunks = zip(hidden.split(size), there.split(size), strict=True)
+    return np.concatenate([_lost(h @ model.head_weight.T, target).cpu().numpy() for h, target in chunks])
+
+
+def _lost(logits: Tensor, targets: Tensor) -> Tensor:
+    """-log p(target), f32[n]."""
+    return logits.logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]
 
 
 @torch.no_grad()
@@ -80,10 +90,9 @@ def predict(model: Decoder, rows: np.ndarray, bos_id: int, batch_size: int = 32)
 def _predict(hidden: Tensor, targets: Tensor, weight: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """As `predict`, for hidden states f32[n, d_model] and targets i64[n]; logits of one chunk at a time."""
     parts = []
-    size = max(CHUNK_LOGITS // len(weight), 1)
+    size = chunk_rows(len(weight), weight.device)
     for h, target in zip(hidden.split(size), targets.split(size), strict=True):
         logits = h @ weight.T
-        nats = logits.logsumexp(1) - logits.gather(1, target[:, None])[:, 0]
-        parts.append((nats.cpu().numpy(), (logits.argmax(1) == target).cpu().numpy()))
+        parts.append((_lost(logits, target).cpu().numpy(), (logits.argmax(1) == target).cpu().numpy()))
     nats, right = (np.concatenate(part) for part in zip(*parts, strict=True))
     return nats, right

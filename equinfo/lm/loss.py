@@ -6,7 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK_LOGITS = 1 << 22  # logits held at once, 16 MB in float32
+CHUNK_LOGITS = 1 << 20  # logits held at once on a CPU: 4 MB in float32, which a cache holds between passes
+CHUNK_LOGITS_CUDA = 1 << 22
+LEAST_ROWS = 64  # of a chunk: fewer would read a large vocabulary's weights too often
+
+
+def chunk_rows(vocab_size: int, device: torch.device) -> int:
+    """Positions whose logits are held at once."""
+    logits = CHUNK_LOGITS_CUDA if device.type == "cuda" else CHUNK_LOGITS
+    return max(logits // vocab_size, LEAST_ROWS)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -18,27 +26,39 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor]:
-        rows = max(CHUNK_LOGITS // weight.shape[0], 1)
+        rows = chunk_rows(len(weight), hidden.device)
         needs = hidden.requires_grad or weight.requires_grad
         products = weight.to(hidden.dtype)
         d_hidden = torch.empty_like(hidden) if needs else None
         d_weight = torch.zeros_like(weight) if needs else None
         nll, squares = torch.zeros(2, device=hidden.device)
+        buffer = torch.empty(min(rows, len(hidden)), len(weight), device=hidden.device)
         for at in range(0, len(hidden), rows):
-            h, target = hidden[at : at + rows], targets[at : at + rows]
-            logits = (h @ products.T).float()
-            log_z = torch.logsumexp(logits, dim=1)
-            nll += (log_z - logits.gather(1, target[:, None])[:, 0]).sum()
-            squares += (log_z * log_z).sum()
+            h = hidden[at : at + rows]
+            target = targets[at : at + rows, None]
+            logits = buffer[: len(h)]
+            if h.dtype == logits.dtype:
+                torch.mm(h, products.T, out=logits)
+            else:
+                logits.copy_(h @ products.T)
+            of_target = logits.gather(1, target)
             if d_hidden is None or d_weight is None:
-                continue
-            gradient = torch.exp(logits.sub_(log_z[:, None]))
-            if z_loss:
-                gradient *= (1 + 2 * z_loss * log_z)[:, None]
-            gradient[torch.arange(len(h), device=h.device), target] -= 1
-            gradient = gradient.to(hidden.dtype)
-            torch.mm(gradient, products, out=d_hidden[at : at + rows])
-            d_weight += (gradient.T @ h).to(d_weight.dtype)
+                log_z = logits.logsumexp(1, keepdim=True)
+            else:
+                # one pass of exp for both softmax and log(Z): the largest probability is 1 / sum(exp(x - max))
+                log_z = logits.amax(1, keepdim=True)
+                softmax = torch.softmax(logits, 1, out=logits)
+                log_z = log_z - softmax.amax(1, keepdim=True).log()
+                if z_loss:
+                    softmax *= 1 + 2 * z_loss * log_z
+                gradient = softmax.scatter_add_(1, target, torch.full_like(of_target, -1.0)).to(h.dtype)
+                torch.mm(gradient, products, out=d_hidden[at : at + rows])
+                if h.dtype == d_weight.dtype:
+                    d_weight.addmm_(gradient.T, h)
+                else:
+                    d_weight += gradient.T @ h
+            nll += (log_z - of_target).sum()
+            squares += (log_z * log_z).sum()
         ctx.save_for_backward(d_hidden, d_weight)
         ctx.mark_non_differentiable(nll)
         return nll + z_loss * squares, nll

@@ -105,6 +105,38 @@ def test_a_run_that_another_process_is_at_is_left_to_it(micro, tmp_path):
     assert queue.carry_out(order(micro, streams, tmp_path), Speeds()).elsewhere == []
 
 
+def test_a_second_queue_says_so_and_leaves_and_status_counts(micro, tmp_path, monkeypatch, capsys):
+    streams = [micro.stream(micro.bytes), micro.stream(micro.gzips[0])]
+    _stand_for_everything(monkeypatch, micro, streams)
+    places = ["--results", str(tmp_path), "--work", str(tmp_path / "work")]
+    with (
+        lock(tmp_path / "work" / "locks" / "queue-micro-1-of-1"),
+        lock(tmp_path / "work" / "locks" / f"run-{streams[1].key}"),
+    ):
+        assert command.main(["queue", *places, "--budget", "inf"]) == 1
+        assert "another process is at the micro runs" in capsys.readouterr().err
+        assert command.main(["status", *places]) == 0
+    assert "0 of 2 runs done, running: Stream GZip[v=256] (0%)" in capsys.readouterr().out
+    assert command.main(["queue", *places, "--budget", "inf"]) == 0
+    assert command.main(["status", *places]) == 0
+    assert "micro: 2 of 2 runs done, running: none, 0 hours to go" in capsys.readouterr().out
+
+
+def test_a_full_disk_fails_a_run_and_keeps_the_rows_before(micro, tmp_path, monkeypatch):
+    streams = [micro.stream(micro.bytes), micro.stream(micro.gzips[0])]
+    run_one = Runner.run_one
+
+    def full(self, recipe, label):
+        if recipe == streams[1]:
+            raise OSError(28, "No space left on device")
+        return run_one(self, recipe, label)
+
+    monkeypatch.setattr(Runner, "run_one", full)
+    outcome = queue.carry_out(order(micro, streams, tmp_path), Speeds())
+    assert outcome.failed == ["Stream GZip[v=256]"]
+    assert set(Rows(tmp_path / "rows.jsonl").by_key) == {streams[0].key}
+
+
 def test_a_run_that_fails_is_named_and_stops_no_other(micro, tmp_path, monkeypatch, capsys):
     lost = Stream(Tokens("bytes", 256, "no/such/folder", 1), "no/such/folder", 1000, 1000)
     starved = micro.lm(micro.bytes, replace(micro.base, steps=50, max_epochs=0.01))

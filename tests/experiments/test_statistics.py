@@ -78,8 +78,8 @@ def test_texts_are_paired():
     gap = contrast([(1, one), (-1, other)])
     assert gap.below()
     assert gap.margin < contrast([(1, one)]).margin / 10
-    with pytest.raises(ValueError, match="shape"):
-        contrast([(1, one), (-1, quotient([1.0], [1.0]))])
+    apart = contrast([(1, one), (-1, quotient(under[1:] * hard[1:], under[1:]))])  # others, so not paired
+    assert apart.margin == pytest.approx(2**0.5 * contrast([(1, one)]).margin, rel=0.05)
 
 
 def test_variances_of_seeds_and_texts_add_up():

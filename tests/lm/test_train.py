@@ -76,11 +76,19 @@ def test_short_contexts_begin_anew(tmp_path):
     assert losses(tmp_path)[0] == pytest.approx(nats / tiles.size, abs=1e-4)
 
 
-def test_bfloat16_learns_alike(tmp_path):
+def test_bfloat16_learns_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "has_bfloat16", lambda device: True)
     exact = train(config_of(), IDS, tmp_path / "float32")
     low = train(config_of(precision="bfloat16"), IDS, tmp_path / "bfloat16")
     assert low.loss == pytest.approx(exact.loss, rel=0.02)
     assert all(weight.dtype == torch.float32 for weight in load_model(tmp_path / "bfloat16").parameters())
+
+
+def test_a_cpu_without_bfloat16_computes_in_float32_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "has_bfloat16", lambda device: False)
+    with pytest.warns(UserWarning, match="no bfloat16 products"):
+        low = train(config_of(precision="bfloat16"), IDS, tmp_path / "low")
+    assert low.loss == train(config_of(), IDS, tmp_path / "float32").loss
 
 
 KILLED = """
