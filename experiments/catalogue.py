@@ -22,6 +22,7 @@ from experiments import (
     fig14,
     fig15,
     harness,
+    large,
     latency,
     overfit,
     sec5_1,
@@ -53,7 +54,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     for module in (
         fig3, fig4, overfit, table1, table2, table3, table4, table12, fig5, fig6, sec5_1, table5, table6, table7, fig2,
         fig9, fig8, table8, fig10, fig11, table9, a1, fig13, table10, fig14, fig15, table11, d5, context, appendix_b,
-        latency, harness, sweep, blocks,
+        latency, harness, sweep, blocks, large,
     )
 }  # fmt: skip
 # The paper has some results twice, as a figure and as a table.
@@ -78,8 +79,11 @@ def recipes_of(names: list[str], scale: Scale) -> list[Recipe]:
 
 
 def everything(scale: Scale) -> list[Recipe]:
-    """All recipes, by priority: rates are chosen before anything is trained at them, the main result comes next."""
-    return recipes_of(sorted(EXPERIMENTS, key=lambda name: name != "sweep"), scale)
+    """All recipes, by priority: the main claim at the smallest size, then every rate, then the rest as it is listed."""
+    claim = [lm for tokens in scale.claim for lm in sweep.trials(scale, tokens)]
+    claim += [lm for tokens in scale.claim for lm in scale.seeded(scale.lm(tokens, scale.base))]
+    others = recipes_of(sorted(EXPERIMENTS, key=lambda name: name != "sweep"), scale)
+    return list({recipe.key: recipe for recipe in [*claim, *others]}.values())
 
 
 def run(names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False) -> None:

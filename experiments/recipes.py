@@ -1,7 +1,7 @@
 """Recipes: frozen values that say all that decides a number. A recipe's key is the hash of its content."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,17 @@ from equinfo.files import content_hash
 
 RECIPE_VERSION = 4
 """Raised when the code changes what a recipe means; rows of another version are ignored and named."""
+
+
+def later(default: Any) -> Any:
+    """A field that was added after rows were made: left out of the content where it holds its default."""
+    return field(default=default, metadata={"later": True})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Recipe):
+        return value.to_dict()
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -21,7 +32,10 @@ class Recipe:
         return content_hash({"version": RECIPE_VERSION, "type": type(self).__name__, "fields": self.to_dict()})[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        held = [(one, getattr(self, one.name)) for one in fields(self)]
+        return {
+            one.name: _plain(value) for one, value in held if not (one.metadata.get("later") and value == one.default)
+        }
 
     def parts(self) -> Iterator["Recipe"]:
         """The recipes inside this one, what a part needs before the part itself."""
@@ -80,7 +94,8 @@ class Tokens(Recipe):
     """A tokenizer. family: bytes, or a kind of pipeline.make_tokenizer's (bpe, gzip, ac, static-ac, equalinfo, ...).
 
     size: ids in the vocabulary (codes). corpus, train_bytes: what it is fitted on. bits, rule, reset: of equalinfo's
-    windows. text: bytes a window, of equaltext. raw: gzip without header and checksum.
+    windows. text: bytes a window, of equaltext. raw: gzip without header and checksum. ready: the name of a ready-made
+    tokenizer, of family "ready".
     """
 
     family: str
@@ -93,6 +108,7 @@ class Tokens(Recipe):
     reset: int = 1
     text: int = 0
     raw: bool = False
+    ready: str = later("")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -108,6 +124,8 @@ class Tokens(Recipe):
         """The tokenizer's own name, e.g. "EqualInfoAC[b=12,v=4096]", known before there is one."""
         if self.family == "bytes":
             return "Bytes"
+        if self.ready:
+            return self.ready
         parts = ["v=65k" if self.size == 1 << 16 else f"v={self.size}"]
         if self.family == "equalinfo":
             parts = [f"b={self.bits}", *parts]
@@ -147,10 +165,14 @@ class Stream(Recipe):
 
 @dataclass(frozen=True)
 class LM(Recipe):
-    """An M2 trained on a stream's training part and evaluated on its validation part."""
+    """An M2 trained on a stream's training part and evaluated on its validation part.
+
+    used: its ids are those that the training part holds, and one that stands for all others (experiments/used.py).
+    """
 
     stream: Stream
     training: Training
+    used: bool = later(False)
 
 
 @dataclass(frozen=True)

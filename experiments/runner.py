@@ -28,6 +28,7 @@ from equinfo.tokenizers.registry import load
 from experiments.locks import lock
 from experiments.recipes import LM, M1, Recipe, Stream, Tokens, Training, attempts
 from experiments.rows import Row, Rows, provenance
+from experiments.used import UsedIds
 
 SHARD_BYTES = 4 << 20  # text a shard: what a kill can cost in encoding
 
@@ -147,8 +148,8 @@ class Runner:
         return load(folder)
 
     def _fit(self, recipe: Tokens, label: str) -> Tokenizer:
-        if recipe.family == "bytes":
-            return load("bytes")
+        if recipe.family in ("bytes", "ready"):
+            return load(recipe.ready or "bytes")
         m1 = self.m1(recipe.m1, label) if recipe.m1 else None
         fitted = recipe.family in ("bpe", "unigram", "codebook") or recipe.family.startswith("static-")
         if fitted:
@@ -284,23 +285,32 @@ def run_stream(runner: Runner, recipe: Stream, label: str) -> dict[str, Any]:
 def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     """An M2's training and evaluation."""
     from equinfo.lm import flops
+    from equinfo.lm.evaluate import evaluate
+    from equinfo.lm.train import best_device
+    from equinfo.lm.train import load_model as load_lm
 
     tokenizer = runner.tokenizer(recipe.stream.tokens, label)
     train, validation = (runner.stream(recipe.stream, split, label) for split in ("train", "validation"))
     folder = runner.work / "lm" / recipe.key
+    used = UsedIds(train, tokenizer.vocab_size, tokenizer.bos_id) if recipe.used else None
+    ids = used or train
     trained = runner.train(
-        recipe.training, tokenizer.vocab_size, tokenizer.bos_id, train, folder,
+        recipe.training, ids.vocab_size, used.bos_id if used else tokenizer.bos_id, ids, folder,
         f"{label} {tokenizer.name} M2 {recipe.training.size}",
     )  # fmt: skip
     config = trained["config"]
     fields = {**m2_fields(tokenizer, recipe.training, trained), **stream_fields(tokenizer, train, validation)}
     if trained["status"] != "done":
         return fields
-    measured = pipeline.evaluate(folder, tokenizer, evaluated(validation, recipe.training.context))
+    text = evaluated(validation, config.context)
+    seen = used.ranks[text.ids] if used else text.ids
+    model = load_lm(folder).to(best_device())
+    measured = evaluate(model, seen, text.num_bytes, context=config.context, bos_id=config.bos_id)
+    nats = measured.nats + used.which_other(seen) if used else measured.nats
     ratio = validation.ratio
     return fields | {
-        "values": {"nats": whole_nats(measured.nats, scored_lengths(validation, recipe.training.context))},
-        "sum_nats": measured.sum_nats,
+        "values": {"nats": whole_nats(nats, scored_lengths(validation, config.context))},
+        "sum_nats": float(nats.sum(dtype=np.float64)),
         "num_ids": measured.num_ids,
         "blocks": validation.mode == "block",
         "last_nats": last_nats(folder),

@@ -27,6 +27,7 @@ class Scale:
     narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its 24.
     smaller: (size, learning rate) of M2s below the smallest, for speed at equal bits/byte.
     position_steps: of fig 10's training, 0 for the question's: long windows are learned late.
+    large_bytes: of text that M2s of 65,536 ids see, 0 for none (experiment large).
     block_bytes, block_stride, block_steps: of training in blocks (experiment blocks).
     long_context: the paper's 10,240 against M1's own 1,024. seeds: of key rows. task_*: of transduction and spelling
     (table 5, fig 13). sample: how many words, pairs or examples a measure takes.
@@ -62,6 +63,7 @@ class Scale:
     trial_steps: int = 0
     trial_rates: tuple[float, ...] = ()
     bytes_a_token: Mapping[str, float] = field(default_factory=dict)
+    large_bytes: int = 0
     block_bytes: int = 0
     block_stride: int = 0
     block_steps: int = 0
@@ -238,6 +240,7 @@ CPU = Scale(
     sample=100,
     position_steps=2560,
     smaller=(("50k", 1.2e-2), ("0.1m", 8e-3)),
+    large_bytes=16 << 20,
     block_bytes=112 << 20,
     block_stride=2048,
     block_steps=9766,  # 40 M ids

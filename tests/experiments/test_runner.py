@@ -2,7 +2,9 @@
 
 import csv
 import json
+import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ from experiments.catalogue import EXPERIMENTS
 from experiments.recipes import attempts, with_training
 from experiments.rows import Rows
 from experiments.runner import OutOfTime, Runner, unigram_nats
+from experiments.used import UsedIds
 
 # Made-up verses hold too few strings for a codebook, and no questions: these have tests of their own, on real text.
-RUN = [name for name in EXPERIMENTS if name not in ("latency", "harness")]
+RUN = [name for name in EXPERIMENTS if name not in ("latency", "harness", "sweep")]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,33 @@ def test_every_recipe_has_a_row_with_provenance(finished):
     lm = rows.done(micro.lms[0])
     assert 0 < lm.bits_per_byte < 9
     assert lm.flops_per_byte_exact > lm.flops_per_byte > 0
+
+
+def test_rows_hold_each_documents_nats_and_bytes(finished):
+    micro, folder = finished
+    rows = Rows(folder / "rows.jsonl")
+    for recipe in (micro.lms[0], micro.m1):
+        row = rows.done(recipe)
+        assert sum(row.values["nats"]) == pytest.approx(row.sum_nats, abs=len(row.values["nats"]))
+    sizes = rows.done(micro.lms[0].stream).values["bytes"]
+    assert sum(sizes) == rows.done(micro.lms[0]).num_bytes
+    assert len(sizes) == len(rows.done(micro.lms[0]).values["nats"])
+
+
+def test_used_ids_charge_what_the_training_text_lacks(finished):
+    micro, folder = finished
+    made = Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs")
+    lm = replace(micro.lm(micro.bytes), used=True)
+    train, validation = (made.stream(lm.stream, split) for split in ("train", "validation"))
+    used = UsedIds(train, 259, 257)
+    letters = {int(code) for ids in train.parts() for code in ids} | {257}
+    assert used.vocab_size == len(letters) + 1
+    assert used.ranks[sorted(letters)].tolist() == list(range(len(letters)))
+    strange = used.ranks[[ord("~"), ord("a")]]
+    assert used.which_other(strange).tolist() == pytest.approx([math.log(259 - len(letters)), 0])
+    row = made.run_one(lm, "")
+    assert row.num_ids == validation.num_ids
+    assert 0 < row.bits_per_byte < 8
 
 
 def test_m1s_flops_count_where_it_runs(finished):
