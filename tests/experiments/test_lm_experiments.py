@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from scipy import stats
 from experiments import (
     a1,
     appendix_b,
+    blocks,
+    catalogue,
     compare,
     fig3,
     fig4,
@@ -41,6 +44,7 @@ NAMES = [
     "fig6", "fig14", "fig15", "sec5_1", "a1", "overfit", "appendix_b", "sweep",
 ]  # fmt: skip
 BYTES = 1_000_000
+CHANGES = Path(__file__).parents[2] / "results" / "changes.md"
 SIGNS = (0, 1, -1, 1, -1)  # of a seed's distance from the mean
 
 
@@ -250,7 +254,8 @@ def test_experiments_share_runs():
     assert overfit.learning(PAPER).key in main
     assert first(a1) - windows == {lm.key for lm in a1.lms(PAPER) if lm.stream.tokens.bits == 24}
     assert first(table11) <= main | windows
-    assert {lm.key for lm in sweep.recipes(PAPER)} & main == {lm.key for lm in sweep.examples(PAPER)}
+    tried = [tokens for tokens in sweep.kinds(PAPER).values() if tokens in PAPER.main]
+    assert {lm.key for lm in sweep.recipes(PAPER)} & main == {PAPER.lm(tokens, PAPER.base).key for tokens in tried}
 
 
 # -- single reductions ---------------------------------------------------------------------------------------
@@ -353,6 +358,16 @@ def test_having_learned_is_to_be_below_frequencies_too(tmp_path):
         assert compare.learned(rows_of(tmp_path, [stream, *made]), PAPER, lm).holds is holds
 
 
+@pytest.mark.parametrize(("bits", "spread", "holds"), [(3.5, 0.01, True), (3.5, 3.0, None), (3.7, 0.01, False)])
+def test_one_run_in_blocks_says_what_it_has_learned(tmp_path, bits, spread, holds):
+    """GZip's uniform line is at 3.587. Of the blocks' first ids the nats alone differ, so lines do not vary."""
+    gzip, _ = blocks.lms(PAPER)
+    nats = [100 + spread, 100 - spread, 100.0]
+    made = [row(gzip.stream, 2.23, unigram_nats=3.6 * math.log(2) * BYTES)]
+    made.append(row(gzip, 2.23, bits, blocks=True, values={"nats": nats}))
+    assert blocks.trends(rows_of(tmp_path, made), PAPER)[0].holds is holds
+
+
 def test_lost_trainings_are_counted_by_their_window(tmp_path):
     lm = fig5.lms(PAPER)[-1]
     made = [replace(row(one, 2.0, 1.5), status="diverged") for one in r.attempts(lm)[:2]] + [
@@ -363,11 +378,16 @@ def test_lost_trainings_are_counted_by_their_window(tmp_path):
 
 
 def test_equal_budgets_compare_windows_with_bytes_and_m1(tmp_path):
+    """As many ids at every size; as many bytes at the smallest, where a scale says what an id holds."""
     rows = paper_rows(tmp_path, fig3.EXPERIMENT)
-    lms = [PAPER.lm(tokens) for tokens in (PAPER.bytes, PAPER.subwords[0], PAPER.window(16, 16))]
-    decided = fig3.beats_bytes(rows, PAPER, "bytes of text", lms)
+    decided = fig3.beats_bytes(rows, PAPER, "ids", fig3.equal_ids(PAPER))
     assert decided.holds
-    assert decided.numbers.count("against") == 2
+    assert decided.numbers.count("against") == 2 * len(PAPER.m2_trainings)
+    known = replace(PAPER, bytes_a_token={PAPER.kind_of(PAPER.claim[-1]): 5.0})
+    ((windows, rival),) = fig3.equal_bytes(known)
+    assert (windows.training.steps, rival.training.steps) == (40_000, 200_000)
+    assert {lm.key for lm in known.seeded(windows)} <= {one.key for one in fig3.recipes(known)}
+    assert len(fig3.trends(rows, known)) == len(fig3.trends(rows, PAPER)) + 1
 
 
 def test_the_models_are_counted():
@@ -466,12 +486,12 @@ def test_appendix_b(tmp_path, ratio, bits, expected):
 
 
 def test_a_rate_is_chosen_by_training_loss_once_all_have_run(tmp_path):
-    runs = sweep.runs(sweep.examples(PAPER)[0])
-    made = [row(lm, 1.0, 1.5, last_nats=nats) for lm, nats in zip(runs, (5.0, 3.0, 2.0, 4.0, 6.0), strict=True)]
-    chosen = [line[5] for line in sweep.reduce(rows_of(tmp_path, made), PAPER).rows[:5]]
-    assert chosen == ["", "", "yes", "", ""]
-    some = [line[5] for line in sweep.reduce(rows_of(tmp_path, made[1:]), PAPER).rows[:5]]
-    assert some == [""] * 5
+    runs = sweep.groups(PAPER)[0]
+    made = [row(lm, 1.0, 1.5, last_nats=nats) for lm, nats in zip(runs, (5.0, 2.0, 3.0), strict=True)]
+    chosen = [line[5] for line in sweep.reduce(rows_of(tmp_path, made), PAPER).rows[:3]]
+    assert chosen == ["", "yes", ""]
+    some = [line[5] for line in sweep.reduce(rows_of(tmp_path, made[1:]), PAPER).rows[:3]]
+    assert some == [""] * 3
 
 
 # -- ratios and baselines, no M2 -----------------------------------------------------------------------------
@@ -507,3 +527,9 @@ def test_figures_name_what_they_lack(tmp_path, module):
     made = module.EXPERIMENT.draw(rows, PAPER, tmp_path)
     assert {path.suffix for path in made} == {".png", ".svg"}
     assert "not run yet" in next(path for path in made if path.suffix == ".svg").read_text()
+
+
+def test_the_log_of_changes_names_experiments_that_exist():
+    lines = [line.split(" | ") for line in CHANGES.read_text().splitlines() if line.startswith("| ")][1:]
+    assert {line[0].removeprefix("| ") for line in lines} <= {"all", *catalogue.EXPERIMENTS}
+    assert {len(line) for line in lines} == {5}
