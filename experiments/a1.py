@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from experiments import paper
-from experiments.compare import bits_per_byte, less, lines, number, ratio, trend, uniform
+from experiments.compare import INTERVAL, ahead, bits_per_byte, lines, ratio, trend, uniform
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Recipe
 from experiments.rows import Rows
@@ -25,7 +25,7 @@ def lms(scale: Scale) -> list[LM]:
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    return list(lms(scale))
+    return [one for lm in lms(scale) for one in scale.seeded(lm)]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
@@ -43,12 +43,11 @@ def reduce(rows: Rows, scale: Scale) -> Table:
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
     found = lms(scale)
-    checks = [
-        less(f"{left.stream.tokens.name} to {right.stream.tokens.name}", number(rows, left), number(rows, right))
-        for group in (found[:3], found[3:])
-        for left, right in pairwise(group)
-    ]
-    test = "bits/byte rise from the first window to the one between and from there to the second, for each id width"
+    checks = ahead(rows, scale, [pair for group in (found[:3], found[3:]) for pair in pairwise(group)])
+    test = (
+        "bits/byte rise from the first window to the one between and from there to the second, for each id width"
+        f" ({INTERVAL})"
+    )
     return [trend("Windows in between are in between", test, checks)]
 
 

@@ -42,6 +42,7 @@ from experiments import (
     table12,
 )
 from experiments.experiment import Experiment
+from experiments.plan import closure
 from experiments.recipes import Recipe
 from experiments.rows import Rows
 from experiments.runner import Runner, say
@@ -90,7 +91,7 @@ def run(names: list[str], scale_name: str, results: Path, work: Path, epochs_ok:
     """Run what the named experiments still lack, then write and print their tables and figures."""
     scale = find_scale(scale_name)
     rows = Rows(results / scale.name / "rows.jsonl")
-    Runner(scale.name, rows, work, epochs_ok=epochs_ok).run(recipes_of(names, scale))
+    Runner(scale.name, rows, work, epochs_ok=epochs_ok).run(closure(recipes_of(names, scale)))
     for name in names:
         table, made = experiment(name).output(rows, scale, results / scale.name)
         print(f"\n{table.title}\n{table.text()}")
@@ -101,7 +102,7 @@ def demo(scale_name: str, results: Path, work: Path) -> None:
     """The main result, on the bundled corpus; ends with its table and the path of its figure."""
     scale = find_scale(scale_name)
     rows = Rows(results / scale.name / "rows.jsonl")
-    Runner(scale.name, rows, work).run([scale.m1, *recipes_of(list(DEMO), scale)])
+    Runner(scale.name, rows, work).run(closure(recipes_of(list(DEMO), scale)))
     folder = results / scale.name
     for name in DEMO:
         experiment(name).output(rows, scale, folder)

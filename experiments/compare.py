@@ -7,15 +7,19 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
+
 from experiments import figures, paper
 from experiments.experiment import Trend
-from experiments.recipes import LM, Recipe, Stream, Tokens, Training
+from experiments.recipes import LM, Recipe, Stream, Tokens
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
+from experiments.statistics import Sample, contrast, influence, quotient
 from experiments.tables import Cell, shown
 
 Measure = Callable[[Row], float]
 Points = dict[str, list[tuple[float, float]]]
+INTERVAL = "95 % intervals over seeds and texts"
 
 # -- a run's numbers -----------------------------------------------------------------------------------------
 
@@ -139,40 +143,120 @@ def their_number(recipe: LM, scale: Scale, field: str) -> float | None:
     return paper.lookup("fig5_table16", name, size, field) if found is None else found
 
 
+# -- samples -------------------------------------------------------------------------------------------------
+
+
+def trained(rows: Rows, scale: Scale, lm: LM, per: str = "bytes", alone: bool = False) -> Sample | None:
+    """An LM's bits/byte (per "bytes") or bits an id (per "codes") over the scale's seeds; None unless all have run.
+
+    alone: this one run's, for what can be said of one: only its texts are sampled.
+    """
+    done = rows.all_done([lm] if alone else scale.seeded(lm))
+    if len(done) < (1 if alone else scale.seeds):
+        return None
+    values = np.array([bits_per_byte(row) if per == "bytes" else bits_per_token(row) for row in done])
+    texts = documents(rows, lm).get(per)
+    nats = [row.values.get("nats", []) for row in done]
+    if texts is None or any(len(found) != len(texts) for found in nats):
+        return Sample(values, certain=alone)
+    shares = texts / texts.sum()
+    # Proportions only: whole nats, and blocks' first ids, do not add up to the row's sum.
+    pulls = [value * influence(np.divide(n, sum(n)), shares) for value, n in zip(values, nats, strict=True)]
+    return Sample(values, np.mean(pulls, axis=0), certain=alone)
+
+
+def documents(rows: Rows, recipe: LM | Stream) -> dict[str, np.ndarray]:
+    """Of each validation document float64[documents] of what there is: "bytes", "codes", and "unigram", its nats by the
+    training text's frequencies. Of an LM in blocks all are alike: as many ids are scored of each."""
+    row = rows.done(recipe)
+    if row is not None and row.blocks:
+        alike = np.ones(len(row.values.get("nats", [])))
+        return dict.fromkeys(("bytes", "codes", "unigram"), alike)
+    row = rows.done(recipe.stream if isinstance(recipe, LM) else recipe)
+    kept = {} if row is None else row.values
+    return {name: np.array(kept[name], dtype=np.float64) for name in ("bytes", "codes", "unigram") if name in kept}
+
+
+def coded(rows: Rows, recipe: LM | Stream, measure: Measure) -> Sample | None:
+    """A number of a run that its stream alone decides: `ratio`, `bit_ratio`, `uniform`, `unigram` or `ignorant`."""
+    row = rows.done(recipe.stream if measure is unigram and isinstance(recipe, LM) else recipe)
+    if row is None:
+        return None
+    value, texts = np.array([measure(row)]), documents(rows, recipe)
+    over, under = ("bytes", "codes") if measure in (ratio, bit_ratio) else ("codes", "bytes")
+    over = "unigram" if measure is unigram else over
+    if over not in texts or under not in texts:
+        return Sample(value, certain=True)
+    pulls = influence(texts[over] / texts[over].sum(), texts[under] / texts[under].sum())
+    return Sample(value, value * pulls, certain=True)
+
+
+def m1_alone(rows: Rows, scale: Scale) -> Sample | None:
+    """Bits/byte of M1 by itself on the M2s' validation text: one M1, made before any M2, so no seeds are sampled."""
+    row, sizes = rows.done(scale.m1), documents(rows, scale.stream(scale.bytes)).get("bytes", np.empty(0))
+    if row is None:
+        return None
+    nats = row.values.get("nats", [])
+    if not 0 < len(sizes) <= len(nats):
+        return Sample(np.array([bits_per_byte(row)]), certain=True)
+    return quotient(np.divide(nats[: len(sizes)], math.log(2)), sizes)  # it may have been measured on more
+
+
 # -- trends --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison of a trend. text: its numbers; holds: None where a run is missing."""
+    """One comparison of a trend. text: its numbers; holds: None where a run is missing, or the interval undecided."""
 
     text: str
     holds: bool | None
 
 
-def less(name: str, left: float | None, right: float | None, factor: float = 1.0) -> Check:
-    """Whether left < factor x right."""
+def lower(name: str, left: Sample | None, right: Sample | None, paired: bool = False) -> Check:
+    """Whether left is below right: so where the 95 % interval of the difference is, not so where it is above."""
     if left is None or right is None:
         return Check(f"{name}: not run yet", None)
-    return Check(f"{name}: {shown(left)} against {shown(right)}", left < factor * right)
+    gap = contrast([(1, left), (-1, right)], paired)
+    return Check(f"{name}: {shown(left.mean)} against {shown(right.mean)}, {gap}", gap.below())
 
 
-def near(name: str, value: float | None, target: float | None, tolerance: float) -> Check:
-    """Whether value is within `tolerance` (a fraction) of the target."""
-    if value is None or target is None:
+def near(name: str, left: Sample | None, right: Sample | None, tolerance: float, paired: bool = False) -> Check:
+    """Whether left is right's within `tolerance`, a fraction: where the whole interval is; not where none is."""
+    if left is None or right is None:
         return Check(f"{name}: not run yet", None)
-    off = value / target - 1
-    return Check(f"{name}: {shown(value)} against {shown(target)} ({off:+.2%})", abs(off) <= tolerance)
+    gap = contrast([(1, left), (-1, right)], paired)
+    off = f"{gap.estimate / right.mean:+.2%}, tolerance {tolerance:.0%}"
+    text = f"{name}: {shown(left.mean)} against {shown(right.mean)}, {gap} ({off})"
+    return Check(text, gap.within(tolerance * right.mean))
 
 
-def below_uniform(rows: Rows, recipe: LM, share: float = 0.05) -> Check:
-    """Whether a run ends at least `share` below its own uniform line: it has learned."""
-    return less(f"{label(recipe)} to its uniform", number(rows, recipe), number(rows, recipe, uniform), 1 - share)
+def ahead(rows: Rows, scale: Scale, pairs: Iterable[tuple[LM, LM]]) -> list[Check]:
+    """Of each pair: whether the first's bits/byte are below the second's."""
+    return [
+        lower(f"{label(left)} to {label(right)}", trained(rows, scale, left), trained(rows, scale, right))
+        for left, right in pairs
+    ]
 
 
-def at_uniform(rows: Rows, recipe: LM, tolerance: float = 0.01) -> Check:
-    """Whether a run ends where a model does that knows nothing but how often documents end: it has not learned."""
-    return near(f"{label(recipe)} to its uniform", number(rows, recipe), number(rows, recipe, ignorant), tolerance)
+def below_m1(rows: Rows, scale: Scale, lms: Iterable[LM]) -> list[Check]:
+    """Of each LM: whether its bits/byte are below those of M1 by itself."""
+    alone = m1_alone(rows, scale)
+    return [lower(f"{label(lm)} to M1 alone", trained(rows, scale, lm), alone) for lm in lms]
+
+
+def learned(rows: Rows, scale: Scale, lm: LM, alone: bool = False) -> Check:
+    """Whether an LM ends below its stream's uniform line, and below what its ids' frequencies alone give."""
+    lines = [coded(rows, lm, measure) for measure in (uniform, unigram)]
+    known = [line for line in lines if line is not None]
+    best = min(known, key=lambda line: line.mean) if len(known) == len(lines) else None
+    return lower(f"{label(lm)} to its line", trained(rows, scale, lm, alone=alone), best)
+
+
+def at_uniform(rows: Rows, scale: Scale, lm: LM, tolerance: float = 0.01, alone: bool = False) -> Check:
+    """Whether an LM ends where a model does that knows nothing but how often documents end: it has not learned."""
+    found = trained(rows, scale, lm, alone=alone)
+    return near(f"{label(lm)} to its uniform", found, coded(rows, lm, ignorant), tolerance)
 
 
 def label(recipe: LM) -> str:
@@ -180,32 +264,31 @@ def label(recipe: LM) -> str:
 
 
 def trend(claim: str, test: str, checks: Sequence[Check]) -> Trend:
-    """A trend that holds where all checks do; one that fails decides, and one that is missing leaves it open."""
+    """A trend that holds where all checks do, fails where one does, and else is open."""
     verdicts = [check.holds for check in checks]
     holds = False if False in verdicts else None if None in verdicts or not verdicts else True
-    numbers = "; ".join(check.text + " (does not hold)" * (check.holds is False) for check in checks)
-    return Trend(claim, test, holds, numbers)
+    said = {True: "", False: " (does not hold)", None: " (open)"}
+    return Trend(claim, test, holds, "; ".join(check.text + said[check.holds] for check in checks))
 
 
-def per_size(rows: Rows, scale: Scale, left: Tokens, right: Tokens, trainings: Sequence[Training]) -> list[Check]:
-    """In each of the trainings: whether one tokenizer's bits/byte are below another's."""
-    return [
-        less(
-            f"{left.name} to {right.name}, {training.size}",
-            number(rows, scale.lm(left, training)),
-            number(rows, scale.lm(right, training)),
-        )
-        for training in trainings
-    ]
+def reproduced(scale: Scale) -> list[Tokens]:
+    """The main result's tokenizers without the windows by our own rule."""
+    return [tokens for tokens in scale.main if tokens != scale.window(scale.windows[0], scale.wide, "free")]
 
 
-def subwords_lead(rows: Rows, scale: Scale, trainings: Sequence[Training]) -> Trend:
-    """SentencePiece's bits/byte below those of the paper's other tokenizers; BPE and the free cell are ours."""
-    ours = [*scale.subwords, scale.window(scale.windows[0], scale.wide, "free")]
-    rivals = [one for one in scale.main if one not in ours]
-    test = "Unigram's are below those of bytes, GZip, StaticAC, AC and EqualInfoAC (the paper's rule) at every M2 size"
-    checks = [check for rival in rivals for check in per_size(rows, scale, scale.subwords[1], rival, trainings)]
-    return trend("SentencePiece leads on bits/byte", test, checks)
+def subwords_lead(rows: Rows, scale: Scale) -> Trend:
+    """Unigram is the paper's SentencePiece; BPE, ours, goes through every size."""
+    bpe, pieces = scale.subwords
+    rivals = [tokens for tokens in reproduced(scale) if tokens not in scale.subwords]
+    pairs = [(scale.lm(pieces), scale.lm(rival)) for rival in rivals]
+    main = [(bpe, rival, size) for size in scale.m2_trainings for rival in scale.claim if rival != bpe]
+    pairs += [(scale.lm(left, size), scale.lm(right, size)) for left, right, size in main]
+    test = (
+        f"Unigram's are below those of bytes, GZip, StaticAC, AC and EqualInfoAC (the paper's rule) at"
+        f" {scale.question.size}, BPE's below bytes' and EqualInfoAC's with one id a window at every M2 size"
+        f" ({INTERVAL})"
+    )
+    return trend("Subwords lead on bits/byte", test, ahead(rows, scale, pairs))
 
 
 # -- drawing -------------------------------------------------------------------------------------------------

@@ -1,29 +1,32 @@
 """Figs 11, 16, 17: how far the bits of compressed streams are from random ones."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from experiments import figures
+from experiments.compare import Check, trend
 from experiments.experiment import Experiment, Trend
+from experiments.measures.uniformity import REPEATS, TINY
 from experiments.recipes import Measure, Tokens
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
-from experiments.statistics import observed_bias
+from experiments.statistics import Interval, observed_bias
 from experiments.tables import Cell, Table
 
 KINDS = {"ngrams": "n-grams of bits, at every bit", "tokens": "n-bit tokens, cut every n bits"}
 PARTS = {"whole": "-", "inner": ":"}
 SHOWN = (1, 2, 4, 8, 12, 16)
 BITS_A_SAMPLE = 1 << 16
-FAR = 10
 COLUMNS = [
     "stream", "bits", "n", "n-grams, plug-in", "Miller-Madow", "inner", "random, 95 %",
     "tokens, plug-in", "Miller-Madow", "inner", "random, 95 %",
 ]  # fmt: skip
 NOTE = (
     "KL divergence from uniform, in millibits (1/1,000 bit) of an n-gram or token, of text joined and cut to blocks of"
-    " 10,240 bytes as the paper does it. random: a generator's bits (PCG64, seeded), as many, plug-in; 20 repeats."
+    " 10,240 bytes as the paper does it. random: a generator's bits (PCG64, seeded), as many, plug-in;"
+    f" {REPEATS} repeats."
     " inner: without each block's first two ids, where M1 knows least, and its last two, which end and pad it."
     " Miller-Madow takes (2^n - 1) / (2 m ln 2) bits off. The paper draws these and prints no numbers."
 )
@@ -112,68 +115,55 @@ def draw_panel(axes: Any, done: list[Row], kind: str, corrected: bool) -> None:
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
     ac, _, windows, _, gzip = (rows.done(recipe) for recipe in recipes(scale))
-    clear = "at every n whose bias is under 0.001 bits, for n-grams and tokens,"
+    units = "in standard deviations of a generator's streams, at the n, of n-grams or tokens, where it is most"
     return [
-        Trend(
+        trend(
             "AC's bits cannot be told from a generator's",
-            f"{clear} the divergence stays within what 95 % of a generator's streams do",
-            max(excesses(ac, "whole").values()) <= ac.values["random"]["most"] if ac else None,
-            f"{extremes(ac, 'whole')}; without blocks' beginnings and ends, up to"
-            f" {max(excesses(ac, 'inner').values()):.3g}; a generator, up to {ac.values['random']['most']:.3g}"
-            if ac
-            else "",
+            f"the divergence above a generator's median, {units}, stays below what 95 % of a generator's streams reach",
+            [within_reach(ac)],
         ),
-        Trend(
+        trend(
             "GZip's bits are far from random",
-            f"at the largest such n, for n-grams and tokens, the divergence is above a generator's median by over {FAR}"
-            " times what its 95 % line is",
-            min(distances(gzip).values()) > FAR if gzip else None,
-            ", ".join(f"{distance:.3g} (n={n}, {kind})" for (kind, n), distance in distances(gzip).items())
-            if gzip
-            else "",
+            f"the divergence above a generator's median, {units}, is beyond what 95 % of a generator's streams reach",
+            [replace(within_reach(gzip), holds=within_reach(gzip).holds is False if gzip else None)],
         ),
-        Trend(
+        trend(
             "what an M2 can learn is less uniform than what it cannot",
-            f"{clear} AC diverges less than GZip and the shortest windows",
-            closest(ac, gzip, windows) if ac and gzip and windows else None,
-            f"{extremes(gzip, 'whole')}; {extremes(windows, 'whole')}" if gzip and windows else "",
+            f"the same, {units}, is less for AC than for GZip and the shortest windows (95 % interval: each is"
+            " uncertain by one deviation)",
+            [nearer(ac, other) for other in (gzip, windows)],
         ),
     ]
 
 
-def distances(row: Row) -> dict[tuple[str, int], float]:
-    """(kind, its largest clear n) -> (divergence - generator's median) / (its 95 % line - its median)."""
-    found = {}
-    for kind, n in row.values["clear"].items():
-        _, median, high = row.values["random"][kind][n - 1]
-        found[kind, n] = (row.values["whole"][kind][n - 1] - median) / (high - median)
-    return found
+def excess(row: Row, part: str = "whole") -> tuple[float, str]:
+    """(deviations, in words) by which the divergence exceeds a generator's median, where that is most."""
+    places = [(kind, n) for kind in KINDS for n in range(1, len(row.values[part]["ngrams"]) + 1)]
+
+    def deviations(kind: str, n: int) -> float:
+        above = row.values[part][kind][n - 1] - row.values["random"][kind][n - 1][1]
+        return above / max(row.values["random"]["deviation"][kind][n - 1], TINY)
+
+    kind, n = max(places, key=lambda place: deviations(*place))
+    found, median = row.values[part][kind][n - 1], row.values["random"][kind][n - 1][1]
+    size = f"{1000 * (found - median):.2g} of {1000 * found:.3g} millibits at n={n}, {kind}"
+    return deviations(kind, n), f"{row.tokenizer}: {deviations(kind, n):.3g} deviations, {size}"
 
 
-def excesses(row: Row, part: str) -> dict[tuple[str, int], float]:
-    """(kind, n) -> the divergence in multiples of the generator's 95 % line, where observations are enough."""
-    return {
-        (kind, n): row.values[part][kind][n - 1] / row.values["random"][kind][n - 1][2]
-        for kind in KINDS
-        for n in range(1, row.values["clear"][kind] + 1)
-    }
+def within_reach(row: Row | None) -> Check:
+    if row is None:
+        return Check("not run yet", None)
+    (found, said), (_, inner) = excess(row), excess(row, "inner")
+    most = row.values["random"]["most"]
+    return Check(f"{said}; without blocks' beginnings and ends {inner}; a generator up to {most:.3g}", found <= most)
 
 
-def closest(ac: Row, *others: Row) -> bool:
-    """Whether AC diverges less than each of the others, wherever both have observations enough."""
-    return all(
-        ac.values["whole"][kind][n - 1] < other.values["whole"][kind][n - 1]
-        for other in others
-        for kind, n in excesses(ac, "whole").keys() & excesses(other, "whole").keys()
-    )
-
-
-def extremes(row: Row, part: str) -> str:
-    """The least and the greatest excess, in words."""
-    found = excesses(row, part)
-    ends = (min(found, key=lambda place: found[place]), max(found, key=lambda place: found[place]))
-    low, high = (f"{found[kind, n]:.3g} (n={n}, {kind})" for kind, n in ends)
-    return f"{row.tokenizer}: {low} to {high} times the 95 % line"
+def nearer(ac: Row | None, other: Row | None) -> Check:
+    """Whether AC exceeds a generator by less than another stream."""
+    if ac is None or other is None:
+        return Check("not run yet", None)
+    gap = Interval(excess(ac)[0] - excess(other)[0], 1.96 * math.sqrt(2), "streams")
+    return Check(f"{excess(ac)[1]} against {excess(other)[1]}, {gap}", gap.below())
 
 
 EXPERIMENT = Experiment(

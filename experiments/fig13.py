@@ -1,22 +1,26 @@
 """Figure 13: what a tokenizer's ids tell an M2 about spelling: fine-tuned to write a word's letters."""
 
-from collections.abc import Mapping
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from experiments import figures, paper
+from experiments.compare import lower, trend
 from experiments.experiment import Experiment, Trend
-from experiments.recipes import Recipe, Spelling, Tokens
+from experiments.recipes import LM, Recipe, Spelling, Tokens
 from experiments.rows import Rows
 from experiments.scales import Scale
+from experiments.statistics import Sample, influence
 from experiments.tables import Cell, Table
 
 CONTEXT = 64  # holds 12 letters of two ids each, and what is read
 PASSES = 16  # over the words, at most
 WORDS = 20  # times the scale's sample
 COLUMNS = [
-    "tokenizer", "letters' ids", "held-out words %", "held-out letters %", "known words %", "known letters %", "words",
-    "the paper's",
+    "tokenizer", "letters' ids", "held-out words %", "standard error", "held-out letters %", "known words %",
+    "known letters %", "words", "the paper's",
 ]  # fmt: skip
 VALUES = ("held_out_exact", "held_out_letters", "known_exact", "known_letters")
 
@@ -40,19 +44,32 @@ def speller(scale: Scale, tokens: Tokens, shared: bool = True) -> Spelling:
     task, count = scale.task_training, WORDS * scale.sample
     steps = min(task.steps, max(PASSES * count // task.batch_size, 1))
     # a word's sequence is mostly padding, so passes over words are counted above and not as ids
-    training = replace(task, size=scale.base.size, steps=steps, context=CONTEXT, max_epochs=1e9)
+    training = replace(task, size=scale.question.size, steps=steps, context=CONTEXT, max_epochs=1e9)
     return Spelling(scale.lm(tokens), scale.stream(tokens), training, shared, count)
 
 
+def seeds(scale: Scale, recipe: Spelling) -> list[Spelling]:
+    """Both trainings with each seed: the M2's and the speller's."""
+    assert recipe.lm is not None
+    made = zip(scale.seeded(recipe.lm), scale.seeded(LM(recipe.stream, recipe.training)), strict=True)
+    return [replace(recipe, lm=lm, training=speller.training) for lm, speller in made]
+
+
 def recipes(scale: Scale) -> list[Recipe]:
-    return list(spellers(scale).values())
+    """Bytes are in no trend, so they have one seed."""
+    runs = spellers(scale)
+    return [
+        runs["Bytes, shared"],
+        *(one for recipe in runs.values() if recipe != runs["Bytes, shared"] for one in seeds(scale, recipe)),
+    ]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
     body = [line(recipe, rows, scale) for recipe in spellers(scale).values()]
     note = (
         "Share of words spelt exactly (greedily, END included) and of letters at their place. Own: letters are ids of"
-        " their own; shared: the tokenizer's ids for the single letter. The paper shows curves, without numbers. "
+        " their own; shared: the tokenizer's ids for the single letter. Standard error: over words, of one seed; the"
+        " trends are of all seeds. The paper shows curves, without numbers. "
         + paper.values()["spelling_note"] + "."
     )  # fmt: skip
     return Table(f"Spelling after fine-tuning ({scale.name}, {scale.corpus})", COLUMNS, body, note)
@@ -60,9 +77,11 @@ def reduce(rows: Rows, scale: Scale) -> Table:
 
 def line(recipe: Spelling, rows: Rows, scale: Scale) -> list[Cell]:
     row, tokens = rows.done(recipe), recipe.stream.tokens
-    ours: list[Cell] = [None] * 5
+    ours: list[Cell] = [None] * 6
     if row:
-        ours = [*(100 * row.values[name] for name in VALUES), row.values["held_out_words"]]
+        share, words = row.values["held_out_exact"], row.values["held_out_words"]
+        ours = [*(100 * row.values[name] for name in VALUES), words]
+        ours.insert(1, 100 * math.sqrt(share * (1 - share) / words))
     return [tokens.name, "shared" if recipe.shared else "own", *ours, paper.counterpart(tokens, scale)]
 
 
@@ -94,36 +113,35 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    shares = {
-        label: row.values["held_out_exact"]
-        for label, recipe in spellers(scale).items()
-        if (row := rows.done(recipe)) is not None
-    }
-    return [own_letters(shares, len(spellers(scale))), shared_letters(shares)]
+    found = {label: spelt(rows, scale, recipe) for label, recipe in spellers(scale).items()}
+    own = [
+        lower(f"{label} to Unigram, own", share, found["Unigram, own"])
+        for label, share in found.items()
+        if label not in ("Unigram, own", "Bytes, shared")
+    ]
+    test = "share of held-out words spelt exactly (95 % intervals over seeds, and paired over words)"
+    return [
+        trend(
+            "SentencePiece with character ids of its own spells best",
+            f"{test}: Unigram's with own letters is above all, Bytes aside, whose ids are letters",
+            own,
+        ),
+        trend(
+            "where letters are the tokenizer's own ids, EqualInfoAC with narrow ids beats SentencePiece on"
+            " held-out words",
+            f"{test}: it is above Unigram's",
+            [lower("Unigram to EqualInfoAC narrow", found["Unigram, shared"], found["EqualInfoAC narrow, shared"])],
+        ),
+    ]
 
 
-def own_letters(shares: Mapping[str, float], count: int) -> Trend:
-    claim = "SentencePiece with character ids of its own spells best"
-    test = "Unigram with own letters has the largest share of held-out words right, Bytes aside, whose ids are letters"
-    if len(shares) < count:
-        return Trend(claim, test, None)
-    rivals = {label: share for label, share in shares.items() if label not in ("Unigram, own", "Bytes, shared")}
-    return Trend(claim, test, shares["Unigram, own"] > max(rivals.values()), said(shares))
-
-
-def shared_letters(shares: Mapping[str, float]) -> Trend:
-    claim = (
-        "where letters are the tokenizer's own ids, EqualInfoAC with narrow ids beats SentencePiece on held-out words"
-    )
-    test = "the share of held-out words spelt exactly is larger than Unigram's"
-    pair = [shares.get(label) for label in ("EqualInfoAC narrow, shared", "Unigram, shared")]
-    if pair[0] is None or pair[1] is None:
-        return Trend(claim, test, None)
-    return Trend(claim, test, pair[0] > pair[1], said(shares))
-
-
-def said(shares: Mapping[str, float]) -> str:
-    return "; ".join(f"{label} {100 * share:.1f} %" for label, share in shares.items())
+def spelt(rows: Rows, scale: Scale, recipe: Spelling) -> Sample | None:
+    """The share of held-out words right over seeds and words; None unless all seeds have run."""
+    done = rows.all_done(seeds(scale, recipe))
+    if len(done) < scale.seeds:
+        return None
+    right = np.array([row.values["held_out_right"] for row in done], dtype=np.float64)  # [seeds, words]
+    return Sample(right.mean(1), influence(right.mean(0), np.ones(right.shape[1])))
 
 
 EXPERIMENT = Experiment(

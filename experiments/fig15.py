@@ -6,15 +6,14 @@ from pathlib import Path
 
 from experiments import figures, paper
 from experiments.compare import (
+    INTERVAL,
     Points,
+    ahead,
     bits_per_byte,
     fit,
-    less,
     lines,
     missing,
-    number,
     ratio,
-    subwords_lead,
     trend,
     uniform,
 )
@@ -42,8 +41,13 @@ def lms(scale: Scale) -> list[LM]:
     return [scale.lm(tokens, training) for training in trainings(scale) for tokens in scale.at(training)]
 
 
+def contest(scale: Scale) -> list[list[LM]]:
+    """Bytes, BPE and windows of one id, sizes in order: what the trends compare."""
+    return [[scale.lm(one, training) for training in trainings(scale)] for one in scale.claim]
+
+
 def recipes(scale: Scale) -> list[Recipe]:
-    return list(lms(scale))
+    return [*lms(scale), *(one for group in contest(scale) for lm in group for one in scale.seeded(lm))]
 
 
 def teraflops(row: Row) -> float:
@@ -102,24 +106,21 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    first, subword = scale.windows[0], scale.subwords[1]
-    learned = [scale.bytes, subword, scale.gzips[0], *(scale.window(first, width) for width in scale.widths)]
-    falls = [
-        less(
-            f"{tokens.name}, {b.size} to {a.size}",
-            number(rows, scale.lm(tokens, b)),
-            number(rows, scale.lm(tokens, a)),
-        )
-        for tokens in learned
-        for a, b in pairwise(trainings(scale))
-    ]
+    falls = [(b, a) for group in contest(scale) for a, b in pairwise(group)]
+    bytes_at, subwords, windows = contest(scale)
+    leads = [pair for rival in (bytes_at, windows) for pair in zip(subwords, rival, strict=True)]
     return [
         trend(
             "More training and a larger M2 help whatever can be learned",
-            "bits/byte fall from each size to the next for bytes, Unigram, GZip of 8 bits and EqualInfoAC, both widths",
-            falls,
+            "bits/byte fall from each size to the next for bytes, BPE and EqualInfoAC with one id a window"
+            f" ({INTERVAL})",
+            ahead(rows, scale, falls),
         ),
-        subwords_lead(rows, scale, trainings(scale)),
+        trend(
+            "Subwords lead on bits/byte, however short the training",
+            f"BPE's are below those of bytes and of EqualInfoAC with one id a window at every size ({INTERVAL})",
+            ahead(rows, scale, leads),
+        ),
     ]
 
 

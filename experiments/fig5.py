@@ -1,15 +1,27 @@
 """Fig 5 / table 16: the size of a window, in bits/byte and in bits a token."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments import figures, paper
-from experiments.compare import Check, bits_per_byte, bits_per_token, lines, missing, number, ratio, trend, uniform
+from experiments.compare import (
+    INTERVAL,
+    bits_per_byte,
+    bits_per_token,
+    label,
+    lines,
+    lower,
+    missing,
+    number,
+    ratio,
+    trained,
+    trend,
+    uniform,
+)
 from experiments.compare import their_number as number_of_theirs
 from experiments.experiment import Experiment, Trend
-from experiments.recipes import LM, Recipe, Training
+from experiments.recipes import LM, Training, attempts
 from experiments.rows import Rows
 from experiments.scales import Scale
 from experiments.tables import Cell, Table
@@ -19,7 +31,6 @@ COLUMNS = [
     "size, paper", "bytes/token, paper", "bits/byte, paper", "bits/token, paper",
 ]  # fmt: skip
 PANELS = (("bits / byte", bits_per_byte), ("bits / token", bits_per_token))
-RISE = 0.8  # rank correlation: of four windows, two neighbours may change places
 
 
 def runs(scale: Scale, width: int, training: Training) -> list[LM]:
@@ -40,8 +51,10 @@ def free(scale: Scale) -> list[LM]:
     return [scale.lm(scale.window(bits, scale.wide, "free")) for bits in scale.windows]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    return [*lms(scale), *free(scale)]
+def recipes(scale: Scale) -> list[LM]:
+    """A line a run, and the seeds that the trend asks for."""
+    asked = [lm for width in scale.widths for lm in runs(scale, width, scale.question)]
+    return [*lms(scale), *free(scale), *(one for lm in asked for one in scale.seeded(lm))]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
@@ -51,7 +64,18 @@ def reduce(rows: Rows, scale: Scale) -> Table:
         [ratio, uniform, bits_per_byte, bits_per_token],
         lambda recipe: theirs(recipe, scale),
     )
-    return Table(f"The size of a window ({scale.name}, {scale.corpus})", COLUMNS, body)
+    return Table(f"The size of a window ({scale.name}, {scale.corpus})", COLUMNS, body, lost(rows, scale))
+
+
+def lost(rows: Rows, scale: Scale) -> str:
+    """Appendix D.1, counted: trainings on windows of each size that came to nothing, of all that were tried."""
+    tried: dict[int | None, dict[str, bool]] = {bits: {} for bits in scale.windows}
+    for lm in recipes(scale):
+        for attempt in attempts(lm):
+            if (row := rows.by_key.get(attempt.key)) is not None:
+                tried[lm.stream.tokens.bits][row.key] = row.status != "done"
+    counts = ", ".join(f"{bits} bits {sum(found.values())} of {len(found)}" for bits, found in tried.items())
+    return f"Trainings that diverged or collapsed (some of the paper's did, from 64 bits on: D.1): {counts}."
 
 
 def theirs(recipe: LM, scale: Scale) -> list[Cell]:
@@ -128,28 +152,13 @@ def draw_paper(axes: Any, panel: int) -> None:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    test = (
-        f"Spearman's rank correlation of bits/token with the window's bits is {RISE} or more"
-        " (of four windows two neighbours may change places), for each id width and M2 size"
-    )
-    checks = [rises(rows, scale, width, training) for width, training in series(scale)]
+    asked = [runs(scale, width, scale.question) for width in scale.widths]
+    per_code = {lm: trained(rows, scale, lm, "codes") for group in asked for lm in group}
+    checks = [
+        lower(f"{label(a)} to {label(b)}", per_code[a], per_code[b]) for group in asked for a, b in pairwise(group)
+    ]
+    test = f"bits/token rise from each window to the next longer one, for each id width ({INTERVAL})"
     return [trend("Longer windows are harder to learn: bits/token rises with b", test, checks)]
-
-
-def rises(rows: Rows, scale: Scale, width: int, training: Training) -> Check:
-    values = [number(rows, lm, bits_per_token) for lm in runs(scale, width, training)]
-    name = f"{width} bits an id, {training.size}"
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return Check(f"{name}: not run yet", None)
-    rho = spearman(list(scale.windows), known)
-    return Check(f"{name}: {', '.join(f'{value:.2f}' for value in known)} (rho {rho:.2f})", rho >= RISE)
-
-
-def spearman(x: list[float] | list[int], y: list[float]) -> float:
-    """The rank correlation of numbers without ties."""
-    ranks = [np.argsort(np.argsort(values)) for values in (x, y)]
-    return 1 - 6 * int(((ranks[0] - ranks[1]) ** 2).sum()) / (len(x) * (len(x) ** 2 - 1))
 
 
 EXPERIMENT = Experiment(

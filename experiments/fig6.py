@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from experiments import fig3, paper
-from experiments.compare import draw_sizes, mflops, per_size, trend
+from experiments.compare import INTERVAL, ahead, draw_sizes, mflops, trend
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Recipe, Tokens
 from experiments.rows import Rows
@@ -26,8 +26,16 @@ def lms(scale: Scale) -> list[LM]:
     return [scale.lm(tokens, training) for pair in pairs(scale).values() for tokens in pair for training in scale.side]
 
 
+def crossing(scale: Scale) -> list[tuple[LM, LM]]:
+    """Narrow windows and bytes, at the smallest M2 and at the largest."""
+    ends = (scale.m2_trainings[0], scale.m2_trainings[-1])
+    return [(scale.lm(pairs(scale)["EqualInfoAC"][0], size), scale.lm(scale.bytes, size)) for size in ends]
+
+
 def recipes(scale: Scale) -> list[Recipe]:
-    return list(lms(scale))
+    asked = [scale.lm(tokens) for family in ("EqualInfoAC", "GZip") for tokens in pairs(scale)[family]]
+    asked += [lm for pair in crossing(scale) for lm in pair]
+    return [*lms(scale), *(one for lm in asked for one in scale.seeded(lm))]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
@@ -47,17 +55,23 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    windows, gzips = pairs(scale)["EqualInfoAC"], pairs(scale)["GZip"]
+    narrow, wide, gzip, wide_gzip = (scale.lm(one) for name in ("EqualInfoAC", "GZip") for one in pairs(scale)[name])
+    (small, small_bytes), (large, large_bytes) = crossing(scale)
     return [
         trend(
             "Wider ids help EqualInfoAC",
-            "bits/byte are lower with wide ids than with narrow ones at every M2 size",
-            per_size(rows, scale, windows[1], windows[0], scale.side),
+            f"bits/byte are lower with wide ids than with narrow ones ({INTERVAL})",
+            ahead(rows, scale, [(wide, narrow)]),
         ),
         trend(
             "Wider ids do not help GZip",
-            "bits/byte are lower with ids of 8 bits than with wide ones at every M2 size",
-            per_size(rows, scale, gzips[0], gzips[1], scale.side),
+            f"bits/byte are lower with ids of 8 bits than with wide ones ({INTERVAL})",
+            ahead(rows, scale, [(gzip, wide_gzip)]),
+        ),
+        trend(
+            "Narrow windows fall behind bytes at the smallest M2 and overtake them at the largest",
+            f"bits/byte are above those of bytes at {small.training.size}, below at {large.training.size} ({INTERVAL})",
+            ahead(rows, scale, [(small_bytes, small), (large, large_bytes)]),
         ),
     ]
 

@@ -2,14 +2,17 @@
 
 from itertools import pairwise
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from experiments import figures, paper
+from experiments.compare import lower, trend
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import Measure
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
+from experiments.statistics import Sample
 from experiments.table7 import sentence
 from experiments.tables import Cell, Table, visible
 
@@ -81,18 +84,16 @@ def draw_bits(axes: Any, row: Row, shift: float, label: str) -> None:
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
     row = rows.done(recipes(scale)[0])
-    first, rest = [], []
+    first = rest = None
     if row:
-        begins = edges(row)[:-1]
-        bits = row.values["bits"]
-        first = [bits[at] for at in begins]
-        rest = [bit for at, bit in enumerate(bits) if at not in begins]
+        begins = np.isin(np.arange(len(row.values["bits"])), edges(row)[:-1])
+        first, rest = (Sample(np.array(row.values["bits"])[where], of="characters") for where in (begins, ~begins))
     return [
-        Trend(
+        trend(
             "a window's first character, which M1 sees without context, takes the most bits",
-            "the mean bits of the sentence's characters that begin a window exceed those of the others",
-            mean(first) > mean(rest) if rest else None,
-            f"{mean(first):.2f} and {mean(rest):.2f} bits" if rest else "",
+            "the mean bits of the sentence's characters that begin a window exceed those of the others (95 % interval"
+            " over characters)",
+            [lower("bits of other characters to those of the first", rest, first)],
         )
     ]
 

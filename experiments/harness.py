@@ -1,18 +1,19 @@
 """Questions of lm-evaluation-harness (ours, not the paper's): which last word, which order of words, by each M2."""
 
-import math
+from dataclasses import replace
 
-from experiments.compare import Check, label, trend
+import numpy as np
+
+from experiments.compare import label, lower, trend
 from experiments.experiment import Experiment, Trend
 from experiments.latency import tokenizers
 from experiments.recipes import LM, Questions, Recipe
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
+from experiments.statistics import Sample, influence
 from experiments.tables import Cell, Table
 
 SAMPLES = 10  # questions a task, in the scale's samples
-CHANCE = 1 / 4
-ERRORS = 3.0
 TASKS = {"cloze": "last word", "order": "word order"}
 EACH = ("accuracy %", "standard error", "questions")
 COLUMNS = [
@@ -32,7 +33,10 @@ def asked(scale: Scale) -> list[Questions]:
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    return [part for one in asked(scale) for part in (one.lm, one)]
+    """The codebook's is in no trend, so it has one seed."""
+    fixed = [one for one in asked(scale) if one.lm.stream.tokens.family == "codebook"]
+    seeded = [replace(one, lm=lm) for one in asked(scale) if one not in fixed for lm in scale.seeded(one.lm)]
+    return [part for one in [*seeded, *fixed] for part in (one.lm, one)]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
@@ -50,23 +54,25 @@ def line(lm: LM, row: Row | None) -> list[Cell]:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    claims = {
-        "cloze": "M2s of every tokenizer tell a sentence's last word from words as frequent",
-        "order": "M2s of every tokenizer tell a sentence from its own words shuffled",
-    }
-    test = "each M2's accuracy is above 25 % by 3 standard errors of guessing, sqrt(0.25 x 0.75 / questions)"
-    return [
-        trend(claim, test, [beats_chance(one.lm, rows.done(one), task) for one in asked(scale)])
-        for task, claim in claims.items()
-    ]
+    bytes_, bpe, _, windows = (one.lm for one in asked(scale))
+    test = "its share of right answers is higher (95 % intervals over seeds, and paired over questions)"
+    found = []
+    for task, what in TASKS.items():
+        ours = right(rows, scale, windows, task)
+        for rival in (bytes_, bpe):
+            claim = f"M2s on windows of one id know {what} better than on {rival.stream.tokens.name}"
+            name = f"{label(rival)} to {label(windows)}"
+            found.append(trend(claim, test, [lower(name, right(rows, scale, rival, task), ours)]))
+    return found
 
 
-def beats_chance(lm: LM, row: Row | None, task: str) -> Check:
-    if row is None:
-        return Check(f"{label(lm)}: not run yet", None)
-    accuracy, count = row.values[task]["accuracy"], row.values[task]["questions"]
-    needed = CHANCE + ERRORS * math.sqrt(CHANCE * (1 - CHANCE) / count)
-    return Check(f"{label(lm)}: {accuracy:.1%} against {needed:.1%}", accuracy > needed)
+def right(rows: Rows, scale: Scale, lm: LM, task: str) -> Sample | None:
+    """The share of right answers over seeds and questions; None unless all seeds have answered."""
+    done = rows.all_done([Questions(one, SAMPLES * scale.sample) for one in scale.seeded(lm)])
+    if len(done) < scale.seeds:
+        return None
+    answers = np.array([row.values[task]["right"] for row in done], dtype=np.float64)  # [seeds, questions]
+    return Sample(answers.mean(1), influence(answers.mean(0), np.ones(answers.shape[1])))
 
 
 EXPERIMENT = Experiment(

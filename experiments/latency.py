@@ -1,5 +1,6 @@
 """Latency, the paper's promise (§1): bytes a second of generation, at equal M2 size and at equal bits/byte."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from experiments import figures
-from experiments.compare import Check, bits_per_byte, less, missing, trend
+from experiments.compare import Check, bits_per_byte, label, missing, trend
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Latency, Recipe, Tokens, Training
 from experiments.rows import Rows
 from experiments.scales import Scale
+from experiments.statistics import Sample, contrast
 from experiments.tables import Cell, Table
 
 BATCHES = (1, 32)
@@ -152,30 +154,36 @@ def draw_curves(panel: Any, found: dict[str, Speed], scale: Scale) -> None:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    found = {recipe.batch: speeds(rows, recipe) for recipe in timings(scale)}
-    windows = tokenizers(scale)[-1]
-    at = [(batch, training) for batch in BATCHES for training in scale.side[:2]]
-    pairs = {at_one: to_bytes(found[at_one[0]], scale, windows, at_one[1]) for at_one in at}
-    sides = [
-        ("size", "at equal size, batch 1 and 32, the larger two M2s: more bytes/s than on bytes", 0),
-        (
-            "bits/byte",
-            "at the bits/byte of the larger two M2s on bytes: more bytes/s (see the table's note)",
-            1,
-        ),
-    ]
+    bytes_, bpe, _, windows = tokenizers(scale)
+    test = (
+        f"more bytes/s at equal size, the larger two M2s, batches of {' and '.join(map(str, BATCHES))} (95 % intervals,"
+        " paired over rounds, in which all take turns)"
+    )
     return [
         trend(
-            f"Windows of one id write faster than bytes at equal {side}",
+            f"Windows of one id write faster than {rival.name}",
             test,
-            [faster(f"batch {batch}, {training.size}", pairs[batch, training][place]) for batch, training in at],
+            [
+                faster(rows, recipe, scale.lm(windows, training), scale.lm(rival, training))
+                for recipe in timings(scale)
+                for training in trainings(scale)[len(scale.smaller) :]
+            ],
         )
-        for side, test, place in sides
+        for rival in (bytes_, bpe)
     ]
 
 
-def faster(name: str, times: float | None) -> Check:
-    return Check(f"{name}: not known", None) if times is None else less(f"{name}: bytes to windows", 1.0, times)
+def faster(rows: Rows, recipe: Latency, ours: LM, rival: LM) -> Check:
+    """Whether one M2 writes more bytes a second than another, on the geometric mean of rounds."""
+    name, row = f"batch {recipe.batch}, {label(ours)} to {label(rival)}", rows.done(recipe)
+    if row is None:
+        return Check(f"{name}: not run yet", None)
+    found = {one["key"]: np.log(one["bytes"]) - np.log(one["seconds"]) for one in row.values["runs"]}
+    gap = contrast(
+        [(1, Sample(found[rival.key], of="rounds")), (-1, Sample(found[ours.key], of="rounds"))], paired=True
+    )
+    times = [math.exp(-value) for value in (gap.estimate, gap.high, gap.low)]
+    return Check(f"{name}: {times[0]:.2f} times as fast ({times[1]:.2f} to {times[2]:.2f})", gap.below())
 
 
 EXPERIMENT = Experiment(

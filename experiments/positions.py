@@ -1,4 +1,8 @@
-"""How well an M2 predicts the ids of each position of a window, while it learns (fig 10)."""
+"""How well an M2 predicts the ids of each position of a window, while it learns (fig 10).
+
+Values, by probe and position: accuracy (top-1); gains, of each of BATCHES parts of the text: nats an id below what the
+position's own frequencies give (those of the very ids that are probed, so that nothing flatters the M2).
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +18,7 @@ from experiments.recipes import Positions
 from experiments.runner import Runner, m2_fields
 
 PROBED = 1 << 16  # validation ids at most
+BATCHES = 20
 SHARE = 16  # and no more than one in so many of those trained on, so that probing costs little
 
 
@@ -30,7 +35,7 @@ def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
     folder = runner.work / "positions" / recipe.key
     trained = runner.train(
         training, tokenizer.vocab_size, tokenizer.bos_id, train, folder, f"{label} {tokenizer.name} positions",
-        probe=Probe(accuracies(rows, positions, tokenizer.bos_id), frozenset(recipe.steps)),
+        probe=Probe(probing(rows, positions, tokenizer.bos_id), frozenset(recipe.steps)),
     )  # fmt: skip
     found = probes(folder)
     return {
@@ -39,7 +44,8 @@ def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
         "m1_parameters": tokenizer.m1_parameters,
         "values": {
             "steps": list(found),
-            "accuracy": list(found.values()),
+            "accuracy": [one["accuracy"] for one in found.values()],
+            "gains": [one["gains"] for one in found.values()],
             "constant": constant(rows, positions),
             "probed": [int(count) for count in np.bincount(positions[positions >= 0])],
         },
@@ -75,14 +81,30 @@ def sample(validation: Shards, window: int, context: int, count: int) -> tuple[n
     return np.concatenate(ids)[cut].reshape(rows, context), np.concatenate(places)[cut].reshape(rows, context)
 
 
-def accuracies(rows: np.ndarray, positions: np.ndarray, bos_id: int) -> Callable[[Decoder], list[float]]:
-    """A probe: top-1 accuracy at each position of a window."""
+def probing(rows: np.ndarray, positions: np.ndarray, bos_id: int) -> Callable[[Decoder], dict[str, list]]:
+    """A probe: {"accuracy": [positions], "gains": [positions][batches]} of a model."""
+    known = frequency_nats(rows, positions)
+    places = range(positions.max() + 1)
+    batches = np.array_split(np.arange(len(rows)), min(BATCHES, len(rows)))
 
-    def measure(model: Decoder) -> list[float]:
-        _, right = predict(model, rows, bos_id)
-        return [float(right[positions == place].mean()) for place in range(positions.max() + 1)]
+    def measure(model: Decoder) -> dict[str, list]:
+        nats, right = predict(model, rows, bos_id)
+        gains = [
+            [float((known - nats)[batch][positions[batch] == place].mean()) for batch in batches] for place in places
+        ]
+        return {"accuracy": [float(right[positions == place].mean()) for place in places], "gains": gains}
 
     return measure
+
+
+def frequency_nats(rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Nats of each id by its frequency at its position, in these rows: float64, shaped as they; 0 at EOS."""
+    found = np.zeros(rows.shape)
+    for place in range(positions.max() + 1):
+        at = positions == place
+        counts = np.bincount(rows[at])
+        found[at] = -np.log(counts[rows[at]] / at.sum())
+    return found
 
 
 def constant(rows: np.ndarray, positions: np.ndarray) -> list[float]:

@@ -9,7 +9,9 @@ from experiments.runner import Runner, trained_folder
 
 
 def run(runner: Runner, recipe: Questions, label: str) -> dict[str, Any]:
-    """values: "cloze" and "order": accuracy, its standard error, questions; "text": bits_per_byte, documents."""
+    """values: "cloze" and "order": accuracy, its standard error, questions, 1 or 0 of each as right; "text":
+    bits_per_byte, documents.
+    """
     stream = recipe.lm.stream
     tokenizer = runner.tokenizer(stream.tokens, label)
     lm = EquinfoLM(trained_folder(runner, recipe.lm, label), fastest(runner, stream.tokens, label))
@@ -30,10 +32,11 @@ def run(runner: Runner, recipe: Questions, label: str) -> dict[str, Any]:
     }
 
 
-def choices(result: dict[str, Any]) -> dict[str, float]:
+def choices(result: dict[str, Any]) -> dict[str, Any]:
     """What a task of several choices came to."""
     return {
         "accuracy": float(result["acc,none"]),
         "stderr": float(result["acc_stderr,none"]),
         "questions": result["sample_len"],
+        "right": result["right"],
     }

@@ -275,13 +275,16 @@ def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
 
 
 def run_stream(runner: Runner, recipe: Stream, label: str) -> dict[str, Any]:
-    """Ratio and baselines: no M2."""
+    """Ratio and baselines: no M2. values: bytes, codes and nats by frequency of each validation document (or block)."""
     tokenizer = runner.tokenizer(recipe.tokens, label)
     train, validation = (runner.stream(recipe, split, label) for split in ("train", "validation"))
+    nats = unigram_nats(code_counts(tokenizer, train))
+    found = [(size, len(codes), float(nats[codes].sum())) for codes, size in validation.documents()]
+    sizes, codes, frequent = zip(*found, strict=True)
     return {
-        "values": {"bytes": [size for _, size in validation.documents()]},
-        "unigram_nats": unigram_nats(code_counts(tokenizer, train), code_counts(tokenizer, validation)),
+        "unigram_nats": math.fsum(frequent),
         **stream_fields(tokenizer, train, validation),
+        "values": {"bytes": sizes, "codes": codes, "unigram": [round(one, 2) for one in frequent]},
     }
 
 
@@ -423,10 +426,10 @@ def code_counts(tokenizer: Tokenizer, shards: Shards) -> np.ndarray:
     return counts[: tokenizer.code_size]
 
 
-def unigram_nats(train: np.ndarray, validation: np.ndarray) -> float:
-    """Nats of codes counted in `validation` under their frequencies in `train`, add-one smoothed. int64[codes] each."""
+def unigram_nats(train: np.ndarray) -> np.ndarray:
+    """Nats of each code by its frequency in `train`, add-one smoothed. int64[codes] -> float64[codes]."""
     counts = train + 1.0
-    return float(-(validation * np.log(counts / counts.sum())).sum())
+    return -np.log(counts / counts.sum())
 
 
 def describe(row: Row) -> str:

@@ -100,24 +100,30 @@ def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
     if trained["status"] != "done":
         return fields
     model = load_model(folder).to(best_device())
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     for name, some in (("held_out", unknown), ("known", known[: len(unknown)])):
         exact, letters = score(runner, speller, model, some)
-        values |= {f"{name}_words": len(some), f"{name}_exact": exact, f"{name}_letters": letters}
+        share = sum(exact) / len(some)
+        values |= {
+            f"{name}_words": len(some),
+            f"{name}_exact": share,
+            f"{name}_letters": letters,
+            f"{name}_right": exact,
+        }
     return fields | {"values": values | {"train_words": len(known)}}
 
 
-def score(runner: Runner, speller: Speller, model: Decoder, some: list[str]) -> tuple[float, float]:
-    """(share of words spelt exactly, END included; share of letters that stand at their place)."""
-    exact = right = 0
+def score(runner: Runner, speller: Speller, model: Decoder, some: list[str]) -> tuple[list[int], float]:
+    """(1 or 0 of each word as spelt exactly, END included; share of letters that stand at their place)."""
+    exact, right = [], 0
     for at in range(0, len(some), BATCH):
         runner.check_time()
         batch = some[at : at + BATCH]
         for word, written in zip(batch, speller.spelt(model, batch), strict=True):
             expected = speller.written(word)
-            exact += np.array_equal(written[: len(expected)], expected)
+            exact.append(int(np.array_equal(written[: len(expected)], expected)))
             right += right_letters(speller, word, written)
-    return exact / len(some), right / sum(map(len, some))
+    return exact, right / sum(map(len, some))
 
 
 def right_letters(speller: Speller, word: str, written: np.ndarray) -> int:

@@ -1,12 +1,12 @@
-"""Statistics of results: fronts, tests, intervals, and information measures. Entropies and divergences are in bits."""
+"""Statistics of results: fronts, intervals, and information measures. Entropies and divergences are in bits."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 from scipy import stats
-
-RESAMPLES = 2000
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -22,26 +22,115 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     return sorted(kept, key=lambda i: points[i])
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """(t, two-sided p) of Welch's test that two samples, whose variances may differ, have one mean."""
-    found = stats.ttest_ind(a, b, equal_var=False)
-    return float(found.statistic), float(found.pvalue)
+# -- samples and intervals -----------------------------------------------------------------------------------
 
 
-def bootstrap(
-    values: Sequence[float] | np.ndarray,
-    statistic: Callable[[np.ndarray], float],
-    seed: int,
-    level: float = 0.9,
-) -> tuple[float, float]:
-    """The percentile interval of `statistic` over RESAMPLES samples drawn from `values` with replacement.
+@dataclass(frozen=True)
+class Sample:
+    """A quantity as runs measured it that differ in their seed alone, all over the same texts.
 
-    values: [n, ...], drawn along the first axis. level: the interval's probability, its tails being equal.
+    values: float64[seeds], or of what else `of` names. texts: float64[texts], how far each text pulls their mean
+    (`influence`); None where that is not known. certain: no training decides the quantity, so its one value varies with
+    the texts only.
     """
-    values, generator = np.asarray(values), np.random.default_rng(seed)
-    draws = (generator.integers(len(values), size=len(values)) for _ in range(RESAMPLES))
-    low, high = np.quantile([statistic(values[draw]) for draw in draws], [(1 - level) / 2, (1 + level) / 2])
+
+    values: np.ndarray
+    texts: np.ndarray | None = None
+    certain: bool = False
+    of: str = "seeds"
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % confidence interval, estimate ± margin; the margin is infinite where nothing tells it, as with one seed.
+
+    over: what was sampled, "seeds and texts", "seeds" or "texts".
+    """
+
+    estimate: float
+    margin: float
+    over: str
+
+    @property
+    def low(self) -> float:
+        return self.estimate - self.margin
+
+    @property
+    def high(self) -> float:
+        return self.estimate + self.margin
+
+    def below(self, limit: float = 0.0) -> bool | None:
+        """Whether the quantity is below the limit; None where the interval does not decide."""
+        return True if self.high < limit else False if self.low > limit else None
+
+    def within(self, tolerance: float) -> bool | None:
+        """Whether the quantity is 0 within the tolerance (two one-sided tests); None where that is not decided."""
+        if max(-self.low, self.high) < tolerance:
+            return True
+        return False if max(self.low, -self.high) > tolerance else None
+
+    def __str__(self) -> str:
+        if math.isinf(self.margin):
+            return f"{self.estimate:+.3g} (no interval: one seed, or texts that were not kept)"
+        return f"{self.estimate:+.3g} ± {self.margin:.2g} over {self.over}"
+
+
+def contrast(terms: Sequence[tuple[float, Sample]], paired: bool = False) -> Interval:
+    """The sum of weight x sample: t-based over seeds, paired over texts, both variances counted (Welch-Satterthwaite).
+
+    paired: the samples' seeds are paired too, as where one seed gives all of them the same batches; ValueError where
+    their numbers differ. Texts count where every sample has them, and are paired where as many are the same ones.
+    """
+    found = [_mean_variance(weight * one.values) for weight, one in terms if not one.certain]
+    if paired and found:
+        found = [_mean_variance(np.sum([w * one.values for w, one in terms if not one.certain], axis=0))]
+    texts: dict[int, list[np.ndarray]] = {}
+    for weight, one in terms:
+        if one.texts is not None:
+            texts.setdefault(len(one.texts), []).append(weight * one.texts)
+    over = " and ".join(dict.fromkeys(one.of for _, one in terms if not one.certain))
+    if sum(map(len, texts.values())) == len(terms):
+        found += [_mean_variance(size * np.sum(pulls, axis=0)) for size, pulls in texts.items()]
+        over += " and texts" if over else "texts"
+    estimate = sum(weight * one.mean for weight, one in terms)
+    variance = sum(part for part, _ in found)
+    if not found or math.isinf(variance):
+        return Interval(estimate, math.inf, over)
+    freedom = variance**2 / sum(part**2 / df for part, df in found) if variance else 1.0
+    return Interval(estimate, float(stats.t.ppf(0.975, freedom)) * math.sqrt(variance), over)
+
+
+def _mean_variance(values: np.ndarray) -> tuple[float, int]:
+    """(variance of the mean, degrees of freedom); infinite where there is one value."""
+    return (float(values.var(ddof=1)) / len(values), len(values) - 1) if len(values) > 1 else (math.inf, 1)
+
+
+def influence(over: Sequence[float] | np.ndarray, under: Sequence[float] | np.ndarray) -> np.ndarray:
+    """How far each text pulls sum(over) / sum(under): the delta method's linear terms, float64[texts]; their sum is 0.
+
+    n / (n - 1) times the sum of their squares estimates the quotient's variance.
+    """
+    over, under = np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)
+    return (over - over.sum() / under.sum() * under) / under.sum()
+
+
+def quotient(over: Sequence[float] | np.ndarray, under: Sequence[float] | np.ndarray) -> Sample:
+    """sum(over) / sum(under) over texts, where no training decides it."""
+    return Sample(np.array([np.sum(over) / np.sum(under)]), influence(over, under), certain=True)
+
+
+def deviation_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the standard deviation that normal values have (chi-squared)."""
+    df = len(values) - 1
+    low, high = np.sqrt(df * np.var(values, ddof=1) / stats.chi2.ppf([0.975, 0.025], df))
     return float(low), float(high)
+
+
+# -- information ---------------------------------------------------------------------------------------------
 
 
 def entropy_bits(counts: Sequence[int] | np.ndarray) -> float:

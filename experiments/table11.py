@@ -9,6 +9,7 @@ from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Recipe
 from experiments.rows import Rows
 from experiments.scales import Scale
+from experiments.statistics import deviation_interval
 from experiments.tables import Cell, Table, shown
 
 COLUMNS = [
@@ -48,7 +49,10 @@ def line(lm: LM, rows: Rows, scale: Scale) -> list[Cell]:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    test = f"the standard deviation over {count(scale)} seeds is below {CLOSE:.0%} of the mean, for each tokenizer"
+    test = (
+        f"the standard deviation over {count(scale)} seeds is below {CLOSE:.0%} of the mean, for each"
+        " tokenizer: its 95 % interval (chi-squared) is"
+    )
     return [trend("Seeds hardly matter", test, [close(lm, rows, scale) for lm in lms(scale)])]
 
 
@@ -57,8 +61,9 @@ def close(lm: LM, rows: Rows, scale: Scale) -> Check:
     values = seeds_done(rows, recipes)
     if len(values) < len(recipes):
         return Check(f"{name}: not run yet", None)
-    middle, deviation = mean(values), stdev(values)
-    return Check(f"{name}: {shown(middle)} ± {deviation:.4f}", deviation < CLOSE * middle)
+    limit, (low, high) = CLOSE * mean(values), deviation_interval(values)
+    holds = True if high < limit else False if low > limit else None
+    return Check(f"{name}: {shown(mean(values))}, deviation {stdev(values):.4f} ({low:.4f} to {high:.4f})", holds)
 
 
 EXPERIMENT = Experiment("table11", "table 11", "five seeds: mean and deviation", recipes, reduce, None, trends)

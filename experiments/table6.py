@@ -3,13 +3,11 @@
 from dataclasses import replace
 
 from experiments import paper
-from experiments import recipes as r
-from experiments.compare import Check, seeds_done, spread, trend
+from experiments.compare import INTERVAL, lower, spread, trained, trend
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Recipe
 from experiments.rows import Rows
 from experiments.scales import Scale
-from experiments.statistics import welch
 from experiments.tables import Cell, Table
 
 COLUMNS = [
@@ -20,7 +18,6 @@ NOTE = (
     "Bytes matched: as many steps, and a context so much shorter as an id is wider, so that a batch holds as much text"
     " as with narrow ids. Tokens matched: the training of figure 3. The paper's narrow ids have five seeds."
 )
-SIGNIFICANT = 0.05
 
 
 def conditions(scale: Scale) -> dict[str, LM]:
@@ -36,7 +33,7 @@ def conditions(scale: Scale) -> dict[str, LM]:
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    return [lm for one in conditions(scale).values() for lm in r.seeds(one, scale.seeds)]
+    return [lm for one in conditions(scale).values() for lm in scale.seeded(one)]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
@@ -48,32 +45,19 @@ def line(matched: str, lm: LM, rows: Rows, scale: Scale) -> list[Cell]:
     training, tokens = lm.training, lm.stream.tokens
     name = f"{paper.counterpart(tokens, scale)}" + (f" {matched} matched" if matched else "")
     theirs = paper.lookup("table6", name) or [None, None]
-    ours = spread(rows, r.seeds(lm, scale.seeds))
+    ours = spread(rows, scale.seeded(lm))
     return [tokens.name, matched or "–", training.context, training.size, *ours, name, paper.SIZES[0], *theirs]
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    runs = {matched: r.seeds(lm, scale.seeds) for matched, lm in conditions(scale).items()}
-    test = (
-        f"over {scale.seeds} seeds the mean of the first is below that of the second, and Welch's test gives"
-        f" p < {SIGNIFICANT} (two-sided)"
-    )
-    bytes_help = lower("bytes matched to narrow", rows, runs["bytes"], runs[""])
-    tokens_help = lower("tokens matched to bytes matched", rows, runs["tokens"], runs["bytes"])
+    found = {matched: trained(rows, scale, lm) for matched, lm in conditions(scale).items()}
+    test = f"bits/byte of the first are below those of the second ({INTERVAL})"
+    bytes_help = lower("bytes matched to narrow", found["bytes"], found[""])
+    tokens_help = lower("tokens matched to bytes matched", found["tokens"], found["bytes"])
     return [
         trend("Wide ids help beyond the text they show: bytes matched, they beat narrow ones", test, [bytes_help]),
         trend("More text helps wide ids further: tokens matched beats bytes matched", test, [tokens_help]),
     ]
-
-
-def lower(name: str, rows: Rows, left: list[LM], right: list[LM]) -> Check:
-    """Whether the seeds of `left` have lower bits/byte than those of `right`, by Welch's test."""
-    a, b = seeds_done(rows, left), seeds_done(rows, right)
-    if len(a) < len(left) or len(b) < len(right):
-        return Check(f"{name}: not run yet", None)
-    t, p = welch(a, b)
-    difference = sum(a) / len(a) - sum(b) / len(b)
-    return Check(f"{name}: {difference:+.3f} bits/byte, t = {t:.1f}, p = {p:.2g}", difference < 0 and p < SIGNIFICANT)
 
 
 EXPERIMENT = Experiment(

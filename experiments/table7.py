@@ -1,10 +1,12 @@
 """Table 7: one sentence under every tokenizer, cut into the pieces that have ids of their own."""
 
 from experiments import paper
+from experiments.compare import lower, trend
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import Measure, Tokens
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
+from experiments.statistics import Sample, quotient
 from experiments.tables import Cell, Table
 
 SEPARATOR = "│"
@@ -46,17 +48,18 @@ def line(tokens: Tokens, row: Row | None, scale: Scale) -> list[Cell]:
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
     subwords = scale.subwords[-1]
     windows = [scale.window(scale.windows[0], scale.wide, rule) for rule in ("paper", "free")]
-    done = [rows.done(sentence(scale, tokens)) for tokens in (subwords, *windows)]
-    shares = [row.values["inside_words"] for row in done if row and row.values["inside_words"] is not None]
-    return [
-        Trend(
-            "the pieces of equal-info windows follow words less than SentencePiece's",
-            f"of the pieces of {' and of '.join(w.name for w in windows)}, more begin inside a word than of"
-            f" {subwords.name}'s",
-            min(shares[1:]) > shares[0] if len(shares) == len(done) else None,
-            ", ".join(f"{row.tokenizer} {row.values['inside_words']:.3f}" for row in done if row),
-        )
-    ]
+    test = (
+        f"of the pieces of {' and of '.join(w.name for w in windows)}, more begin inside a word than of"
+        f" {subwords.name}'s (95 % intervals, paired over documents)"
+    )
+    rival = inside(rows, scale, subwords)
+    checks = [lower(f"{subwords.name} to {one.name}", rival, inside(rows, scale, one)) for one in windows]
+    return [trend("the pieces of equal-info windows follow words less than SentencePiece's", test, checks)]
+
+
+def inside(rows: Rows, scale: Scale, tokens: Tokens) -> Sample | None:
+    row = rows.done(sentence(scale, tokens))
+    return quotient(*row.values["inside"]) if row and row.values["inside"] else None
 
 
 EXPERIMENT = Experiment(

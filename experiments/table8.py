@@ -1,9 +1,13 @@
 """Table 8 / table 14: the text behind an id at each place in a window."""
 
+import numpy as np
+
+from experiments.compare import lower, trend
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import Measure
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
+from experiments.statistics import Sample, quotient
 from experiments.tables import Cell, Table, visible
 
 COLUMNS = [
@@ -13,7 +17,9 @@ COLUMNS = [
 NOTE = (
     "bits: the (plug-in) entropy left of a window's first byte, or of its text, where the id at this place is known;"
     " at the top, where none is. ␣ is a space. The paper lists texts alone: an id at the first place begins words"
-    " alike, the same id at a later place means little."
+    " alike, the same id at a later place means little. In the line of all windows, appendix C: how many begin inside a"
+    " character (few where text is nearly ASCII, as English is), and how often two windows with the same word have the"
+    " same first id."
 )
 
 
@@ -29,10 +35,10 @@ def reduce(rows: Rows, scale: Scale) -> Table:
     body: list[list[Cell]] = []
     for recipe in recipes(scale):
         row, tokens = rows.done(recipe), recipe.stream.tokens
-        top: list[Cell] = [None] * 3
+        top: list[Cell] = [None] * 4
         if row:
-            top = [row.values["windows"], row.values["byte_bits"], row.values["text_bits"]]
-        body.append([tokens.name, "any", top[0], None, *top[1:]])
+            top = [row.values["windows"], appendix_c(row), row.values["byte_bits"], row.values["text_bits"]]
+        body.append([tokens.name, "any", *top])
         places = row.values["positions"] if row else [None] * ((tokens.bits or 0) // scale.narrow)
         for number, place in enumerate(places, 1):
             body += place_lines(number, place)
@@ -53,19 +59,44 @@ def place_lines(number: int, place: dict | None) -> list[list[Cell]]:
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
     row = rows.done(recipes(scale)[0])
+    first, second = (left_of_byte(place) for place in row.values["positions"][:2]) if row else (None, None)
+    later, begins = (each(row, place) for place in (1, 0)) if row else (None, None)
     return [
-        Trend(
+        trend(
             "a window's first id says how its text begins, the second hardly",
-            "less is left of the first byte's entropy where the first id is known than where the second is",
-            row.values["positions"][0]["byte_bits"] < row.values["positions"][1]["byte_bits"] if row else None,
-            numbers(row) if row else "",
-        )
+            "less is left of the first byte's entropy where the first id is known than where the second is (95 %"
+            " interval, jackknife over parts of the documents)",
+            [lower("bits left, first to second", first, second)],
+        ),
+        trend(
+            "a word at a window's beginning has more often the same id than one further on (appendix C)",
+            "of two windows, the share that agrees in the first id is larger where both begin with the word than where"
+            " both hold its beginning further on (95 % interval, paired over words)",
+            [lower("agreement, further on to at the beginning", later, begins)],
+        ),
     ]
 
 
-def numbers(row: Row) -> str:
-    first, second = (place["byte_bits"] for place in row.values["positions"][:2])
-    return f"of {row.values['byte_bits']:.2f} bits, {first:.2f} are left and {second:.2f}"
+def left_of_byte(place: dict) -> Sample:
+    """The first byte's entropy where an id is known; each part's pull by what is without it."""
+    without = np.array(place["without"])
+    pulls = (1 - 1 / len(without)) * (without.mean() - without)
+    return Sample(np.array([place["byte_bits"]]), pulls, certain=True)
+
+
+def each(row: Row, place: int) -> Sample | None:
+    """The mean of a column of `words`; None where no word was frequent enough."""
+    shares = [word[place] for word in row.values["words"]]
+    return quotient(shares, np.ones(len(shares))) if shares else None
+
+
+def appendix_c(row: Row) -> str:
+    """What the text's cell says of all windows."""
+    split = f"{row.values['split']:,} begin inside a character"
+    if not row.values["words"]:
+        return split
+    begins, later = np.mean(row.values["words"], axis=0)
+    return f"{split}; the same word, the same first id: {begins:.0%} where it begins the window, {later:.0%} further on"
 
 
 EXPERIMENT = Experiment(

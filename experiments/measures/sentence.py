@@ -28,16 +28,19 @@ Pieces = list[tuple[bytes, list[int]]]
 def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, Any]:
     """Values of a Measure "sentence"; number: validation documents in which to count pieces.
 
-    text; pieces: [text, ids] each, of windows also by rules that do not decode; inside_words: the share of pieces of
-    validation text that begin inside a word, None where ids have no bytes of their own; of windows codes: each one's
-    bits; over an M1 bits: what each byte takes, M1 beginning anew where the tokenizer has it begin anew.
+    text; pieces: [text, ids] each, of windows also by rules that do not decode; inside: [how many pieces of each
+    document begin inside a word, how many it has]; inside_words: their share; both None where ids have no bytes of
+    their own; of windows codes: each one's bits; over an M1 bits: what each byte takes, M1 beginning anew where the
+    tokenizer has it begin anew.
     """
     text = SENTENCE.encode()
     (found,) = pieces(tokenizer, [text])
+    inside = inside_words(tokenizer, validation(runner, recipe))
     values: dict[str, Any] = {
         "text": SENTENCE,
         "pieces": [[piece.decode("utf-8", "backslashreplace"), ids] for piece, ids in found],
-        "inside_words": inside_words(tokenizer, validation(runner, recipe)),
+        "inside": inside,
+        "inside_words": sum(inside[0]) / sum(inside[1]) if inside else None,
     }
     if isinstance(tokenizer, EqualInfoTokenizer):
         values["codes"] = ["".join(f"{i:0{tokenizer.width}b}" for i in ids) for _, ids in found]
@@ -73,17 +76,20 @@ def byte_bits(model: ByteModel, text: bytes, starts: Iterable[int]) -> list[floa
     return found
 
 
-def inside_words(tokenizer: Tokenizer, documents: Iterable[bytes]) -> float | None:
-    """The share of pieces (each document's first left out) that begin between two letters or digits of one word."""
+def inside_words(tokenizer: Tokenizer, documents: Iterable[bytes]) -> tuple[list[int], list[int]] | None:
+    """Of each document: how many pieces, its first left out, begin between two letters or digits; and how many it has.
+
+    None where there are none, or ids have no bytes of their own.
+    """
     if tokenizer.unit is None:
         return None
-    inside = total = 0
     texts = [document[:LONGEST].decode("utf-8", "ignore").encode() for document in documents]
-    for text, found in zip(texts, pieces(tokenizer, texts), strict=True):
-        for at in begins(found)[1:]:
-            inside += is_letter(text[at - 1]) and is_letter(text[at])
-            total += 1
-    return inside / total if total else None
+    starts = [begins(found)[1:] for found in pieces(tokenizer, texts)]
+    inside = [
+        sum(is_letter(text[at - 1]) and is_letter(text[at]) for at in found)
+        for text, found in zip(texts, starts, strict=True)
+    ]
+    return (inside, [len(found) for found in starts]) if any(starts) else None
 
 
 def is_letter(byte: int) -> bool:

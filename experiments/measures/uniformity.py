@@ -8,13 +8,12 @@ from equinfo.shards import Shards
 from equinfo.tokenizers.base import Tokenizer
 from experiments.recipes import Measure
 from experiments.runner import Runner
-from experiments.statistics import kl_uniform, ngram_counts, observed_bias, token_counts
+from experiments.statistics import kl_uniform, ngram_counts, token_counts
 
 KINDS = ("ngrams", "tokens")
-CLEAR = 1e-3
-"""Bits: at an n whose bias is larger there are too few observations to tell anything."""
 LONGEST = 16
-REPEATS = 20
+REPEATS = 100
+TINY = 1e-12  # bits: of a deviation, where there are no bits
 PARTS = {"whole": (0, 0), "inner": (2, 2)}
 """How many ids of each block are left out, at its beginning, where M1 knows least, and at its end, which is padded."""
 
@@ -23,9 +22,9 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
     """Values of a Measure "uniformity"; number: bits of the training stream, the first ones.
 
     Lists are over n = 1 .. 16: the plug-in KL divergence, in bits, from uniform of n-grams (at every bit) and tokens
-    (cut every n bits). whole, inner: of the ids that PARTS leaves; random: a generator's (PCG64,
-    seeded) [5 %, median, 95 %] over 20 repeats of as many bits as `whole` has; its "most": 95 % of the repeats stay
-    below so many times the 95 % line at every n up to `clear`: {"ngrams", "tokens"}, where the bias is under 1e-3.
+    (cut every n bits). whole, inner: of the ids that PARTS leaves; random: a generator's (PCG64, seeded)
+    [5 %, median, 95 %] over 100 repeats of as many bits as `whole` has, for each n; "deviation": of the repeats;
+    "most": 95 % of them stay within so many deviations above the median at every n, of n-grams and of tokens.
     """
     shards = runner.stream(recipe.stream, "train")
     width = tokenizer.code_size.bit_length() - 1
@@ -33,9 +32,7 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
     for part, (first, last) in PARTS.items():
         bits = stream_bits(runner, shards, width, first, last, recipe.number)
         values[part] = {"bits": len(bits), **divergences(bits)}
-    size = values["whole"]["bits"]
-    clears = {kind: clear(kind, size) for kind in KINDS}
-    return {**values, "random": random_bands(runner, size, recipe.seed), "clear": clears}
+    return {**values, "random": random_bands(runner, values["whole"]["bits"], recipe.seed)}
 
 
 def stream_bits(runner: Runner, shards: Shards, width: int, first: int, last: int, most: int) -> np.ndarray:
@@ -57,14 +54,12 @@ def id_bits(ids: np.ndarray, width: int) -> np.ndarray:
 
 
 def divergences(bits: np.ndarray) -> dict[str, list[float]]:
-    """{"ngrams", "tokens"}: the plug-in divergence from uniform for n = 1 .. LONGEST, four digits."""
+    """{"ngrams", "tokens"}: the plug-in divergence from uniform for n = 1 .. LONGEST, six digits."""
     counted = {
         "ngrams": all_ngram_counts(bits),
         "tokens": [token_counts(bits, n) for n in range(1, LONGEST + 1)],
     }
-    return {
-        kind: [four_digits(kl_uniform(counts, len(counts))[0]) for counts in sizes] for kind, sizes in counted.items()
-    }
+    return {kind: [rounded(kl_uniform(counts, len(counts))[0]) for counts in sizes] for kind, sizes in counted.items()}
 
 
 def all_ngram_counts(bits: np.ndarray) -> list[np.ndarray]:
@@ -77,27 +72,23 @@ def all_ngram_counts(bits: np.ndarray) -> list[np.ndarray]:
 
 
 def random_bands(runner: Runner, size: int, seed: int) -> dict[str, Any]:
-    """What `divergences` gives of `size` random bits: [5 %, median, 95 %] over REPEATS, for each n; and "most"."""
+    """`random` of `measure`: what `divergences` gives of `size` random bits, over REPEATS."""
     generator, drawn = np.random.default_rng(seed), []
     for _ in range(REPEATS):
         runner.check_time()
         noise = np.frombuffer(generator.bytes(-(-size // 8)), dtype=np.uint8)
         drawn.append(divergences(np.unpackbits(noise)[:size]))
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"deviation": {}}
     excesses = []
     for kind in KINDS:
         values = np.array([one[kind] for one in drawn])  # [REPEATS, LONGEST]
-        bands = np.percentile(values, (5, 50, 95), axis=0)
-        found[kind] = [[four_digits(value) for value in column] for column in bands.T]
-        excesses.append((values / bands[2])[:, : clear(kind, size)])
-    found["most"] = four_digits(np.percentile(np.concatenate(excesses, axis=1).max(1), 95)) if size else 0.0
+        bands, deviation = np.percentile(values, (5, 50, 95), axis=0), values.std(0, ddof=1)
+        found[kind] = [[rounded(value) for value in column] for column in bands.T]
+        found["deviation"][kind] = [rounded(value) for value in deviation]
+        excesses.append((values - bands[1]) / np.maximum(deviation, TINY))
+    found["most"] = rounded(np.percentile(np.concatenate(excesses, axis=1).max(1), 95))
     return found
 
 
-def clear(kind: str, size: int) -> int:
-    """The largest n, 1 at least, at which `size` bits have observations enough: a bias under CLEAR."""
-    return max([1, *(n for n in range(1, LONGEST + 1) if observed_bias(kind, n, size) < CLEAR)])
-
-
-def four_digits(value: float) -> float:
-    return float(f"{value:.4g}")
+def rounded(value: float) -> float:
+    return float(f"{value:.6g}")

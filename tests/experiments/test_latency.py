@@ -79,8 +79,8 @@ def test_speed_is_interpolated_in_its_logarithm_and_never_beyond_the_best():
     assert speed_at([], 2.0) is None
 
 
-@pytest.mark.parametrize(("windows", "holds"), [(300, True), (50, False)])
-def test_trends_on_made_up_rows(scale, tmp_path, windows, holds):
+@pytest.mark.parametrize(("windows", "holds"), [((300, 310, 290), True), ((50, 52, 51), False), ((50, 400, 90), None)])
+def test_rounds_decide_which_is_faster(scale, tmp_path, windows, holds):
     rows = Rows(tmp_path / "made.jsonl")
     everything = latency.lms(scale)
     for lm in everything:
@@ -88,12 +88,12 @@ def test_trends_on_made_up_rows(scale, tmp_path, windows, holds):
         fields = {"sum_nats": nats, "num_bytes": 1000, "num_tokens": 500, "num_ids": 500}
         rows.append(Row("LM", lm.key, scale.name, "done", lm.to_dict(), 0, 1.0, **fields))
     for recipe in latency.timings(scale):
-        written = [windows if lm is everything[-1] else 100 for lm in everything]
+        written = [windows if lm is everything[-1] else (100, 100, 100) for lm in everything]
         runs = [
-            {"key": lm.key, "bytes": [n], "ids": [n], "seconds": [1.0]}
+            {"key": lm.key, "bytes": n, "ids": n, "seconds": [1.0] * 3}
             for lm, n in zip(everything, written, strict=True)
         ]
         rows.append(Row("Latency", recipe.key, scale.name, "done", recipe.to_dict(), 0, 1.0, values={"runs": runs}))
-    assert [trend.holds for trend in latency.trends(rows, scale)] == [holds, holds]
-    line = latency.reduce(rows, scale).rows[-1]
-    assert line[4:8] == pytest.approx([windows, windows, windows / 100, windows / 100])
+    assert [trend.holds for trend in latency.trends(rows, scale)] == [holds, holds]  # than bytes, than BPE
+    middle = sorted(windows)[1]
+    assert latency.reduce(rows, scale).rows[-1][4:8] == pytest.approx([middle, middle, middle / 100, middle / 100])

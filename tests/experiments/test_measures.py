@@ -1,5 +1,6 @@
 """Measures on the micro scale keep laws; tables, figures and trends of made-up rows say what the rows say."""
 
+from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from experiments.measures import edits, sentence, texts, uniformity
 from experiments.recipes import Measure
 from experiments.rows import Row, Rows
 from experiments.runner import Runner
+from experiments.scales import PAPER
 from experiments.statistics import edit_distance, ngram_counts
 from experiments.words import frequent_words
 
@@ -73,7 +75,7 @@ def test_bytes_under_a_static_model_take_what_their_frequencies_say():
 
 
 def test_pieces_that_begin_inside_words_are_counted():
-    assert sentence.inside_words(load("bytes"), [b"ab c", b"d"]) == pytest.approx(1 / 3)
+    assert sentence.inside_words(load("bytes"), [b"ab c", b"d"]) == ([1, 0], [3, 0])
     assert sentence.inside_words(load("bytes"), []) is None
 
 
@@ -94,6 +96,8 @@ def test_window_texts_count_every_window_once_at_each_place(runner, micro):
         counts = np.bincount(np.concatenate([i[place::2] for i in ids]))
         assert found["ids"][0][1] == counts.max() == counts[found["ids"][0][0]]
         assert found["byte_bits"] <= values["byte_bits"]
+        assert len(found["without"]) == min(texts.PARTS, recipe.number, len(ids))
+    assert values["split"] == 0  # ASCII
     with pytest.raises(EquinfoError, match="no windows of whole ids"):
         runner.run([Measure("window texts", micro.stream(micro.bytes), 1)])
 
@@ -104,17 +108,22 @@ def test_edit_distances_of_bytes_are_those_of_the_words(runner, micro):
     first, second = frequent_words(runner, micro.corpus, edits.WORD_BYTES, edits.WORD)[:2]
     assert values["words"] == 2
     assert values["pairs"] == 1
-    longer = max(len(first), len(second)) + 1 + len(values["text"])
-    assert values["mean"] == pytest.approx(edit_distance(list(first), list(second)) / longer)
+    sizes = [max(len(first), len(second)) + 1 + len(text) for text in edits.sentences(runner, micro.corpus)]
+    assert len(sizes) > 1
+    assert values["means"] == pytest.approx([edit_distance(list(first), list(second)) / n for n in sizes], abs=1e-6)
+    assert values["mean"] == pytest.approx(np.mean(values["means"]), abs=1e-6)
 
 
 @pytest.mark.parametrize("length", [3, 90, 400])
 def test_the_text_behind_the_word_is_a_sentence_or_whole_words(runner, tmp_path, length):
     document = "a dog. " * (length // 7) + "barked " * 60
     (tmp_path / "one.jsonl").write_text("\n".join(f'{{"text": "{document} {n}"}}' for n in range(100)))
-    text = edits.sentence(runner, str(tmp_path / "one.jsonl"))
-    assert len(text) <= edits.MOST
-    assert text.endswith(b"dog." if length == 400 else b"barked")
+    found = edits.sentences(runner, str(tmp_path / "one.jsonl"))
+    documents = list(runner.documents(str(tmp_path / "one.jsonl"), "validation", 1 << 20))
+    assert len(found) == (len(documents) if length == 400 else 1)
+    for text in found:
+        assert len(text) <= edits.MOST
+        assert text.endswith(b"dog." if length == 400 else b"barked")
 
 
 def test_bits_are_counted_as_the_ids_have_them():
@@ -129,15 +138,19 @@ def test_shorter_ngrams_are_counted_from_the_longest():
 
 
 def test_random_bits_lie_in_their_own_band_and_constant_ones_do_not(runner):
+    """At every n, also where tokens are far fewer than codes."""
     size = 1 << 14
-    bands = uniformity.random_bands(runner, size, seed=0)
-    noise = uniformity.divergences(np.random.default_rng(99).integers(0, 2, size=size).astype(np.uint8))
-    ones = uniformity.divergences(np.ones(size, dtype=np.uint8))
-    for kind in uniformity.KINDS:
-        n = uniformity.clear(kind, size)
-        assert noise[kind][n - 1] < 2 * bands[kind][n - 1][2]
-        assert ones[kind][n - 1] == n > 10 * bands[kind][n - 1][2]
-    assert uniformity.clear("tokens", size) < uniformity.clear("ngrams", size)
+    random = uniformity.random_bands(runner, size, seed=0)
+
+    def most(bits):
+        found = uniformity.divergences(bits)
+        part = {"whole": found, "random": random}
+        return fig11.excess(Row("Measure", "", "", "done", {}, 0, 0, values=part))[0]
+
+    noise = [np.random.default_rng(seed).integers(0, 2, size=size).astype(np.uint8) for seed in range(20)]
+    assert sum(most(bits) > random["most"] for bits in noise) <= 4  # one in twenty does
+    assert most(np.ones(size, dtype=np.uint8)) > 1000
+    assert most(np.tile(noise[0][: size // 2], 2)) > random["most"]  # uniform in short runs, not in long ones
 
 
 def test_uniformity_leaves_ends_and_beginnings_of_blocks_out(runner, micro):
@@ -158,9 +171,11 @@ def test_the_free_cell_decodes_all_and_counts_agree(runner, micro):
 
 
 def test_the_longer_context_is_another_m1_on_as_many_bytes(micro):
-    short, longer = (recipe.tokens.m1 for recipe in context.recipes(micro))
+    short, longer = (recipe.tokens.m1 for recipe in context.pairs(micro)[0])
     assert longer.training.context == micro.long_context > short.training.context
     assert longer.training.tokens <= short.training.tokens
+    assert [m.tokens.m1.training.seed for m in context.recipes(micro)] == [0, 0, 1, 1]
+    assert len(context.pairs(PAPER)) == 1  # there both are the same weights
 
 
 # -- what is made of it --------------------------------------------------------------------------------------
@@ -199,40 +214,65 @@ def made_up(tmp_path, values):
     return rows
 
 
-@pytest.mark.parametrize(("means", "holds"), [((0.1, 0.3, 0.9), True), ((0.4, 0.3, 0.9), False)])
-def test_fig8_orders_means(micro, tmp_path, means, holds):
-    tokens = (micro.subwords[-1], micro.window(12, 12), micro.tokens("ac", 12))
+@pytest.mark.parametrize(
+    ("means", "noise", "holds"),
+    [((0.1, 0.2, 0.3, 0.9), 0.01, True), ((0.4, 0.2, 0.3, 0.9), 0.01, False), ((0.1, 0.2, 0.21, 0.9), 0.3, None)],
+)
+def test_fig8_orders_means_over_sentences(micro, tmp_path, means, noise, holds):
+    tokens = (micro.subwords[-1], micro.window(12, 12), micro.window(24, 12), micro.tokens("ac", 12))
     values = {"words": 2, "pairs": 1, "ids": 9.0, "quantiles": [0.0, 0.1, 0.2, 0.3, 0.4]}
-    rows = made_up(
-        tmp_path, [(fig8.distances(micro, t), {**values, "mean": m}) for t, m in zip(tokens, means, strict=True)]
-    )
+    generator = np.random.default_rng(0)
+    found = {
+        t: {"mean": m, "means": (m + noise * generator.normal(size=20)).tolist()}
+        for t, m in zip(tokens, means, strict=True)
+    }
+    rows = made_up(tmp_path, [(fig8.distances(micro, t), {**values, **found[t]}) for t in tokens])
     (trend,) = fig8.trends(rows, micro)
     assert trend.holds is holds
     assert all(path.stat().st_size > 1000 for path in fig8.draw(rows, micro, tmp_path))
+    error = next(line for line in fig8.reduce(rows, micro).rows if line[0] == tokens[0].name)[6]
+    assert error == pytest.approx(np.std(found[tokens[0]]["means"], ddof=1) / 20**0.5)
 
 
-def uniform_values(factor, most=1.2):
-    lines = {kind: [1e-4] * 16 for kind in uniformity.KINDS}
-    part = {"bits": 1 << 20, **{kind: [1e-4 * factor] * 16 for kind in uniformity.KINDS}}
-    bands = {kind: [[value / 2, value / 1.5, value] for value in line] for kind, line in lines.items()}
-    return {
-        "whole": part,
-        "inner": part,
-        "random": {**bands, "most": most},
-        "clear": {"ngrams": 12, "tokens": 9},
-    }
+def uniform_values(deviations, most=3.0):
+    """Divergences that exceed a generator's median by so many deviations at n = 16 of tokens, and by none elsewhere."""
+    part = {"bits": 1 << 20, "ngrams": [1e-4] * 16, "tokens": [1e-4] * 15 + [1e-4 + deviations * 1e-6]}
+    bands = {kind: [[5e-5, 1e-4, 2e-4]] * 16 for kind in uniformity.KINDS}
+    deviation = {kind: [1e-6] * 16 for kind in uniformity.KINDS}
+    return {"whole": part, "inner": part, "random": {**bands, "deviation": deviation, "most": most}}
 
 
 @pytest.mark.parametrize(
-    ("factors", "holds"),
-    [((1.1, 1, 20, 1, 11), [True, True, True]), ((1.3, 1, 1.2, 1, 3), [False, False, False])],
+    ("deviations", "holds"),
+    [
+        ((2.9, 1, 20, 1, 11), [True, True, True]),
+        ((3.1, 1, 4.0, 1, 2.9), [False, False, None]),  # beyond the generator, and level with the others
+        ((9.0, 1, 4.0, 1, 20), [False, True, False]),
+    ],
 )
-def test_fig11_compares_with_the_generators_line(micro, tmp_path, factors, holds):
+def test_fig11_compares_with_a_generator_at_every_n(micro, tmp_path, deviations, holds):
     rows = made_up(
-        tmp_path, [(r, uniform_values(factor)) for r, factor in zip(fig11.recipes(micro), factors, strict=True)]
+        tmp_path, [(r, uniform_values(one)) for r, one in zip(fig11.recipes(micro), deviations, strict=True)]
     )
-    assert [trend.holds for trend in fig11.trends(rows, micro)] == holds
+    found = fig11.trends(rows, micro)
+    assert [trend.holds for trend in found] == holds
+    assert "n=16, tokens" in found[0].numbers
     assert all(path.stat().st_size > 1000 for path in fig11.draw(rows, micro, tmp_path))
+
+
+def test_words_agree_where_their_windows_have_one_id():
+    """A word begins a window 10 times, always with id 7; further on its windows have ten different ids."""
+    words = {(b" the", True): Counter({7: 10}), (b" the", False): Counter(range(10)), (b" a", True): Counter({1: 9})}
+    assert texts.agreements(defaultdict(Counter, words)) == [[1.0, 0.0]]
+    assert texts.pairs_alike(Counter({1: 2, 2: 2})) == pytest.approx(1 / 3, abs=1e-4)
+
+
+def test_entropies_left_have_jackknife_intervals(micro, tmp_path):
+    """The error of a mean, by leaving each of its parts out, is its standard error."""
+    parts = np.array([1.0, 2.0, 4.0, 5.0])
+    without = [(parts.sum() - one) / 3 for one in parts]
+    sample = table8.left_of_byte({"byte_bits": parts.mean(), "without": without})
+    assert 4 / 3 * (sample.texts**2).sum() == pytest.approx(parts.var(ddof=1) / 4)
 
 
 def test_d5_shares_and_trends(micro, tmp_path):

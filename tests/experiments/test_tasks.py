@@ -14,7 +14,7 @@ from equinfo.lm.evaluate import predict
 from equinfo.lm.sequences import Examples
 from equinfo.lm.train import load_model, train
 from experiments import fig10, fig13, table5
-from experiments.positions import constant, sample
+from experiments.positions import constant, frequency_nats, sample
 from experiments.rows import Row, Rows
 from experiments.runner import OutOfTime, Runner
 from experiments.spelling import Speller, held_out, right_letters
@@ -84,6 +84,13 @@ def test_positions_begin_anew_with_each_document():
     assert (rows[places == -1] == 12).all()
     rows, places = sample(Documents("block", 6, 3, 9), window=3, context=5, count=9)
     assert places.tolist() == [[0, 1, 2, 0, 1]] * 2
+
+
+def test_what_a_positions_frequencies_give_is_its_entropy():
+    rows, places = np.array([[5, 1, 5, 2, 6, 2]]), np.array([[0, 1, 0, 1, 0, -1]])
+    nats = frequency_nats(rows, places)[0]
+    assert nats[[0, 2, 4]].mean() == pytest.approx(math.log(3) - 2 / 3 * math.log(2))
+    assert nats[5] == 0
 
 
 def test_the_best_constant_guess_is_the_commonest_id_of_a_position():
@@ -164,14 +171,17 @@ def test_every_run_yields_what_its_experiment_reads(finished, scale):
         values = rows.done(recipe).values
         assert values["steps"] == list(recipe.steps)
         assert all(len(found) == fig10.places(recipe) for found in values["accuracy"])
+        assert np.shape(values["gains"])[:2] == np.shape(values["accuracy"])
     for recipe in fig13.recipes(scale):
-        assert 0 <= rows.done(recipe).values["held_out_exact"] <= 1
+        values = rows.done(recipe).values
+        assert values["held_out_exact"] == np.mean(values["held_out_right"])
 
 
 def test_a_control_scores_the_very_bytes_of_its_task(finished, scale):
     rows, _ = finished
     for family in ("AC", "EqualInfoAC"):
-        task, control = table5.beside_control(family, rows, scale)
+        runs = table5.transducers(scale)
+        task, control = (rows.done(runs[family, name]) for name in ("decompress", "control"))
         assert task.values["scored"] == control.values["scored"]
 
 
@@ -198,7 +208,7 @@ def test_tables_and_figures_come_from_rows_and_show_gaps(task, finished, scale, 
     empty = task.EXPERIMENT.reduce(Rows(tmp_path / "none.jsonl"), scale)
     assert len(empty.rows) == len(table.rows)
     assert all(len(line) == len(table.columns) for line in [*empty.rows, *table.rows])
-    assert task is fig10 or all(trend.holds is not None for trend in task.trends(rows, scale))  # too little to learn
+    assert all("±" in trend.numbers for trend in task.trends(rows, scale))
     assert all(trend.holds is None for trend in task.trends(Rows(tmp_path / "none.jsonl"), scale))
 
 
@@ -213,32 +223,69 @@ def made(tmp_path, scale, *pairs):
     return rows
 
 
-@pytest.mark.parametrize(("ac", "equalinfo", "holds"), [(0.96, 0.74, [True, True]), (0.94, 0.76, [False, False])])
-def test_decompression_trends(tmp_path, scale, ac, equalinfo, holds):
-    runs = table5.transducers(scale)
-    losses = {("AC", "decompress"): ac, ("EqualInfoAC", "decompress"): equalinfo}
-    pairs = [(runs[key], {"loss": 2 * losses.get(key, 1.0)}) for key in runs]
+def seeded(seeds, values):
+    """(recipe, values) of each seed: values(seed)."""
+    return [(recipe, values(number)) for number, recipe in enumerate(seeds)]
+
+
+@pytest.mark.parametrize(
+    ("ac", "windows", "noise", "holds"),
+    [
+        (0.97, 0.9, 0.005, [True, True]),
+        (0.90, 1.1, 0.005, [False, False]),
+        (0.96, 0.99, 0.3, [None, None]),
+    ],
+)
+def test_decompression_is_paired_over_texts_and_seeds(tmp_path, scale, ac, windows, noise, holds):
+    """Batches and seeds differ by more than tasks do, but alike for a task and its control."""
+    runs, generator = table5.transducers(scale), np.random.default_rng(0)
+    hard = generator.normal(2, 0.5, 20)
+    share = {("AC", "decompress"): ac, ("EqualInfoAC", "decompress"): windows}
+    pairs = []
+    for run, recipe in runs.items():
+        for number, one in enumerate(table5.seeds(scale, recipe)):
+            losses = (hard + 0.2 * number) * (share.get(run, 1.0) + noise * generator.normal(size=20))
+            pairs.append((one, {"loss": losses.mean(), "losses": losses.tolist()}))
     found = table5.trends(made(tmp_path, scale, *pairs), scale)
     assert [trend.holds for trend in found] == holds[::-1]
 
 
-def test_position_trends(tmp_path, scale):
-    recipe = fig10.runs(scale)[0]
+@pytest.mark.parametrize(
+    ("ends", "holds"),
+    [
+        ([0.5, 0.2], [True, True]),
+        ([0.2, 0.5], [False, False]),
+        ([0.0, 0.0], [None, None]),  # nothing was learned
+    ],
+)
+def test_position_trends(tmp_path, scale, ends, holds):
+    """Gains of three probes in ten batches: nothing at first, half at the second, and what is given at the end."""
+    recipe, generator = fig10.runs(scale)[0], np.random.default_rng(0)
+    ends = [*ends, *[0.0] * (fig10.places(recipe) - 2)]
 
-    def holds(name, *accuracy):
-        values = {"steps": [1, 2, 3], "accuracy": list(accuracy), "constant": [0.1, 0.1], "probed": [10_000] * 2}
-        folder = tmp_path / name
-        return [trend.holds for trend in fig10.trends(made(folder, scale, (recipe, values)), scale)][:2]
+    def values(seed):
+        gains = [[end * share + 0.01 * generator.normal(size=10) for end in ends] for share in (0.0, 0.5, 1.0)]
+        return {"steps": [1, 2, 3], "gains": np.array(gains).tolist()}
 
-    assert holds("first", [0.1, 0.1], [0.3, 0.1], [0.4, 0.2]) == [True, True]
-    assert holds("second", [0.1, 0.1], [0.1, 0.3], [0.2, 0.4]) == [False, False]
-    assert holds("nothing", [0.1, 0.1], [0.1, 0.1], [0.1, 0.1]) == [None, None]
+    found = fig10.trends(made(tmp_path, scale, *seeded(fig10.seeds(scale, recipe), values)), scale)[:2]
+    assert [trend.holds for trend in found] == holds
+    assert ("nothing was learned" in found[0].numbers) == (holds[0] is None)
 
 
 def test_spelling_trends(tmp_path, scale):
+    """500 words, of which each speller knows the first so many, seeds one more."""
     runs = fig13.spellers(scale)
-    shares = {"Unigram, own": 0.9, "Unigram, shared": 0.5, "EqualInfoAC narrow, shared": 0.6, "Bytes, shared": 0.99}
-    pairs = [(recipe, {"held_out_exact": shares.get(label, 0.2)}) for label, recipe in runs.items()]
-    assert [trend.holds for trend in fig13.trends(made(tmp_path / "a", scale, *pairs), scale)] == [True, True]
-    pairs[1] = (pairs[1][0], {"held_out_exact": 0.95})
-    assert [trend.holds for trend in fig13.trends(made(tmp_path / "b", scale, *pairs), scale)] == [False, False]
+    known = {"Unigram, own": 450, "Unigram, shared": 250, "EqualInfoAC narrow, shared": 300, "Bytes, shared": 495}
+
+    def trends(name, **changed):
+        counts = {label: (known | changed).get(label, 100) for label in runs}
+        pairs = [
+            (one, {"held_out_right": [1] * (counts[label] + seed) + [0] * (500 - counts[label] - seed)})
+            for label, recipe in runs.items()
+            for seed, one in enumerate(fig13.seeds(scale, recipe))
+        ]
+        return [trend.holds for trend in fig13.trends(made(tmp_path / name, scale, *pairs), scale)]
+
+    assert trends("as in the paper") == [True, True]
+    assert trends("shared letters", **{"Unigram, shared": 475}) == [False, False]
+    assert trends("level", **{"Unigram, shared": 300}) == [True, None]

@@ -25,11 +25,18 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Results of each task, as harness names them ("acc,none", "acc_stderr,none", "sample_len", ...).
 
+    "right" of a task with choices: 1 or 0 of each example.
+
     limit: examples a task, the first ones. As lm_eval.simple_evaluate, without its look at the machine.
     """
     with _errors_only():
         loaded = task_manager(corpus).load(list(tasks))
-        return lm_eval.evaluate(lm=lm, task_dict=loaded, limit=limit, log_samples=False)["results"]
+        found = lm_eval.evaluate(lm=lm, task_dict=loaded, limit=limit, log_samples=True)
+    for task, samples in found["samples"].items():
+        in_order = sorted(samples, key=lambda one: one["doc_id"])
+        if in_order and "acc" in in_order[0]:
+            found["results"][task]["right"] = [int(one["acc"]) for one in in_order]
+    return found["results"]
 
 
 @contextmanager
