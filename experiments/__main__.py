@@ -102,10 +102,17 @@ def _report(results: Path) -> int:
     """Tables, figures and pages from rows alone; pages of other results than ours lie beside those."""
     from experiments import report
     from experiments.catalogue import EXPERIMENTS
+    from experiments.findings import findings
+    from experiments.rows import Rows
+    from experiments.scales import SCALES
 
     ours = results.resolve() == ROOT / "results"
     folder = ROOT / "docs" / "results" if ours else results / "pages"
     made = report.write(list(EXPERIMENTS.values()), results, folder)
+    if ours:
+        scale = SCALES[report.SHOWN]
+        found = findings(Rows(results / scale.name / "rows.jsonl"), scale)
+        report.quote(ROOT / "README.md", report.headline(found, scale))
     print(f"{len(made)} pages: {made[-1]}")
     return 0
 

@@ -240,6 +240,22 @@ what can be compared are the trends.""",
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
+def headline(found: Sequence[Finding], scale: Scale) -> str:
+    """The first findings and what was run for them, for the README."""
+    told = " ".join(escaped(one.text) for one in found[:3])
+    return f"{told} {sizes(scale)}"
+
+
+def quote(path: Path, text: str) -> None:
+    """Put a text between the lines "<!-- results -->" and "<!-- end -->" of a file."""
+    before, mark, rest = path.read_text(encoding="utf-8").partition("<!-- results -->\n")
+    _, end, after = rest.partition("<!-- end -->\n")
+    if not end:
+        raise EquinfoError(f'{path} has no lines "<!-- results -->" and "<!-- end -->" for findings')
+    with atomic_file(path) as beside:
+        beside.write_text(f"{before}{mark}{text}\n{end}{after}", encoding="utf-8")
+
+
 def trend_line(one: Outcome, trend: Trend) -> list[Cell]:
     numbers = trend.numbers
     if len(numbers) > CLIPPED:

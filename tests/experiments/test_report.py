@@ -180,6 +180,21 @@ def test_findings_without_rows_say_so(micro, tmp_path):
     assert all(one.text.endswith(": not run yet.") and one.agrees is None for one in found)
 
 
+def test_a_file_quotes_the_findings_and_keeps_the_rest(micro, tmp_path):
+    found = findings.findings(Rows(tmp_path / "rows.jsonl"), micro)
+    path = tmp_path / "README.md"
+    path.write_text("a\n<!-- results -->\nold\n<!-- end -->\nb\n")
+    for _ in range(2):
+        report.quote(path, report.headline(found, micro))
+    before, text, after = re.fullmatch("(.*)<!-- results -->\n(.*)\n<!-- end -->(.*)", path.read_text(), re.S).groups()
+    assert (before, after) == ("a\n", "\nb\n")
+    assert text.startswith("Equal-info windows against bytes: not run yet. ")
+    assert "M2s: 30k (768 ids), 50k (768 ids); 2 seeds" in text
+    path.write_text("nothing")
+    with pytest.raises(EquinfoError, match="no lines"):
+        report.quote(path, "x")
+
+
 @pytest.mark.parametrize(
     ("windows", "words", "agrees"),
     [
