@@ -230,7 +230,7 @@ def points(recipes: Iterable[LM], rows: Rows, scale: Scale, x: Measure) -> list[
     return found
 
 
-def m1_alone(rows: Rows, scale: Scale, x: Measure) -> list[Point]:
+def m1_point(rows: Rows, scale: Scale, x: Measure) -> list[Point]:
     """M1 as a language model of its own: a point, or none where it was not run or x is not known."""
     row = rows.done(scale.m1)
     return [Point("M1 alone", x(row), row.bits_per_byte)] if row and math.isfinite(x(row)) else []
@@ -245,7 +245,7 @@ def draw_costs(
         "the paper's count: no attention, no output layer": mflops,
     }
     panels = {
-        heading: [*points(recipes, rows, scale, count), *m1_alone(rows, scale, count)]
+        heading: [*points(recipes, rows, scale, count), *m1_point(rows, scale, count)]
         for heading, count in counts.items()
     }
     papers = [Point(one, *pair) for one, pairs in theirs.items() for pair in pairs]

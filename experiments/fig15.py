@@ -14,7 +14,7 @@ from experiments.compare import (
     fit,
     less,
     lines,
-    m1_alone,
+    m1_point,
     missing,
     number,
     points,
@@ -94,7 +94,7 @@ def their_points() -> Points:
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
     """Two panels: the paper's FLOPs are too many to stand on one axis with ours."""
     count = partial(with_m1, scale=scale)
-    ours = points(lms(scale), rows, scale, count) + m1_alone(rows, scale, count)
+    ours = points(lms(scale), rows, scale, count) + m1_point(rows, scale, count)
     theirs = [Point(name, x / 1e6, y) for name, found in their_points().items() for x, y in found]
     with figures.figure(13, 5.6) as (drawn, axes):
         axes.remove()

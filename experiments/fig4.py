@@ -10,7 +10,7 @@ from experiments.compare import (
     draw_panels,
     less,
     lines,
-    m1_alone,
+    m1_point,
     missing,
     number,
     points,
@@ -65,7 +65,7 @@ def yes(whether: bool) -> str:
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
-    ours = points(scale.lms, rows, scale, ratio) + m1_alone(rows, scale, ratio)
+    ours = points(scale.lms, rows, scale, ratio) + m1_point(rows, scale, ratio)
     theirs = [Point(name, x, bits) for name, found in paper.points().items() for _, bits, x in found]
     edge = [(row.ratio, row.bits_per_byte) for row in front(rows, scale)]
     where = f"{scale.corpus}, scale {scale.name}"

@@ -5,7 +5,7 @@ Intervals are of 95 %: over seeds, or over what the sentence names.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import stats
 from experiments import d5, latency, paper, table5
 from experiments.compare import ignorant
 from experiments.figures import LEVEL, mean_interval
-from experiments.recipes import Tokens, seeds
+from experiments.recipes import LM, Tokens, seeds
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
 
@@ -29,24 +29,17 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A mean, and half of its interval: nan where there was one run."""
+class Interval:
+    """estimate ± margin, of 95 %; the margin is infinite where one run cannot tell it."""
 
-    value: float
-    half: float
+    estimate: float
+    margin: float
 
-    @property
-    def decided(self) -> bool:
-        """Whether zero lies outside."""
-        return abs(self.value) > self.half
-
-    def __format__(self, digits: str) -> str:
-        """The size and its interval, e.g. "0.268 ± 0.031 bits/byte" by f"{found:.3f bits/byte}"."""
-        form, _, unit = digits.partition(" ")
-        size = f"{abs(self.value):{form}}"
-        if math.isnan(self.half):
-            return f"{size} {unit} (one seed)"
-        return f"{size} ± {self.half:{form}} {unit}".rstrip()
+    def said(self, digits: int, unit: str) -> str:
+        """The estimate's size with its margin, e.g. "0.268 ± 0.031 bits/byte"."""
+        size = f"{abs(self.estimate):.{digits}f}"
+        known = math.isfinite(self.margin)
+        return f"{size} ± {self.margin:.{digits}f} {unit}" if known else f"{size} {unit} (one seed)"
 
 
 def findings(rows: Rows, scale: Scale) -> list[Finding]:
@@ -54,96 +47,97 @@ def findings(rows: Rows, scale: Scale) -> list[Finding]:
     return [make(rows, scale) or Finding(f"{subject}: not run yet.", page, None) for page, subject, make in FINDINGS]
 
 
-# -- estimates -----------------------------------------------------------------------------------
+# -- intervals -----------------------------------------------------------------------------------
 
 
-def runs(rows: Rows, scale: Scale, tokens: Tokens) -> list[Row]:
-    """The smallest M2's, of all seeds there are."""
-    return rows.all_done(seeds(scale.lm(tokens, scale.base), scale.seeds))
+def runs(rows: Rows, scale: Scale, lm: LM) -> list[Row]:
+    """Of the scale's seeds, as many as there are."""
+    return rows.all_done(seeds(lm, scale.seeds))
 
 
-def estimate(values: list[float]) -> Estimate | None:
-    if not values:
+def interval(values: Sequence[float] | np.ndarray) -> Interval | None:
+    """Of the mean; None of nothing."""
+    if not len(values):
         return None
-    mean, half = mean_interval(values)
-    return Estimate(mean, half if len(values) > 1 else math.nan)
+    mean, half = mean_interval(list(values))
+    return Interval(mean, half if len(values) > 1 else math.inf)
 
 
-def difference(left: list[Row], right: list[Row]) -> Estimate | None:
-    """Of mean bits/byte, left less right; the interval is Welch's."""
-    if not left or not right:
+def difference(rows: Rows, scale: Scale, left: LM, right: LM) -> Interval | None:
+    """Of mean bits/byte over seeds, left less right; the interval is Welch's."""
+    a, b = ([row.bits_per_byte for row in runs(rows, scale, lm)] for lm in (left, right))
+    if not a or not b:
         return None
-    a, b = ([row.bits_per_byte for row in found] for found in (left, right))
-    half = math.nan
+    margin = math.inf
     if min(len(a), len(b)) > 1:
         low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(LEVEL)
-        half = float(high - low) / 2
-    return Estimate(sum(a) / len(a) - sum(b) / len(b), half)
+        margin = float(high - low) / 2
+    return Interval(sum(a) / len(a) - sum(b) / len(b), margin)
 
 
-def compared(page: str, found: Estimate | None, left: str, right: str) -> Finding | None:
-    """`left` has less or more bits/byte than `right`; the paper has less."""
+def compared(page: str, found: Interval | None, left: str, right: str) -> Finding | None:
+    """`left` has less or more bits/byte than `right`; in the paper it has less."""
     if found is None:
         return None
-    word = "less" if found.value < 0 else "more"
-    text = f"{left} has {found:.3f bits/byte} {word} than {right}"
-    if not found.decided:
+    word = "less" if found.estimate < 0 else "more"
+    text = f"{left} has {found.said(3, 'bits/byte')} {word} than {right}"
+    if abs(found.estimate) <= found.margin:
         return Finding(f"{text}: too few runs to decide.", page, None)
-    return Finding(f"{text}.", page, found.value < 0)
+    return Finding(f"{text}.", page, found.estimate < 0)
 
 
 # -- the ten -------------------------------------------------------------------------------------
 
 
 def windows_to_bytes(rows: Rows, scale: Scale) -> Finding | None:
-    windows = free_windows(scale)
-    found = difference(runs(rows, scale, windows), runs(rows, scale, scale.bytes))
-    left = f"With as many ids, an M2 ({scale.base.size}) on {windows.name}"
+    windows, rival = scale.lm(free_windows(scale)), scale.lm(scale.bytes)
+    found = difference(rows, scale, windows, rival)
+    left = f"With as many ids, an M2 of {windows.training.size} on {windows.stream.tokens.name}"
     return compared("fig3", found, left, "one on bytes")
 
 
 def windows_to_m1(rows: Rows, scale: Scale) -> Finding | None:
-    row, windows = rows.done(scale.m1), free_windows(scale)
-    if row is None:
+    m1, windows = rows.done(scale.m1), scale.lm(free_windows(scale))
+    if m1 is None:
         return None
-    found = estimate([one.bits_per_byte - row.bits_per_byte for one in runs(rows, scale, windows)])
-    left = f"That M2 on {windows.name}"
-    return compared("fig3", found, left, f"M1 ({scale.m1_training.size}) alone, which made its ids")
+    found = interval([row.bits_per_byte - m1.bits_per_byte for row in runs(rows, scale, windows)])
+    left = f"That M2 on {windows.stream.tokens.name}"
+    return compared("fig3", found, left, f"M1 ({m1.size}) alone, which made its ids")
 
 
 def subwords_to_windows(rows: Rows, scale: Scale) -> Finding | None:
-    windows, subword = free_windows(scale), scale.subwords[1]
-    found = difference(runs(rows, scale, subword), runs(rows, scale, windows))
-    left = f"An M2 ({scale.base.size}) on {subword.name}"
-    return compared("fig3", found, left, f"one on {windows.name}")
+    subword, windows = scale.lm(scale.subwords[0]), scale.lm(free_windows(scale))
+    found = difference(rows, scale, subword, windows)
+    left = f"An M2 of {subword.training.size} on {subword.stream.tokens.name}"
+    return compared("fig3", found, left, f"one on {windows.stream.tokens.name}")
 
 
 def wide_to_narrow(rows: Rows, scale: Scale) -> Finding | None:
     narrow, wide = (scale.window(scale.windows[0], width) for width in scale.widths)
-    found = difference(runs(rows, scale, wide), runs(rows, scale, narrow))
+    found = difference(rows, scale, scale.lm(wide), scale.lm(narrow))
     return compared("fig6", found, f"One id a window, {wide.name},", f"two, {narrow.name}")
 
 
 def ac_is_not_learned(rows: Rows, scale: Scale) -> Finding | None:
     tokens = scale.tokens("ac", scale.narrow)
-    below = [1 - row.bits_per_byte / ignorant(row) for row in runs(rows, scale, tokens)]
-    found = estimate([100 * share for share in below])
+    done = runs(rows, scale, scale.lm(tokens))
+    found = interval([100 * (1 - row.bits_per_byte / ignorant(row)) for row in done])
     if found is None:
         return None
-    text = f"Of AC's ids, {tokens.name}, an M2 learns next to nothing: it ends {found:.2f %}"
-    return Finding(f"{text} below a model that knows nothing.", "fig3", found.value < 1)
+    text = f"Of AC's ids, {tokens.name}, an M2 learns {found.said(2, '%')}"
+    return Finding(f"{text}: so far from a model that knows nothing.", "fig3", found.estimate < 1)
 
 
 def gzip_is_learned(rows: Rows, scale: Scale) -> Finding | None:
     name, size = paper.counterpart(scale.gzips[0], scale), paper.SIZES[0]
     per_token = paper.lookup("table12", name, "ratio")
     theirs = 100 * (1 - paper.lookup("fig3_table15", name, size, "bits_per_byte") * per_token / 8)
-    below = [1 - row.bits_per_byte / row.uniform for row in runs(rows, scale, scale.gzips[0])]
-    found = estimate([100 * share for share in below])
+    done = runs(rows, scale, scale.lm(scale.gzips[0]))
+    found = interval([100 * (1 - row.bits_per_byte / row.uniform) for row in done])
     if found is None:
         return None
-    text = f"Of GZip's ids of 8 bits it learns {found:.2f %} (the paper's, {size}: {theirs:.0f} %)"
-    return Finding(f"{text}.", "fig3", found.value >= 5)
+    text = f"Of GZip's ids of 8 bits it learns {found.said(2, '%')}"
+    return Finding(f"{text} (the paper's, {size}: {theirs:.0f} %).", "fig3", found.estimate >= 5)
 
 
 def windows_decode(rows: Rows, scale: Scale) -> Finding | None:
@@ -165,7 +159,8 @@ def share(row: Row) -> str:
 
 
 def bytes_a_step(rows: Rows, scale: Scale) -> Finding | None:
-    found = rows.all_done([scale.lm(one, scale.base) for one in (free_windows(scale), scale.subwords[1])])
+    pair = free_windows(scale), scale.subwords[1]
+    found = rows.all_done([scale.lm(tokens) for tokens in pair])
     if len(found) < 2:
         return None
     windows, subword = found
@@ -175,16 +170,18 @@ def bytes_a_step(rows: Rows, scale: Scale) -> Finding | None:
 
 
 def ac_is_not_decompressed(rows: Rows, scale: Scale) -> Finding | None:
-    pair = table5.beside_control("AC", rows, scale)
-    if pair is None:
+    pair = [table5.transducers(scale)["AC", task] for task in ("decompress", "control")]
+    done = rows.all_done(pair)
+    if len(done) < len(pair):
         return None
-    task, control = (row.values["losses"] for row in pair)
-    found = estimate([100 * (1 - a / b) for a, b in zip(task, control, strict=True)])
+    task, control = (np.array(row.values["losses"]) for row in done)
+    found = interval(100 * (1 - task / control))
     if found is None:
         return None
-    word = "less" if found.value > 0 else "more"
-    text = f"Having read AC's ids, an M2 needs {found:.1f %} {word} bits for their bytes than without"
-    return Finding(f"{text} (paired over batches).", "table5", abs(found.value) < 5)
+    word = "less" if found.estimate > 0 else "more"
+    text = f"Having read AC's ids, an M2 needs {found.said(1, '%')} {word} bits for their bytes"
+    agrees = abs(found.estimate) < 5
+    return Finding(f"{text} than without (paired over batches).", "table5", agrees)
 
 
 def windows_write_faster(rows: Rows, scale: Scale) -> Finding | None:
@@ -194,11 +191,12 @@ def windows_write_faster(rows: Rows, scale: Scale) -> Finding | None:
     speeds = {one["key"]: np.divide(one["bytes"], one["seconds"]) for one in row.values["runs"]}
     lms = [scale.lm(tokens, training) for tokens in latency.tokenizers(scale)]
     base, bpe, _, windows = (speeds[lm.key] for lm in lms)
-    found, rival = estimate(list(windows / base)), estimate(list(bpe / base))
-    if found is None:
+    found, rival = interval(windows / base), interval(bpe / base)
+    if found is None or rival is None:
         return None
-    text = f"M2s of {training.size} on equal-info windows write {found:.1f times} as fast as on bytes"
-    return Finding(f"{text}, on BPE {rival:.1f times} (rounds).", "latency", found.value - found.half > 1)
+    text = f"M2s of {training.size} on equal-info windows write {found.said(1, 'times')} as fast"
+    text += f" as on bytes, on BPE {rival.said(1, 'times')} (over rounds)"
+    return Finding(f"{text}.", "latency", found.estimate - found.margin > 1)
 
 
 def free_windows(scale: Scale) -> Tokens:

@@ -6,7 +6,7 @@ results/pretrained.jsonl. BPE and Unigram beside them are trained on the same te
 the first merges, as training stops there. What is there is measured and not made again; trainings resume.
 
 Bits/byte of a tokenizer are its unigram bits: what its ids cost, each by itself, at the frequencies that they have in
-all of the training text, one added to each count.
+the first 16 MiB of each corpus of the training text, one added to each count.
 """
 
 import hashlib
@@ -17,7 +17,6 @@ import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ import numpy as np
 import equinfo
 from equinfo import api
 from equinfo.compress.models import fingerprint, load_model, to_artifact
-from equinfo.corpora import SPLITS, load_corpus
+from equinfo.corpora import SPLITS, load_corpus, take
 from equinfo.files import atomic_file
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.base import Tokenizer
@@ -40,7 +39,7 @@ WORK = ROOT / "runs"
 RESULTS = ROOT / "results" / "pretrained.jsonl"
 CORPORA = ("imdb", "books")
 TRAINING = "+".join(CORPORA)
-BATCH = 4096  # documents encoded at once
+COUNTED = 1 << 24  # bytes of each corpus
 TEXTS = {
     "imdb": "validation text",
     "books": "validation text",
@@ -140,9 +139,9 @@ def peer(kind: str) -> Path:
 def costs(tokenizer: Tokenizer) -> np.ndarray:
     """Bits of each code at its frequency in the training text, one added to each count: float64[codes]."""
     counts = np.ones(tokenizer.code_size)
-    training = load_corpus(TRAINING).documents("train")
-    while batch := list(islice(training, BATCH)):
-        ids = np.concatenate(tokenizer.encode_batch(batch))
+    for corpus in CORPORA:
+        training = take(load_corpus(corpus).documents("train"), COUNTED)
+        ids = np.concatenate(tokenizer.encode_batch(training))
         counts += np.bincount(ids, minlength=len(counts))
     return -np.log2(counts / counts.sum())
 
@@ -194,7 +193,7 @@ def card(name: str, rows: list[dict[str, Any]]) -> str:
             cells = [f"{value:.3f}" for pair in pairs for value in pair]
             lines.append(f"| {row['corpus']} | {' | '.join(cells)} |")
         lines += ["", *(f"- {row['corpus']}: {row['what']}, {row['bytes']:,} bytes" for row in rows), ""]
-        lines.append("Bits/byte: unigram, at frequencies of the training text (experiments/pretrained.py).")
+        lines.append("Bits/byte: unigram, at frequencies of training text (experiments/pretrained.py).")
     else:
         lines += ["| validation text | bits/byte, as an AC stream |", "|---|---|"]
         lines += [f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |" for row in rows]

@@ -170,7 +170,7 @@ def test_escaped_text_stays_text():
 
 
 def seeded(rows, micro, tokens, *bits):
-    for recipe, value in zip(seeds(micro.lm(tokens, micro.base), len(bits)), bits, strict=True):
+    for recipe, value in zip(seeds(micro.lm(tokens), len(bits)), bits, strict=True):
         rows.append(made(recipe, value))
 
 
@@ -223,10 +223,10 @@ def test_the_share_that_decodes_has_clopper_and_pearsons_interval(micro):
 
 def test_a_finding_counts_a_later_attempt_as_the_run(micro, tmp_path):
     rows = Rows(tmp_path / "rows.jsonl")
-    first, second, _ = attempts(micro.lm(micro.bytes, micro.base))
+    first, second, _ = attempts(micro.lm(micro.bytes))
     rows.append(replace(made(first), status="collapsed"))
     rows.append(made(second, 3.0))
-    assert [row.bits_per_byte for row in findings.runs(rows, micro, micro.bytes)] == [pytest.approx(3.0)]
+    assert [row.bits_per_byte for row in findings.runs(rows, micro, micro.lm(micro.bytes))] == [pytest.approx(3.0)]
 
 
 def test_pages_are_written_without_torch(tmp_path):
