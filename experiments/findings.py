@@ -21,7 +21,7 @@ from experiments.scales import Scale
 
 @dataclass(frozen=True)
 class Finding:
-    """text: one sentence. page: the experiment it is of. agrees: with the paper; None: undecided."""
+    """text: one sentence. page: its experiment. agrees: with the paper; None: undecided."""
 
     text: str
     page: str
@@ -38,13 +38,18 @@ class Interval:
     def said(self, digits: int, unit: str) -> str:
         """The estimate's size with its margin, e.g. "0.268 ± 0.031 bits/byte"."""
         size = f"{abs(self.estimate):.{digits}f}"
-        known = math.isfinite(self.margin)
-        return f"{size} ± {self.margin:.{digits}f} {unit}" if known else f"{size} {unit} (one seed)"
+        if math.isinf(self.margin):
+            return f"{size} {unit} (one seed)"
+        return f"{size} ± {self.margin:.{digits}f} {unit}"
 
 
 def findings(rows: Rows, scale: Scale) -> list[Finding]:
     """All of them, in order; one whose rows are missing says so."""
-    return [make(rows, scale) or Finding(f"{subject}: not run yet.", page, None) for page, subject, make in FINDINGS]
+    found = []
+    for page, subject, make in FINDINGS:
+        missing = Finding(f"{subject}: not run yet.", page, None)
+        found.append(make(rows, scale) or missing)
+    return found
 
 
 # -- intervals -----------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ CLIPPED = 160
 class Outcome:
     """An experiment at a scale: its runs, each recipe once, and what is made of them.
 
-    table: None where nothing was run. figures: file names. remark, changes: Markdown that people wrote.
+    table: None where nothing was run. figures: file names. remark, changes: Markdown by people.
     """
 
     experiment: Experiment
@@ -107,7 +107,7 @@ def read_remarks(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        said = [(scale, name, text) for scale, texts in found.items() for name, text in texts.items()]
+        said = [(scale, *said) for scale, texts in found.items() for said in texts.items()]
     except (ValueError, AttributeError) as error:
         raise EquinfoError(f"{path} is not {{scale: {{experiment: text}}}}: {error}") from error
     for scale, name, text in said:
@@ -132,11 +132,14 @@ def read_changes(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def page(one: Outcome, link: str) -> str:
-    """The Markdown of an experiment's page. link: from the page to the folder of figures and tables."""
+    """An experiment's page. link: from there to the folder of its figures and table."""
     name = one.experiment.name
     command = f"`make {name} SCALE={one.scale.name}`"
-    head = f"{sentence(one.experiment.paper)}. Scale `{one.scale.name}`: {len(one.done)} of {len(one.runs)} runs"
-    parts = [f"# {name}: {one.experiment.summary}", f"{head}; {command}. [All results](index.md)"]
+    there = f"Scale `{one.scale.name}`: {len(one.done)} of {len(one.runs)} runs; {command}"
+    parts = [
+        f"# {name}: {one.experiment.summary}",
+        f"{sentence(one.experiment.paper)}. {there}. [All results](index.md)",
+    ]
     if one.table is None:
         parts.append("Not run yet.")
     else:
@@ -186,7 +189,7 @@ def folded(heading: str, text: str) -> str:
 def summary(rows: Sequence[Row]) -> str:
     """Devices, seeds, commits, software and hours of rows, as a list."""
     seeds = sorted({row.seed for row in rows if row.seed is not None})
-    software = {", ".join(f"{name} {version}" for name, version in row.versions.items()) for row in rows}
+    software = {", ".join(" ".join(one) for one in row.versions.items()) for row in rows}
     facts = {
         "Devices": sorted({row.device for row in rows}),
         "Seeds": [", ".join(map(str, seeds))],
@@ -227,7 +230,7 @@ what can be compared are the trends.""",
         "Intervals are of 95 %. What goes against the paper stands here like anything else.",
         "\n".join(listed),
         "## Trends",
-        f"{verdicts([trend for _, trend in trends])} ({', '.join(VERDICTS.values())}). The pages have their tests.",
+        f"{verdicts([trend for _, trend in trends])} ({', '.join(VERDICTS.values())}); the pages have their tests.",
         grid(["", "claim", "numbers", "page"], [trend_line(*pair) for pair in trends]),
         "## What was run",
         sizes(scale),
@@ -273,8 +276,8 @@ def line(one: Outcome) -> list[Cell]:
 
 def verdicts(trends: Sequence[Trend]) -> str:
     """How many of them hold, fail, are open."""
-    counts = {word[0]: sum(one.holds is holds for one in trends) for holds, word in VERDICTS.items()}
-    return ", ".join(f"{count} {mark}" for mark, count in counts.items() if count)
+    counts = {holds: sum(one.holds is holds for one in trends) for holds in VERDICTS}
+    return ", ".join(f"{count} {VERDICTS[holds][0]}" for holds, count in counts.items() if count)
 
 
 def sizes(scale: Scale) -> str:
