@@ -266,7 +266,7 @@ def at_uniform(rows: Rows, scale: Scale, lm: LM, tolerance: float = 0.01, alone:
 
 
 def label(recipe: LM) -> str:
-    return f"{recipe.stream.tokens.name} {recipe.training.size}"
+    return f"{recipe.stream.tokens.name} {recipe.training.size}" + " told the place" * recipe.place
 
 
 def trend(claim: str, test: str, checks: Sequence[Check]) -> Trend:
