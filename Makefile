@@ -12,7 +12,7 @@
 #   make status         how far it is, in a line
 #   make table1 ...     one table or figure, by its name in the paper; all names: python -m experiments --help
 #   make smoke          all of it at scale tiny, from nothing, in a folder of its own
-#   make report         docs/report.html, and all tables and figures, from the rows there are
+#   make report         the pages of docs/results, all tables and figures, from the rows of scale cpu
 #   make other-transformers    tests/hf with TRANSFORMERS=4.57.6, in an environment of its own
 #   make wheel-check    the wheel in fresh environments outside this folder, with each set of extras
 SHELL := /bin/bash

@@ -1,4 +1,4 @@
-"""The site's own copy of result rows and examples: pages link to ../results/..., which lies outside docs/."""
+"""The site's own copy of what pages link to outside docs/, and the pages of results in its navigation."""
 
 import re
 from pathlib import Path
@@ -7,13 +7,27 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-OUTSIDE = re.compile(r"\]\((?:\.\./)+((?:results|examples)/[^)#]+)")
+LISTED = re.compile(r"^\| \[\w+\]\((\w+\.md)\)", re.M)
+
+
+def on_config(config: Any) -> Any:
+    """The pages of experiments, in the order in which the results' index lists them."""
+    index = (ROOT / "docs/results/index.md").read_text(encoding="utf-8")
+    for part in config["nav"]:
+        part.get("Results", []).append({"Experiments": [f"results/{page}" for page in LISTED.findall(index)]})
+    return config
+
+
+def outside(file: File) -> re.Pattern[str]:
+    """Links from a page to result rows, figures and examples in the repository's root."""
+    climb = r"\.\./" * (file.src_uri.count("/") + 1)
+    return re.compile(rf"\]\({climb}((?:results|examples)/[^)#]+)")
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add what pages link to."""
-    pages = [file.content_string for file in files if file.src_uri.endswith(".md")]
-    for name in sorted({name for page in pages for name in OUTSIDE.findall(page)}):
+    pages = [file for file in files if file.src_uri.endswith(".md")]
+    for name in sorted({name for page in pages for name in outside(page).findall(page.content_string)}):
         add(files, config, name)
     return files
 
@@ -28,4 +42,4 @@ def add(files: Files, config: Any, name: str) -> None:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Links as they are inside the site: one folder less to climb."""
-    return OUTSIDE.sub("](" + "../" * page.file.src_uri.count("/") + r"\1", markdown)
+    return outside(page.file).sub("](" + "../" * page.file.src_uri.count("/") + r"\1", markdown)

@@ -14,7 +14,7 @@ COMMANDS = {
     "paper": "everything: prints the plan and its hours first, then runs it and writes every table and figure",
     "queue": "the next runs of everything, as many as a budget of seconds holds; call it again for the next",
     "status": "the queue in a line: runs done, running, and hours to go",
-    "report": "every table and figure anew, and the page of them all: docs/report.html",
+    "report": "every table and figure of scale cpu anew, and the pages of results: docs/results",
 }
 BUDGET_SECONDS = 540.0
 ONLY = {"plan": ("paper",), "jobs": ("paper", "queue"), "shard": ("paper", "queue"), "budget": ("queue",)}
@@ -101,14 +101,22 @@ def _run(command: str, options: argparse.Namespace, begun: float) -> int:
 
 
 def _report(results: Path) -> int:
-    """Every table and figure of every scale that has rows, and the page of them all."""
-    from experiments import catalogue, queue, report
+    """Tables, figures and pages from rows alone; pages of other results than ours lie beside those."""
+    from experiments import report
+    from experiments.catalogue import EXPERIMENTS
+    from experiments.findings import findings
+    from experiments.rows import Rows
     from experiments.scales import SCALES
 
-    known = [scale for scale in SCALES.values() if (results / scale.name / "rows.jsonl").exists()]
-    failed = [queue.write_all(catalogue.EXPERIMENTS.values(), scale, results / scale.name) for scale in known]
-    print(report.write(results, ROOT / "docs" / "report.html"))
-    return int(any(failed))
+    ours = results.resolve() == ROOT / "results"
+    folder = ROOT / "docs" / "results" if ours else results / "pages"
+    made = report.write(list(EXPERIMENTS.values()), results, folder)
+    if ours:
+        scale = SCALES[report.SHOWN]
+        found = findings(Rows(results / scale.name / "rows.jsonl"), scale)
+        report.quote(ROOT / "README.md", report.headline(found, scale))
+    print(f"{len(made)} pages: {made[-1]}")
+    return 0
 
 
 def _run_many(command: str, options: argparse.Namespace, results: Path, begun: float) -> int:

@@ -49,7 +49,7 @@ from experiments.runner import Runner, say
 from experiments.scales import Scale
 from experiments.scales import scale as find_scale
 
-# The main result first, then what it rests on, then the single questions: the order of the report and of the queue.
+# The main result first, then what it rests on, then the single questions: the order of pages and of the queue.
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
@@ -108,4 +108,4 @@ def demo(scale_name: str, results: Path, work: Path) -> None:
         experiment(name).output(rows, scale, folder)
     table = experiment("fig3").reduce(rows, scale)
     print(f"\n{table.title}\n{table.text()}\n\n{table.note}")
-    print(f"\nfigures: {folder / 'fig3.png'} (and .svg), {folder / 'fig4.png'}; tables beside them")
+    print(f"\nfigures: {folder / 'fig3.svg'}, {folder / 'fig4.svg'}; tables beside them")

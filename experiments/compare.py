@@ -11,7 +11,8 @@ import numpy as np
 
 from experiments import figures, paper
 from experiments.experiment import Trend
-from experiments.recipes import LM, Recipe, Stream, Tokens
+from experiments.figures import Point, mean_interval
+from experiments.recipes import LM, Recipe, Stream, Tokens, seeds
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
 from experiments.statistics import Sample, contrast, influence, quotient
@@ -20,6 +21,7 @@ from experiments.tables import Cell, shown
 Measure = Callable[[Row], float]
 Points = dict[str, list[tuple[float, float]]]
 INTERVAL = "95 % intervals over seeds and texts"
+PAPER = "Lester et al. 2024: C4, 25m to 2b"
 
 # -- a run's numbers -----------------------------------------------------------------------------------------
 
@@ -46,6 +48,10 @@ def bits_per_byte(row: Row) -> float:
 
 def bits_per_token(row: Row) -> float:
     return row.bits_per_byte * row.ratio
+
+
+def uniform_per_token(row: Row) -> float:
+    return row.uniform * row.ratio
 
 
 def mflops(row: Row) -> float:
@@ -294,29 +300,90 @@ def subwords_lead(rows: Rows, scale: Scale) -> Trend:
 # -- drawing -------------------------------------------------------------------------------------------------
 
 
-def draw_sizes(
-    rows: Rows, recipes: Sequence[LM], x: Measure, theirs: Points, folder: Path, name: str, title: str, xlabel: str
+def points(recipes: Iterable[LM], rows: Rows, scale: Scale, x: Measure) -> list[Point]:
+    """A point a recipe that was run: (x, bits/byte) over the scale's seeds, as many as there are."""
+    found = []
+    for recipe in recipes:
+        runs = rows.all_done(seeds(recipe, scale.seeds))
+        if runs:
+            bits, error = mean_interval([row.bits_per_byte for row in runs])
+            name = runs[0].tokenizer
+            ours = name.startswith("EqualInfoAC") and ",paper" not in name
+            found.append(Point(name, x(runs[0]), bits, error, runs[0].uniform, hollow=ours))
+    return found
+
+
+def m1_point(rows: Rows, scale: Scale, x: Measure) -> list[Point]:
+    """M1 as a language model of its own: a point, or none where it was not run or x is not known."""
+    row = rows.done(scale.m1)
+    return [Point("M1 alone", x(row), row.bits_per_byte)] if row and math.isfinite(x(row)) else []
+
+
+def draw_costs(
+    rows: Rows, scale: Scale, recipes: Sequence[LM], theirs: Points, title: str, folder: Path, name: str
 ) -> list[Path]:
-    """Bits/byte of every run against x, a tokenizer's sizes joined, the paper's points faint behind."""
-    with figures.figure() as (drawn, axes):
-        axes.set_xlabel(xlabel)
-        axes.set_ylabel("bits / byte")
-        axes.set_title(title, fontsize=10, loc="left")
-        # Limits first, or labels are placed for other ones.
-        found = rows.all_done(recipes)
-        points = [(x(row), y) for row in found for y in (row.uniform, row.bits_per_byte)]
-        points += [point for pairs in theirs.values() for point in pairs]
-        fit(axes, points)
-        figures.draw_runs(axes, [(x(row), row) for row in found], theirs)
-        figures.name_missing(axes, missing(recipes, rows))
+    """Bits/byte against inference FLOPs by both counts; the paper's, decades away, in a figure of its own."""
+    counts = {
+        "every product counted": mflops_of_all,
+        "the paper's count: no attention, no output layer": mflops,
+    }
+    panels = {
+        heading: [*points(recipes, rows, scale, count), *m1_point(rows, scale, count)]
+        for heading, count in counts.items()
+    }
+    papers = [Point(one, *pair) for one, pairs in theirs.items() for pair in pairs]
+    title = f"{title} — {scale.corpus}, scale {scale.name}"
+    label = "inference MFLOPs / byte"
+    return [
+        *draw_panels(panels, title, label, folder, name, lacking=missing(recipes, rows)),
+        *draw_panels({PAPER: papers}, "", label, folder, f"{name}_paper"),
+    ]
+
+
+def draw_panels(
+    panels: dict[str, list[Point]], title: str, xlabel: str, folder: Path, name: str,
+    front: Sequence[tuple[float, float]] = (), lacking: Sequence[str] = (),
+) -> list[Path]:  # fmt: skip
+    """Panels side by side over one broken y axis, names right of the last.
+
+    front: a dashed line behind the points, (x, bits/byte).
+    """
+    everything = [point for found in panels.values() for point in found]
+    low, high, top = figures.levels(everything)
+    heights = (1, 2.4) if top > high else (1,)
+    with figures.figure(2.2 + 3.9 * len(panels), 6.2) as (drawn, axes):
+        axes.remove()
+        shape = {"sharex": "col", "sharey": "row", "height_ratios": heights, "squeeze": False}
+        grid = drawn.subplots(len(heights), len(panels), **shape)
+        for column, (heading, found) in zip(grid.T, panels.items(), strict=True):
+            fit(column[-1], [(point.x, point.bits) for point in found])
+            column[-1].set_xlabel(xlabel)
+            column[0].set_title(heading, fontsize=9.5, loc="left")
+            if top > high:
+                column[0].set_ylim(high, top)
+                column[0].spines.bottom.set_visible(False)
+                column[0].tick_params(axis="x", length=0)
+            column[-1].set_ylim(low, high)
+            for axes in column:
+                edge = {"color": "#444444", "lw": 1, "zorder": 1}
+                axes.plot([x for x, _ in front], [y for _, y in front], "--", **edge)
+                figures.draw_runs(axes, found)
+        for axes in grid[:, -1]:
+            figures.name_runs(axes, found)
+        grid[0, 0].set_ylabel("bits / byte")
+        grid[-1, 0].set_ylabel("bits / byte" + (", enlarged" if top > high else ""))
+        figures.name_missing(grid[-1, 0], list(lacking))
+        if title:
+            legend = "hollow: windows that decode; ticks: uniform lines; bars: 95 % over seeds"
+            drawn.suptitle(f"{title}\n{legend}", fontsize=10, x=0.01, ha="left")
         return figures.save(drawn, folder, name)
 
 
-def fit(axes: Any, points: Sequence[tuple[float, float]], room: float = 0.15) -> None:
-    """Limits that hold the points, on a logarithmic x axis, with room on the right for names."""
+def fit(axes: Any, points: Sequence[tuple[float, float]]) -> None:
+    """Limits that hold the points, on a logarithmic x axis."""
     x, y = [point[0] for point in points], [point[1] for point in points]
     span = max(max(x) / min(x), 2.0)
     axes.set_xscale("log")
-    axes.set_xlim(min(x) / span**0.05, max(x) * span**room)
-    figures.plain_ticks(axes, subs=(1,) if span > 100 else (1, 2, 5))
+    axes.set_xlim(min(x) / span**0.05, max(x) * span**0.05)
+    figures.plain_ticks(axes.xaxis, subs=(1,) if span > 100 else (1, 2, 5))
     axes.set_ylim(min(y) - 0.4, max(y) + 0.3)

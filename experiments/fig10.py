@@ -103,6 +103,7 @@ def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
         left.plot([place + 1], [100 * row.values["constant"][place]], "_", color="black", ms=18)
         curve = [100 * found[place] for found in row.values["accuracy"]]
         right.plot(steps, curve, "o-", ms=3, lw=1.5, color=colour, label=f"position {place + 1}")
+    left.set_xticks(range(1, count + 1))
     right.legend(fontsize=8, frameon=False)
 
 

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from experiments import figures, paper
+from experiments import paper
 from experiments.compare import (
     INTERVAL,
+    Points,
     bits_per_byte,
     coded,
-    fit,
+    draw_costs,
     lines,
     lower,
     mflops,
-    missing,
     near,
     ratio,
     trained,
@@ -20,7 +20,7 @@ from experiments.compare import (
 from experiments.compare import uniform as uniform_of
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Recipe, Tokens
-from experiments.rows import Row, Rows
+from experiments.rows import Rows
 from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
@@ -30,7 +30,6 @@ COLUMNS = [
 ]  # fmt: skip
 NOTE = "Greedy is the rule `paper`; beside both the free cell (no rule's name), which decodes too."
 SAME = 0.05
-LINES = {"paper": "-", "delay": "--", "free": ":"}
 
 
 def pairs(scale: Scale) -> list[tuple[Tokens, Tokens]]:
@@ -72,41 +71,23 @@ def theirs(recipe: LM, scale: Scale) -> list[Cell]:
     return [name, size, per_token, found.get("bits_per_byte"), found.get("mflops_per_byte")]
 
 
-def their_points(tokens: Tokens, scale: Scale) -> list[tuple[float, float]]:
-    """The paper's (MFLOPs/byte, bits/byte), smallest M2 first; none for the free cell."""
-    name = paper.counterpart(tokens, scale)
-    found = {
-        "paper": paper.lookup("fig3_table15", name),
-        "delay": paper.lookup("table17", f"{name} delay"),
-    }.get(tokens.rule)
-    return [(found[size]["mflops_per_byte"], found[size]["bits_per_byte"]) for size in paper.SIZES] if found else []
+def their_points(scale: Scale) -> Points:
+    """The paper's (MFLOPs/byte, bits/byte), smallest M2 first, by our form of its names."""
+    found = {}
+    for greedy, _ in pairs(scale):
+        name = paper.counterpart(greedy, scale) or ""
+        found[name] = paper.lookup("fig3_table15", name)
+        found[f"{name[:-1]},delay]"] = paper.lookup("table17", f"{name} delay")
+    fields = ("mflops_per_byte", "bits_per_byte")
+    return {
+        name: [(sizes[size][fields[0]], sizes[size][fields[1]]) for size in paper.SIZES]
+        for name, sizes in found.items()
+    }
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
-    with figures.figure() as (drawn, axes):
-        axes.set_xlabel("inference MFLOPs / byte (M1's included)")
-        axes.set_ylabel("bits / byte")
-        axes.set_title(
-            f"Where windows end — {scale.corpus} corpus, {scale.name} scale\n"
-            "solid: greedily (paper); dashed: delayed; dotted: free cell; faint: Lester et al. 2024",
-            fontsize=10,
-            loc="left",
-        )
-        ours = {one: [(mflops(row), row.bits_per_byte) for row in done(rows, one, scale)] for one in tokens(scale)}
-        theirs = {one: their_points(one, scale) for one in tokens(scale)}
-        fit(axes, [point for some in (ours, theirs) for pairs in some.values() for point in pairs])
-        for alpha, lines_of in ((figures.PAPER_ALPHA, theirs), (1.0, ours)):
-            for one, pairs in lines_of.items():
-                colour, mark = figures.style_of(one.name)
-                style = {"color": colour, "alpha": alpha, "ms": 7, "mfc": colour if one.rule == "paper" else "white"}
-                axes.plot([x for x, _ in pairs], [y for _, y in pairs], mark + LINES[one.rule], **style)
-        figures.label_points(axes, [(*pairs[-1], one.name) for one, pairs in ours.items() if pairs])
-        figures.name_missing(axes, missing(lms(scale), rows))
-        return figures.save(drawn, folder, "fig14")
-
-
-def done(rows: Rows, tokens: Tokens, scale: Scale) -> list[Row]:
-    return rows.all_done([scale.lm(tokens, training) for training in scale.side])
+    title = "Where windows end: greedily (paper), delayed (dashed), free cell"
+    return draw_costs(rows, scale, lms(scale), their_points(scale), title, folder, "fig14")
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:

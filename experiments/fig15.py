@@ -1,35 +1,43 @@
 """Fig 15 / table 13: as figure 3, with training that grows with the model."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from experiments import figures, paper
 from experiments.compare import (
     INTERVAL,
+    PAPER,
+    Measure,
     Points,
     ahead,
     bits_per_byte,
     fit,
     lines,
+    m1_point,
     missing,
+    points,
     ratio,
     trend,
     uniform,
 )
 from experiments.experiment import Experiment, Trend
+from experiments.figures import Point
 from experiments.recipes import LM, Recipe, Training
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
 from experiments.tables import Cell, Table
 
 COLUMNS = [
-    "tokenizer", "size", "steps", "bytes/token", "uniform", "bits/byte, ours", "TFLOPs of training", "paper's",
-    "size, paper", "steps, paper", "bits/byte, paper", "TFLOPs of training, paper",
+    "tokenizer", "size", "steps", "bytes/token", "uniform", "bits/byte, ours", "TFLOPs of M2's training",
+    "with M1's", "paper's", "size, paper", "steps, paper", "bits/byte, paper", "TFLOPs of training, paper",
 ]  # fmt: skip
-NOTE = "FLOPs of training: 6 x parameters x tokens, M2's and, where there is one, M1's; the encoding is left out."
+NOTE = (
+    "FLOPs of training: 6 x parameters x ids, M2's; with M1's: those of the M1 that the tokenizer runs added, which one"
+    " training pays for all its M2s. Encoding is left out."
+)
 PAPER_BATCH = 256 * 512  # ids a step
-NAMES = 0.55  # of a panel's span of FLOPs, for names beside it
 
 
 def trainings(scale: Scale) -> list[Training]:
@@ -51,14 +59,18 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def teraflops(row: Row) -> float:
-    """Of training: M2's, and M1's where the ids need one."""
-    m1 = (row.recipe["stream"]["tokens"].get("m1") or {}).get("training")
-    m1_tokens = m1["steps"] * m1["batch_size"] * m1["context"] if m1 else 0
-    return 6 * (row.parameters * row.trained_tokens + row.m1_parameters * m1_tokens) / 1e12
+    return 6 * row.parameters * row.trained_tokens / 1e12
+
+
+def with_m1(row: Row, scale: Scale) -> float:
+    """The same with the training of the M1 that its tokenizer runs; of M1's row, M1's own."""
+    return teraflops(row) * (row.type == "LM") + 6 * row.m1_parameters * scale.m1_training.tokens / 1e12
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
-    body = lines(lms(scale), rows, [ratio, uniform, bits_per_byte, teraflops], lambda recipe: theirs(recipe, scale))
+    measures: list[Measure] = [ratio, uniform, bits_per_byte, teraflops]
+    measures.append(partial(with_m1, scale=scale))
+    body = lines(lms(scale), rows, measures, lambda recipe: theirs(recipe, scale))
     body = [[*cells[:2], lm.training.steps, *cells[2:]] for cells, lm in zip(body, lms(scale), strict=True)]
     return Table(f"Training that grows with the model ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
 
@@ -84,23 +96,23 @@ def their_points() -> Points:
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
-    """Two panels of one height: the paper's FLOPs are too many to stand on one axis with ours."""
-    ours, theirs = rows.all_done(lms(scale)), their_points()
-    with figures.figure(12.5, 5.4) as (drawn, axes):
+    """Two panels: the paper's FLOPs are too many to stand on one axis with ours."""
+    count = partial(with_m1, scale=scale)
+    ours = points(lms(scale), rows, scale, count) + m1_point(rows, scale, count)
+    theirs = [Point(name, x / 1e6, y) for name, found in their_points().items() for x, y in found]
+    with figures.figure(13, 5.6) as (drawn, axes):
         axes.remove()
-        left, right = drawn.subplots(1, 2, sharey=True)
-        points = [(teraflops(row), y) for row in ours for y in (row.uniform, row.bits_per_byte)]
-        heights = [(points[0][0], bits) for pairs in theirs.values() for _, bits in pairs]
-        fit(left, points + heights, NAMES)
-        fit(right, [point for pairs in theirs.values() for point in pairs], NAMES)
-        left.set_ylim(0, max(y for _, y in points + heights) + 0.3)
-        left.set_ylabel("bits / byte")
-        left.set_title(f"{scale.corpus} corpus, {scale.name} scale; bars: uniform lines", fontsize=10, loc="left")
-        right.set_title("Lester et al. 2024: 25m to 2b, C4", fontsize=10, loc="left")
-        for panel in (left, right):
-            panel.set_xlabel("TFLOPs of M2's training")
-        figures.draw_runs(left, [(teraflops(row), row) for row in ours], {})
-        figures.draw_paper(right, theirs)
+        left, right = drawn.subplots(1, 2)
+        for panel, found, title, unit in (
+            (left, ours, f"{scale.corpus} corpus, scale {scale.name}; ticks: uniform lines", "TFLOPs"),
+            (right, theirs, f"{PAPER}, M1's training left out", "EFLOPs"),
+        ):
+            fit(panel, [(point.x, point.bits) for point in found])
+            panel.set_title(title, fontsize=10, loc="left")
+            panel.set_ylabel("bits / byte")
+            panel.set_xlabel(f"{unit} of training")
+            figures.draw_runs(panel, found)
+            figures.name_runs(panel, found)
         figures.name_missing(left, missing(lms(scale), rows))
         return figures.save(drawn, folder, "fig15")
 

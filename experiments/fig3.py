@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from experiments import figures, overfit, paper
+from experiments import overfit, paper
 from experiments.compare import (
     INTERVAL,
     Check,
@@ -15,13 +15,12 @@ from experiments.compare import (
     at_uniform,
     below_m1,
     bits_per_byte,
-    fit,
+    draw_costs,
     learned,
     lines,
     mflops,
     mflops_alone,
     mflops_of_all,
-    missing,
     ratio,
     reproduced,
     subwords_lead,
@@ -73,35 +72,8 @@ def theirs(recipe: LM, scale: Scale) -> list[Cell]:
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
-    """Ours and the paper's in a panel each: their FLOPs lie decades apart."""
-    found = rows.all_done(scale.lms)
-    theirs = {name: [(flops, bits) for flops, bits, _ in points] for name, points in paper.points().items()}
-    with figures.figure(11.5, 5.6) as (drawn, axes):
-        axes.remove()
-        ours, papers = drawn.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-        flops = [x for pairs in theirs.values() for x, _ in pairs]
-        fit(papers, [(x, 1.0) for x in flops], room=0.45)
-        fit(ours, [(mflops_alone(row), y) for row in found for y in (row.uniform, row.bits_per_byte)], room=0.45)
-        ours.set_ylim(0.6, 8.3)
-        for axes, name in (
-            (ours, f"{scale.corpus}, {scale.name} scale"),
-            (papers, "Lester et al. 2024, C4, 25m to 2b"),
-        ):
-            axes.set_xlabel("inference MFLOPs / byte")
-            axes.set_title(name, fontsize=9.5, loc="left")
-        ours.set_ylabel("bits / byte")
-        for row in found:
-            x, y = [mflops_alone(row), mflops(row)], [row.bits_per_byte] * 2
-            ours.plot(x, y, "|:", color=figures.style_of(row.tokenizer)[0], lw=1.2, ms=6, zorder=2)
-        figures.draw_runs(ours, [(mflops(row), row) for row in found], {})
-        figures.draw_paper(papers, theirs)
-        figures.name_missing(ours, missing(scale.lms, rows))
-        drawn.suptitle(
-            "Bits/byte against inference cost\nbars: the tokenizer's uniform line; dotted: from the cost without M1"
-            " to the cost with it; hollow: windows that decode",
-            fontsize=10, x=0.01, ha="left",
-        )  # fmt: skip
-        return figures.save(drawn, folder, "fig3")
+    theirs = {name: [(flops, bits) for flops, bits, _ in found] for name, found in paper.points().items()}
+    return draw_costs(rows, scale, scale.lms, theirs, "Bits/byte against inference cost", folder, "fig3")
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:

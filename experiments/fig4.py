@@ -2,23 +2,28 @@
 
 from pathlib import Path
 
-from experiments import fig3, figures, paper
+from experiments import fig3, paper
 from experiments.compare import (
     INTERVAL,
+    PAPER,
     Check,
     ahead,
     bits_per_byte,
     coded,
+    draw_panels,
     label,
     lines,
     lower,
+    m1_point,
     missing,
+    points,
     ratio,
     reproduced,
     their_number,
     trend,
 )
 from experiments.experiment import Experiment, Trend
+from experiments.figures import Point
 from experiments.recipes import LM
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
@@ -64,27 +69,17 @@ def yes(whether: bool) -> str:
 
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
-    ours = [(row.ratio, row) for row in rows.all_done(scale.lms)]
-    points = {name: [(per_step, bits) for _, bits, per_step in sizes] for name, sizes in paper.points().items()}
-    with figures.figure() as (drawn, axes):
-        edge = [(row.ratio, row.bits_per_byte) for row in front(rows, scale)]
-        axes.plot(*zip(*edge, strict=True), "--", color="#444444", lw=1, zorder=1)
-        axes.set_xscale("log")
-        axes.set_xlim(0.9, 17)  # room for names on the right
-        axes.set_ylim(0, 8.4)
-        axes.set_xticks([1, 2, 3, 4, 6, 8, 11], labels=["1", "2", "3", "4", "6", "8", "11"])
-        axes.minorticks_off()
-        axes.set_xlabel("bytes / decoder step")
-        axes.set_ylabel("bits / byte")
-        axes.set_title(
-            f"Bits/byte against bytes a step — {scale.corpus} corpus, {scale.name} scale\n"
-            "dashed: our Pareto front; bars: uniform lines; faint: Lester et al. 2024",
-            fontsize=10,
-            loc="left",
-        )
-        figures.draw_runs(axes, ours, points)
-        figures.name_missing(axes, missing(scale.lms, rows))
-        return figures.save(drawn, folder, "fig4")
+    ours = points(scale.lms, rows, scale, ratio) + m1_point(rows, scale, ratio)
+    theirs = [Point(name, x, bits) for name, found in paper.points().items() for _, bits, x in found]
+    edge = [(row.ratio, row.bits_per_byte) for row in front(rows, scale)]
+    where = f"{scale.corpus}, scale {scale.name}"
+    title = "Bits/byte against bytes a step; dashed: the Pareto front"
+    label = "bytes / decoder step"
+    lacking = missing(scale.lms, rows)
+    return [
+        *draw_panels({where: ours}, title, label, folder, "fig4", edge, lacking),
+        *draw_panels({PAPER: theirs}, "", label, folder, "fig4_paper", their_front()),
+    ]
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:

@@ -18,6 +18,7 @@ from experiments.compare import (
     trained,
     trend,
     uniform,
+    uniform_per_token,
 )
 from experiments.compare import their_number as number_of_theirs
 from experiments.experiment import Experiment, Trend
@@ -30,7 +31,8 @@ COLUMNS = [
     "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "bits/token, ours", "paper's",
     "size, paper", "bytes/token, paper", "bits/byte, paper", "bits/token, paper",
 ]  # fmt: skip
-PANELS = (("bits / byte", bits_per_byte), ("bits / token", bits_per_token))
+PANELS = (("bits / byte", bits_per_byte, uniform), ("bits / token", bits_per_token, uniform_per_token))
+RISE = 0.8  # rank correlation: of four windows, two neighbours may change places
 
 
 def runs(scale: Scale, width: int, training: Training) -> list[LM]:
@@ -87,7 +89,7 @@ def theirs(recipe: LM, scale: Scale) -> list[Cell]:
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
     with figures.figure(11.5, 5) as (drawn, axes):
         axes.remove()
-        for panel, (name, measure) in enumerate(PANELS):
+        for panel, (name, measure, ignorance) in enumerate(PANELS):
             axes = drawn.add_subplot(1, 2, panel + 1)
             draw_paper(axes, panel)
             for width, training in series(scale):
@@ -95,6 +97,11 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
                 draw_line(axes, found, scale, width, training)
             decoded = zip(scale.windows, (number(rows, lm, measure) for lm in free(scale)), strict=True)
             draw_line(axes, list(decoded), scale, scale.wide, scale.question, decodes=True)
+            for width in scale.widths:
+                lines_of = [(bits, number(rows, lm, ignorance)) for bits, lm in windows(scale, width, scale.question)]
+                known = [(bits, y) for bits, y in lines_of if y is not None]
+                style = {"color": colour_of(scale, width), "lw": 1.2, "label": f"{width} bits an id: uniform line"}
+                axes.plot([x for x, _ in known], [y for _, y in known], ":", **style)
             axes.set_xscale("log", base=2)
             axes.set_xlim(scale.windows[0] / 1.2, paper.WINDOWS[-1] * 1.2)
             axes.set_xticks(scale.windows, labels=[str(bits) for bits in scale.windows])
@@ -113,6 +120,10 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         return figures.save(drawn, folder, "fig5")
 
 
+def colour_of(scale: Scale, width: int) -> str:
+    return figures.style_of(f"EqualInfoAC[b={scale.windows[0]},v={1 << width}]")[0]
+
+
 def windows(scale: Scale, width: int, training: Training) -> list[tuple[int, LM]]:
     return list(zip(scale.windows, runs(scale, width, training), strict=True))
 
@@ -129,9 +140,9 @@ def draw_line(
     kept = [(x, y) for x, y in points if y is not None]
     if not kept:
         return
-    colour, mark = figures.style_of(f"EqualInfoAC[b={scale.windows[0]},v={1 << width}]")
+    _, mark = figures.style_of(f"EqualInfoAC[b={scale.windows[0]},v={1 << width}]")
     step = scale.side.index(training)
-    style = {"color": colour, "ms": 4.5 + 2 * step, "lw": 1 + 0.6 * step, "zorder": 3}
+    style = {"color": colour_of(scale, width), "ms": 4.5 + 2 * step, "lw": 1 + 0.6 * step, "zorder": 3}
     label, line = f"{width} bits an id, M2 {training.size}", mark + "-"
     if decodes:
         style, label, line = {**style, "mfc": "white"}, label + ", free cell", mark + "--"

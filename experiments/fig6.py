@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from experiments import fig3, paper
-from experiments.compare import INTERVAL, ahead, draw_sizes, mflops, trend
+from experiments.compare import INTERVAL, ahead, draw_costs, trend
 from experiments.experiment import Experiment, Trend
 from experiments.recipes import LM, Recipe, Tokens
 from experiments.rows import Rows
@@ -45,13 +45,8 @@ def reduce(rows: Rows, scale: Scale) -> Table:
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
     names = {paper.counterpart(tokens, scale) for pair in pairs(scale).values() for tokens in pair}
-    theirs = {n: [(flops, bits) for flops, bits, _ in points] for n, points in paper.points().items() if n in names}
-    title = (
-        f"Narrow and wide ids — {scale.corpus} corpus, {scale.name} scale\n"
-        "bars: uniform lines; faint: Lester et al. 2024 (v = 256 and 65k)"
-    )
-    label = "inference MFLOPs / byte (M1's included where it runs)"
-    return draw_sizes(rows, lms(scale), mflops, theirs, folder, "fig6", title, label)
+    theirs = {n: [(flops, bits) for flops, bits, _ in found] for n, found in paper.points().items() if n in names}
+    return draw_costs(rows, scale, lms(scale), theirs, "Narrow and wide ids", folder, "fig6")
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:

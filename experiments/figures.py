@@ -1,20 +1,22 @@
 """How figures look: one colour and mark a tokenizer everywhere, colour-blind-safe, labelled where the points are."""
 
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, stdev
 from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.patheffects import withStroke
-from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from scipy.optimize import isotonic_regression
+from scipy.stats import t
 
 from equinfo.files import atomic_file
-from experiments.rows import Row
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -31,17 +33,36 @@ STYLES = {
     "AC": ("#0072B2", "^"),
     "EqualInfoAC": ("#009E73", "P"),
     "EqualInfoAC, several ids a window": ("#CC79A7", "*"),
+    "M1 alone": ("#5E3C99", "p"),
 }
 PAPER_ALPHA = 0.22
-LETTER, LINE = 7.2, 14.0  # pixels, at 100 an inch, of a name's letter (at most, on average) and of its line
-ROUNDS = 100
-HALO = " .halo text {stroke: #ffffff; stroke-width: 2.5px; stroke-linejoin: round; paint-order: stroke}"
+LINE = 14.0  # pixels of a name's line, at 100 an inch
+CONTEST = 1.8  # times the least bits/byte: how far up the enlarged part of a broken axis reaches
+LEVEL = 0.95
 
 
-def face_of(tokenizer: str) -> str:
-    """The mark's filling: its colour; white for equal-info windows by another rule than the paper's."""
-    ours = tokenizer.startswith("EqualInfoAC") and ",paper" not in tokenizer
-    return "white" if ours else style_of(tokenizer)[0]
+@dataclass(frozen=True)
+class Point:
+    """A recipe in a figure: the mean of bits/byte over its seeds, and half of the interval of that mean.
+
+    error: 0 for a single run. uniform: bits/byte of knowing nothing; None where there is no such line.
+    hollow: equal-info windows by another rule than the paper's.
+    """
+
+    name: str
+    x: float
+    bits: float
+    error: float = 0.0
+    uniform: float | None = None
+    hollow: bool = False
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The mean of runs that differ in their seed, and half of its 95 % interval by Student's t; 0 for one run."""
+    if len(values) < 2:
+        return mean(values), 0.0
+    wide = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
+    return mean(values), wide * stdev(values) / len(values) ** 0.5
 
 
 def style_of(tokenizer: str) -> tuple[str, str]:
@@ -66,7 +87,7 @@ def figure(width: float = 8.6, height: float = 5.4) -> Iterator[tuple[Any, Any]]
             "grid.alpha": 0.25,
             "grid.linewidth": 0.6,
             "svg.hashsalt": "equinfo",
-            "svg.fonttype": "none",  # text stays text: the report colours it for light and dark
+            "svg.fonttype": "none",  # text stays text: small files, and words that can be searched and read out
         }
     ):
         drawn, axes = plt.subplots(figsize=(width, height), layout="constrained")
@@ -77,33 +98,20 @@ def figure(width: float = 8.6, height: float = 5.4) -> Iterator[tuple[Any, Any]]
 
 
 def save(drawn: Any, folder: Path, name: str) -> list[Path]:
-    """Write folder/name.png and folder/name.svg, the same bytes for the same rows."""
-    made = [folder / f"{name}.png", folder / f"{name}.svg"]
-    with atomic_file(made[0]) as beside:
-        drawn.savefig(beside, format="png", dpi=160)
-    with atomic_file(made[1]) as beside:
-        beside.write_text(svg(drawn), encoding="utf-8")
-    return made
-
-
-def svg(drawn: Any) -> str:
-    """The figure as SVG. Halos, for which matplotlib would write outlines in place of text, are the class "halo"."""
-    haloed = {text: text.get_path_effects() for text in drawn.findobj(Text) if text.get_path_effects()}
-    for text in haloed:
-        text.set(path_effects=[], gid="halo")
+    """Write folder/name.svg, the same bytes for the same rows."""
+    path = folder / f"{name}.svg"
     written = io.StringIO()
     drawn.savefig(written, format="svg", metadata={"Date": None})
-    for text, effects in haloed.items():
-        text.set(path_effects=effects, gid=None)
-    content = written.getvalue().replace('<g id="halo">', '<g class="halo">')
-    return content.replace("</style>", HALO + "</style>", 1)
+    with atomic_file(path) as beside:
+        beside.write_text("\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n", encoding="utf-8")
+    return [path]
 
 
-def plain_ticks(axes: Any, subs: tuple[int, ...]) -> None:
-    """On a logarithmic x axis: 0.2, 0.5, 1, 2, ... and no powers of ten; `subs` of each decade."""
-    axes.xaxis.set_major_locator(LogLocator(subs=subs))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+def plain_ticks(axis: Any, subs: tuple[int, ...]) -> None:
+    """On a logarithmic axis: 0.2, 0.5, 1, 2, ... and no powers of ten; `subs` of each decade."""
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def name_missing(axes: Any, names: list[str]) -> None:
@@ -117,76 +125,73 @@ def name_missing(axes: Any, names: list[str]) -> None:
         axes.text(0.01, 0.01, text, transform=axes.transAxes, fontsize=7.5, color="#666666").set_in_layout(False)
 
 
-def draw_paper(axes: Any, paper: dict[str, list[tuple[float, float]]]) -> None:
-    """The paper's points (x, bits/byte) in a panel of their own, named."""
-    for name, pairs in paper.items():
+def draw_runs(axes: Any, points: Sequence[Point]) -> None:
+    """Points with their intervals, a tokenizer's sizes joined; a tick of its colour is a uniform line."""
+    for name, sizes in by_name(points).items():
         colour, mark = style_of(name)
-        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, ms=6, lw=1.2)
-    label_points(axes, [(*pairs[-1], name) for name, pairs in paper.items()])
+        x, y = [one.x for one in sizes], [one.bits for one in sizes]
+        face = {"mfc": "white", "mec": colour, "mew": 1.2} if sizes[0].hollow else {"mec": "white", "mew": 0.6}
+        bars = [one.error or math.nan for one in sizes]
+        line = mark + ("--" if "delay" in name else "-")
+        style = {"color": colour, "ms": 8, "lw": 1.2, "elinewidth": 1.6, "capsize": 4, "zorder": 4}
+        axes.errorbar(x, y, bars, fmt=line, **style, **face)
+        known = [(one.x, one.uniform) for one in sizes if one.uniform is not None]
+        axes.plot([at for at, _ in known], [line for _, line in known], "_", color=colour, ms=15, mew=1.8, zorder=3)
 
 
-def draw_runs(axes: Any, points: list[tuple[float, Row]], paper: dict[str, list[tuple[float, float]]]) -> None:
-    """Our runs, (x, row) each, over the paper's points (x, bits/byte), drawn faintly.
+def by_name(points: Sequence[Point]) -> dict[str, list[Point]]:
+    found: dict[str, list[Point]] = {}
+    for one in points:
+        found.setdefault(one.name, []).append(one)
+    return found
 
-    A tokenizer's sizes are joined. The bar is its uniform line, and the drop from there to the point what was learned.
+
+def name_runs(axes: Any, points: Sequence[Point]) -> None:
+    """Names of the tokenizers whose last point lies inside the axes, whose limits must be set."""
+    low, high = axes.get_ylim()
+    last = [(sizes[-1].x, sizes[-1].bits, name) for name, sizes in by_name(points).items()]
+    label_points(axes, [point for point in last if low <= point[1] < high])
+
+
+def levels(points: Sequence[Point]) -> tuple[float, float, float]:
+    """Where a broken y axis begins, breaks and ends: the best runs below, enlarged; others above.
+
+    The last two are the same where nothing, uniform lines included, lies above the best.
     """
-    for name, pairs in paper.items():
-        colour, mark = style_of(name)
-        axes.plot(*zip(*pairs, strict=True), mark + "-", color=colour, alpha=PAPER_ALPHA, ms=5, lw=1, zorder=1)
-    last: dict[str, tuple[float, float]] = {}
-    for x, row in points:
-        colour, mark = style_of(row.tokenizer)
-        if row.tokenizer in last:
-            axes.plot(*zip(last[row.tokenizer], (x, row.bits_per_byte), strict=True), color=colour, lw=1.4, zorder=2)
-        axes.plot([x, x], [row.uniform, row.bits_per_byte], color=colour, lw=1, alpha=0.4, zorder=2)
-        axes.plot([x], [row.uniform], "_", color=colour, ms=17, mew=2, zorder=3)
-        edge = {"mec": colour, "mew": 1.2} if face_of(row.tokenizer) == "white" else {"mec": "white", "mew": 0.6}
-        axes.plot([x], [row.bits_per_byte], mark, ms=9, mfc=face_of(row.tokenizer), zorder=4, **edge)
-        last[row.tokenizer] = (x, row.bits_per_byte)
-    label_points(axes, [(*point, name) for name, point in last.items()])
+    least = min(one.bits for one in points)
+    best = [one for one in points if one.bits <= CONTEST * least]
+    low = min(one.bits - one.error for one in best)
+    high = max(one.bits + one.error for one in best)
+    room = 0.05 * (high - low) + 0.01
+    top = max(max(one.bits, one.uniform or 0.0) for one in points)
+    return low - room, high + room, top + 0.3 if top > high + room else high + room
 
 
-def label_points(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Write each name right of its point, or above or below that where it would cover a name or a point; with a line
-    from the point where it is far."""
-    axes.figure.canvas.draw()
-    unit = axes.figure.dpi / 100
+def label_points(axes: Any, points: Sequence[tuple[float, float, str]]) -> None:
+    """Names in a column right of the axes, each with a line to its point (x, y, name), in the order of heights."""
     points = sorted(points, key=lambda point: (-point[1], point[2]))
-    marks = np.array([axes.transData.transform((x, y)) for x, y, _ in points]).reshape(-1, 2)
-    left = marks[:, 0] + 16 * unit
-    right = left + np.array([LETTER * len(name) for _, _, name in points]) * unit
-    frame = axes.get_window_extent()
-    heights = spread(marks, left, right, LINE * unit, frame.y0 + LINE * unit / 2, frame.y1)
-    for (x, y, name), (_, mark), height in zip(points, marks, heights, strict=True):
-        shift = (height - mark) * 72 / axes.figure.dpi
+    names = []
+    for x, y, name in points:
         colour = style_of(name)[0]
-        line = {"arrowstyle": "-", "color": colour, "lw": 0.6, "alpha": 0.6, "shrinkA": 0, "shrinkB": 5}
-        far = {"arrowprops": {**line, "relpos": (0, 0.5)}} if abs(height - mark) > LINE * unit else {}
-        # Not in the layout, which would move the points that the heights were found for.
-        axes.annotate(
-            name, (x, y), xytext=(12, shift), textcoords="offset points", color=colour, fontsize=9, va="center",
-            path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=5, **far,
-        ).set_in_layout(False)  # fmt: skip
+        line = {"arrowstyle": "-", "color": colour, "lw": 0.7, "ls": ":", "shrinkB": 5, "relpos": (0, 0.5)}
+        look = {"color": colour, "fontsize": 9, "va": "center", "zorder": 2, "arrowprops": line}
+        names.append(axes.annotate(name, (x, y), (1.015, 0.5), textcoords="axes fraction", **look))
+    # Drawn once, so that the layout has made room for the names before their heights are found.
+    axes.figure.canvas.draw()
+    frame = axes.get_window_extent()
+    marks = np.array([axes.transData.transform((x, y))[1] for x, y, _ in points])
+    heights = spread(marks, LINE * axes.figure.dpi / 100, frame.y0, frame.y1)
+    for name, height in zip(names, heights, strict=True):
+        name.xyann = (1.015, (height - frame.y0) / frame.height)
 
 
-def spread(
-    marks: np.ndarray, left: np.ndarray, right: np.ndarray, line: float, lowest: float, highest: float
-) -> np.ndarray:
-    """Heights of names, float64[n], a line apart where they reach over one another and off other points' marks.
+def spread(marks: np.ndarray, line: float, lowest: float, highest: float) -> np.ndarray:
+    """Heights of names, float64[n], nearest to their marks (float64[n], from the highest down), a line apart at least.
 
-    marks: float64[n, 2], from the highest down; left, right: float64[n]; all in pixels. Names keep the marks' order.
+    In pixels. Where all of them together are higher than the frame, they reach out of it below.
     """
-    heights = marks[:, 1].astype(np.float64)
-    over = (left[:, None] < right) & (left < right[:, None])
-    covers = (left[:, None] - line / 2 < marks[:, 0]) & (marks[:, 0] < right[:, None])
-    for _ in range(ROUNDS):
-        for i in range(len(heights)):
-            for j in range(i + 1, len(heights)):
-                if over[i, j] and (push := (line - (heights[i] - heights[j])) / 2) > 0:
-                    heights[[i, j]] += push, -push
-            for mark in marks[covers[i], 1]:
-                away = heights[i] - mark
-                if abs(away) < line / 2:
-                    heights[i] += 1 if away > 0 else -1
-        heights = np.clip(heights, lowest, highest)
-    return heights
+    if not len(marks):
+        return np.zeros(0)
+    steps = line * np.arange(len(marks))
+    level = isotonic_regression(marks + steps, increasing=False).x
+    return np.minimum(np.maximum(level, lowest + steps[-1]), highest) - steps

@@ -123,7 +123,7 @@ def line(rows: Rows, scale: Scale, found: list[dict[str, Speed]], tokens: Tokens
 
 def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
     """A panel a batch: bytes a second against bits/byte, a tokenizer's sizes joined."""
-    with figures.figure(11.5, 5.2) as (drawn, axes):
+    with figures.figure(13, 5.2) as (drawn, axes):
         axes.remove()
         panels = drawn.subplots(1, len(BATCHES), sharex=True)
         for panel, recipe in zip(panels, timings(scale), strict=True):
@@ -132,6 +132,7 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
             panel.set_xlabel("bits / byte (further right: better)")
             panel.set_ylabel("bytes / second")
             panel.set_yscale("log")
+            figures.plain_ticks(panel.yaxis, subs=(1, 2, 5))
             draw_curves(panel, found, scale)
             figures.name_missing(panel, missing(recipe.lms, rows) or ([] if found else ["the timing"]))
         return figures.save(drawn, folder, "latency")
@@ -143,7 +144,7 @@ def draw_curves(panel: Any, found: dict[str, Speed], scale: Scale) -> None:
     if not everything:
         return
     worst, best = max(s.bits for s in everything), min(s.bits for s in everything)
-    panel.set_xlim(worst + 0.05, best - 0.6 * (worst - best))  # room for names
+    panel.set_xlim(worst + 0.05, best - 0.05)
     panel.set_ylim(min(s.bytes for s in everything) / 1.3, max(s.bytes for s in everything) * 1.3)
     for name, points in curves.items():
         colour, mark = figures.style_of(name)

@@ -1,23 +1,31 @@
 """The ready-made artefacts of equinfo/pretrained, from their training text: python -m experiments.pretrained [NAME...]
 
-All are trained on the training text of imdb and books and measured on the validation text of both, which nothing here
-is fitted to. Each gets a folder, a card beside it, and a row a corpus in results/pretrained.jsonl. BPE and Unigram
-beside them are trained on the same text to 65,536 ids; a BPE of fewer ids is the first merges, as training stops there.
-What is there is measured and not made again; trainings resume.
+All are trained on the training text of imdb and books, and measured on the validation text of both and on two
+texts of other kinds: nothing here is fitted to any of them. Each gets a folder, a card beside it, and a row a text in
+results/pretrained.jsonl. BPE and Unigram beside them are trained on the same text to 65,536 ids; a BPE of fewer ids is
+the first merges, as training stops there. What is there is measured and not made again; trainings resume.
+
+Bits/byte of a tokenizer are its unigram bits: what its ids cost, each by itself, at the frequencies that they have in
+the first 16 MiB of each corpus of the training text, one added to each count.
 """
 
+import hashlib
 import json
+import platform
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import equinfo
 from equinfo import api
 from equinfo.compress.models import fingerprint, load_model, to_artifact
-from equinfo.corpora import load_corpus
+from equinfo.corpora import SPLITS, load_corpus, take
 from equinfo.files import atomic_file
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.base import Tokenizer
@@ -31,6 +39,13 @@ WORK = ROOT / "runs"
 RESULTS = ROOT / "results" / "pretrained.jsonl"
 CORPORA = ("imdb", "books")
 TRAINING = "+".join(CORPORA)
+COUNTED = 1 << 24  # bytes of each corpus
+TEXTS = {
+    "imdb": "validation text",
+    "books": "validation text",
+    "bundled": "the King James text, all of it",
+    "python": f"the modules of CPython {platform.python_version()}'s standard library that are single files",
+}
 PEER_SIZE = 1 << 16
 SOURCES = """\
 - imdb: film reviews, the Large Movie Review Dataset (Maas et al. 2011)
@@ -86,8 +101,14 @@ READY_MADE = {
 
 
 @cache
-def validation(corpus: str) -> list[bytes]:
-    return list(load_corpus(corpus).documents("validation"))
+def documents(text: str) -> list[bytes]:
+    """What is measured: of TEXTS."""
+    if text in CORPORA:
+        return list(load_corpus(text).documents("validation"))
+    if text == "bundled":
+        return [one for split in SPLITS for one in load_corpus(text).documents(split)]
+    modules = Path(sysconfig.get_paths()["stdlib"]).glob("*.py")
+    return [path.read_bytes() for path in sorted(modules)]
 
 
 @cache
@@ -114,23 +135,39 @@ def peer(kind: str) -> Path:
     return file
 
 
-def count(tokenizer: Tokenizer, corpus: str) -> int:
-    return sum(map(len, tokenizer.encode_batch(validation(corpus))))
+@cache
+def costs(tokenizer: Tokenizer) -> np.ndarray:
+    """Bits of each code at its frequency in the training text, one added to each count: float64[codes]."""
+    counts = np.ones(tokenizer.code_size)
+    for corpus in CORPORA:
+        training = take(load_corpus(corpus).documents("train"), COUNTED)
+        ids = np.concatenate(tokenizer.encode_batch(training))
+        counts += np.bincount(ids, minlength=len(counts))
+    return -np.log2(counts / counts.sum())
+
+
+def spent(tokenizer: Tokenizer, text: str, before: str = "") -> dict[str, float]:
+    """Ids and unigram bits of a text."""
+    ids = np.concatenate(tokenizer.encode_batch(documents(text)))
+    return {f"{before}tokens": len(ids), f"{before}bits": round(float(costs(tokenizer)[ids].sum()))}
 
 
 def measured(name: str, codes: int, origin: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a corpus: what the artefact makes of its validation text."""
+    """A row a text: what the artefact makes of it, and of a tokenizer's rivals. M1s: validation text only."""
     rows = []
-    for corpus in CORPORA:
-        row: dict[str, Any] = {"name": name, "corpus": corpus, "bytes": sum(map(len, validation(corpus)))}
+    for text in TEXTS if codes else CORPORA:
+        whole = documents(text)
+        digest = hashlib.sha256(b"".join(whole)).hexdigest()
+        row: dict[str, Any] = {"name": name, "corpus": text, "what": TEXTS[text], "sha256": digest}
+        row["bytes"] = sum(map(len, whole))
         if codes:
             tokenizer = api.load(FOLDER / name)
-            row |= {"fingerprint": tokenizer.fingerprint, "codes": codes, "tokens": count(tokenizer, corpus)}
-            row["bpe_tokens"] = count(bpe(codes), corpus)
+            row |= {"fingerprint": tokenizer.fingerprint, "codes": codes, **spent(tokenizer, text)}
+            row |= spent(bpe(codes), text, "bpe_")
             if codes == PEER_SIZE:
-                row["unigram_tokens"] = count(unigram(), corpus)
+                row |= spent(unigram(), text, "unigram_")
         else:
-            row |= m1_sums(name, corpus)
+            row |= m1_sums(name, text)
         rows.append({**row, **origin})
     return rows
 
@@ -138,7 +175,7 @@ def measured(name: str, codes: int, origin: dict[str, Any]) -> list[dict[str, An
 def m1_sums(name: str, corpus: str) -> dict[str, Any]:
     """Bytes of validation text in an arithmetic-coded stream, a document each, by the M1."""
     model = load_model(FOLDER / name)
-    coded = ArithmeticTokenizer(model, 8).encode_batch(validation(corpus))
+    coded = ArithmeticTokenizer(model, 8).encode_batch(documents(corpus))
     return {"fingerprint": fingerprint(model), "coded_bytes": sum(map(len, coded))}
 
 
@@ -146,20 +183,24 @@ def card(name: str, rows: list[dict[str, Any]]) -> str:
     what = READY_MADE[name].what
     lines = [f"# {name}", "", f"{what[0].upper()}{what[1:]}.", "", "Trained on the training text of:", SOURCES, ""]
     if "tokens" in rows[0]:
-        rivals = {"bpe_tokens": "BPE", "unigram_tokens": "Unigram"}
-        shown = {column: label for column, label in rivals.items() if column in rows[0]}
-        headings = [f"{label} of {rows[0]['codes']:,} ids, same training text" for label in shown.values()]
-        lines += [f"| validation text | bytes/token | {' | '.join(headings)} |", "|---" * (2 + len(shown)) + "|"]
+        as_many = f"of {rows[0]['codes']:,} ids: "
+        rivals = {"": "", "bpe_": f"BPE {as_many}", "unigram_": f"Unigram {as_many}"}
+        shown = {before: label for before, label in rivals.items() if f"{before}tokens" in rows[0]}
+        headings = [f"{label}{unit}" for label in shown.values() for unit in ("bytes/token", "bits/byte")]
+        lines += [f"| text | {' | '.join(headings)} |", "|---" * (1 + len(headings)) + "|"]
         for row in rows:
-            ratios = [f"{row['bytes'] / row[column]:.3f}" for column in ("tokens", *shown)]
-            lines.append(f"| {row['corpus']} | {' | '.join(ratios)} |")
+            pairs = [(row["bytes"] / row[f"{one}tokens"], row[f"{one}bits"] / row["bytes"]) for one in shown]
+            cells = [f"{value:.3f}" for pair in pairs for value in pair]
+            lines.append(f"| {row['corpus']} | {' | '.join(cells)} |")
+        lines += ["", *(f"- {row['corpus']}: {row['what']}, {row['bytes']:,} bytes" for row in rows), ""]
+        lines.append("Bits/byte: unigram, at frequencies of training text (experiments/pretrained.py).")
     else:
         lines += ["| validation text | bits/byte, as an AC stream |", "|---|---|"]
         lines += [f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |" for row in rows]
     lines += ["", f"SHA-256 of the content: `{rows[0]['fingerprint']}`  ", "Licence: Apache-2.0  "]
     command = f"python -m experiments.pretrained {name}"
     return "\n".join(
-        [*lines, f"Made by `{command}` at commit {rows[0]['commit']}; rows in results/pretrained.jsonl", ""]
+        [*lines, f"Measured by `{command}` at commit {rows[0]['commit']}; rows in results/pretrained.jsonl", ""]
     )
 
 

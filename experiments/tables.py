@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,9 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
-        lines = [f"### {self.title}", "", _line(self.columns), _line(["---", *["---:"] * (len(self.columns) - 1)])]
-        lines += [_line([shown(cell) for cell in row]) for row in self.rows]
-        return "\n".join([*lines, "", *([self.note, ""] if self.note else [])])
+        """A heading, the table, the note. Cells are shown as they are, whatever Markdown would read in them."""
+        cells = [[escaped(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows]
+        return "\n\n".join([f"## {self.title}", grid(self.columns, cells), *([self.note] if self.note else [])]) + "\n"
 
     def csv(self) -> str:
         out = io.StringIO()
@@ -39,15 +40,25 @@ class Table:
         lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
         return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
-    def save(self, folder: Path, name: str) -> list[Path]:
-        """Write folder/name.md and folder/name.csv."""
-        made = []
-        for suffix, content in ((".md", self.markdown()), (".csv", self.csv())):
-            path = folder / (name + suffix)
-            with atomic_file(path) as beside:
-                beside.write_text(content, encoding="utf-8")
-            made.append(path)
-        return made
+    def save(self, folder: Path, name: str) -> Path:
+        """Write folder/name.csv."""
+        path = folder / f"{name}.csv"
+        with atomic_file(path) as beside:
+            beside.write_text(self.csv(), encoding="utf-8")
+        return path
+
+
+def grid(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """A Markdown table; string cells are Markdown. Columns of numbers are aligned on the right."""
+    texts = [any(isinstance(row[at], str) for row in rows) for at in range(len(columns))]
+    lines = [columns, ["---" if text else "---:" for text in texts]]
+    lines += [[shown(cell) for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Text for Markdown that stays text, in a cell of a table as well."""
+    return re.sub(r"[&<>|*_`$~\\]|(?<=\])\(", lambda found: f"&#{ord(found[0])};", text)
 
 
 def visible(text: str) -> str:
@@ -64,7 +75,3 @@ def shown(cell: Cell) -> str:
     if isinstance(cell, float):
         return f"{cell:.3f}" if abs(cell) < 10 else f"{cell:.2f}" if abs(cell) < 1000 else f"{cell:,.0f}"
     return cell
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -1,5 +1,6 @@
 """What the README shows works as it stands there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -36,3 +37,15 @@ def test_the_make_targets_and_files_it_names_exist():
         assert re.search(rf"\b{target}\b", makefile)
     for path in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_the_ready_made_tokenizers_numbers_are_the_rows():
+    rows = map(json.loads, (ROOT / "results" / "pretrained.jsonl").read_text().splitlines())
+    lines = {line.split(":")[0]: line for line in README.splitlines() if line.startswith("| ")}
+    for row in rows:
+        if "tokens" not in row:
+            continue
+        for name, before in ((f"| `{row['name']}`", ""), (f"| BPE of {row['codes']:,} ids", "bpe_")):
+            ratio = row["bytes"] / row[f"{before}tokens"]
+            bits = row[f"{before}bits"] / row["bytes"]
+            assert f"| {ratio:.3f}, {bits:.3f} |" in next(v for k, v in lines.items() if k.startswith(name)), row

@@ -7,7 +7,9 @@ from deflate_stream import Step, steps
 from svg import SHADES, Drawing, shown
 
 from equinfo.compress import bits
+from equinfo.compress.models import load_model
 from equinfo.corpora import load_corpus
+from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
 
@@ -17,27 +19,44 @@ LINE = 54  # characters a line of Deflate's text
 
 
 @cache
-def side_by_side() -> list[Tokenizer]:
-    """Bytes; subwords fitted on the bundled text; two that ship with the package."""
+def side_by_side() -> dict[str, Tokenizer]:
+    """Bytes; subwords fitted on the bundled text; two that ship with the package, and an AC stream."""
     text = list(load_corpus("bundled").documents("train"))
-    subwords = [tokenizer_class(kind).train(text, vocab_size=1024) for kind in ("bpe", "unigram")]
-    return [load("bytes"), *subwords, load("english-64k"), load("english-equalinfo16")]
+    return {
+        "bytes": load("bytes"),
+        "BPE, 4,096 strings of the King James text": tokenizer_class("bpe").train(text, vocab_size=4096),
+        "english-64k, 65,536 words and phrases": load("english-64k"),
+        "english-equalinfo16, windows of 16 bits under a byte model": load("english-equalinfo16"),
+        "AC, one arithmetic code for it all": ArithmeticTokenizer(load_model("english-m1"), 16),
+    }
 
 
 def pieces() -> Drawing:
-    """A row a tokenizer; a box an id."""
+    """A row a tokenizer; a box an id. The ids of one code for all are shown as numbers: they stand for no text."""
     tokenizers = side_by_side()
-    out = Drawing(2 * MARGIN + COLUMN * len(TEXT), 58 * len(tokenizers) + 8, "One sentence, cut by five tokenizers")
-    for row, tokenizer in enumerate(tokenizers):
-        top, spans = 14 + 58 * row, tokenizer.spans(TEXT)
-        totals = f"{tokenizer.name}: {len(spans)} ids, {len(TEXT) / len(spans):.2f} bytes/id"
-        out.text(MARGIN, top + 8, totals, 12.5, "bold")
-        for number, span in enumerate(spans):
+    out = Drawing(2 * MARGIN + COLUMN * len(TEXT), 58 * len(tokenizers) + 8, "One sentence, cut in five ways")
+    for row, (name, tokenizer) in enumerate(tokenizers.items()):
+        top, ids = 14 + 58 * row, tokenizer.encode(TEXT)
+        coded = isinstance(tokenizer, ArithmeticTokenizer)
+        more = "; none stands for text by itself" if coded else f", {len(TEXT) / len(ids):.1f} bytes each"
+        out.text(MARGIN, top + 8, name, 12.5, "bold")
+        out.text(out.width - MARGIN, top + 8, f"{len(ids)} ids{more}", 12.5, "muted", "end")
+        if coded:
+            _numbered(out, top, ids)
+            continue
+        for number, span in enumerate(tokenizer.spans(TEXT)):
             x, w = MARGIN + COLUMN * span.start, COLUMN * (span.end - span.start)
             out.box(x + 0.6, top + 15, w - 1.2, 26, SHADES[number % 3])
             for n, letter in enumerate(TEXT[span.start : span.end]):
                 out.text(x + COLUMN * (n + 0.5), top + 33, shown(letter), 13.5, "mono", "middle")
     return out
+
+
+def _numbered(out: Drawing, top: float, ids: np.ndarray) -> None:
+    width = COLUMN * len(TEXT) / len(ids)
+    for number, code in enumerate(ids):
+        out.box(MARGIN + width * number + 0.6, top + 15, width - 1.2, 26)
+        out.text(MARGIN + width * (number + 0.5), top + 33, str(code), 13.5, "mono", "middle")
 
 
 def verses(size: int) -> bytes:

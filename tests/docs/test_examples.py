@@ -115,7 +115,7 @@ def test_the_experiment_runs_and_yields_a_table(tmp_path):
     assert EXPERIMENT.trends(rows, micro)[0].holds is None
     Runner(micro.name, rows, tmp_path / "runs").run(EXPERIMENT.recipes(micro))
     table, made = EXPERIMENT.output(rows, micro, tmp_path)
-    assert [path.suffix for path in made] == [".md", ".csv"]
+    assert [path.suffix for path in made] == [".csv"]
     assert list(table.columns) == COLUMNS
     for width, (name, ratio, bits_per_byte, uniform) in zip(WIDTHS, table.rows, strict=True):
         assert name == f"GZip[v={1 << width}]"

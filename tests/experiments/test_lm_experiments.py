@@ -525,7 +525,7 @@ def test_figures_name_what_they_lack(tmp_path, module):
     recipes = PAPER.lms if module is fig4 else module.lms(PAPER)
     rows = rows_of(tmp_path, [row(lm, 2.0, 1.5) for lm in recipes[: len(recipes) // 2]])
     made = module.EXPERIMENT.draw(rows, PAPER, tmp_path)
-    assert {path.suffix for path in made} == {".png", ".svg"}
+    assert {path.suffix for path in made} == {".svg"}
     assert "not run yet" in next(path for path in made if path.suffix == ".svg").read_text()
 
 

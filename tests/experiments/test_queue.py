@@ -149,7 +149,7 @@ def test_a_run_that_fails_is_named_and_stops_no_other(micro, tmp_path, monkeypat
     assert "epochs of the corpus's" in err
     assert "--epochs-ok" in err
     assert Rows(tmp_path / "micro" / "rows.jsonl").done(micro.stream(micro.gzips[0]))
-    assert (tmp_path / "micro" / "made-up.md").exists()
+    assert (tmp_path / "micro" / "made-up.csv").exists()
     assert command.main([*arguments, "--epochs-ok"]) == 1
     assert "failed: Stream Bytes\n" in capsys.readouterr().out
     assert Rows(tmp_path / "micro" / "rows.jsonl").done(starved)

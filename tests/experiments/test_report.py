@@ -1,60 +1,52 @@
-"""The report: what is there, what is missing, what holds, in one page that needs nothing else."""
+"""The pages of results: what is there, what is missing, what holds, from made-up rows."""
 
-import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
 from equinfo.errors import EquinfoError
-from experiments import fig3, figures
+from experiments import figures, findings, report
 from experiments.experiment import Experiment, Trend
-from experiments.recipes import attempts, seeds, sweep
-from experiments.report import drawing, provenance
-from experiments.report.markup import Html, breakable, coded, join, tag
-from experiments.report.outcomes import names, outcome
-from experiments.report.page import page
+from experiments.recipes import Measure, attempts, seeds
 from experiments.rows import Row, Rows
-from experiments.tables import Table
+from experiments.tables import Table, escaped
 
 TRENDS = [
-    Trend("It learns <something>", "a & b: 1 < 2", True, "1.25 < 2.5"),
+    Trend("It learns <something>", "a | b: 1 < 2", True, "1.25 < 2.5"),
     Trend("It beats all", "3 < 2", False, "3.75 > 2.5"),
     Trend("It goes on", "all sizes", None),
 ]
-VOID = {"meta", "wbr", "br", "link", "img"}
 
 
-def made(recipe, status="done", **fields):
-    """A made-up row: two bytes a token, two bits a byte."""
+def made(recipe, bits=2.0, **fields):
+    """A made-up row: two bytes a token, `bits` a byte."""
     tokens = recipe.stream.tokens
     values = {
-        "num_tokens": 500, "num_bytes": 1000, "num_ids": 500, "sum_nats": 2000 * 0.6931471805599453,
+        "num_tokens": 500, "num_bytes": 1000, "num_ids": 510, "sum_nats": bits * 1000 * 0.6931471805599453,
         "trained_tokens": recipe.training.tokens, "tokenizer": tokens.name, "code_size": tokens.size,
         "size": recipe.training.size, "parameters": 1000, "flops_per_byte": 1000.0, "flops_per_byte_exact": 2000.0,
         "commit": "0123456789ab", "device": "Abacus <9>", "versions": {"python": "3.12.0"},
     }  # fmt: skip
-    values = {**values, **fields} if status == "done" else fields
-    return Row("LM", recipe.key, "micro", status, recipe.to_dict(), recipe.training.seed, 61.0, **values)
-
-
-def reduce(rows, scale):
-    body = [[lm.stream.tokens.name, row and row.bits_per_byte, 1.5] for lm in lms(scale) for row in [rows.done(lm)]]
-    return Table("Bits & bytes", ["tokenizer", "bits/byte, ours", "bits/byte, paper"], body, "rule `free` & all")
+    values |= fields
+    return Row("LM", recipe.key, "micro", "done", recipe.to_dict(), recipe.training.seed, 61.0, **values)
 
 
 def lms(scale):
     return scale.lms[:3]
 
 
+def reduce(rows, scale):
+    body = [[lm.stream.tokens.name, row and row.bits_per_byte, 1.5] for lm in lms(scale) for row in [rows.done(lm)]]
+    return Table("Bits & bytes", ["tokenizer", "bits/byte, ours", "bits/byte, paper"], body, "rule `free`")
+
+
 def draw(rows, scale, folder):
     with figures.figure() as (drawn, axes):
-        axes.plot([1, 2], [1, 2], "s", color="#000000")
-        axes.set_xlabel("a < b")
-        axes.annotate("EqualInfoAC", (1, 1), color="#56B4E9", path_effects=[figures.withStroke(linewidth=2)])
+        axes.plot([1, 2], [1, 2], "s")
         return figures.save(drawn, folder, "some")
 
 
@@ -71,259 +63,178 @@ def results(micro, tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def written(results, micro):
-    return page([SOME, NEVER], results, [micro])
+def written(results, micro, *experiments):
+    """The pages by name."""
+    made = report.write(experiments or [SOME, NEVER], results, results / "pages", micro)
+    return {path.stem: path.read_text() for path in made}
 
 
-class Checker(HTMLParser):
-    """Keeps the open elements, ids and references of a page; what is not closed in order is an error."""
-
-    def __init__(self, content):
-        super().__init__()
-        self.open, self.ids, self.links, self.loads = [], [], [], []
-        self.feed(content)
-        self.close()
-
-    def handle_starttag(self, element, attributes):
-        self.handle_startendtag(element, attributes)
-        if element not in VOID:
-            self.open.append(element)
-
-    def handle_startendtag(self, element, attributes):
-        values = dict(attributes)
-        self.ids += [values["id"]] if "id" in values else []
-        for name in ("href", "src", "srcset", "data", "action", "poster"):
-            if name in values:
-                (self.links if element == "a" else self.loads).append(values[name])
-
-    def handle_endtag(self, element):
-        assert self.open.pop() == element, (element, self.getpos())
+def test_the_same_rows_give_the_same_pages_and_every_link_leads_somewhere(results, micro):
+    pages = written(results, micro)
+    assert written(results, micro) == pages
+    assert set(pages) == {"index", "some", "never"}
+    for text in pages.values():
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            elsewhere = {"../experiments.md", *(f"{page}.md" for page, _, _ in findings.FINDINGS)}
+            assert target in elsewhere or (results / "pages" / target).exists(), target
 
 
-def texts(content):
-    return " ".join(re.sub(r"<[^>]*>", " ", content).split())
+def test_ours_and_the_papers_stand_side_by_side_and_a_missing_run_is_a_gap(results, micro):
+    pages = written(results, micro)
+    table = re.findall(r"^\| (?:tokenizer|---|Bytes|BPE|Unigram).*$", pages["some"], re.M)
+    assert table[:5] == [
+        "| tokenizer | bits/byte, ours | bits/byte, paper |",
+        "| --- | ---: | ---: |",
+        "| Bytes | 2.000 | 1.500 |",
+        "| BPE[v=4096] | 2.000 | 1.500 |",
+        "| Unigram[v=4096] | – | 1.500 |",
+    ]
+    assert "2 of 3 runs; `make some SCALE=micro`" in pages["some"]
+    assert "1 of 3 runs have no row</summary>\n\n- LM Unigram[v=4096] 30k" in pages["some"]
+    assert "![Bits &#38; bytes](../micro/some.svg)" in pages["some"]
+    assert "Not run yet." in pages["never"]
 
 
-# -- the page ------------------------------------------------------------------------------------------------
+def test_every_trend_is_there_with_its_test_and_numbers(results, micro):
+    pages = written(results, micro)
+    lines = [
+        "- **✓ holds:** It learns &#60;something&#62;",
+        "- Test: a &#124; b: 1 &#60; 2",
+        "- Numbers: 1.25 &#60; 2.5",
+    ]
+    assert "\n    ".join(lines) + "\n" in pages["some"]
+    assert "- **✗ fails:** It beats all" in pages["some"]
+    assert "- **? open:** It goes on\n    - Test: all sizes\n" in pages["some"]
+    assert "| ✗ fails | It beats all | 3.75 &#62; 2.5 | [some](some.md) |" in pages["index"]
+    assert "1 ✓, 1 ✗, 1 ?" in pages["index"]
 
 
-def test_the_page_is_well_formed_and_its_links_lead_somewhere(written):
-    checked = Checker(written)
-    assert checked.open == []
-    assert len(checked.ids) == len(set(checked.ids))
-    inner = {link[1:] for link in [*checked.links, *checked.loads] if link.startswith("#")}
-    assert inner <= set(checked.ids)
-    assert {"some", "some-micro", "never"} <= inner | set(checked.ids)
+def test_what_was_run_names_device_commit_seed_and_recipe(results, micro):
+    told = written(results, micro)["some"].split("What was run")[1]
+    assert "- Devices: Abacus &#60;9&#62;" in told
+    assert f"| LM Bytes 30k | 768 | 0.005 | 0 | 0123456789ab | 1.017 | {lms(micro)[0].key} |" in told
 
 
-def test_nothing_is_loaded_from_elsewhere(written):
-    checked = Checker(written)
-    assert [load for load in checked.loads if not load.startswith("#")] == []
-    assert not re.search(r"@import|url\((?!#)|<script|<link|<iframe", written)
-    assert "https://arxiv.org/abs/2404.03626" in checked.links
-
-
-def test_the_same_rows_give_the_same_bytes(written, results, micro):
-    assert page([SOME, NEVER], results, [micro]) == written
-
-
-def test_ours_and_the_papers_stand_side_by_side(written):
-    table = re.search(r'<table class="results">.*?</table>', written, re.S)[0]
-    assert '<th scope="col" class="number">bits/byte, ours</th>' in table
-    assert '<th scope="col" class="number theirs">bits/byte, paper</th>' in table
-    assert '<td class="number">2.000</td><td class="number theirs">1.500</td>' in table
-
-
-def test_a_missing_run_is_a_gap_in_the_table_and_named(written, micro):
-    assert '<td class="number missing">–</td><td class="number theirs">1.500</td>' in written
-    assert "1 of 3 runs not run yet" in texts(written)
-    assert f"<li>{breakable(names(lms(micro))[2])}</li>" in written
-    assert "make some SCALE=micro" in written
-
-
-def test_where_every_run_is_there_a_dash_is_no_gap(results, micro):
-    Rows(results / "micro" / "rows.jsonl").append(made(lms(micro)[2]))
-    content = page([SOME], results, [micro])
-    assert '<table class="results complete">' in content
-    assert "not run yet" not in content
-
-
-def test_the_overview_counts_runs_and_trends(written):
-    overview = re.search(r'<table class="overview">.*?</table>', written, re.S)[0]
-    some, never = overview.split("<tr>")[2:]
-    assert "2/3" in some
-    assert "runs part" in some
-    assert texts(some).endswith("✓ 1 holds ✗ 1 does not ? 1 open")
-    assert "–/2" in never
-    assert "runs none" in never
-
-
-def test_every_trend_is_shown_with_its_test_and_numbers(written):
-    told = texts(re.search(r'<ul class="trends">.*?</ul>', written, re.S)[0])
-    assert told == (
-        "✓ holds It learns &lt;something&gt; Test: a &amp; b: 1 &lt; 2 Numbers: 1.25 &lt; 2.5"
-        " ✗ does not hold It beats all Test: 3 &lt; 2 Numbers: 3.75 &gt; 2.5"
-        " ? open It goes on Test: all sizes"
-    )
-
-
-def test_an_experiment_never_run_has_a_section_that_says_how(written):
-    section = texts(written[written.index('<section id="never">') :])
-    assert "Not run at any scale yet." in section
-    assert "make never SCALE=micro (2 runs)" in section
-
-
-def test_what_was_run_on_what(written):
-    told = texts(re.search(r'<details class="provenance">.*?</details>', written, re.S)[0])
-    for fact in ("Device Abacus &lt;9&gt;", "commit 0123456789ab", "Time 2 min 02 s in 2 runs", "Seeds 0 "):
-        assert fact in told
-    assert "6 steps of 4 × 32 ids" in told
-
-
-def test_text_is_escaped_and_backticks_are_code(written):
-    assert "what &amp; why" in written
-    assert "<code>free</code> &amp; all" in written
-    assert "<something>" not in written
-
-
-def test_rows_of_another_recipe_version_are_counted(results, micro):
+def test_pages_of_experiments_that_are_no_more_go_and_rows_of_another_version_are_counted(results, micro):
     path = results / "micro" / "rows.jsonl"
     path.write_text('{"version": 1}\n' + path.read_text())
-    assert "1 row of another recipe version ignored" in texts(page([SOME], results, [micro]))
+    written(results, micro)
+    pages = written(results, micro, SOME)
+    assert sorted(path.name for path in (results / "pages").iterdir()) == ["index.md", "some.md"]
+    assert "1 rows of another recipe version are left out." in pages["index"]
 
 
-def test_failed_runs_are_told_from_missing_ones(results, micro):
-    rows = Rows(results / "micro" / "rows.jsonl")
-    for attempt in attempts(lms(micro)[2]):
-        rows.append(made(attempt, status="diverged"))
-    told = texts(page([SOME], results, [micro]))
-    assert "1 of 3 runs failed at every attempt" in told
-    assert "not run yet" not in told
+def test_remarks_and_changes_stand_on_their_page(results, micro, monkeypatch):
+    monkeypatch.setitem(report.SCALES, "micro", micro)
+    (results / "remarks.json").write_text('{"micro": {"some": "Too `small`.", "never": "No time."}}')
+    (results / "changes.md").write_text("# Changes\n\n## some\n\nOther steps.\n\n## never\n\nNone.\n")
+    pages = written(results, micro)
+    assert "## Remarks\n\nToo `small`.\n\n## Changes\n\nOther steps.\n\n<details" in pages["some"]
+    assert "## Remarks\n\nNo time." in pages["never"]
 
 
-def test_remarks_stand_under_the_trends(results, micro):
-    (results / "remarks.json").write_text(
-        json.dumps({"micro": {"some": "Too <small>.\n\nReally.", "never": "No time."}})
-    )
-    content = page([SOME, NEVER], results, [micro])
-    assert "<h4>Why</h4><p>Too &lt;small&gt;.</p><p>Really.</p>" in content
-    assert content.index("Really.") > content.index("It goes on")
-    assert "<p>No time.</p>" in content
-
-
-@pytest.mark.parametrize("said", ['{"micro": {"nothing": "x"}}', '{"huge": {"some": "x"}}', '{"micro": 3}', "[", "[]"])
-def test_remarks_on_nothing_are_an_error(results, micro, said):
-    (results / "remarks.json").write_text(said)
-    with pytest.raises(EquinfoError, match=re.escape("remarks.json")):
-        page([SOME], results, [micro])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("remarks.json", '{"cpu": {"nothing": "x"}}'),
+        ("remarks.json", '{"huge": {"some": "x"}}'),
+        ("remarks.json", '{"cpu": 3}'),
+        ("remarks.json", "["),
+        ("changes.md", "## nothing\n\nx\n"),
+    ],
+)
+def test_what_people_wrote_of_nothing_is_an_error(results, micro, name, text):
+    (results / name).write_text(text)
+    with pytest.raises(EquinfoError, match=re.escape(name)):
+        written(results, micro)
 
 
 def test_an_experiment_that_fails_is_not_hidden(results, micro):
     broken = replace(SOME, reduce=lambda rows, scale: 1 // 0)
     with pytest.raises(ZeroDivisionError) as caught:
-        page([broken], results, [micro])
+        written(results, micro, broken)
     assert caught.value.__notes__ == ["in experiment some at scale micro"]
 
 
-def test_the_main_result_has_a_page(results, micro):
-    content = page([fig3.EXPERIMENT], results, [micro])
-    assert Checker(content).open == []
-    assert "inference MFLOPs / byte" in content
+def test_escaped_text_stays_text():
+    import markdown
+
+    text = r"a<b> | *c* _d_ `e` $f$ ~g~ \h [i](j) & k[b=12,v=4096]"
+    html = markdown.markdown(f"| x |\n| --- |\n| {escaped(text)} |", extensions=["tables"])
+    cell = re.search(r"<td>(.*)</td>", html)[1]
+    assert not re.search(r"<(?!td|/td)", cell)
+    assert re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), cell.replace("&amp;", "&")) == text
 
 
-# -- its parts -----------------------------------------------------------------------------------------------
+# -- findings ------------------------------------------------------------------------------------
 
 
-def test_markup_escapes_text_and_keeps_markup():
-    assert tag("p", "a<b", tag("b", "c"), None, ["d", Html("&amp;")]) == "<p>a&lt;b<b>c</b>d&amp;</p>"
-    assert tag("a", class_='"x"', aria_label="y", id=None) == '<a class="&quot;x&quot;" aria-label="y"></a>'
-    assert join(["a", ["b", tag("i")]]) == "ab<i></i>"
-    assert breakable("AC[v=2,<]") == "AC<wbr>[v=2,<wbr>&lt;]"
-    assert coded("a `b<` c") == "a <code>b&lt;</code> c"
+def seeded(rows, micro, tokens, *bits):
+    for recipe, value in zip(seeds(micro.lm(tokens), len(bits)), bits, strict=True):
+        rows.append(made(recipe, value))
 
 
-def test_names_tell_recipes_apart_by_what_differs(micro):
-    lm = micro.lm(micro.bytes)
-    assert names([lm]) == ["Bytes, M2 30k"]
-    assert names(seeds(lm, 2)) == ["Bytes, M2 30k, seed 0", "Bytes, M2 30k, seed 1"]
-    assert names([*sweep(lm, [0.1, 0.2]), micro.stream(micro.bytes)]) == [
-        "Bytes, M2 30k, learning rate 0.1", "Bytes, M2 30k, learning rate 0.2", "Bytes, encoding",
-    ]  # fmt: skip
+def test_findings_without_rows_say_so(micro, tmp_path):
+    found = findings.findings(Rows(tmp_path / "rows.jsonl"), micro)
+    assert len(found) == 10
+    assert all(one.text.endswith(": not run yet.") and one.agrees is None for one in found)
 
 
-def test_runs_wanted_twice_are_counted_once(results, micro):
-    twice = replace(SOME, recipes=lambda scale: [*lms(scale), *lms(scale)])
-    one = outcome(twice, micro, Rows(results / "micro" / "rows.jsonl"))
-    assert (len(one.runs), one.wanted, len(one.missing)) == (2, 3, 1)
+def test_a_file_quotes_the_findings_and_keeps_the_rest(micro, tmp_path):
+    found = findings.findings(Rows(tmp_path / "rows.jsonl"), micro)
+    path = tmp_path / "README.md"
+    path.write_text("a\n<!-- results -->\nold\n<!-- end -->\nb\n")
+    for _ in range(2):
+        report.quote(path, report.headline(found, micro))
+    before, text, after = re.fullmatch("(.*)<!-- results -->\n(.*)\n<!-- end -->(.*)", path.read_text(), re.S).groups()
+    assert (before, after) == ("a\n", "\nb\n")
+    assert text.startswith("Equal-info windows against bytes: not run yet. ")
+    assert "M2s: 30k (768 ids), 50k (768 ids); 2 seeds" in text
+    path.write_text("nothing")
+    with pytest.raises(EquinfoError, match="no lines"):
+        report.quote(path, "x")
 
 
-def test_text_seen_is_ids_times_bytes_a_token(micro):
-    rows = [made(lms(micro)[0], trained_tokens=1_000_000, num_bytes=size) for size in (1000, 2000)]
-    assert provenance.text_seen(rows)[0].startswith("2.0 MB to 4.0 MB")
-    assert provenance.text_seen([replace(rows[0], type="Stream")]) == []
+@pytest.mark.parametrize(
+    ("windows", "words", "agrees"),
+    [
+        ((1.9, 1.902), "has 0.100 ± 0.006 bits/byte less than one on bytes.", True),
+        ((2.1, 2.102), "has 0.100 ± 0.006 bits/byte more than one on bytes.", False),
+        ((1.9, 2.2), "± 1.9", None),
+        ((1.9,), "has 0.101 bits/byte (one seed) less than one on bytes: too few runs to decide.", None),
+    ],
+)
+def test_the_main_finding_says_which_way_it_went_and_whether_that_is_decided(micro, tmp_path, windows, words, agrees):
+    rows = Rows(tmp_path / "rows.jsonl")
+    seeded(rows, micro, findings.free_windows(micro), *windows)
+    seeded(rows, micro, micro.bytes, 2.0, 2.002)
+    found = findings.windows_to_bytes(rows, micro)
+    assert words in found.text
+    assert found.agrees is agrees
+    assert ("too few runs to decide" in found.text) == (agrees is None)
 
 
-def test_durations():
-    assert [provenance.duration(s) for s in (0.4, 59.6, 3599.9)] == ["0 s", "1 min 00 s", "1 h 00 min"]
+def test_the_share_that_decodes_has_clopper_and_pearsons_interval(micro):
+    recipe = Measure("decoding", micro.stream(micro.bytes), 1)
+    values = {"documents": 100, "wrong_documents": 100}
+    row = Row("Measure", recipe.key, "micro", "done", {}, 0, 1.0, values=values)
+    assert findings.share(row) == "0.0 % (0.0 to 3.6 %)"  # 1 - 0.025 ** (1 / 100)
 
 
-def test_a_drawing_keeps_its_shapes_texts_and_references(results, micro):
-    (svg,) = outcome(SOME, micro, Rows(results / "micro" / "rows.jsonl")).drawings
-    inlined = drawing.inline(svg, "x", "A figure")
-    root = ElementTree.fromstring(inlined)
-    kinds = ("path", "use", "text", "clipPath")
-    before = [element.tag.rsplit("}", 1)[-1] for element in ElementTree.fromstring(svg).iter()]
-    after = [element.tag for element in root.iter()]
-    assert [before.count(kind) for kind in kinds] == [after.count(kind) for kind in kinds]
-    assert {"a < b", "EqualInfoAC"} <= {element.text for element in root.iter("text")}
-    ids = {element.get("id") for element in root.iter()} - {None}
-    assert ids
-    assert ids == set(re.findall(r'(?:url\(|href=")#([^")]*)', inlined))
-    assert all(name.startswith("x.") for name in ids)
-    assert not drawing.COLOUR.search(inlined)
-    assert len(inlined) < len(svg)
+def test_a_finding_counts_a_later_attempt_as_the_run(micro, tmp_path):
+    rows = Rows(tmp_path / "rows.jsonl")
+    first, second, _ = attempts(micro.lm(micro.bytes))
+    rows.append(replace(made(first), status="collapsed"))
+    rows.append(made(second, 3.0))
+    assert [row.bits_per_byte for row in findings.runs(rows, micro, micro.lm(micro.bytes))] == [pytest.approx(3.0)]
 
 
-def test_looks_become_classes_and_colours_of_both_schemes(written):
-    style = re.search(r"<style>(.*?)</style>", written, re.S)[1]
-    used = set(re.findall(r"var\((--[ct][0-9a-f]{6})\)", written))
-    assert used
-    for block in re.findall(r":root\{(--ground[^}]*)\}", style):
-        assert used <= set(re.findall(r"(--\w+):", block))
-    assert set(re.findall(r'class="(k\d+)"', written)) == set(re.findall(r"^\.(k\d+)\{", style, re.M))
-    assert drawing.LOOK not in written
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_figures_stand_out_from_the_ground(scheme):
-    ground = drawing.GROUND[scheme]
-    for colour in [*(colour.lower() for colour, _ in figures.STYLES.values()), "#666666", "#444444"]:
-        assert drawing.contrast(drawing.shade("t", colour, scheme), ground) >= 4.5
-        if scheme == "dark":
-            assert drawing.contrast(drawing.shade("c", colour, scheme), ground) >= 3
-    for tint in ("#cfe8dd", "#e6e6e6"):  # black text stands on them
-        assert drawing.contrast(drawing.shade("t", "#000000", scheme), drawing.shade("c", tint, scheme)) >= 4.5
-    assert drawing.shade("c", "#ffffff", scheme) == ground
-    assert drawing.contrast("#000000", "#ffffff") == pytest.approx(21)
-
-
-def test_the_style_sheets_words_stand_out():
-    """Every pair of a colour and its ground, in both schemes, by WCAG's measure for text."""
-    css = Path(drawing.__file__).with_name("style.css").read_text()
-    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part)) for part in css.split("@media", 2)[:2])
-    for scheme, colours in (("light", light), ("dark", dark)):
-        for kind in ("holds", "fails", "open", "gap"):
-            assert drawing.contrast(colours[kind], colours[f"{kind}-ground"]) >= 4.5, (scheme, kind)
-        for kind in ("muted", "link"):
-            for ground in (drawing.GROUND[scheme], colours["surface"]):
-                assert drawing.contrast(colours[kind], ground) >= 4.5, (scheme, kind)
-
-
-def test_texts_with_a_halo_stay_text_in_svg_and_keep_it_in_png():
-    with figures.figure() as (drawn, axes):
-        text = axes.text(0, 0, "within", path_effects=[figures.withStroke(linewidth=2)])
-        content = figures.svg(drawn)
-        assert text.get_path_effects()
-    assert '<g class="halo">' in content
-    assert ">within</text>" in content
+def test_pages_are_written_without_torch(tmp_path):
+    root = Path(report.__file__).resolve().parents[1]
+    code = (
+        "import sys; from experiments.__main__ import main;"
+        "code = main(['report', '--results', sys.argv[1]]); sys.exit(code or 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "not run yet" in (tmp_path / "pages" / "index.md").read_text()

@@ -10,7 +10,7 @@ TABLE = Table("Title", ["name", "value"], [["a", 1.23456], ["b", None], ["c, d",
 
 def test_markdown():
     assert TABLE.markdown().splitlines() == [
-        "### Title", "", "| name | value |", "| --- | ---: |", "| a | 1.235 |", "| b | – |", "| c, d | 1,234,567 |", "",
+        "## Title", "", "| name | value |", "| --- | ---: |", "| a | 1.235 |", "| b | – |", "| c, d | 1,234,567 |", "",
         "A note.",
     ]  # fmt: skip
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from equinfo.errors import EquinfoError
+from equinfo.lm import train as loop
 from equinfo.lm.config import OptimizerConfig, TrainConfig, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sequences import Examples, Sequences, example
