@@ -32,7 +32,7 @@ class Row:
     flops_per_byte as the paper counts it; flops_per_byte_exact: every product. blocks: only the first num_ids ids of
     the blocks were predicted, and bits/byte is their mean loss x tokens/bytes, as in the paper. values: what else was
     measured; the recipe's type says what it means: of an LM "nats" of each validation document (whole ones), of a
-    stream its "bytes", of an M1 both.
+    stream its "bytes", "codes" and "unigram" nats, of an M1 nats and bytes.
     """
 
     type: str

@@ -51,7 +51,10 @@ def test_rows_hold_each_documents_nats_and_bytes(finished):
     for recipe in (micro.lms[0], micro.m1):
         row = rows.done(recipe)
         assert sum(row.values["nats"]) == pytest.approx(row.sum_nats, abs=len(row.values["nats"]))
-    sizes = rows.done(micro.lms[0].stream).values["bytes"]
+    stream = rows.done(micro.lms[0].stream)
+    sizes = stream.values["bytes"]
+    assert sum(stream.values["codes"]) == stream.num_tokens
+    assert sum(stream.values["unigram"]) == pytest.approx(stream.unigram_nats, abs=0.01 * len(sizes))
     assert sum(sizes) == rows.done(micro.lms[0]).num_bytes
     assert len(sizes) == len(rows.done(micro.lms[0]).values["nats"])
 
