@@ -2,8 +2,8 @@
 
 All are trained on the training text of imdb and books, and measured on the validation text of both and on two
 texts of other kinds: nothing here is fitted to any of them. Each gets a folder, a card beside it, and a row a text in
-results/pretrained.jsonl. BPE and Unigram beside them are trained on the same text to 65,536 ids; a BPE of fewer ids is
-the first merges, as training stops there. What is there is measured and not made again; trainings resume.
+results/pretrained.jsonl. BPE beside them is trained on the same text to 65,536 ids; one of fewer ids is its first
+merges, as training stops there. What is there is measured and not made again; trainings resume.
 
 Bits/byte of a tokenizer are its unigram bits: what its ids cost, each by itself, at the frequencies that they have in
 the first 16 MiB of each corpus of the training text, one added to each count.
@@ -30,7 +30,6 @@ from equinfo.files import atomic_file
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.bpe import BPETokenizer
-from equinfo.tokenizers.unigram import UnigramTokenizer
 from experiments.rows import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,11 +119,6 @@ def bpe(size: int) -> Tokenizer:
     return BPETokenizer(json.dumps(model).encode())
 
 
-@cache
-def unigram() -> Tokenizer:
-    return UnigramTokenizer(peer("unigram").read_bytes())
-
-
 def peer(kind: str) -> Path:
     """The library's own file of a BPE or Unigram of 65,536 ids, trained on the same text."""
     file = WORK / "bench" / {"bpe": "bpe/tokenizer.json", "unigram": "unigram/unigram.model"}[kind]
@@ -153,7 +147,7 @@ def spent(tokenizer: Tokenizer, text: str, before: str = "") -> dict[str, float]
 
 
 def measured(name: str, codes: int, origin: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a text: what the artefact makes of it, and of a tokenizer's rivals. M1s: validation text only."""
+    """A row a text: what the artefact makes of it, and BPE of as many ids. M1s: validation text only."""
     rows = []
     for text in TEXTS if codes else CORPORA:
         whole = documents(text)
@@ -164,8 +158,6 @@ def measured(name: str, codes: int, origin: dict[str, Any]) -> list[dict[str, An
             tokenizer = api.load(FOLDER / name)
             row |= {"fingerprint": tokenizer.fingerprint, "codes": codes, **spent(tokenizer, text)}
             row |= spent(bpe(codes), text, "bpe_")
-            if codes == PEER_SIZE:
-                row |= spent(unigram(), text, "unigram_")
         else:
             row |= m1_sums(name, text)
         rows.append({**row, **origin})
@@ -183,17 +175,15 @@ def card(name: str, rows: list[dict[str, Any]]) -> str:
     what = READY_MADE[name].what
     lines = [f"# {name}", "", f"{what[0].upper()}{what[1:]}.", "", "Trained on the training text of:", SOURCES, ""]
     if "tokens" in rows[0]:
-        as_many = f"of {rows[0]['codes']:,} ids: "
-        rivals = {"": "", "bpe_": f"BPE {as_many}", "unigram_": f"Unigram {as_many}"}
-        shown = {before: label for before, label in rivals.items() if f"{before}tokens" in rows[0]}
-        headings = [f"{label}{unit}" for label in shown.values() for unit in ("bytes/token", "bits/byte")]
+        rival = f"BPE of {rows[0]['codes']:,} ids"
+        headings = [f"{one}{unit}" for one in ("", f"{rival}: ") for unit in ("bytes/token", "bits/byte")]
         lines += [f"| text | {' | '.join(headings)} |", "|---" * (1 + len(headings)) + "|"]
         for row in rows:
-            pairs = [(row["bytes"] / row[f"{one}tokens"], row[f"{one}bits"] / row["bytes"]) for one in shown]
+            pairs = [(row["bytes"] / row[f"{one}tokens"], row[f"{one}bits"] / row["bytes"]) for one in ("", "bpe_")]
             cells = [f"{value:.3f}" for pair in pairs for value in pair]
             lines.append(f"| {row['corpus']} | {' | '.join(cells)} |")
         lines += ["", *(f"- {row['corpus']}: {row['what']}, {row['bytes']:,} bytes" for row in rows), ""]
-        lines.append("Bits/byte: unigram, at frequencies of training text (experiments/pretrained.py).")
+        lines.append("BPE: trained on the same text. Bits/byte: unigram (experiments/pretrained.py).")
     else:
         lines += ["| validation text | bits/byte, as an AC stream |", "|---|---|"]
         lines += [f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |" for row in rows]

@@ -467,8 +467,11 @@ def test_training_flops(tmp_path):
     line = fig15.reduce(rows_of(tmp_path, [row(recipe, 1.0, 1.5)]), PAPER).rows[0]
     assert line[2] == 3000
     assert line[6] == pytest.approx(6 * 25_165_824 * 3000 * 256 * 512 / 1e12)
-    assert line[7] == line[6]  # bytes run no M1
+    assert line[7] == line[6]  # no M1
     assert line[8:] == ["Bytes", "25m", 3000, 1.62, pytest.approx(6 * 25e6 * 3000 * 256 * 512 / 1e12)]
+    coded = row(recipe, 1.0, 1.5, m1_parameters=1000)
+    more = fig15.with_m1(coded, PAPER) - fig15.teraflops(coded)
+    assert more == pytest.approx(6 * 1000 * PAPER.m1_training.tokens / 1e12)
 
 
 @pytest.mark.parametrize(("ratio", "bits", "expected"), [(10.9, 1.47, [True, True]), (9.0, 1.7, [False, False])])
