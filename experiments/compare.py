@@ -300,11 +300,14 @@ def subwords_lead(rows: Rows, scale: Scale) -> Trend:
 
 
 def points(recipes: Iterable[LM], rows: Rows, scale: Scale, x: Measure) -> list[Point]:
-    """A point a recipe that was run: (x, bits/byte) over the scale's seeds, as many as there are."""
+    """A point a recipe that was run: (x, bits/byte) over the scale's seeds, as many as there are.
+
+    Left out where x is not known.
+    """
     found = []
     for recipe in recipes:
         runs = rows.all_done(seeds(recipe, scale.seeds))
-        if runs:
+        if runs and math.isfinite(x(runs[0])):
             bits, error = mean_interval([row.bits_per_byte for row in runs])
             name = runs[0].tokenizer
             ours = name.startswith("EqualInfoAC") and ",paper" not in name
@@ -347,7 +350,10 @@ def draw_panels(
 
     front: a dashed line behind the points, (x, bits/byte).
     """
+    panels = {heading: found for heading, found in panels.items() if found}
     everything = [point for found in panels.values() for point in found]
+    if not everything:
+        return []
     low, high, top = figures.levels(everything)
     heights = (1, 2.4) if top > high else (1,)
     with figures.figure(2.2 + 3.9 * len(panels), 6.2) as (drawn, axes):
