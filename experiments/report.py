@@ -6,7 +6,6 @@ figures (SVG) lie beside the rows, and the pages show them from there.
 
 import json
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +56,7 @@ def write(experiments: Sequence[Experiment], results: Path, folder: Path, scale:
     Returns the pages; pages there of experiments that are no more are deleted.
 
     results: holds SCALE/rows.jsonl and, where people had something to say, remarks.json
-    ({scale: {experiment: text}}) and changes.md (a section "## experiment" each).
+    ({scale: {experiment: text}}) and changes.md (see `read_changes`).
     """
     beside = results / scale.name
     rows = Rows(beside / "rows.jsonl")
@@ -117,15 +116,18 @@ def read_remarks(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def read_changes(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """The sections "## experiment" of a Markdown file; EquinfoError for one of no experiment."""
-    if not path.exists():
-        return {}
-    _, *parts = re.split(r"^## (\S+).*\n", path.read_text(encoding="utf-8"), flags=re.M)
-    found = dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
-    unknown = ", ".join(name for name in found if name not in names)
-    if unknown:
-        raise EquinfoError(f"{path}: a section of no experiment: {unknown}")
-    return found
+    """The lines of a Markdown table of experiment, date, what, why and commit, as lists; "all" is for every one.
+
+    EquinfoError for a line of no experiment.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found: dict[str, list[str]] = {}
+    for line in [line for line in lines if line.startswith("| ")][1:]:
+        name, date, what, why, commit = (cell.strip() for cell in line.strip("|").split("|"))
+        if name not in (*names, "all"):
+            raise EquinfoError(f"{path}: a change of no experiment: {name}")
+        found.setdefault(name, []).append(f"- {date}: {what}. Why: {why} ({commit}).")
+    return {name: "\n".join(changes) for name, changes in found.items()}
 
 
 # -- a page an experiment ------------------------------------------------------------------------
