@@ -53,8 +53,7 @@ def lms(scale: Scale) -> list[LM]:
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    asked = (texts(scale)[0], coders(scale)["ans"])
-    return [*lms(scale), *(one for lm in asked for one in scale.seeded(lm))]
+    return [*lms(scale), *scale.seeded(texts(scale)[0]), *scale.seeded(coders(scale)["ans"])]
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:

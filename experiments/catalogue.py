@@ -26,6 +26,7 @@ from experiments import (
     large,
     latency,
     overfit,
+    place,
     sec5_1,
     sweep,
     table1,
@@ -55,7 +56,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     for module in (
         fig3, equal_bytes, fig4, overfit, table1, table2, table3, table4, table12, fig5, fig6, sec5_1, table5, table6,
         table7, fig2, fig9, fig8, table8, fig10, fig11, table9, a1, fig13, table10, fig14, fig15, table11, d5, context,
-        appendix_b, latency, harness, sweep, blocks, large,
+        appendix_b, place, latency, harness, sweep, blocks, large,
     )
 }  # fmt: skip
 # The paper has some results twice, as a figure and as a table.

@@ -17,6 +17,7 @@ from experiments.tables import Cell, Table
 
 CONTEXT = 64  # holds 12 letters of two ids each, and what is read
 PASSES = 16  # over the words, at most
+BYTES = "Bytes, shared"
 WORDS = 20  # times the scale's sample
 COLUMNS = [
     "tokenizer", "letters' ids", "held-out words %", "standard error", "held-out letters %", "known words %",
@@ -36,7 +37,7 @@ def spellers(scale: Scale) -> dict[str, Spelling]:
         "EqualInfoAC narrow, shared": speller(scale, narrow),
         "EqualInfoAC wide, shared": speller(scale, wide),
         "BPE, shared": speller(scale, bpe),
-        "Bytes, shared": speller(scale, scale.bytes),
+        BYTES: speller(scale, scale.bytes),
     }
 
 
@@ -56,12 +57,12 @@ def seeds(scale: Scale, recipe: Spelling) -> list[Spelling]:
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    """Bytes are in no trend, so they have one seed."""
-    runs = spellers(scale)
-    return [
-        runs["Bytes, shared"],
-        *(one for recipe in runs.values() if recipe != runs["Bytes, shared"] for one in seeds(scale, recipe)),
-    ]
+    """Bytes, in no trend, have one seed."""
+    return [spellers(scale)[BYTES], *(one for recipe in compared(scale).values() for one in seeds(scale, recipe))]
+
+
+def compared(scale: Scale) -> dict[str, Spelling]:
+    return {label: recipe for label, recipe in spellers(scale).items() if label != BYTES}
 
 
 def reduce(rows: Rows, scale: Scale) -> Table:
@@ -113,11 +114,11 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
 
 
 def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    found = {label: spelt(rows, scale, recipe) for label, recipe in spellers(scale).items()}
+    found = {label: spelt(rows, scale, recipe) for label, recipe in compared(scale).items()}
     own = [
         lower(f"{label} to Unigram, own", share, found["Unigram, own"])
         for label, share in found.items()
-        if label not in ("Unigram, own", "Bytes, shared")
+        if label != "Unigram, own"
     ]
     test = "share of held-out words spelt exactly (95 % intervals over seeds, and paired over words)"
     return [

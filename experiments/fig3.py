@@ -49,7 +49,8 @@ NOTE = (
 
 def recipes(scale: Scale) -> list[Recipe]:
     """The figure's runs; the seeds of the main claim at every size; the seeds of the single questions."""
-    claim = [scale.lm(tokens, size) for size in scale.m2_trainings for tokens in scale.claim]
+    claim = [scale.lm(tokens, scale.base) for tokens in scale.claim]
+    claim += [scale.lm(tokens, size) for size in scale.m2_trainings[1:] for tokens in scale.contest]
     claim += [lm for pair in equal_bytes(scale) for lm in pair] if scale.bytes_a_token else []
     questions = [scale.lm(tokens) for tokens in [*reproduced(scale), scale.tokens("gzip", 8, raw=True)]]
     return [scale.m1, *scale.lms, *(one for lm in [*claim, *questions] for one in scale.seeded(lm))]

@@ -27,8 +27,8 @@ def lms(scale: Scale) -> list[LM]:
 
 
 def crossing(scale: Scale) -> list[tuple[LM, LM]]:
-    """Narrow windows and bytes, at the smallest M2 and at the largest."""
-    ends = (scale.m2_trainings[0], scale.m2_trainings[-1])
+    """Narrow windows and bytes, at the smallest M2 and the next."""
+    ends = scale.m2_trainings[:2]
     return [(scale.lm(pairs(scale)["EqualInfoAC"][0], size), scale.lm(scale.bytes, size)) for size in ends]
 
 
@@ -64,7 +64,7 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
             ahead(rows, scale, [(gzip, wide_gzip)]),
         ),
         trend(
-            "Narrow windows fall behind bytes at the smallest M2 and overtake them at the largest",
+            "Narrow windows fall behind bytes at the smallest M2 and overtake them at a larger",
             f"bits/byte are above those of bytes at {small.training.size}, below at {large.training.size} ({INTERVAL})",
             ahead(rows, scale, [(small_bytes, small), (large, large_bytes)]),
         ),

@@ -35,6 +35,7 @@ def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
     folder = runner.work / "positions" / recipe.key
     trained = runner.train(
         training, tokenizer.vocab_size, tokenizer.bos_id, train, folder, f"{label} {tokenizer.name} positions",
+        tokenizer.period if recipe.lm.place else 1,
         probe=Probe(probing(rows, positions, tokenizer.bos_id), frozenset(recipe.steps)),
     )  # fmt: skip
     found = probes(folder)
@@ -88,7 +89,7 @@ def probing(rows: np.ndarray, positions: np.ndarray, bos_id: int) -> Callable[[D
     batches = np.array_split(np.arange(len(rows)), min(BATCHES, len(rows)))
 
     def measure(model: Decoder) -> dict[str, list]:
-        nats, right = predict(model, rows, bos_id)
+        nats, right = predict(model, rows, bos_id, firsts=np.maximum(positions[:, 0], 0))  # EOS follows whole windows
         gains = [
             [float((known - nats)[batch][positions[batch] == place].mean()) for batch in batches] for place in places
         ]

@@ -129,6 +129,12 @@ class Scale:
         """Those of the main claim: bytes, BPE, and windows of one id that decode."""
         return [self.bytes, self.subwords[0], self.window(self.windows[0], self.wide, "free")]
 
+    @cached_property
+    def contest(self) -> list[Tokens]:
+        """The two that it is decided between, with every seed at every size; BPE beside them has its seeds at the
+        smallest alone."""
+        return [self.claim[0], self.claim[-1]]
+
     def at(self, training: Training) -> list[Tokens]:
         """The tokenizers of the main result that an M2 of this size is trained on."""
         return self.main if training.size == self.base.size or not self.claim_only else self.claim
@@ -208,7 +214,7 @@ TINY = Scale(
 )
 
 _CPU = Training(
-    style="modern", size="0.4m", steps=2560, batch_size=16, context=256, learning_rate=4e-3, warmup_steps=64,
+    style="modern", size="0.4m", steps=2448, batch_size=16, context=256, learning_rate=4e-3, warmup_steps=64,
 )  # fmt: skip
 
 CPU = Scale(
@@ -224,8 +230,8 @@ CPU = Scale(
     long_context=2048,
     m2_trainings=tuple(replace(_CPU, size=size) for size in ("0.4m", "1m", "3m")),
     claim_only=True,
-    question_steps=1280,
-    scaled_steps=(197, 711, 2560),
+    question_steps=1224,
+    scaled_steps=(188, 680, 2448),
     trial_steps=640,
     trial_rates=(2e-3, 4e-3, 8e-3, 1.6e-2),
     vocabulary=4096,
@@ -237,9 +243,9 @@ CPU = Scale(
     task_training=replace(_CPU, steps=2000, batch_size=32, context=128),
     task_bytes=64,
     sample=100,
-    position_steps=2560,
+    position_steps=2448,
     smaller=(("50k", 1.2e-2), ("0.1m", 8e-3)),
-    large_bytes=16 << 20,
+    large_bytes=8 << 20,
     block_bytes=112 << 20,
     block_stride=2048,
     block_steps=9766,  # 40 M ids

@@ -7,6 +7,7 @@ import pytest
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import modern
+from experiments import catalogue
 from experiments.cost import cost, forward_flops, title
 from experiments.plan import WHOLE, Plan, amount, clock, closure, in_shard, parse_shard, survey
 from experiments.recipes import LM, M1, Measure, Spelling, Stream, Tokens, Training
@@ -46,6 +47,18 @@ def test_every_size_comes_before_the_next_whatever_the_catalogues_order():
     kinds = [(type(r).__name__, getattr(r, "training", TRAINING).size) for r in closure(PAPER.lms)]
     sizes = [size for kind, size in kinds if kind == "LM"]
     assert sizes == sorted(sizes, key=["25m", "113m", "403m", "2b"].index)
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+def test_no_trend_waits_for_a_run_that_nothing_lists(scale, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Rows, "done", lambda rows, recipe: asked.append(recipe))
+    for experiment in catalogue.EXPERIMENTS.values():
+        if experiment.trends:
+            experiment.trends(Rows(tmp_path / "rows.jsonl"), scale)
+    listed = {recipe.key for recipe in closure(catalogue.everything(scale))}
+    assert asked
+    assert [title(recipe) for recipe in asked if recipe.key not in listed] == []
 
 
 def test_an_m1_of_another_context_is_the_same_training():
