@@ -1,6 +1,16 @@
 """An experiment of one's own: how many bits should an id cut from GZip have?"""
 
-from experiments import compare
+from experiments.compare import (
+    INTERVAL,
+    bits_per_byte,
+    coded,
+    lower,
+    measured,
+    ratio,
+    trained,
+    trend,
+    uniform,
+)  # fmt: skip
 from experiments.experiment import Experiment
 from experiments.tables import Table
 
@@ -21,17 +31,16 @@ def recipes(scale):
 
 def reduce(rows, scale):
     """A table from rows alone; what has not been run is a gap."""
-    measures = [compare.ratio, compare.bits_per_byte, compare.uniform]
-    body = [[lm.stream.tokens.name, *compare.measured(rows.done(lm), measures)] for lm in lms(scale)]
+    measures = [ratio, bits_per_byte, uniform]
+    body = [[lm.stream.tokens.name, *measured(rows.done(lm), measures)] for lm in lms(scale)]
     return Table(f"Bits an id of GZip ({scale.name})", COLUMNS, body, NOTE)
 
 
 def trends(rows, scale):
     """What ought to come out, and what decides it: written before the numbers are seen."""
-    pairs = [(compare.trained(rows, scale, lm), compare.coded(rows, lm, compare.uniform)) for lm in lms(scale)]
-    checks = [compare.lower(f"{width} bits", *pair) for width, pair in zip(WIDTHS, pairs, strict=True)]
-    test = f"bits/byte below uniform at every width ({compare.INTERVAL})"
-    return [compare.trend("an M2 learns something of GZip's bits", test, checks)]
+    checks = [lower(lm.stream.tokens.name, trained(rows, scale, lm), coded(rows, lm, uniform)) for lm in lms(scale)]
+    test = f"bits/byte below uniform at every width ({INTERVAL})"
+    return [trend("an M2 learns something of GZip's bits", test, checks)]
 
 
 EXPERIMENT = Experiment("gzip_width", "no figure of the paper", "bits an id of GZip", recipes, reduce, None, trends)
