@@ -164,7 +164,7 @@ def train_tokenizer(
     bits: int = 16,
     m1: Path | None = None,
     max_bytes: int = 1 << 28,
-    rule: Literal["free", "delay", "reserve", "rank", "paper"] = "free",
+    rule: Literal["free", "delay", "reserve", "rank", "paper", "unflushed"] = "free",
     reset: int = 1,
     compile: bool = True,
     text: int = 8,

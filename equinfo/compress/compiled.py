@@ -20,8 +20,8 @@ MEMORY = 1 << 30
 class CompiledWindows:
     """Windows of `bits` bits whose strings are all known. Encodes and decodes as the coder it was compiled from.
 
-    dictionary: the strings and their codes below 2**bits. max_window: as the coder had it. Rules: all but "delay"; a
-    model's context begins anew with each window.
+    dictionary: the strings and their codes below 2**bits. max_window: as the coder had it. Rules: those whose codes do
+    not depend on the byte after the window ("delay", "unflushed"); a model's context begins anew with each window.
     """
 
     def __init__(self, dictionary: Dictionary, bits: int, max_window: int) -> None:
@@ -38,8 +38,8 @@ class CompiledWindows:
 
         Of 2**bits cells, about half as many strings hold one; a tree may still be found larger while it is built.
         """
-        if rule == "delay":
-            raise EquinfoError('the rule "delay" cannot be compiled: its codes depend on the byte after the window')
+        if rule in ("delay", "unflushed"):
+            raise EquinfoError(f'the rule "{rule}" cannot be compiled: its codes depend on the byte after the window')
         if rule == "rank":
             return cls._ranked(model, bits, max_window)
         if bits > MAX_COMPILED:
