@@ -48,7 +48,7 @@ MIN_BITS, MAX_BITS = 8, 128
 MAX_KEPT = 1 << 12  # longest window whose rows or intervals an encoder may have to keep
 KEPT_BYTES = 64 << 20  # what all lanes' kept rows may take
 AHEAD, FILLED = 8, 64  # bytes that a lane shows a network at once, where few lanes would leave its products empty
-FLUSH = 2  # bits that ending a stream adds to what an arithmetic coder has put out: the rule "unflushed" leaves them out
+FLUSH = 2  # bits that end what an arithmetic coder has put out; the rule "unflushed" leaves them out
 PIECE = 16  # windows, or groups of them with one context, that a lane decodes at a time
 
 
