@@ -119,7 +119,7 @@ def _merged(codes: np.ndarray, strings: np.ndarray, chances: np.ndarray) -> tupl
 
 
 @kernel
-def _ends(intervals, rows, inside, precision):
+def _ends(intervals: np.ndarray, rows: np.ndarray, inside: bool, precision: int) -> tuple[np.ndarray, np.ndarray]:
     """Whether each string's window ends before each next byte, and the cell that the text then goes on into."""
     ends, codes = np.empty((len(rows), 256), dtype=np.bool_), np.zeros((len(rows), 256), dtype=np.int64)
     child, code = np.zeros(1, dtype=INTERVAL), np.zeros(1, dtype=np.int64)
