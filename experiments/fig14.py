@@ -15,9 +15,13 @@ COLUMNS = [
     "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "MFLOPs/byte, ours", "paper's",
     "size, paper", "bytes/token, paper", "bits/byte, paper", "MFLOPs/byte, paper",
 ]  # fmt: skip
-NOTE = "Greedy is the rule `paper`; beside both the free cell (no rule's name), which decodes too."
+NOTE = (
+    "Greedy is the rule `paper` (section 3.3 as we read it), delayed the rule `delay` (A.5 likewise); beside both the free"
+    " cell (no rule's name), which decodes too. The paper's two ratios stand to one another as those of `paper` and"
+    " `unflushed` do: its greedy windows may be the latter, its delayed ones the former."
+)
 SAME = 0.05
-LINES = {"paper": "-", "delay": "--", "free": ":"}
+LINES = {"paper": "-", "delay": "--", "free": ":", "unflushed": "-."}
 
 
 def pairs(scale: Scale) -> list[tuple[Tokens, Tokens]]:
@@ -31,8 +35,14 @@ def tokens(scale: Scale) -> list[Tokens]:
     return [one for pair in pairs(scale) for one in pair] + [scale.window(scale.windows[0], scale.wide, "free")]
 
 
+def unflushed(scale: Scale) -> list[LM]:
+    """Greedy windows as the paper's tables suggest them, at the smallest M2."""
+    return [scale.lm(scale.window(scale.windows[0], width, "unflushed")) for width in scale.widths]
+
+
 def lms(scale: Scale) -> list[LM]:
-    return [scale.lm(one, training) for one in tokens(scale) for training in scale.m2_trainings]
+    sizes = [scale.lm(one, training) for one in tokens(scale) for training in scale.m2_trainings]
+    return [*sizes, *unflushed(scale)]
 
 
 def recipes(scale: Scale) -> list[Recipe]:
@@ -75,17 +85,21 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         axes.set_ylabel("bits / byte")
         axes.set_title(
             f"Where windows end — {scale.corpus} corpus, {scale.name} scale\n"
-            "solid: greedily (paper); dashed: delayed; dotted: free cell; faint: Lester et al. 2024",
+            "solid: greedily (paper); dashed: delayed; dotted: free cell; alone: unflushed; faint: Lester et al. 2024",
             fontsize=10,
             loc="left",
         )
         ours = {one: [(mflops(row), row.bits_per_byte) for row in done(rows, one, scale)] for one in tokens(scale)}
+        ours |= {
+            lm.stream.tokens: [(mflops(row), row.bits_per_byte) for row in rows.all_done([lm])]
+            for lm in unflushed(scale)
+        }
         theirs = {one: their_points(one, scale) for one in tokens(scale)}
         fit(axes, [point for some in (ours, theirs) for pairs in some.values() for point in pairs])
         for alpha, lines_of in ((figures.PAPER_ALPHA, theirs), (1.0, ours)):
             for one, pairs in lines_of.items():
                 colour, mark = figures.style_of(one.name)
-                style = {"color": colour, "alpha": alpha, "ms": 7, "mfc": colour if one.rule == "paper" else "white"}
+                style = {"color": colour, "alpha": alpha, "ms": 7, "mfc": figures.face_of(one.name)}
                 axes.plot([x for x, _ in pairs], [y for _, y in pairs], mark + LINES[one.rule], **style)
         figures.label_points(axes, [(*pairs[-1], one.name) for one, pairs in ours.items() if pairs])
         figures.name_missing(axes, missing(lms(scale), rows))

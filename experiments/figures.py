@@ -39,9 +39,9 @@ HALO = " .halo text {stroke: #ffffff; stroke-width: 2.5px; stroke-linejoin: roun
 
 
 def face_of(tokenizer: str) -> str:
-    """The mark's filling: its colour; white for equal-info windows by another rule than the paper's."""
-    ours = tokenizer.startswith("EqualInfoAC") and ",paper" not in tokenizer
-    return "white" if ours else style_of(tokenizer)[0]
+    """The mark's filling: its colour; white for equal-info windows that decode."""
+    decodes = tokenizer.startswith("EqualInfoAC") and not {"paper", "unflushed"} & set(tokenizer[:-1].split(","))
+    return "white" if decodes else style_of(tokenizer)[0]
 
 
 def style_of(tokenizer: str) -> tuple[str, str]:
