@@ -1,4 +1,4 @@
-"""Appendix D.5: how much of a text decodes by each reading of the paper's window rule, and what its ids leave untold."""
+"""Appendix D.5: how much of a text decodes by each reading of the paper's window rule, and what is left untold."""
 
 from dataclasses import replace
 
@@ -16,12 +16,13 @@ COLUMNS = [
     "windows wrong at the input's end, paper",
 ]  # fmt: skip
 NOTE = (
-    "Each window is decoded by itself and compared with the text it was made of. sequence: 512 windows, or a"
-    " document's last. `paper` is section 3.3 as we read it; the paper's tables suggest that its code counted bits before"
-    " the coder's flush (`unflushed`, docs/windows.md). The paper reports 99.4 % of sequences and blames the end of the"
-    " input alone. untold: what a decoder that has the ids would still have to be told, by M1's probabilities of the"
-    " strings that share a code: of validation text, and of windows drawn from M1, over all strings, exact. Honest"
-    " bits/byte of an M2 are its own and these. any decoder: how often the likeliest string of a code is the true one."
+    "Each window is decoded by itself and compared with the text it was made of. sequence: 512 windows,"
+    " or a document's last. `paper` is section 3.3 as we read it; the paper's tables suggest that its code"
+    " counted bits before the coder's flush (`unflushed`, docs/windows.md). The paper reports 99.4 % of"
+    " sequences and blames the end of the input alone. untold: what a decoder that has the ids would still"
+    " have to be told, by M1's probabilities of the strings that share a code: of validation text, and of"
+    " windows drawn from M1, over all strings, exact. Honest bits/byte of an M2 are its own and these. any"
+    " decoder: how often the likeliest string of a code is the true one."
 )
 RULES = ("paper", "unflushed", "free")
 

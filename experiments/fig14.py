@@ -16,9 +16,9 @@ COLUMNS = [
     "size, paper", "bytes/token, paper", "bits/byte, paper", "MFLOPs/byte, paper",
 ]  # fmt: skip
 NOTE = (
-    "Greedy is the rule `paper` (section 3.3 as we read it), delayed the rule `delay` (A.5 likewise); beside both the free"
-    " cell (no rule's name), which decodes too. The paper's two ratios stand to one another as those of `paper` and"
-    " `unflushed` do: its greedy windows may be the latter, its delayed ones the former."
+    "Greedy is the rule `paper` (section 3.3 as we read it), delayed the rule `delay` (A.5 likewise); beside"
+    " both the free cell (no rule's name), which decodes too. The paper's two ratios stand to one another"
+    " about as those of `paper` and `unflushed` do: its greedy windows may be the latter."
 )
 SAME = 0.05
 LINES = {"paper": "-", "delay": "--", "free": ":", "unflushed": "-."}

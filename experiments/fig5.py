@@ -40,9 +40,11 @@ def lms(scale: Scale) -> list[LM]:
 
 
 def beside(scale: Scale) -> list[tuple[int, str, list[LM]]]:
-    """(id width, rule, windows) of other rules, at the smallest M2: the free cell, which decodes, with wide ids alone."""
-    kinds = [(scale.wide, "free"), *((width, "unflushed") for width in scale.widths)]
-    return [(w, rule, [scale.lm(scale.window(bits, w, rule)) for bits in scale.windows]) for w, rule in kinds]
+    """(id width, rule, windows) of other rules, at the smallest M2; the free cell with wide ids alone."""
+    return [
+        (width, rule, [scale.lm(scale.window(bits, width, rule)) for bits in scale.windows])
+        for width, rule in ((scale.wide, "free"), (scale.narrow, "unflushed"), (scale.wide, "unflushed"))
+    ]
 
 
 def every(scale: Scale) -> list[LM]:

@@ -17,8 +17,8 @@ COLUMNS = [
     "size, paper", "bytes/token, paper", "bits/byte, paper",
 ]  # fmt: skip
 NOTE = (
-    "By the rules `paper` (section 3.3 as we read it) and `unflushed` (as the paper's tables suggest it) nothing decodes"
-    " where M1 does not begin anew at every window; by the free cell (no rule's name) all does."
+    "By the rules `paper` (section 3.3 as we read it) and `unflushed` (as the paper's tables suggest it)"
+    " nothing decodes where M1 does not begin anew at every window; by the free cell (no rule's name) all does."
 )
 
 
