@@ -18,6 +18,7 @@ bytes a window. `--rules` adds the package's own windows with M1 anew: their byt
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,27 +175,31 @@ def main() -> None:
     parser.add_argument("--running", default="english-m1", help="the M1 that runs on")
     parser.add_argument("--anew", default="english-m1-windows", help="the M1 that begins anew at each window")
     parser.add_argument("--bytes", type=int, default=300_000, help="of text for the M1 that runs on")
-    parser.add_argument("--anew-bytes", type=int, default=100_000, help="of it for the one that begins anew: slow")
-    parser.add_argument("--rules", nargs="*", default=["paper", "unflushed", "free"], help="the package's, by name")
+    parser.add_argument("--anew-bytes", type=int, default=20_000, help="of it for the one that begins anew: slow")
+    parser.add_argument("--rules", nargs="*", default=["free", "paper", "unflushed"], help="the package's, by name")
     parser.add_argument("--out", type=Path, help="append one JSON line a row to this file")
     options = parser.parse_args()
     long, short = (validation_slice(options.corpus, count, 4096) for count in (options.bytes, options.anew_bytes))
-    running, anew = load_model(options.running), load_model(options.anew)
-    found: list[dict[str, Any]] = []
-    for model, name, documents, begins in ((running, options.running, long, False), (anew, options.anew, short, True)):
-        told = looked_up(model, documents, False)[2]
-        text = {
-            "m1": name,
-            "bytes": sum(map(len, documents)),
-            "ac_bits_a_byte": round(told / sum(map(len, documents)), 4),
-        }
-        found += [{**text, **row} for row in measured(model, documents, options.bits, begins, told)]
-    text = {"m1": options.anew, "bytes": sum(map(len, short))}
-    found += [{**text, **decoded(anew, short, options.bits, rule)} for rule in options.rules]
-    for row in found:
+    running = load_model(options.running)
+    anew = load_model(options.anew)
+    for row in found(options, (running, long), (anew, short)):
         row = {"corpus": options.corpus, "split": "validation", "piece": 4096, "bits": options.bits, **row}
         print(row, flush=True)
         append(row, options.out)
+
+
+def found(
+    options: argparse.Namespace, running: tuple[ByteModel, list[bytes]], anew: tuple[ByteModel, list[bytes]]
+) -> Iterator[dict[str, Any]]:
+    """The rows, as soon as they are known."""
+    for (model, documents), name in ((running, options.running), (anew, options.anew)):
+        told = looked_up(model, documents, False)[2]
+        num_bytes = sum(map(len, documents))
+        text = {"m1": name, "bytes": num_bytes, "ac_bits_a_byte": round(told / num_bytes, 4)}
+        for row in measured(model, documents, options.bits, model is anew[0], told):
+            yield {**text, **row}
+    for rule in options.rules:
+        yield {"m1": options.anew, "bytes": sum(map(len, anew[1])), **decoded(*anew, options.bits, rule)}
 
 
 if __name__ == "__main__":
