@@ -30,6 +30,7 @@ from equinfo.compress.jit import kernel
 RULES = ("free", "delay", "reserve", "rank", "paper", "unflushed")
 FREE, DELAY, RESERVE, RANK, PAPER, UNFLUSHED = range(6)
 LOSSY = ("paper", "unflushed")  # for reproductions: not all that they encode comes back
+LOOKING_ON = ("delay", "unflushed")  # a window's code depends on the byte after it
 
 ENCODER = np.dtype(
     [
