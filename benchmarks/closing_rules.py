@@ -137,14 +137,17 @@ def looked_up(model: ByteModel, documents: list[bytes], anew: bool) -> tuple[np.
     return whole[0], whole[1], told
 
 
-def measured(model: ByteModel, documents: list[bytes], bits: int, anew: bool, told: float) -> list[dict[str, Any]]:
-    """A row a candidate. told: bits of the text as an AC stream of the same M1, running on."""
-    starts, freqs, _ = looked_up(model, documents, anew)
+def measured(model: ByteModel, documents: list[bytes], bits: int, anew: bool) -> list[dict[str, Any]]:
+    """A row a candidate."""
+    starts, freqs, told = looked_up(model, documents, False)
+    if anew:
+        starts, freqs, _ = looked_up(model, documents, True)
     ends = np.cumsum([len(d) for d in documents])
     rows = []
     for count, name in enumerate(COUNTS):
         lengths, delayed, *codes = windows(starts, freqs, ends, int(anew), bits, count).T
         row: dict[str, Any] = {"counted": name, "m1_anew": "every" if anew else "never", "windows": len(lengths)}
+        row |= {"bytes": int(ends[-1]), "ac_bits_a_byte": round(told / int(ends[-1]), 4)}
         row["over_ac"] = round(float(lengths.mean()) * told / int(ends[-1]) / bits, 4)
         row["bytes_a_window"] = round(float(lengths.mean()), 4)
         row["delayed"] = round(float(delayed.mean() / lengths.mean()), 4)
@@ -193,11 +196,8 @@ def found(
 ) -> Iterator[dict[str, Any]]:
     """The rows, as soon as they are known."""
     for (model, documents), name in ((running, options.running), (anew, options.anew)):
-        told = looked_up(model, documents, False)[2]
-        num_bytes = sum(map(len, documents))
-        text = {"m1": name, "bytes": num_bytes, "ac_bits_a_byte": round(told / num_bytes, 4)}
-        for row in measured(model, documents, options.bits, model is anew[0], told):
-            yield {**text, **row}
+        for row in measured(model, documents, options.bits, model is anew[0]):
+            yield {"m1": name, **row}
     for rule in options.rules:
         yield {"m1": options.anew, "bytes": sum(map(len, anew[1])), **decoded(*anew, options.bits, rule)}
 
