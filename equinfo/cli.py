@@ -164,7 +164,7 @@ def train_tokenizer(
     bits: int = 16,
     m1: Path | None = None,
     max_bytes: int = 1 << 28,
-    rule: Literal["free", "delay", "reserve", "rank", "paper"] = "free",
+    rule: Literal["free", "delay", "reserve", "rank", "paper", "unflushed"] = "free",
     reset: int = 1,
     compile: bool = True,
     text: int = 8,
@@ -188,11 +188,12 @@ def train_tokenizer(
         m1: the byte model (OUT/byte-model of train-m1, or english-m1, english-m1-windows), for ac, equalinfo and
             equaltext, and to grow a codebook.
         max_bytes: how much of the training text to use.
-        rule: what ends a window, for equalinfo (docs/windows.md); paper is for reproductions, it loses text.
+        rule: what ends a window, for equalinfo (docs/windows.md); paper and unflushed are for
+            reproductions, they lose text.
         reset: M1's context begins anew at every so many-th window, for equalinfo; 0 for never. Other than 1, the
-            rule paper encodes only.
+            rules paper and unflushed encode only.
         compile: list all windows of at most 20 bits in the tokenizer, which then needs no M1 (not with a reset, nor
-            with the rule delay).
+            with the rules delay and unflushed).
         text: bytes a window, for equaltext.
         mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries only to end at one).
         parse: a codebook's longest pieces first, or the fewest.

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from equinfo.compress.compiled import MAX_COMPILED
 from equinfo.compress.models import EOD, SYMBOLS, ByteModel, StaticModel
+from equinfo.compress.window_steps import LOOKING_ON
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.modelled import WIDTHS
@@ -100,7 +101,12 @@ def make_tokenizer(
 
 def can_compile(bits: int | None, options: dict[str, Any]) -> bool:
     """Whether equal-info windows with these options are a function of their bytes alone, and few enough to list."""
-    return bits is not None and bits <= MAX_COMPILED and options.get("rule") != "delay" and options.get("reset", 1) == 1
+    return (
+        bits is not None
+        and bits <= MAX_COMPILED
+        and options.get("rule") not in LOOKING_ON
+        and options.get("reset", 1) == 1
+    )
 
 
 def token_stream(tokenizer: Tokenizer, documents: Iterable[bytes], progress: str | None = None) -> TokenStream:

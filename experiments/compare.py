@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from equinfo.compress.window_steps import LOSSY
 from experiments import figures, paper
 from experiments.experiment import Trend
 from experiments.figures import Point, mean_interval
-from experiments.recipes import LM, Recipe, Stream, Tokens, seeds
+from experiments.recipes import LM, Recipe, Stream, Tokens
 from experiments.rows import Row, Rows
 from experiments.scales import Scale
 from experiments.statistics import Sample, contrast, influence, quotient
@@ -306,12 +307,12 @@ def points(recipes: Iterable[LM], rows: Rows, scale: Scale, x: Measure) -> list[
     """
     found = []
     for recipe in recipes:
-        runs = rows.all_done(seeds(recipe, scale.seeds))
+        runs = rows.all_done(scale.seeded(recipe))
         if runs and math.isfinite(x(runs[0])):
             bits, error = mean_interval([row.bits_per_byte for row in runs])
-            name = runs[0].tokenizer
-            ours = name.startswith("EqualInfoAC") and ",paper" not in name
-            found.append(Point(name, x(runs[0]), bits, error, runs[0].uniform, hollow=ours))
+            tokens = recipe.stream.tokens
+            decodes = tokens.family == "equalinfo" and tokens.rule not in LOSSY
+            found.append(Point(tokens.name, x(runs[0]), bits, error, runs[0].uniform, hollow=decodes))
     return found
 
 

@@ -46,7 +46,7 @@ class Point:
     """A recipe in a figure: the mean of bits/byte over its seeds, and half of the interval of that mean.
 
     error: 0 for a single run. uniform: bits/byte of knowing nothing; None where there is no such line.
-    hollow: equal-info windows by another rule than the paper's.
+    hollow: equal-info windows that decode.
     """
 
     name: str

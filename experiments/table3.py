@@ -10,14 +10,15 @@ from experiments.tables import Table
 COLUMNS = ["tokenizer", "uniform, ours", "unigram, ours", "the paper's", "uniform, paper", "unigram, paper"]
 NOTE = (
     "Unigram frequencies come from the training stream (add-one smoothed). Where it has few ids a code, smoothing alone"
-    " decides, and unigram can exceed uniform."
+    " decides, and unigram can exceed uniform. A window"
+    " that is filled up with zeros (rule `paper`) shows in its frequencies; `unflushed` fills none up."
 )
 
 
 def streams(scale: Scale) -> list[Stream]:
     windows = [scale.window(bits, scale.narrow) for bits in scale.windows[1:]]
-    free = [scale.window(bits, scale.narrow, "free") for bits in scale.windows]
-    return [scale.short_stream(tokens) for tokens in [*scale.main, *windows, *free]]
+    beside = [scale.window(bits, scale.narrow, rule) for rule in ("unflushed", "free") for bits in scale.windows]
+    return [scale.short_stream(tokens) for tokens in [*scale.main, *windows, *beside]]
 
 
 def recipes(scale: Scale) -> list[Recipe]:

@@ -8,6 +8,7 @@ from equinfo.compress.dictionary import Dictionary
 from equinfo.compress.limbs import num_limbs
 from equinfo.compress.models import ByteModel
 from equinfo.compress.tree import enumerate_tree, meanings
+from equinfo.compress.window_steps import LOOKING_ON
 from equinfo.compress.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
@@ -20,8 +21,8 @@ MEMORY = 1 << 30
 class CompiledWindows:
     """Windows of `bits` bits whose strings are all known. Encodes and decodes as the coder it was compiled from.
 
-    dictionary: the strings and their codes below 2**bits. max_window: as the coder had it. Rules: all but "delay"; a
-    model's context begins anew with each window.
+    dictionary: the strings and their codes below 2**bits. max_window: as the coder had it. Rules: all but those
+    in LOOKING_ON; a model's context begins anew with each window.
     """
 
     def __init__(self, dictionary: Dictionary, bits: int, max_window: int) -> None:
@@ -38,8 +39,8 @@ class CompiledWindows:
 
         Of 2**bits cells, about half as many strings hold one; a tree may still be found larger while it is built.
         """
-        if rule == "delay":
-            raise EquinfoError('the rule "delay" cannot be compiled: its codes depend on the byte after the window')
+        if rule in LOOKING_ON:
+            raise EquinfoError(f'the rule "{rule}" cannot be compiled: its codes depend on the byte after the window')
         if rule == "rank":
             return cls._ranked(model, bits, max_window)
         if bits > MAX_COMPILED:

@@ -22,13 +22,15 @@ class Tree(NamedTuple):
     """Strings level by level, each level in order.
 
     parents: int64[n], -1 for single bytes. codes: int64[n], -1 where no cell is the string's own. cells: int64[n, 2],
-    first and one past the last of those inside the string's interval, its children's among them.
+    first and one past the last of those inside the string's interval, its children's among them. intervals:
+    INTERVAL[n].
     """
 
     strings: list[bytes]
     parents: np.ndarray
     codes: np.ndarray
     cells: np.ndarray
+    intervals: np.ndarray
 
 
 def enumerate_tree(windows: WindowCoder, limit: int) -> Tree:
@@ -43,7 +45,7 @@ def enumerate_tree(windows: WindowCoder, limit: int) -> Tree:
     parents, codes = [np.full(256, -1, dtype=np.int64)], []
     cells = [_cells_inside(intervals, model.precision)]
     cells[0][:, 1] += rule == FREE  # the spare cell
-    level, first = strings, 0
+    level, first, all_intervals = strings, 0, [intervals]
     for depth in range(1, windows.max_window + 1):
         inner, spare = [], cells[0][:, 1] - 1 if depth == 1 else np.full(len(level), -1, dtype=np.int64)
         level_codes = np.empty(len(level), dtype=np.int64)
@@ -68,7 +70,8 @@ def enumerate_tree(windows: WindowCoder, limit: int) -> Tree:
         strings = strings + level
         parents.append(above)
         cells.append(_cells_inside(intervals, model.precision))
-    return Tree(strings, np.concatenate(parents), np.concatenate(codes), np.concatenate(cells))
+        all_intervals.append(intervals)
+    return Tree(strings, *map(np.concatenate, (parents, codes, cells, all_intervals)))
 
 
 def rows_after(model: ByteModel, strings: list[bytes]) -> np.ndarray:

@@ -27,8 +27,10 @@ from equinfo.compress.intervals import (
 )
 from equinfo.compress.jit import kernel
 
-RULES = ("free", "delay", "reserve", "rank", "paper")
-FREE, DELAY, RESERVE, RANK, PAPER = range(5)
+RULES = ("free", "delay", "reserve", "rank", "paper", "unflushed")
+FREE, DELAY, RESERVE, RANK, PAPER, UNFLUSHED = range(6)
+LOSSY = ("paper", "unflushed")  # for reproductions: not all that they encode comes back
+LOOKING_ON = ("delay", "unflushed")  # a window's code depends on the byte after it
 
 ENCODER = np.dtype(
     [
@@ -57,7 +59,7 @@ DECODER = np.dtype(
 
 
 class Setup(NamedTuple):
-    """What the kernels need to know of a WindowCoder."""
+    """What the kernels need to know of a WindowCoder. bits: of the cells that decide what fits a window."""
 
     rule: int
     reset: int
@@ -214,6 +216,8 @@ def _deeper(lane, path, row, data, end, setup):
         return True
     if setup.rule == DELAY:
         _delay_end(lane, path, row, data[at], setup)
+    elif setup.rule == UNFLUSHED:
+        middle_cell(lane.interval, row, data[at], setup.precision, lane.code)
     return False
 
 
@@ -223,6 +227,9 @@ def _entered(lane, path, setup):
         path[lane.depth] = lane.interval
     elif setup.rule == RESERVE:
         take_first_cell(lane.interval, setup.precision, lane.code)
+        lane.code_depth = lane.depth
+    elif setup.rule == UNFLUSHED:  # the code if no byte follows
+        cell_number(lane.interval.low, lane.interval.m // 2, lane.interval.e, setup.precision, lane.code)
         lane.code_depth = lane.depth
 
 

@@ -4,7 +4,8 @@ Every string that can stand at a window's start owns an interval; the 2**b codes
 can be written only if its interval wholly contains a cell. Under the rules "free" and "delay", a cell stands for the
 *deepest* string whose interval contains it; under "reserve" that string's first cell belongs to none of its children.
 Why these decode, what each gives up, and what the paper's rule (§3.3) misses: docs/windows.md. The rule "rank" needs
-no intervals once its strings are known: compiled.py.
+no intervals once its strings are known: compiled.py. The rules "paper" and "unflushed" are for reproductions: they
+lose text.
 
 What makes the lossless rules total, for every model and every b from 8 to 128:
 - the root's boundaries are cell boundaries and each byte owns at least one cell there, so every code begins with some
@@ -22,13 +23,14 @@ import numpy as np
 from equinfo.compress.collect import Collector
 from equinfo.compress.integer import IntegerByteModel
 from equinfo.compress.intervals import INTERVAL
-from equinfo.compress.limbs import num_limbs
+from equinfo.compress.limbs import num_limbs, with_last, without_last
 from equinfo.compress.memoised import MemoisedModel
 from equinfo.compress.models import SYMBOLS, ByteModel
 from equinfo.compress.window_steps import (
     DECODER,
     DELAY,
     ENCODER,
+    LOSSY,
     PAPER,
     RULES,
     Setup,
@@ -46,6 +48,7 @@ MIN_BITS, MAX_BITS = 8, 128
 MAX_KEPT = 1 << 12  # longest window whose rows or intervals an encoder may have to keep
 KEPT_BYTES = 64 << 20  # what all lanes' kept rows may take
 AHEAD, FILLED = 8, 64  # bytes that a lane shows a network at once, where few lanes would leave its products empty
+FLUSH = 2  # bits that end what an arithmetic coder has put out; the rule "unflushed" leaves them out
 PIECE = 16  # windows, or groups of them with one context, that a lane decodes at a time
 
 
@@ -104,8 +107,8 @@ class WindowCoder:
     """Equal-info windows of `bits` bits over a byte model, by any rule but "rank".
 
     The coder restarts at each window; the model's context at every `reset`-th of a document, or at its first only
-    (0). The rule "paper" with a context that runs on only encodes: its decoder would read bytes that it then takes
-    back, and the model has seen them. Raises EquinfoError for bits outside 8 .. 128, max_window outside 1 .. the
+    (0). With a context that runs on, "paper" and "unflushed" only encode: a decoder cannot show the model the bytes
+    that the encoder showed it. Raises EquinfoError for bits outside 8 .. 128, max_window outside 1 .. the
     model's max_context, an unknown rule and a negative reset.
     """
 
@@ -122,7 +125,8 @@ class WindowCoder:
         if (rule == "delay" or reset != 1) and self.max_window > MAX_KEPT:
             raise EquinfoError(f"max_window {self.max_window}: with this rule and reset it must be at most {MAX_KEPT}")
         self.limbs = num_limbs(bits)
-        self.setup = Setup(RULES.index(rule), reset, self.max_window, bits, model.precision)
+        self.dropped = FLUSH if rule == "unflushed" else 0  # last bits of each code that are not written
+        self.setup = Setup(RULES.index(rule), reset, self.max_window, bits + self.dropped, model.precision)
         self.start_row = model.frequencies(model.start(1))[0].copy()
 
     def encode(self, documents: list[bytes]) -> list[np.ndarray]:
@@ -166,11 +170,20 @@ class WindowCoder:
         self._check_decodes()
         return WindowDecoder(self)
 
+    def written(self, codes: np.ndarray) -> np.ndarray:
+        """Of codes as the kernels find them, the bits that are written."""
+        return without_last(codes, self.dropped, self.setup.bits) if self.dropped else codes
+
+    def read(self, codes: np.ndarray) -> np.ndarray:
+        """Codes as the kernels follow them: bits that were not written are taken for 10, the middle of what is left."""
+        return with_last(codes, 1 << (self.dropped - 1), self.dropped, self.bits) if self.dropped else codes
+
     def _check_decodes(self) -> None:
-        if self.setup.rule == PAPER and self.setup.reset != 1:
+        rule, reset = RULES[self.setup.rule], self.setup.reset
+        if rule in LOSSY and reset != 1:
             raise EquinfoError(
-                f'rule "paper" with reset={self.setup.reset} only encodes: its decoder would take back bytes that the '
-                "model has seen; to decode, choose reset=1 or another rule"
+                f'rule "{rule}" with reset={reset} only encodes: its decoder would show the model other bytes than '
+                "the encoder did; to decode, choose reset=1 or another rule"
             )
 
 
@@ -234,7 +247,8 @@ class _Encoding:
         open_end: the last document goes on after `data`; its last windows are left open.
         """
         coder, model = self.coder, self.coder.stepped
-        codes, lengths = np.empty((len(data), coder.limbs), dtype=np.int64), np.empty(len(data), dtype=np.int64)
+        codes = np.empty((len(data), num_limbs(coder.setup.bits)), dtype=np.int64)
+        lengths = np.empty(len(data), dtype=np.int64)
         counts = np.zeros(len(ends), dtype=np.int64)
         if not len(data) or not len(self.lanes):
             return codes, lengths, counts
@@ -244,7 +258,7 @@ class _Encoding:
         )  # fmt: skip
         if model.row is not None:
             encode_static(self.lanes, model.frequencies(self.state), *given)
-            return codes, lengths, counts
+            return coder.written(codes), lengths, counts
         while encode_step(self.lanes, model.frequencies(self.state), *given):
             if isinstance(model, MemoisedModel) and self.ahead.shape[1] > 1:
                 look_ahead(self.lanes, self.symbols, data, ends, self.ahead, coder.setup)
@@ -252,7 +266,7 @@ class _Encoding:
                 keep_ahead(self.lanes, self.rows_ahead, taken, self.kept)
             else:
                 model.advance(self.state, self.symbols, self.restart)
-        return codes, lengths, counts
+        return coder.written(codes), lengths, counts
 
 
 class _Decoding:
@@ -274,6 +288,7 @@ class _Decoding:
         codes = np.concatenate([np.empty((0, coder.limbs), dtype=np.int64), *streams])
         if not len(codes):
             return [b""] * len(streams)
+        codes = coder.read(codes)
         paper = coder.setup.rule == PAPER
         spans = np.zeros((len(codes) if paper else 0, 2), dtype=np.int64)
         given = (

@@ -11,6 +11,7 @@ from equinfo.compress.compiled import MEMORY, CompiledWindows
 from equinfo.compress.limbs import codes_from_bits, codes_to_bits
 from equinfo.compress.models import ByteModel, fingerprint
 from equinfo.compress.parallel import map_groups
+from equinfo.compress.window_steps import LOSSY
 from equinfo.compress.windows import Windows, make_windows
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
@@ -25,7 +26,7 @@ class WindowTokenizer(Tokenizer):
     document's last id is padded with zero bits.
 
     Units are as many windows as make whole ids and one context, so they decode by themselves; with reset = 0 a window
-    depends on all before it, and only a whole stream decodes. By the rule "paper" nothing decodes where reset != 1.
+    depends on all before it, and only a whole stream decodes. By the rules in LOSSY nothing decodes where reset != 1.
     """
 
     def __init__(self, windows: Windows, width: int, rule: str, reset: int = 1) -> None:
@@ -34,7 +35,7 @@ class WindowTokenizer(Tokenizer):
             raise EquinfoError(f"ids of {width} bits do not fit windows of {self.bits}: choose width <= bits")
         self.code_size = 1 << width
         self.rule, self.reset = rule, reset
-        self.lossless = rule != "paper"
+        self.lossless = rule not in LOSSY
         decodes = self.lossless or reset == 1
         self.period = math.lcm(self.bits * max(reset, 1), width) // width
         self.unit = self.period if reset and decodes else None
@@ -97,9 +98,10 @@ class WindowTokenizer(Tokenizer):
 class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
     """Windows over `model`, which runs wherever text is encoded or decoded.
 
-    rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" is for reproductions only:
-    its windows do not all decode, and `lossless` says so. reset: the model's context begins anew at every `reset`-th
-    window (table 9 and figure 12 of the paper), or never inside a document (0); "paper" then encodes only.
+    rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" and "unflushed" are for
+    reproductions only: their windows do not all decode, and `lossless` says so. reset: the model's context begins anew
+    at every `reset`-th window (table 9 and figure 12 of the paper), or never inside a document (0); these two then
+    only encode.
     """
 
     kind = "equalinfo"
@@ -123,7 +125,8 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         return options | changed | ({"reset": self.reset} if self.reset != 1 else {})
 
     def compile(self, memory: int = MEMORY) -> "CompiledEqualInfoTokenizer":
-        """The same ids without the model, for windows of at most 20 bits, any rule but "delay", and reset = 1.
+        """The same ids without the model, for windows of at most 20 bits and reset = 1, by rules that need not see
+        the byte after a window ("delay" and "unflushed" do).
 
         memory: bytes that the windows' tree may take. Raises EquinfoError where it cannot be.
         """

@@ -16,6 +16,7 @@ MEASURES = {
     "edit distances": "experiments.measures.edits:measure",
     "uniformity": "experiments.measures.uniformity:measure",
     "decoding": "experiments.measures.decoding:measure",
+    "untold": "experiments.measures.untold:measure",
 }
 
 

@@ -26,6 +26,11 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
     for codes, texts in cut(coder, list(validation(runner, recipe))):
         runner.check_time()
         wrong.append(wrong_windows(coder, codes, texts))
+    return tally(wrong)
+
+
+def tally(wrong: list[np.ndarray]) -> dict[str, int]:
+    """The values, from which windows of each document are wrong (bool[windows])."""
     sequences = [part for one in wrong for part in np.split(one, range(SEQUENCE, len(one), SEQUENCE))]
     return {
         "windows": sum(map(len, wrong)),

@@ -64,6 +64,7 @@ def test_parts_make_the_same_windows(rule):
     ("bits", "options", "message"),
     [
         (16, {"rule": "delay"}, "depend on the byte after"),
+        (16, {"rule": "unflushed"}, "depend on the byte after"),
         (21, {}, "at most 20"),
         (20, {"memory": 1 << 26}, "takes about 128 MiB, more than the 64 MiB"),
         (9, {"memory": 1 << 16}, "more than 256 strings"),

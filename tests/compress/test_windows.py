@@ -21,10 +21,12 @@ ALL_BITS = [*BITS, 9, 31, 33, 59, 60, 61, 92, 93, 104, 105, 106, 119, 120, 121]
 
 LOSSLESS = ["free", "delay", "reserve", "rank"]
 # rule, reset: every rule, and the context that runs on for each that may have one
-VARIANTS = [("delay", 1), ("reserve", 1), ("paper", 1), ("free", 0), ("delay", 2), ("reserve", 3)]
+VARIANTS = [
+    ("delay", 1), ("reserve", 1), ("paper", 1), ("unflushed", 1), ("free", 0), ("delay", 2), ("reserve", 3),
+]  # fmt: skip
 
-# the paper's rule where the context runs on: no decoder
-ENCODED_ONLY = [("paper", 0), ("paper", 2), ("paper", 3)]
+# rules that lose text, where the context runs on: no decoder
+ENCODED_ONLY = [("paper", 0), ("paper", 2), ("paper", 3), ("unflushed", 0), ("unflushed", 2)]
 
 TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune. "
 
@@ -139,7 +141,7 @@ def test_every_rule_is_its_oracle(name, bits, rule, reset):
 @pytest.mark.parametrize(
     ("name", "bits"), [("peaky", 16), ("table", 24), ("table-sharp", 33), ("table12", 128), ("neural", 24)]
 )
-def test_the_papers_rule_where_the_context_runs_on_is_its_oracle(name, bits, rule, reset):
+def test_rules_that_lose_text_are_their_oracles_where_the_context_runs_on(name, bits, rule, reset):
     """Codes and lengths: a window is the longest string that holds a cell, and its code a cell of its own interval."""
     model = model_named(name)
     coder = WindowCoder(model, bits, 30, rule, reset)
@@ -150,12 +152,12 @@ def test_the_papers_rule_where_the_context_runs_on_is_its_oracle(name, bits, rul
     assert oracle.fallbacks == 0
 
 
-@pytest.mark.parametrize("reset", [0, 2])
-def test_no_decoder_takes_back_what_the_model_has_seen(reset):
-    coder = WindowCoder(model_named("table"), 16, rule="paper", reset=reset)
+@pytest.mark.parametrize(("rule", "reset"), [("paper", 0), ("paper", 2), ("unflushed", 0)])
+def test_no_decoder_shows_the_model_other_bytes(rule, reset):
+    coder = WindowCoder(model_named("table"), 16, rule=rule, reset=reset)
     codes = coder.encode([TEXT])
     for refused in (lambda: coder.decode(codes), coder.decoder):
-        with pytest.raises(EquinfoError, match=f'rule "paper" with reset={reset} only encodes'):
+        with pytest.raises(EquinfoError, match=f'rule "{rule}" with reset={reset} only encodes'):
             refused()
 
 
@@ -190,7 +192,7 @@ def hostile_codes(bits, count):
     picks=st.lists(st.integers(0, 255), min_size=1, max_size=12),
     run=st.integers(0, 40),
     code=st.integers(0, 2**128 - 1),
-    rule=st.sampled_from(["free", "delay", "reserve", "paper"]),
+    rule=st.sampled_from(["free", "delay", "reserve", "paper", "unflushed"]),
 )
 def test_any_frequencies_agree_with_the_oracle(bits, precision, weights, likely, picks, run, code, rule):
     weights[likely[0]] += likely[1]
@@ -298,6 +300,52 @@ def test_codes_are_one_to_one_where_the_context_runs_on(rule):
     fresh = WindowCoder(model_named("table-sharp"), 12, rule=rule)
     assert strings != fresh.decode(streams)
     assert {begun + bytes([k]) for k in range(256)} <= set(strings)
+
+
+@pytest.mark.parametrize("bits", [9, 16, 59, 60, 92, 119, 128])
+def test_an_unflushed_window_is_the_longest_for_which_a_coder_has_put_out_its_bits(bits):
+    """Against the coder of Witten, Neal & Cleary (1987), in whole numbers: bits put out and pending, none to end."""
+    model = model_named("table-sharp")
+    coder = WindowCoder(model, bits, 40, "unflushed")
+    oracle = Oracle(row_after(model), bits, model.precision, 40, "unflushed")
+    unit = oracle.bits + model.precision
+    for text, (codes, lengths) in zip(texts(bits, model), coder.encode_lengths(texts(bits, model)), strict=True):
+        stops = np.cumsum(lengths)
+        for code, length, stop in zip(as_integers(codes), lengths.tolist(), stops.tolist(), strict=True):
+            rest = text[stop - length :]
+            node, sizes = oracle.root(rest[0]), []
+            for depth in range(1, length + 1):
+                sizes.append(put_out(*node, unit))
+                if depth < len(rest):
+                    node = oracle.raw_children(rest[:depth], node)[rest[depth]]
+                    node = node if depth == length else (node[0], oracle.cut(node[1]))
+            assert max(sizes[1:], default=0) <= bits
+            if length < min(len(rest), 40):
+                assert put_out(*node, unit) > bits
+                assert node[0] >> (unit - bits) <= code <= sum(node) >> (unit - bits)
+
+
+def put_out(low, width, unit):
+    """Bits that the coder has put out or holds back (E3), for an interval in units of 2**-unit."""
+    high, count, half = low + width, 0, 1 << (unit - 1)
+    while True:
+        if high <= half:
+            shift = 0
+        elif low >= half:
+            shift = half
+        elif low >= half // 2 and high <= half + half // 2:
+            shift = half // 2
+        else:
+            return count
+        low, high, count = 2 * (low - shift), 2 * (high - shift), count + 1
+
+
+def test_unflushed_windows_hold_the_text_of_two_bits_more():
+    model = model_named("table")
+    for bits in (12, 24, 59):
+        short, long = WindowCoder(model, bits, 40, "unflushed"), WindowCoder(model, bits + 2, 40, "paper")
+        for a, b in zip(short.encode_lengths([TEXT]), long.encode_lengths([TEXT]), strict=True):
+            np.testing.assert_array_equal(a[1], b[1])
 
 
 def test_the_papers_rule_loses_text_and_the_loss_is_counted():
@@ -453,7 +501,7 @@ def test_codes_as_bits_are_big_endian_numbers_end_to_end(bits):
     assert as_integers(codes_from_bits(data, len(codes), bits)) == codes
 
 
-@pytest.mark.parametrize("rule", ["free", "paper"])
+@pytest.mark.parametrize("rule", ["free", "paper", "unflushed"])
 def test_golden_codes(rule):
     row = normalise(np.arange(1, SYMBOLS + 1)[::-1] ** 3)
     golden = {}
@@ -461,7 +509,7 @@ def test_golden_codes(rule):
         coder = WindowCoder(StaticModel(row), bits, rule=rule)
         codes = coder.encode([bytes([7, 3, 200, 0, 0, 1, 255, 9, 80, 12] * 4)])[0]
         golden[bits] = codes_to_bits(codes, bits)[:24].tobytes().hex()
-    assert golden == (GOLDEN if rule == "free" else GOLDEN_PAPER)
+    assert golden == {"free": GOLDEN, "paper": GOLDEN_PAPER, "unflushed": GOLDEN_UNFLUSHED}[rule]
 
 
 @pytest.mark.parametrize(
@@ -500,4 +548,11 @@ GOLDEN_PAPER = {
     32: "1b59fe880024ec702512eb500ff822670854010cc64c0600",
     64: "1b59fe87bdf3d9302512eb490277497affff251110775560",
     128: "1b59fe87bdf3d92da7e210697fe9e440ffff25111077555f",
+}
+GOLDEN_UNFLUSHED = {
+    12: "1b0fe5000083fff24ac472ca0fcfe5000083fff24ac472ca",
+    16: "1b54ff2e00000852fffe250b2d270ff5ff2e00000852fffe",
+    32: "1b59fe870024ec702512eb49ff3bff0bffff25112d308df0",
+    64: "1b59fe87bdf3d92dc64c0632238b1476ffff25111077555f",
+    128: "1b59fe87bdf3d92da7e210697fe9e481ffff25111077555f",
 }

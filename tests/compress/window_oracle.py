@@ -12,7 +12,8 @@ class Oracle:
     """Windows of `bits` bits; row(context) gives the 257 frequencies after all bytes since the context's start."""
 
     def __init__(self, row, bits, precision, max_window, rule="free", reset=1):
-        self.row, self.bits, self.precision, self.max_window = row, bits, precision, max_window
+        self.dropped = 2 if rule == "unflushed" else 0  # bits of a code that are not written
+        self.row, self.bits, self.precision, self.max_window = row, bits + self.dropped, precision, max_window
         self.rule, self.reset = rule, reset
         self.cell = 1 << precision
         self.fallbacks = 0  # windows that `encode` ended before the longest prefix that holds a cell
@@ -94,9 +95,12 @@ class Oracle:
     def delayed(self, text, path, node):
         """(depth, code) where the next byte of text does not fit below `node`, the last of `path`."""
         low, width = self.raw_children(text[: len(path)], node)[text[len(path)]]
-        grain = self.grain(node[1])
-        cell = (low + width // grain // 2 * grain) // self.cell
+        cell = self.middle_cell(low, width, self.grain(node[1]))
         return max([depth for depth in range(2, len(path) + 1) if self.holds(path[depth - 1], cell)], default=1), cell
+
+    def middle_cell(self, low, width, grain):
+        """The cell in which the middle of an interval lies; half its width is whole grains."""
+        return (low + width // grain // 2 * grain) // self.cell
 
     def end_window(self, text):
         """(depth, code) of the window that `text` begins with."""
@@ -109,6 +113,8 @@ class Oracle:
                 best = len(path), reserved
             elif self.rule == "paper":
                 best = len(path), self.shortest_code(node)
+            elif self.rule == "unflushed":
+                best = len(path), self.middle_cell(*node, 1 << self.excess(node[1]))
             else:
                 code = self.free_code(prefix, node, children)
                 best = best if code is None else (len(path), code)
@@ -118,6 +124,9 @@ class Oracle:
             if not self.is_string(child):
                 if self.rule == "delay":
                     best = self.delayed(text, path, node)
+                elif self.rule == "unflushed":
+                    low, width = self.raw_children(prefix, node)[text[len(path)]]
+                    best = len(path), self.middle_cell(low, width, self.grain(node[1]))
                 break
             reserved, node = self.first_cell(child), self.given_away(child)
             path.append(node)
@@ -142,14 +151,15 @@ class Oracle:
             depth, code = self.longest_match(text[at:]) if self.rule == "rank" else self.end_window(text[at:])
             self.next_window(text[at : at + depth])
             at += depth
-            found.append((code, depth))
+            found.append((code >> self.dropped, depth))
         return found
 
     def decode(self, codes):
-        assert self.rule != "paper" or self.reset == 1, "the rows after bytes that are taken back are not defined"
+        assert self.rule not in ("paper", "unflushed") or self.reset == 1, "the model would see other bytes"
         text = b""
         self.restart()
         for code in codes:
+            code = code << self.dropped | self.dropped  # two bits that are not written count as 10
             read = self.strings()[code] if self.rule == "rank" else self.read_window(code)
             self.next_window(read)
             text += read

@@ -103,6 +103,21 @@ def test_the_free_cells_numbers_are_the_rows():
         assert f"| {corpus} | " + " | ".join(f"{100 * cost:.1f} %" for cost in costs) + " |" in page
 
 
+def test_the_closing_rules_numbers_are_the_rows():
+    rows = [json.loads(line) for line in (ROOT / "results" / "closing_rules.jsonl").read_text().splitlines()]
+    never, every = ({row["counted"]: row for row in rows if row.get("m1_anew") == anew} for anew in ("never", "every"))
+    page = (DOCS / "windows.md").read_text(encoding="utf-8")
+    for counted, row in never.items():
+        found = (row, every[counted])
+        shares = " | ".join(
+            f"{one[fill]['unigram']:.2%}".replace("%", " %") for one in found for fill in ("zeros", "text")
+        )
+        assert f"| {row['over_ac']:.3f} | {shares} | {every[counted]['bytes_a_window']:.2f} |" in page, counted
+    longer = every["put-out"]["bytes_a_window"] / every["shortest"]["bytes_a_window"]
+    assert f"are {longer - 1:.0%} longer windows".replace("%", " %") in page
+    assert f"holds {1 / longer:.3f} of" in page
+
+
 def test_the_notebook_runs(tmp_path, monkeypatch):
     from run_notebook import execute
 

@@ -166,6 +166,8 @@ def test_the_free_cell_decodes_all_and_counts_agree(runner, micro):
     assert free["wrong_windows"] == free["wrong_documents"] == free["wrong_sequences"] == 0
     assert theirs["wrong_documents"] <= min(theirs["wrong_windows"], theirs["documents"])
     assert 0 < theirs["wrong_windows"] < theirs["windows"]
+    assert measured(runner, d5.untold(micro, "free"))["text_bits"] == 0
+    assert measured(runner, d5.untold(micro, "unflushed"))["byte_bits"] > 0
     with pytest.raises(EquinfoError, match="no windows over a model"):
         runner.run([Measure("decoding", micro.stream(micro.bytes), 1)])
 
@@ -279,9 +281,20 @@ def test_d5_shares_and_trends(micro, tmp_path):
     values = {"windows": 1000, "wrong_windows": 250, "wrong_last": 1, "documents": 10, "wrong_documents": 10}
     theirs = {**values, "sequences": 20, "wrong_sequences": 20}
     free = {name: 0 if name.startswith("wrong") else number for name, number in theirs.items()}
-    rows = made_up(tmp_path, [(d5.decoding(micro, 12, "paper"), theirs), (d5.decoding(micro, 12, "free"), free)])
+    left = {"text_bits": 0.25, "byte_bits": 0.125, "likeliest": 0.5}
+    rows = made_up(
+        tmp_path,
+        [
+            (d5.decoding(micro, 12, "paper"), theirs),
+            (d5.decoding(micro, 12, "free"), free),
+            (d5.untold(micro, "unflushed"), left),
+        ],
+    )
     assert [trend.holds for trend in d5.trends(rows, micro)] == [True, False]
-    assert d5.reduce(rows, micro).rows[0][2] == 0.75
+    first, second = d5.reduce(rows, micro).rows[:2]
+    assert first[2] == 0.75
+    assert first[7] is None
+    assert second[7:10] == [0.25, 0.125, 0.5]
 
 
 def test_the_sentence_is_drawn_from_its_rows(runner, micro, tmp_path):

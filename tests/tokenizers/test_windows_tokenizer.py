@@ -75,14 +75,15 @@ def test_a_document_may_end_with_any_whole_window():
     assert not make("windows-delay").may_end(np.zeros(3))
 
 
-def test_the_papers_rule_says_that_it_loses_text(tmp_path):
-    tokenizer = EqualInfoTokenizer(byte_model("static"), 16, 16, rule="paper")
+@pytest.mark.parametrize("rule", ["paper", "unflushed"])
+def test_the_papers_rule_says_that_it_loses_text(tmp_path, rule):
+    tokenizer = EqualInfoTokenizer(byte_model("static"), 16, 16, rule=rule)
     assert not tokenizer.lossless
     assert make("windows-delay").lossless
     assert tokenizer.decode(tokenizer.encode(TEXT)) != TEXT
     tokenizer.save(tmp_path / "t")
     loaded = equinfo.load(tmp_path / "t")
-    assert (loaded.name, loaded.rule, loaded.lossless) == ("EqualInfoAC[b=16,v=65k,paper]", "paper", False)
+    assert (loaded.name, loaded.rule, loaded.lossless) == (f"EqualInfoAC[b=16,v=65k,{rule}]", rule, False)
 
 
 @pytest.mark.parametrize(("model", "reset"), [("counts", 0), ("counts", 2), ("static", 3), ("neural", 2)])
@@ -144,6 +145,8 @@ def test_single_bits_are_the_bits_of_wider_ids():
 def test_make_tokenizer_passes_options_on():
     model = byte_model("static")
     assert make_tokenizer("equalinfo", 256, 16, [], model, rule="delay", reset=0).name.endswith("delay,reset=0]")
+    uncompiled = make_tokenizer("equalinfo", 4096, 12, [], model, rule="unflushed", compile=True)
+    assert uncompiled.kind == "equalinfo"
     assert make_tokenizer("equaltext", 4096, None, [], model, text=20).name == "EqualTextAC[t=20,v=4096]"
     with pytest.raises(EquinfoError, match="windows of 0 bytes"):
         make_tokenizer("equaltext", 256, None, [], model, text=0)
