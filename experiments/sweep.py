@@ -92,7 +92,7 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
 def used(rows: Rows, scale: Scale) -> Trend:
     best = {kind: chosen(rows, trials(scale, tokens)) for kind, tokens in kinds(scale).items()}
     there = {kind: lm.training.learning_rate for kind, lm in best.items() if lm is not None}
-    wrong = [kind for kind, rate in there.items() if scale.rates[kind] != rate]
+    wrong = [kind for kind, rate in there.items() if scale.rates.get(kind) != rate]
     return Trend(
         "Each tokenizer is trained at the rate that its trials chose",
         "of the trial rates, the one with the lowest training loss is the scale's, for every kind of tokenizer",
