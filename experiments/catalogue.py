@@ -84,8 +84,9 @@ def everything(scale: Scale) -> list[Recipe]:
     """All recipes, by priority: the main claim at the smallest size, then every rate, then the rest as it is listed."""
     claim = [lm for tokens in scale.claim for lm in sweep.trials(scale, tokens)]
     claim += [lm for tokens in scale.claim for lm in scale.seeded(scale.lm(tokens, scale.base))]
-    others = recipes_of(sorted(EXPERIMENTS, key=lambda name: name != "sweep"), scale)
-    return list({recipe.key: recipe for recipe in [*claim, *others]}.values())
+    first = {lm.key: place for place, lm in enumerate(claim)}
+    listed = recipes_of(sorted(EXPERIMENTS, key=lambda name: name != "sweep"), scale)
+    return sorted(listed, key=lambda recipe: first.get(recipe.key, len(first)))
 
 
 def run(names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False) -> None:

@@ -11,7 +11,7 @@ import pytest
 from equinfo.errors import EquinfoError
 from experiments import figures, findings, report
 from experiments.experiment import Experiment, Trend
-from experiments.recipes import Measure, attempts, seeds
+from experiments.recipes import Measure, seeds
 from experiments.rows import Row, Rows
 from experiments.tables import Table, escaped
 
@@ -20,6 +20,9 @@ TRENDS = [
     Trend("It beats all", "3 < 2", False, "3.75 > 2.5"),
     Trend("It goes on", "all sizes", None),
 ]
+
+
+CHANGES = "# Changes\n\n| experiment | date | what | why | commit |\n|---|---|---|---|---|\n"
 
 
 def made(recipe, bits=2.0, **fields):
@@ -127,9 +130,10 @@ def test_pages_of_experiments_that_are_no_more_go_and_rows_of_another_version_ar
 def test_remarks_and_changes_stand_on_their_page(results, micro, monkeypatch):
     monkeypatch.setitem(report.SCALES, "micro", micro)
     (results / "remarks.json").write_text('{"micro": {"some": "Too `small`.", "never": "No time."}}')
-    (results / "changes.md").write_text("# Changes\n\n## some\n\nOther steps.\n\n## never\n\nNone.\n")
+    (results / "changes.md").write_text(CHANGES + "| some | 2026-11-29 | other steps | too few | ab12 |\n")
     pages = written(results, micro)
-    assert "## Remarks\n\nToo `small`.\n\n## Changes\n\nOther steps.\n\n<details" in pages["some"]
+    changes = "## Changes\n\n- 2026-11-29: other steps. Why: too few (ab12)."
+    assert f"## Remarks\n\nToo `small`.\n\n{changes}\n\n<details" in pages["some"]
     assert "## Remarks\n\nNo time." in pages["never"]
 
 
@@ -140,7 +144,7 @@ def test_remarks_and_changes_stand_on_their_page(results, micro, monkeypatch):
         ("remarks.json", '{"huge": {"some": "x"}}'),
         ("remarks.json", '{"cpu": 3}'),
         ("remarks.json", "["),
-        ("changes.md", "## nothing\n\nx\n"),
+        ("changes.md", CHANGES + "| nothing | 2026-11-29 | what | why | ab12 |\n"),
     ],
 )
 def test_what_people_wrote_of_nothing_is_an_error(results, micro, name, text):
@@ -169,8 +173,8 @@ def test_escaped_text_stays_text():
 # -- findings ------------------------------------------------------------------------------------
 
 
-def seeded(rows, micro, tokens, *bits):
-    for recipe, value in zip(seeds(micro.lm(tokens), len(bits)), bits, strict=True):
+def seeded(rows, lm, *bits):
+    for recipe, value in zip(seeds(lm, len(bits)), bits, strict=True):
         rows.append(made(recipe, value))
 
 
@@ -188,7 +192,7 @@ def test_a_file_quotes_the_findings_and_keeps_the_rest(micro, tmp_path):
         report.quote(path, report.headline(found, micro))
     before, text, after = re.fullmatch("(.*)<!-- results -->\n(.*)\n<!-- end -->(.*)", path.read_text(), re.S).groups()
     assert (before, after) == ("a\n", "\nb\n")
-    assert text.startswith("Equal-info windows against bytes: not run yet. ")
+    assert text.startswith("M2s on bytes against M1 alone: not run yet. ")
     assert "M2s: 30k (768 ids), 50k (768 ids); 2 seeds" in text
     path.write_text("nothing")
     with pytest.raises(EquinfoError, match="no lines"):
@@ -198,16 +202,15 @@ def test_a_file_quotes_the_findings_and_keeps_the_rest(micro, tmp_path):
 @pytest.mark.parametrize(
     ("windows", "words", "agrees"),
     [
-        ((1.9, 1.902), "has 0.100 ± 0.006 bits/byte less than one on bytes.", True),
-        ((2.1, 2.102), "has 0.100 ± 0.006 bits/byte more than one on bytes.", False),
+        ((1.9, 1.902), "has 0.100 ± 0.006 bits/byte less than one on bytes (1.901 against 2.001).", True),
+        ((2.1, 2.102), "has 0.100 ± 0.006 bits/byte more than one on bytes (2.101 against 2.001).", False),
         ((1.9, 2.2), "± 1.9", None),
-        ((1.9,), "has 0.101 bits/byte (one seed) less than one on bytes: too few runs to decide.", None),
     ],
 )
 def test_the_main_finding_says_which_way_it_went_and_whether_that_is_decided(micro, tmp_path, windows, words, agrees):
     rows = Rows(tmp_path / "rows.jsonl")
-    seeded(rows, micro, findings.free_windows(micro), *windows)
-    seeded(rows, micro, micro.bytes, 2.0, 2.002)
+    seeded(rows, micro.lm(micro.contest[1], micro.base), *windows)
+    seeded(rows, micro.lm(micro.bytes, micro.base), 2.0, 2.002)
     found = findings.windows_to_bytes(rows, micro)
     assert words in found.text
     assert found.agrees is agrees
@@ -221,12 +224,11 @@ def test_the_share_that_decodes_has_clopper_and_pearsons_interval(micro):
     assert findings.share(row) == "0.0 % (0.0 to 3.6 %)"  # 1 - 0.025 ** (1 / 100)
 
 
-def test_a_finding_counts_a_later_attempt_as_the_run(micro, tmp_path):
+def test_one_seed_of_two_is_not_run_yet(micro, tmp_path):
     rows = Rows(tmp_path / "rows.jsonl")
-    first, second, _ = attempts(micro.lm(micro.bytes))
-    rows.append(replace(made(first), status="collapsed"))
-    rows.append(made(second, 3.0))
-    assert [row.bits_per_byte for row in findings.runs(rows, micro, micro.lm(micro.bytes))] == [pytest.approx(3.0)]
+    seeded(rows, micro.lm(micro.contest[1], micro.base), 1.9)
+    seeded(rows, micro.lm(micro.bytes, micro.base), 2.0, 2.002)
+    assert findings.windows_to_bytes(rows, micro) is None
 
 
 def test_pages_are_written_without_torch(tmp_path):
