@@ -128,12 +128,16 @@ def gzip_is_learned(rows: Rows, scale: Scale) -> Finding | None:
 
 def windows_decode(rows: Rows, scale: Scale) -> Finding | None:
     recipes = [d5.decoding(scale, scale.windows[0], rule) for rule in ("paper", "free")]
-    found = rows.all_done(recipes)
-    if len(found) < 2:
+    decoded = rows.all_done(recipes)
+    untold = rows.all_done([d5.untold(scale, rule) for rule in ("paper", "unflushed")])
+    if len(decoded) < 2 or len(untold) < 2:
         return None
-    text = f"By the paper's rule as section 3.3 has it {share(found[0])} of documents decode"
-    agrees = d5.good(found[0], "documents") > 0.99
-    return Finding(f"{text}, by the free cell {share(found[1])}.", "d5", agrees)
+    by_rule, by_cell = decoded
+    bits, unflushed = (f"{row.values['text_bits']:.3f}" for row in untold)
+    text = f"By the paper's rule as section 3.3 has it {share(by_rule)} of documents decode, and a decoder would have"
+    text += f" to be told {bits} bits/byte more ({unflushed} by the rule that its tables suggest), which no bits/byte"
+    text += f" of an M2 count; by the free cell {share(by_cell)} decode"
+    return Finding(f"{text}.", "d5", d5.good(by_rule, "documents") > 0.99)
 
 
 def share(row: Row) -> str:
