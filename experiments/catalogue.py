@@ -83,7 +83,8 @@ def recipes_of(names: list[str], scale: Scale) -> list[Recipe]:
 def everything(scale: Scale) -> list[Recipe]:
     """All recipes, by priority: the main claim at the smallest size, then every rate, then the rest as it is listed."""
     claim = [lm for tokens in scale.claim for lm in sweep.trials(scale, tokens)]
-    claim += [lm for tokens in scale.claim for lm in scale.seeded(scale.lm(tokens, scale.base))]
+    contest = dict.fromkeys([*scale.contest, *scale.claim])
+    claim += [lm for tokens in contest for lm in scale.seeded(scale.lm(tokens, scale.base))]
     first = {lm.key: place for place, lm in enumerate(claim)}
     listed = recipes_of(sorted(EXPERIMENTS, key=lambda name: name != "sweep"), scale)
     return sorted(listed, key=lambda recipe: first.get(recipe.key, len(first)))
