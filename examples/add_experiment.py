@@ -1,16 +1,6 @@
 """An experiment of one's own: how many bits should an id cut from GZip have?"""
 
-from experiments.compare import (
-    INTERVAL,
-    bits_per_byte,
-    coded,
-    lower,
-    measured,
-    ratio,
-    trained,
-    trend,
-    uniform,
-)  # fmt: skip
+from experiments.compare import INTERVAL, bits_per_byte, coded, lower, measured, ratio, trained, trend, uniform
 from experiments.experiment import Experiment
 from experiments.tables import Table
 

@@ -40,9 +40,12 @@ class Experiment:
     trends: Callable[[Rows, Scale], list[Trend]] | None = None
 
     def output(self, rows: Rows, scale: Scale, folder: Path) -> tuple[Table, list[Path]]:
-        """Write the table (CSV) and, where there is a row at all, the figures (SVG); rows only, no model."""
+        """Write the table (CSV) and, where there is a row at all, the figures (SVG); rows only, no model.
+
+        Nothing where the scale has no runs of the kind.
+        """
         table = self.reduce(rows, scale)
-        made = [table.save(folder, self.name)]
+        made = [table.save(folder, self.name)] if self.recipes(scale) else []
         if self.draw and rows.all_done(self.recipes(scale)):
             made += self.draw(rows, scale, folder)
         return table, made

@@ -13,6 +13,7 @@ from equinfo import pipeline
 from equinfo.errors import EquinfoError
 
 ROOT = Path(__file__).resolve().parents[1]
+LARGE = {"torch", "numba", "transformers", "tokenizers", "sentencepiece", "scipy", "tyro", "pyarrow", "matplotlib"}
 SMALL = {"size": "30k", "steps": 2, "batch_size": 2, "context": 16}
 TEXTS = [b"%d green bottles, hanging on the wall" % n for n in range(90)]
 
@@ -24,19 +25,13 @@ def test_the_page_runs_as_it_stands(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"m1", "windows16", "ids", "lm"}
 
 
-def test_importing_equinfo_is_quick_and_knows_everything():
+def test_importing_equinfo_imports_little_and_knows_everything():
     code = (
-        "import time; a = time.perf_counter(); import equinfo; b = time.perf_counter() - a;"
-        "assert set(equinfo.__all__) <= set(dir(equinfo)); import sys; print(b, 'equinfo.api' in sys.modules)"
+        "import sys, equinfo; assert set(equinfo.__all__) <= set(dir(equinfo));"
+        f"print(sorted({LARGE} & sys.modules.keys()), 'equinfo.api' in sys.modules)"
     )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT
-        ).stdout.split()
-        for _ in range(3)
-    ]
-    assert min(float(seconds) for seconds, _ in runs) < 0.3
-    assert {loaded for _, loaded in runs} == {"False"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
+    assert run.stdout == "[] False\n"
 
 
 @pytest.mark.parametrize("name", ["train_m1", "train_tokenizer", "tokenize_corpus", "train_lm", "evaluate"])
