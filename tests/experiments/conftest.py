@@ -23,6 +23,7 @@ def micro(tmp_path_factory):
     return replace(
         TINY,
         name="micro",
+        seeds=2,
         corpus=str(corpus),
         measured_bytes=1 << 13,
         m1_training=training,
