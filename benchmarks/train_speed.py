@@ -45,7 +45,8 @@ def spin() -> None:
 
 def tokens_a_second(tree: Path, size: str, vocab: int, steps: int, precision: str) -> float:
     # as a process starts: what this one's own import of equinfo has set must not reach it
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    ours = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     command = [sys.executable, "-c", RUN, size, str(vocab), str(steps), precision]
     environment["PYTHONPATH"] = str(tree.resolve())
     done = subprocess.run(command, cwd=tempfile.gettempdir(), env=environment, capture_output=True, text=True)
