@@ -42,10 +42,10 @@ class Experiment:
     def output(self, rows: Rows, scale: Scale, folder: Path) -> tuple[Table, list[Path]]:
         """Write the table (CSV) and, where there is a row at all, the figures (SVG); rows only, no model.
 
-        Nothing where the scale has no runs of the kind.
+        Nothing where the scale has no line of the kind.
         """
         table = self.reduce(rows, scale)
-        made = [table.save(folder, self.name)] if self.recipes(scale) else []
+        made = [table.save(folder, self.name)] if table.rows else []
         if self.draw and rows.all_done(self.recipes(scale)):
             made += self.draw(rows, scale, folder)
         return table, made

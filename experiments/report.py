@@ -53,7 +53,7 @@ class Outcome:
 def write(experiments: Sequence[Experiment], results: Path, folder: Path, scale: Scale = SCALES[SHOWN]) -> list[Path]:
     """Write tables and figures beside the rows of `scale`, and all pages into `folder`.
 
-    Returns the pages; pages there of experiments that are no more are deleted.
+    Returns the pages; pages there of experiments that are no more are deleted, and tables and figures without rows.
 
     results: holds SCALE/rows.jsonl and, where people had something to say, remarks.json
     ({scale: {experiment: text}}) and changes.md (see `read_changes`).
@@ -67,6 +67,10 @@ def write(experiments: Sequence[Experiment], results: Path, folder: Path, scale:
     for one in experiments:
         said = remarks.get(one.name, ""), changes.get(one.name, "")
         outcomes.append(outcome(one, scale, rows, beside, *said))
+    made = {name for one in outcomes for name in (f"{one.experiment.name}.csv", *one.figures) if one.table}
+    for old in [*beside.glob("*.csv"), *beside.glob("*.svg")]:
+        if old.name not in made:
+            old.unlink()  # of rows that are gone
     link = Path(os.path.relpath(beside, folder)).as_posix()
     texts = {f"{one.experiment.name}.md": page(one, link) for one in outcomes}
     texts["index.md"] = index(outcomes, findings(rows, scale), rows, link)

@@ -138,7 +138,7 @@ def test_every_experiment_draws_from_rows_alone(finished, tmp_path, name):
     micro, folder = finished
     experiment = EXPERIMENTS[name]
     table, made = experiment.output(Rows(folder / "rows.jsonl"), micro, tmp_path)
-    if not experiment.recipes(micro):
+    if not table.rows:
         assert made == []
         return
     assert {path.suffix for path in made} == {".csv"} | ({".svg"} if experiment.draw else set())
