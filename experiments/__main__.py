@@ -103,7 +103,7 @@ def _run(command: str, options: argparse.Namespace, begun: float) -> int:
 def _report(results: Path) -> int:
     """Tables, figures and pages from rows alone; pages of other results than ours lie beside those."""
     from experiments import report
-    from experiments.catalogue import EXPERIMENTS
+    from experiments.catalogue import EXPERIMENTS, everything
     from experiments.findings import findings
     from experiments.rows import Rows
     from experiments.scales import SCALES
@@ -113,8 +113,10 @@ def _report(results: Path) -> int:
     made = report.write(list(EXPERIMENTS.values()), results, folder)
     if ours:
         scale = SCALES[report.SHOWN]
-        found = findings(Rows(results / scale.name / "rows.jsonl"), scale)
-        report.quote(ROOT / "README.md", report.headline(found, scale))
+        rows, wanted = Rows(results / scale.name / "rows.jsonl"), everything(scale)
+        left = len(wanted) - len(rows.all_done(wanted))
+        missing = f" Of {len(wanted)} runs {left} are still to be made." if left else ""
+        report.quote(ROOT / "README.md", report.headline(findings(rows, scale), scale) + missing)
     print(f"{len(made)} pages: {made[-1]}")
     return 0
 
