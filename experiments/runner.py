@@ -6,6 +6,7 @@ a tokenizer (an artefact folder), a stream (token shards), an LM's training fold
 
 import json
 import math
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -124,10 +125,16 @@ class Runner:
         return max(kept, default=0) / recipe.training.steps
 
     def m1(self, recipe: M1, label: str = "") -> Any:
-        """M1 as a byte model, trained if need be."""
+        """M1 as a byte model, trained if need be.
+
+        One that lies beside the rows is taken: another processor would train another, and all ids hang on it.
+        """
         folder = self.m1_folder(recipe)
         model = folder / f"byte-model-{recipe.running_context}"
+        kept = self.rows.path.parent / "m1" / folder.name
         with self.alone(model):
+            if kept.is_dir() and not folder.exists():
+                shutil.copytree(kept, folder)
             if not model.exists():
                 ids = ByteIds(self.stream(byte_stream(recipe), "train", label))
                 self.train(recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}")

@@ -3,12 +3,14 @@
 import csv
 import json
 import math
+import shutil
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from equinfo.compress.models import fingerprint
 from equinfo.errors import EquinfoError
 from experiments import catalogue, runner
 from experiments.catalogue import EXPERIMENTS
@@ -57,6 +59,17 @@ def test_rows_hold_each_documents_nats_and_bytes(finished):
     assert sum(stream.values["unigram"]) == pytest.approx(stream.unigram_nats, abs=0.01 * len(sizes))
     assert sum(sizes) == rows.done(micro.lms[0]).num_bytes
     assert len(sizes) == len(rows.done(micro.lms[0]).values["nats"])
+
+
+def test_an_m1_beside_the_rows_is_taken(finished, tmp_path, monkeypatch):
+    micro, folder = finished
+    made = Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").m1_folder(micro.m1)
+    shutil.copytree(made, tmp_path / "m1" / made.name)
+    elsewhere = Runner(micro.name, Rows(tmp_path / "rows.jsonl"), tmp_path / "runs")
+    monkeypatch.setattr(Runner, "train", lambda *_: pytest.fail("it was trained again"))
+    ours = Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").m1(micro.m1)
+    assert fingerprint(elsewhere.m1(micro.m1)) == fingerprint(ours)
+    assert (elsewhere.m1_folder(micro.m1) / "weights").is_dir()
 
 
 def test_used_ids_charge_what_the_training_text_lacks(finished):
