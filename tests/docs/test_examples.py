@@ -109,7 +109,9 @@ def test_the_byte_model_adapts_and_forgets(text):
 
 def test_the_experiment_runs_and_yields_a_table(tmp_path):
     training = replace(TINY.base, size="30k", steps=30, batch_size=4, context=32, max_epochs=100)
-    micro = replace(TINY, name="micro", train_bytes=1 << 14, validation_bytes=1 << 12, m2_trainings=(training,))
+    micro = replace(
+        TINY, name="micro", seeds=2, train_bytes=1 << 14, validation_bytes=1 << 12, m2_trainings=(training,)
+    )
     rows = Rows(tmp_path / "rows.jsonl")
     assert EXPERIMENT.reduce(rows, micro).rows[0][1:] == [None] * 3  # gaps, not guesses
     assert EXPERIMENT.trends(rows, micro)[0].holds is None
