@@ -36,7 +36,6 @@ NOTE = (
     " neither does all decode; windows without a rule's name do. Bits/byte leave out what codes leave untold (d5)."
 )
 PANELS = (("bits / byte", bits_per_byte, uniform), ("bits / token", bits_per_token, uniform_per_token))
-RISE = 0.8  # rank correlation: of four windows, two neighbours may change places
 
 
 def runs(scale: Scale, width: int, training: Training) -> list[LM]:

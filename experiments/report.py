@@ -120,7 +120,7 @@ def read_remarks(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def read_changes(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """The lines of a Markdown table of experiment, date, what, why and commit, as lists; "all" is for every one.
+    """The lines of a Markdown table of experiment, date, what, why and commit, as lists by experiment.
 
     EquinfoError for a line of no experiment.
     """

@@ -7,6 +7,7 @@ Sums are stored and quotients derived: bits/byte = sum_nats / ln 2 / num_bytes. 
 import json
 import math
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -100,6 +101,7 @@ class Row:
 def provenance() -> dict[str, Any]:
     """Where a row comes from: commit (with "-dirty" if the tree was), device, command and versions."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = re.sub(r" --(?:results|work|against|out)[ =]\S+", "", command)  # where files lie decides no number
     if command.startswith("__main__.py"):
         command = "python -m experiments" + command.removeprefix("__main__.py")
     return {"commit": _commit(), "device": _device(), "command": command, "versions": _versions()}
