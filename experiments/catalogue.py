@@ -44,7 +44,7 @@ from experiments import (
 )
 from experiments.experiment import Experiment
 from experiments.plan import closure
-from experiments.recipes import Recipe
+from experiments.recipes import LM, Recipe, Training
 from experiments.rows import Rows
 from experiments.runner import Runner, say
 from experiments.scales import Scale
@@ -81,13 +81,28 @@ def recipes_of(names: list[str], scale: Scale) -> list[Recipe]:
 
 
 def everything(scale: Scale) -> list[Recipe]:
-    """All recipes, by priority: the main claim at the smallest size, then every rate, then the rest as it is listed."""
-    claim = [lm for tokens in scale.claim for lm in sweep.trials(scale, tokens)]
-    contest = dict.fromkeys([*scale.contest, *scale.claim])
-    claim += [lm for tokens in contest for lm in scale.seeded(scale.lm(tokens, scale.base))]
-    first = {lm.key: place for place, lm in enumerate(claim)}
-    listed = recipes_of(sorted(EXPERIMENTS, key=lambda name: name != "sweep"), scale)
-    return sorted(listed, key=lambda recipe: first.get(recipe.key, len(first)))
+    """All recipes, by priority: what the main claim rests on, smallest first, then the rest as it is listed."""
+    smallest, *others, largest = scale.m2_trainings
+    by_priority: list[Recipe] = [lm for tokens in scale.claim for lm in sweep.trials(scale, tokens)]
+    by_priority += seeded_claim(scale, smallest)
+    by_priority += [lm for tokens in sweep.kinds(scale).values() for lm in sweep.trials(scale, tokens)]
+    by_priority += equal_bytes.recipes(scale)
+    by_priority += [lm for training in others for lm in seeded_claim(scale, training)]
+    by_priority += sweep.recipes(scale)  # how the rate carries to the largest
+    by_priority += [*seeded_claim(scale, largest), *blocks.recipes(scale)]
+    listed = recipes_of(list(EXPERIMENTS), scale)
+    wanted = {recipe.key for recipe in listed}
+    by_key = {recipe.key: recipe for recipe in [*by_priority, *listed] if recipe.key in wanted}
+    return list(by_key.values())
+
+
+def seeded_claim(scale: Scale, training: Training) -> list[LM]:
+    """The main claim's runs at one size: the two it is decided between first."""
+    return [
+        lm
+        for tokens in dict.fromkeys([*scale.contest, *scale.claim])
+        for lm in scale.seeded(scale.lm(tokens, training))
+    ]
 
 
 def run(names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False) -> None:
