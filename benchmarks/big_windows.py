@@ -1,10 +1,12 @@
-"""A network's speed under windows of many bits: python benchmarks/big_windows.py [--m1 FOLDER] [--bytes 300000]
+"""A network's speed under windows of many bits: python benchmarks/big_windows.py [--m1 FOLDER]
+[--bytes 300000]
 
-In bytes/s, and as ratios to the model's own speed along whole contexts (the price of any coding without windows): AC
-encoding; windows of each b, uncompiled, encoded and decoded, with the memo of frequent beginnings at its full size. The
-share of bytes that cost no network is that of encoding, where a window asks for some bytes beyond its end. Text: the
-first --bytes of a corpus's validation split, in its documents, and a quarter of it as one document. Runs alternate;
-medians are printed. What is decoded must be what was encoded.
+In bytes/s, and as ratios to the model's own speed along whole contexts (the price of any coding
+without windows): AC encoding; windows of each b, uncompiled, encoded and decoded, with the memo of
+frequent beginnings at its full size. The share of bytes that cost no network is that of encoding,
+where a window asks for some bytes beyond its end. Text: the first --bytes of a corpus's validation
+split, in its documents, and a quarter of it as one document. Runs alternate; medians are printed.
+What is decoded must be what was encoded.
 """
 
 import argparse
@@ -17,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from common.rows import alternate, append
 
-from equinfo.compress import streams
-from equinfo.compress.integer import IntegerByteModel
-from equinfo.compress.memoised import MemoisedModel
-from equinfo.compress.models import load_model
+from equinfo.compress.coder import streams
+from equinfo.compress.models.base import load_model
+from equinfo.compress.network.integer import IntegerByteModel
+from equinfo.compress.network.memoised import MemoisedModel
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.windows import WindowCoder
+from equinfo.compress.windows.windows import WindowCoder
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
 
@@ -47,8 +49,12 @@ def without_network(model: Counted, coder: WindowCoder, documents: list[bytes]) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--m1", default="english-m1-windows", help="a byte model: its folder, or its name")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--m1", default="english-m1-windows", help="a byte model: its folder, or its name"
+    )
     parser.add_argument("--corpus", default="imdb")
     parser.add_argument("--bytes", type=int, default=300_000)
     parser.add_argument("--memory", type=int, help="MiB of the memo; default: as equinfo has it")
@@ -59,21 +65,28 @@ def main() -> None:
     os.environ["EQUINFO_THREADS"] = str(options.threads)
     loaded = load_model(options.m1)
     if not isinstance(loaded, IntegerByteModel):
-        raise EquinfoError(f"{options.m1} holds a model of kind {loaded.kind!r}: name one with a network")
+        raise EquinfoError(
+            f"{options.m1} holds a model of kind {loaded.kind!r}: name one with a network"
+        )
     model = Counted(loaded.config, loaded.tensors, loaded.precision)
     documents = list(take(load_corpus(options.corpus).documents("validation"), options.bytes))
     text = b"".join(documents)
-    whole = np.frombuffer(text[: len(text) // model.max_context * model.max_context], dtype=np.uint8)
+    whole = np.frombuffer(
+        text[: len(text) // model.max_context * model.max_context], dtype=np.uint8
+    )
     contexts = whole.reshape(-1, model.max_context).astype(np.int64)
-    print(f"{model.parameters} parameters, {len(text)} bytes of {options.corpus}, {options.threads} threads")
+    print(
+        f"{model.parameters} parameters, {len(text)} bytes of {options.corpus}, {options.threads}"
+        " threads"
+    )
 
     model.memoised = MemoisedModel(model, options.memory and options.memory << 20)
     memo, start = model.memoised.memo, time.perf_counter()
     memo.grow()
     grown = time.perf_counter() - start
     print(
-        f"memo: {memo.size} strings of up to {memo.nodes.depths.max()} bytes, {memo.node_bytes} bytes each, "
-        f"{memo.size * memo.node_bytes / 2**20:.0f} MiB, grown in {grown:.1f} s"
+        f"memo: {memo.size} strings of up to {memo.nodes.depths.max()} bytes, {memo.node_bytes}"
+        f" bytes each, {memo.size * memo.node_bytes / 2**20:.0f} MiB, grown in {grown:.1f} s"
     )
     coders = {bits: WindowCoder(model, bits) for bits in ALL_BITS}
     codes = {bits: coder.encode(documents) for bits, coder in coders.items()}
@@ -87,7 +100,10 @@ def main() -> None:
         actions[f"b={bits} decode"] = partial(map_groups, coder.decode, codes[bits])
         actions[f"b={bits} encode, one document"] = partial(coder.encode, [text[: len(text) // 4]])
     seconds = alternate(options.runs, *actions.values())
-    counts = [contexts.size if "whole" in name else len(text) // (4 if "one" in name else 1) for name in actions]
+    counts = [
+        contexts.size if "whole" in name else len(text) // (4 if "one" in name else 1)
+        for name in actions
+    ]
     speeds = [count / taken for count, taken in zip(counts, seconds, strict=True)]
     for name, speed in zip(actions, speeds, strict=True):
         print(f"{name:28} {speed / 1e3:8.1f} kB/s   {speed / speeds[0]:5.2f} x whole contexts")
@@ -95,11 +111,16 @@ def main() -> None:
     for bits, coder in coders.items():
         windows = sum(map(len, codes[bits]))
         shares[bits] = without_network(model, coder, documents)
-        print(f"b={bits}: {len(text) / windows:.2f} bytes/window, {shares[bits]:.1%} of the bytes without the network")
+        print(
+            f"b={bits}: {len(text) / windows:.2f} bytes/window, {shares[bits]:.1%} of the bytes"
+            " without the network"
+        )
     append(
         {
-            "m1": options.m1, "corpus": options.corpus, "bytes": len(text), "threads": options.threads,
-            "runs": options.runs, "memo_strings": memo.size, "memo_bytes": memo.size * memo.node_bytes,
+            "m1": options.m1, "corpus": options.corpus, "bytes": len(text),
+            "threads": options.threads,
+            "runs": options.runs, "memo_strings": memo.size,
+            "memo_bytes": memo.size * memo.node_bytes,
             "memo_seconds": grown, "bytes_a_second": dict(zip(actions, speeds, strict=True)),
             "share_without_network": shares,
         },

@@ -1,20 +1,25 @@
-"""What closes a window in the paper? Candidates beside its tables: python benchmarks/closing_rules.py
+"""What closes a window in the paper? Candidates beside its tables: python
+benchmarks/closing_rules.py
 
-Windows of b bits of validation text. A candidate closes one before the byte with which its count would exceed b:
+Windows of b bits of validation text. A candidate closes one before the byte with which its count
+would exceed b:
 
     shortest   bits of the shortest bitstring inside the interval (§3.3 as we read it: rule `paper`)
     width      -log2 of the interval's width, rounded up
-    one-more   bits that a coder of Witten, Neal & Cleary (1987) has put out, those it holds back (E3) counted, and one
+    one-more   bits that a coder of Witten, Neal & Cleary (1987) has put out, those it holds back
+    (E3) counted, and one
     put-out    the same without the one: before its flush (rule `unflushed`)
     settled    those put out alone, no more than the common prefix of the interval's ends
 
-and writes, in bits that are not settled: `zeros`, or as the `text` goes on. A row is a candidate over an M1 that runs
-on (`never`: the coder alone restarts) or begins anew at each window (`every`; a position's rows are those of the M1
-started there, so all candidates share them). over_ac: bytes a window, over what AC with this M1 puts into b bits.
-unigram, first, second: bits of ids of b / 2 bits below uniform (Miller-Madow), in shares: of all ids, of a window's
-first and of its second. delayed: bytes a window if each ends with the first byte that leaves its count as it is, over
-bytes a window. `--rules` adds the package's own windows with M1 anew: their bytes, how many of them, of sequences (of
-512) and of documents do not decode, and what they leave untold (experiments/measures/untold.py).
+and writes, in bits that are not settled: `zeros`, or as the `text` goes on. A row is a candidate
+over an M1 that runs on (`never`: the coder alone restarts) or begins anew at each window (`every`;
+a position's rows are those of the M1 started there, so all candidates share them). over_ac: bytes a
+window, over what AC with this M1 puts into b bits. unigram, first, second: bits of ids of b / 2
+bits below uniform (Miller-Madow), in shares: of all ids, of a window's first and of its second.
+delayed: bytes a window if each ends with the first byte that leaves its count as it is, over bytes
+a window. `--rules` adds the package's own windows with M1 anew: their bytes, how many of them, of
+sequences (of 512) and of documents do not decode, and what they leave untold
+(experiments/measures/untold.py).
 """
 
 import argparse
@@ -26,24 +31,28 @@ import numpy as np
 from common.rows import append
 from paper_rule import validation_slice
 
+from equinfo.compress.coder.streams import _intervals
 from equinfo.compress.jit import kernel
-from equinfo.compress.models import EOD, ByteModel, load_model
-from equinfo.compress.streams import _intervals
-from equinfo.compress.windows import WindowCoder
-from experiments.measures import untold
-from experiments.measures.decoding import tally, wrong_windows
-from experiments.measures.windows import cut
-from experiments.statistics import miller_madow
+from equinfo.compress.models.base import EOD, ByteModel, load_model
+from equinfo.compress.windows.windows import WindowCoder
+from experiments.analysis.statistics import miller_madow
+from experiments.runs.measures import untold
+from experiments.runs.measures.decoding import tally, wrong_windows
+from experiments.runs.measures.windows import cut
 
 COUNTS = ("shortest", "width", "one-more", "put-out", "settled")
 FREQUENCY = 16  # bits
-BELOW = 10  # bits below a frequency's in a cell: how far an interval is followed that straddles an edge
+BELOW = (
+    10  # bits below a frequency's in a cell: how far an interval is followed that straddles an edge
+)
 DEEPEST = 24  # bytes of a window that are looked at where M1 begins anew
 
 
 @kernel
 def put_out(low, width, unit):
-    """The most k for which the interval, in units of 2**-unit, lies in [j, j + 2) * 2**-(k + 1) for some j."""
+    """The most k for which the interval, in units of 2**-unit, lies in [j, j + 2) * 2**-(k + 1) for
+    some j.
+    """
     for k in range(unit - 1):
         shift = unit - k - 2
         if low + width > ((low >> shift) + 2) << shift:
@@ -82,9 +91,11 @@ def size(count, low, width, unit):
 
 @kernel
 def windows(starts, freqs, ends, step, bits, count):
-    """(bytes, bytes delayed, code padded with zeros, code as the text goes on): int64[windows] each.
+    """(bytes, bytes delayed, code padded with zeros, code as the text goes on): int64[windows]
+    each.
 
-    starts, freqs: of the byte at `place + depth`, in row `place` of an M1 begun there (step 1) or running on (step 0).
+    starts, freqs: of the byte at `place + depth`, in row `place` of an M1 begun there (step 1) or
+    running on (step 0).
     """
     unit = bits + FREQUENCY + BELOW
     found = np.empty((len(freqs), 4), dtype=np.int64)
@@ -109,7 +120,10 @@ def windows(starts, freqs, ends, step, bits, count):
             held, number = size(count, low, width, unit)
             padded = number << (bits - held) if held <= bits else number >> (held - bits)
             found[made, 0], found[made, 1] = depth, max(delayed, 1)
-            found[made, 2], found[made, 3] = padded & ((1 << bits) - 1), (inner + inner_width // 2) >> (unit - bits)
+            found[made, 2], found[made, 3] = (
+                padded & ((1 << bits) - 1),
+                (inner + inner_width // 2) >> (unit - bits),
+            )
             made += 1
             at += depth
     return found[:made]
@@ -120,7 +134,9 @@ def below_uniform(ids: np.ndarray, bits: int) -> float:
     return round(1 - miller_madow(np.bincount(ids)) / bits, 5)
 
 
-def looked_up(model: ByteModel, documents: list[bytes], anew: bool) -> tuple[np.ndarray, np.ndarray, float]:
+def looked_up(
+    model: ByteModel, documents: list[bytes], anew: bool
+) -> tuple[np.ndarray, np.ndarray, float]:
     """(starts, freqs: int64[bytes, 1 or DEEPEST], bits of all bytes if M1 runs on)."""
     parts = [d[at : at + DEEPEST] for d in documents for at in range(len(d))] if anew else documents
     ends = np.cumsum([len(part) + 1 for part in parts])
@@ -137,7 +153,9 @@ def looked_up(model: ByteModel, documents: list[bytes], anew: bool) -> tuple[np.
     return whole[0], whole[1], told
 
 
-def measured(model: ByteModel, documents: list[bytes], bits: int, anew: bool) -> list[dict[str, Any]]:
+def measured(
+    model: ByteModel, documents: list[bytes], bits: int, anew: bool
+) -> list[dict[str, Any]]:
     """A row a candidate."""
     starts, freqs, told = looked_up(model, documents, False)
     if anew:
@@ -146,7 +164,11 @@ def measured(model: ByteModel, documents: list[bytes], bits: int, anew: bool) ->
     rows = []
     for count, name in enumerate(COUNTS):
         lengths, delayed, *codes = windows(starts, freqs, ends, int(anew), bits, count).T
-        row: dict[str, Any] = {"counted": name, "m1_anew": "every" if anew else "never", "windows": len(lengths)}
+        row: dict[str, Any] = {
+            "counted": name,
+            "m1_anew": "every" if anew else "never",
+            "windows": len(lengths),
+        }
         row |= {"bytes": int(ends[-1]), "ac_bits_a_byte": round(told / int(ends[-1]), 4)}
         row["over_ac"] = round(float(lengths.mean()) * told / int(ends[-1]) / bits, 4)
         row["bytes_a_window"] = round(float(lengths.mean()), 4)
@@ -163,7 +185,9 @@ def measured(model: ByteModel, documents: list[bytes], bits: int, anew: bool) ->
 
 
 def decoded(model: ByteModel, documents: list[bytes], bits: int, rule: str) -> dict[str, Any]:
-    """How much comes back of the package's own windows, M1 anew at each, and what their codes leave untold."""
+    """How much comes back of the package's own windows, M1 anew at each, and what their codes leave
+    untold.
+    """
     coder = WindowCoder(model, bits, rule=rule)
     wrong = [wrong_windows(coder, codes, texts) for codes, texts in cut(coder, documents)]
     found = tally(wrong)
@@ -172,34 +196,59 @@ def decoded(model: ByteModel, documents: list[bytes], bits: int, rule: str) -> d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--corpus", default="imdb")
     parser.add_argument("--bits", type=int, default=16, help="of a window, even, at most 16")
     parser.add_argument("--running", default="english-m1", help="the M1 that runs on")
-    parser.add_argument("--anew", default="english-m1-windows", help="the M1 that begins anew at each window")
-    parser.add_argument("--bytes", type=int, default=300_000, help="of text for the M1 that runs on")
-    parser.add_argument("--anew-bytes", type=int, default=20_000, help="of it for the one that begins anew: slow")
-    parser.add_argument("--rules", nargs="*", default=["free", "paper", "unflushed"], help="the package's, by name")
+    parser.add_argument(
+        "--anew", default="english-m1-windows", help="the M1 that begins anew at each window"
+    )
+    parser.add_argument(
+        "--bytes", type=int, default=300_000, help="of text for the M1 that runs on"
+    )
+    parser.add_argument(
+        "--anew-bytes", type=int, default=20_000, help="of it for the one that begins anew: slow"
+    )
+    parser.add_argument(
+        "--rules", nargs="*", default=["free", "paper", "unflushed"], help="the package's, by name"
+    )
     parser.add_argument("--out", type=Path, help="append one JSON line a row to this file")
     options = parser.parse_args()
-    long, short = (validation_slice(options.corpus, count, 4096) for count in (options.bytes, options.anew_bytes))
+    long, short = (
+        validation_slice(options.corpus, count, 4096)
+        for count in (options.bytes, options.anew_bytes)
+    )
     running = load_model(options.running)
     anew = load_model(options.anew)
     for row in found(options, (running, long), (anew, short)):
-        row = {"corpus": options.corpus, "split": "validation", "piece": 4096, "bits": options.bits, **row}
+        row = {
+            "corpus": options.corpus,
+            "split": "validation",
+            "piece": 4096,
+            "bits": options.bits,
+            **row,
+        }
         print(row, flush=True)
         append(row, options.out)
 
 
 def found(
-    options: argparse.Namespace, running: tuple[ByteModel, list[bytes]], anew: tuple[ByteModel, list[bytes]]
+    options: argparse.Namespace,
+    running: tuple[ByteModel, list[bytes]],
+    anew: tuple[ByteModel, list[bytes]],
 ) -> Iterator[dict[str, Any]]:
     """The rows, as soon as they are known."""
     for (model, documents), name in ((running, options.running), (anew, options.anew)):
         for row in measured(model, documents, options.bits, model is anew[0]):
             yield {"m1": name, **row}
     for rule in options.rules:
-        yield {"m1": options.anew, "bytes": sum(map(len, anew[1])), **decoded(*anew, options.bits, rule)}
+        yield {
+            "m1": options.anew,
+            "bytes": sum(map(len, anew[1])),
+            **decoded(*anew, options.bits, rule),
+        }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""The range coder against constriction's, and the neural byte model's speed: python benchmarks/coder.py
+"""The range coder against constriction's, and the neural byte model's speed: python
+benchmarks/coder.py
 
-Both coders are called once from Python for one message of 257 symbols under a row each, and make equally long codes.
-- Ours takes integers: for encoding each symbol's start and frequency, for decoding the rows of frequencies.
-- constriction takes the matrix of float probabilities through its Categorical model family, and quantises each row
+Both coders are called once from Python for one message of 257 symbols under a row each, and make
+equally long codes.
+- Ours takes integers: for encoding each symbol's start and frequency, for decoding the rows of
+  frequencies.
+- constriction takes the matrix of float probabilities through its Categorical model family, and
+  quantises each row
   inside the call. Turning a model's output into what each side takes is in neither time.
 Runs alternate; the ratio is that of the medians.
 """
@@ -13,16 +17,18 @@ import constriction
 import numpy as np
 from common.rows import alternate
 
-from equinfo.compress import coder
-from equinfo.compress.golden import random_network
-from equinfo.compress.integer import IntegerByteModel
-from equinfo.compress.models import SYMBOLS, normalise
+from equinfo.compress.coder import coder
+from equinfo.compress.models.base import SYMBOLS, normalise
+from equinfo.compress.network.golden import random_network
+from equinfo.compress.network.integer import IntegerByteModel
 
 PRECISION = 16
 
 
 def message(n: int, distinct: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """(rows u32[n, 257], symbols i64[n]): each row one of `distinct` peaked ones, each symbol drawn from its row."""
+    """(rows u32[n, 257], symbols i64[n]): each row one of `distinct` peaked ones, each symbol drawn
+    from its row.
+    """
     rng = np.random.default_rng(0)
     weights = np.exp(3 * rng.standard_normal((distinct, SYMBOLS)))
     table = np.stack([normalise((w / w.max() * 1e6).astype(np.int64), PRECISION) for w in weights])
@@ -35,7 +41,10 @@ def message(n: int, distinct: int = 256) -> tuple[np.ndarray, np.ndarray]:
 def compare_coders(n: int, runs: int) -> None:
     rows, symbols = message(n)
     at = np.arange(n)
-    starts, freqs = (np.cumsum(rows, axis=1) - rows)[at, symbols].astype(np.uint32), rows[at, symbols]
+    starts, freqs = (
+        (np.cumsum(rows, axis=1) - rows)[at, symbols].astype(np.uint32),
+        rows[at, symbols],
+    )
     probabilities = (rows / (1 << PRECISION)).astype(np.float32)
     family = constriction.stream.model.Categorical(perfect=False)
     symbols32 = symbols.astype(np.int32)
@@ -53,9 +62,15 @@ def compare_coders(n: int, runs: int) -> None:
     assert (peer_decode() == symbols).all()
     print(f"{n} symbols: {len(code)} bytes by ours, {4 * len(peer_code)} by constriction")
     ours, theirs = alternate(runs, lambda: coder.encode(starts, freqs, PRECISION), peer_encode)
-    print(f"encode: {n / ours / 1e6:8.2f} M symbols/s, constriction {n / theirs / 1e6:6.2f}: {theirs / ours:.1f}x")
+    print(
+        f"encode: {n / ours / 1e6:8.2f} M symbols/s, constriction {n / theirs / 1e6:6.2f}:"
+        f" {theirs / ours:.1f}x"
+    )
     ours, theirs = alternate(runs, lambda: coder.decode(code, rows, PRECISION), peer_decode)
-    print(f"decode: {n / ours / 1e6:8.2f} M symbols/s, constriction {n / theirs / 1e6:6.2f}: {theirs / ours:.1f}x")
+    print(
+        f"decode: {n / ours / 1e6:8.2f} M symbols/s, constriction {n / theirs / 1e6:6.2f}:"
+        f" {theirs / ours:.1f}x"
+    )
 
 
 # d_model, layers, heads, head_dim, d_ff
@@ -65,7 +80,9 @@ SIZES = {"0.1m": (64, 2, 2, 32, 256), "3m": (256, 3, 4, 64, 1024)}
 def random_model(size: str, context: int) -> IntegerByteModel:
     """Random weights: speed does not depend on their values."""
     names = ("d_model", "n_layers", "n_heads", "head_dim", "d_ff")
-    return IntegerByteModel(*random_network(0, max_context=context, **dict(zip(names, SIZES[size], strict=True))))
+    return IntegerByteModel(
+        *random_network(0, max_context=context, **dict(zip(names, SIZES[size], strict=True)))
+    )
 
 
 def time_model(size: str, context: int, lanes: int, runs: int) -> None:
@@ -82,12 +99,15 @@ def time_model(size: str, context: int, lanes: int, runs: int) -> None:
 
     (seconds,) = alternate(runs, run)
     print(
-        f"neural model {size:>4}, context {context:4}, {lanes} lanes: {symbols.size / seconds / 1e3:8.1f} kB/s a thread"
+        f"neural model {size:>4}, context {context:4}, {lanes} lanes:"
+        f" {symbols.size / seconds / 1e3:8.1f} kB/s a thread"
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--symbols", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()

@@ -1,10 +1,11 @@
 """Every tokenizer side by side: python benchmarks/encoders.py [--out results/bench]
 
-Text: imdb's validation and then training documents up to --bytes; unseen text is what follows. The BPE and Unigram
-vocabularies of 65,536 are trained on the same text as the ready-made tokenizers (imdb and books), once;
-tokenizers, tiktoken and gigatoken run the same BPE. Each contender runs in a process of its own, on one core or all,
-the contenders in turn, --runs times; medians are reported. Passes: the first over the text, a later one over the same,
-one over unseen text after them, and decoding. Compressors take blocks of 10,240 bytes (zlib level 6, isal level 2).
+Text: imdb's validation and then training documents up to --bytes; unseen text is what follows. The
+BPE and Unigram vocabularies of 65,536 are trained on the same text as the ready-made tokenizers
+(imdb and books), once; tokenizers, tiktoken and gigatoken run the same BPE. Each contender runs in
+a process of its own, on one core or all, the contenders in turn, --runs times; medians are
+reported. Passes: the first over the text, a later one over the same, one over unseen text after
+them, and decoding. Compressors take blocks of 10,240 bytes (zlib level 6, isal level 2).
 """
 
 import argparse
@@ -21,12 +22,13 @@ from typing import Any
 
 from equinfo.corpora import load_corpus
 from experiments.pretrained import WORK, peer
-from experiments.rows import provenance
+from experiments.runs.rows import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = WORK / "bench"
 NAMES = [
-    "equinfo english-equalinfo16", "equinfo english-16k", "equinfo english-32k", "equinfo english-64k",
+    "equinfo english-equalinfo16", "equinfo english-16k", "equinfo english-32k",
+    "equinfo english-64k",
     "tokenizers BPE", "sentencepiece Unigram", "tiktoken BPE", "gigatoken BPE", "zlib", "isal",
 ]  # fmt: skip
 PASSES = ("first", "later", "unseen", "decode")
@@ -42,12 +44,20 @@ COLUMNS = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bytes", type=int, default=30_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, len(os.sched_getaffinity(0))}))
+    parser.add_argument(
+        "--threads", nargs="+", type=int, default=sorted({1, len(os.sched_getaffinity(0))})
+    )
     parser.add_argument("--names", nargs="+", default=NAMES)
-    parser.add_argument("--out", type=Path, help="append the rows to OUT.jsonl and write OUT.md, OUT.png and OUT.svg")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="append the rows to OUT.jsonl and write OUT.md, OUT.png and OUT.svg",
+    )
     options = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     for kind in ("BPE", "Unigram"):
@@ -69,7 +79,9 @@ def main() -> None:
 
 def write_texts(folder: Path, size: int) -> None:
     corpus = load_corpus("imdb")
-    documents = (d.decode() for d in chain(corpus.documents("validation"), corpus.documents("train")))
+    documents = (
+        d.decode() for d in chain(corpus.documents("validation"), corpus.documents("train"))
+    )
     for name in ("texts", "unseen"):
         (folder / f"{name}.json").write_text(json.dumps(taken(documents, size)))
 
@@ -86,8 +98,10 @@ def run(name: str, folder: Path, threads: int) -> dict[str, Any]:
     """One process of one contender, on as many cores as threads."""
     cores = sorted(os.sched_getaffinity(0))[:threads]
     environment = {
-        **os.environ, "EQUINFO_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": "1",
-        "TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false", "BENCH_STARTED": str(time.time()),
+        **os.environ, "EQUINFO_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false",
+        "BENCH_STARTED": str(time.time()),
     }  # fmt: skip
     command = [sys.executable, "-m", "benchmarks.peers.worker", name, str(folder), str(threads)]
     command += [str(folder / "texts.json"), str(folder / "unseen.json")]
@@ -100,11 +114,17 @@ def run(name: str, folder: Path, threads: int) -> dict[str, Any]:
 
 def summarised(name: str, threads: int, runs: list[dict[str, Any]]) -> dict[str, Any]:
     median = {key: statistics.median(run[key] for run in runs) for key in (*PASSES, "startup")}
-    memory = {key: statistics.median(run["memory_kib"][key] for run in runs) for key in runs[0]["memory_kib"]}
+    memory = {
+        key: statistics.median(run["memory_kib"][key] for run in runs)
+        for key in runs[0]["memory_kib"]
+    }
     sizes = {key: runs[0][key] for key in ("tokens", "bytes", "unseen_bytes")}
     return {
-        "tokenizer": name, "threads": threads, "runs": len(runs), "seconds": median, "memory_kib": memory, **sizes,
-        "spread": {key: [min(run[key] for run in runs), max(run[key] for run in runs)] for key in PASSES},
+        "tokenizer": name, "threads": threads, "runs": len(runs), "seconds": median,
+        "memory_kib": memory, **sizes,
+        "spread": {
+            key: [min(run[key] for run in runs), max(run[key] for run in runs)] for key in PASSES
+        },
         **provenance(),
     }  # fmt: skip
 
@@ -115,41 +135,65 @@ def speed(row: dict[str, Any], name: str) -> float:
 
 
 def table(rows: list[dict[str, Any]], threads: int) -> str:
-    """Markdown. Memory: of the process once it can encode, and what encoding the text adds at most, ids included."""
+    """Markdown. Memory: of the process once it can encode, and what encoding the text adds at most,
+    ids included.
+    """
     chosen = [row for row in rows if row["threads"] == threads]
-    base = next((speed(row, "first") for row in chosen if row["tokenizer"] == "tokenizers BPE"), None)
-    lines = [f"{threads} thread(s)", "", "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    base = next(
+        (speed(row, "first") for row in chosen if row["tokenizer"] == "tokenizers BPE"), None
+    )
+    lines = [
+        f"{threads} thread(s)",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---" * len(COLUMNS) + "|",
+    ]
     for row in sorted(chosen, key=lambda row: -speed(row, "first")):
         speeds = [f"{speed(row, name):.1f}" for name in PASSES]
         ratio = f"{speed(row, 'first') / base:.1f}" if base else ""
         memory = {name: kib / 1024 for name, kib in row["memory_kib"].items()}
         cells = [row["tokenizer"], f"{row['bytes'] / row['tokens']:.3f}", *speeds, ratio]
         cells += [f"{row['seconds']['startup']:.2f}", f"{memory['started']:.0f}"]
-        lines.append("| " + " | ".join([*cells, f"{memory['encoded'] - memory['with_text']:.0f}"]) + " |")
+        lines.append(
+            "| " + " | ".join([*cells, f"{memory['encoded'] - memory['with_text']:.0f}"]) + " |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def publish(rows: list[dict[str, Any]], threads: list[int], out: Path) -> None:
-    from experiments.figures import figure, save
+    from experiments.analysis.figures import figure, save
 
     with out.with_suffix(".jsonl").open("w") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
     first = rows[0]
-    where = f"{first['device']}, {len(os.sched_getaffinity(0))} cores; commit {first['commit']}; {first['runs']} runs"
+    where = (
+        f"{first['device']}, {len(os.sched_getaffinity(0))} cores; commit {first['commit']};"
+        f" {first['runs']} runs"
+    )
     title = f"Speed on {first['bytes'] / 1e6:.1f} MB of imdb. {where}."
     text = "\n".join([title, "", *(table(rows, count) for count in threads)])
     out.with_suffix(".md").write_text(text)
-    chosen = sorted((row for row in rows if row["threads"] == threads[0]), key=lambda row: speed(row, "first"))
+    chosen = sorted(
+        (row for row in rows if row["threads"] == threads[0]), key=lambda row: speed(row, "first")
+    )
     with figure(8.6, 0.5 * len(chosen) + 1) as (drawn, axes):
         for at, row in enumerate(chosen):
             ours = row["tokenizer"].startswith("equinfo")
             axes.barh(at + 0.2, speed(row, "first"), 0.36, color="#0072B2" if ours else "#8A8A8A")
             axes.barh(at - 0.2, speed(row, "unseen"), 0.36, color="#56B4E9" if ours else "#C8C8C8")
             for shift, name in ((0.2, "first"), (-0.2, "unseen")):
-                axes.text(speed(row, name) * 1.03, at + shift, f"{speed(row, name):.0f}", va="center", fontsize=8)
+                axes.text(
+                    speed(row, name) * 1.03,
+                    at + shift,
+                    f"{speed(row, name):.0f}",
+                    va="center",
+                    fontsize=8,
+                )
         axes.set_yticks(range(len(chosen)), [row["tokenizer"] for row in chosen])
         axes.set_xscale("log")
-        axes.set_xlabel("MB/s encoded by one thread: dark, first pass; light, unseen text after two passes")
+        axes.set_xlabel(
+            "MB/s encoded by one thread: dark, first pass; light, unseen text after two passes"
+        )
         save(drawn, out.parent, out.name)
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/generate.py [--size 3m] [--batch 8]
 
-Both draw greedily from the same random decoder and must draw the same ids. The rounds alternate; medians are printed.
-Recomputation is timed on every 16th step (its cost grows smoothly with the length) and summed over all.
+Both draw greedily from the same random decoder and must draw the same ids. The rounds alternate;
+medians are printed. Recomputation is timed on every 16th step (its cost grows smoothly with the
+length) and summed over all.
 """
 
 import argparse
@@ -45,7 +46,9 @@ def recomputed(model: Decoder, batch: int, ids: np.ndarray) -> tuple[float, floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", default="3m")
     parser.add_argument("--batch", type=int, nargs="*", default=[1, 8])
     parser.add_argument("--rounds", type=int, default=5)
@@ -60,9 +63,9 @@ def main() -> None:
         ratio = statistics.median(all_ids / a for a, all_ids, _ in rounds)
         at_end = statistics.median(IDS * last / a for a, _, last in rounds)
         print(
-            f"{options.size}, batch {batch}: cached {batch * IDS / fast:,.0f} ids/s, "
-            f"recomputed {batch * IDS / slow:,.0f} ids/s; ratio {ratio:.1f} over {IDS} ids, {at_end:.1f} for the last "
-            f"({torch.get_num_threads()} threads)"
+            f"{options.size}, batch {batch}: cached {batch * IDS / fast:,.0f} ids/s, recomputed"
+            f" {batch * IDS / slow:,.0f} ids/s; ratio {ratio:.1f} over {IDS} ids, {at_end:.1f} for"
+            f" the last ({torch.get_num_threads()} threads)"
         )
 
 

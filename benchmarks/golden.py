@@ -1,7 +1,7 @@
 """Does this machine compute the integer M1's frequencies to the bit? python benchmarks/golden.py
 
-Prints device, versions and the golden hash by Numba, torch on the CPU and torch on CUDA where there is one; ends with
-1 if any differs from the pinned one.
+Prints device, versions and the golden hash by Numba, torch on the CPU and torch on CUDA where there
+is one; ends with 1 if any differs from the pinned one.
 """
 
 import platform
@@ -11,21 +11,30 @@ import numba
 import numpy as np
 import torch
 
-from equinfo.compress.golden import HASH, golden_hash
-from equinfo.compress.integer import IntegerByteModel
-from equinfo.compress.matmul import VNNI
-from equinfo.compress.models import PRECISION
+from equinfo.compress.models.base import PRECISION
+from equinfo.compress.network.golden import HASH, golden_hash
+from equinfo.compress.network.integer import IntegerByteModel
+from equinfo.compress.network.matmul import VNNI
 from equinfo.lm.integer import IntegerDecoder
 
 
 def main() -> None:
-    by_numba = golden_hash(lambda config, tensors, symbols: IntegerByteModel(config, tensors).sequences(symbols))
+    by_numba = golden_hash(
+        lambda config, tensors, symbols: IntegerByteModel(config, tensors).sequences(symbols)
+    )
     hashes = {f"Numba {numba.__version__}, {platform.machine()}, VNNI: {VNNI}": by_numba}
     for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
         chip = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
 
-        def run(config: dict, tensors: dict, symbols: np.ndarray, device: str = device) -> np.ndarray:
-            return IntegerDecoder(config, tensors, PRECISION, device).frequencies(symbols).cpu().numpy()
+        def run(
+            config: dict, tensors: dict, symbols: np.ndarray, device: str = device
+        ) -> np.ndarray:
+            return (
+                IntegerDecoder(config, tensors, PRECISION, device)
+                .frequencies(symbols)
+                .cpu()
+                .numpy()
+            )
 
         hashes[f"torch {torch.__version__}, {device}: {chip}"] = golden_hash(run)
     for name, value in hashes.items():

@@ -1,9 +1,11 @@
-"""`as_hf()` encoding a batch, against the tokenizer's own encode_batch, and transformers' fast BPE for scale.
+"""`as_hf()` encoding a batch, against the tokenizer's own encode_batch, and transformers' fast BPE
+for scale.
 
     python benchmarks/hf_tokenizer.py [--rounds 9] [--out results/hf_tokenizer.jsonl]
 
-The bundled corpus in texts of 2,000 characters. NumPy arrays out of encode_batch; lists of Python ints with attention
-masks, and the same as one padded array each (return_tensors="np"), out of as_hf(). The rounds alternate.
+The bundled corpus in texts of 2,000 characters. NumPy arrays out of encode_batch; lists of Python
+ints with attention masks, and the same as one padded array each (return_tensors="np"), out of
+as_hf(). The rounds alternate.
 """
 
 import argparse
@@ -21,12 +23,16 @@ SIZE = 2000
 
 
 def pieces() -> list[str]:
-    documents = [document.decode() for document in equinfo.load_corpus("bundled").documents("train")]
+    documents = [
+        document.decode() for document in equinfo.load_corpus("bundled").documents("train")
+    ]
     return [text[at : at + SIZE] for text in documents for at in range(0, len(text), SIZE)]
 
 
 def measure(name: str, texts: list[str], rounds: int) -> dict[str, Any]:
-    native: Any = equinfo.train_tokenizer("bpe", size=16384) if name == "bpe" else equinfo.load(name)
+    native: Any = (
+        equinfo.train_tokenizer("bpe", size=16384) if name == "bpe" else equinfo.load(name)
+    )
     tokenizer = native.as_hf()
     calls = {
         "native": partial(native.encode_batch, texts),
@@ -34,14 +40,23 @@ def measure(name: str, texts: list[str], rounds: int) -> dict[str, Any]:
         "arrays": partial(tokenizer, texts, padding=True, return_tensors="np"),
     }
     if name == "bpe":
-        calls["transformers' fast"] = partial(PreTrainedTokenizerFast(tokenizer_object=native._library), texts)
+        calls["transformers' fast"] = partial(
+            PreTrainedTokenizerFast(tokenizer_object=native._library), texts
+        )
     ids = sum(map(len, native.encode_batch(texts)))
     taken = alternate(rounds, *calls.values())
-    return {"tokenizer": native.name, "texts": len(texts), "ids": ids, "seconds": dict(zip(calls, taken, strict=True))}
+    return {
+        "tokenizer": native.name,
+        "texts": len(texts),
+        "ids": ids,
+        "seconds": dict(zip(calls, taken, strict=True)),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--out", type=Path, help="append a JSON line a tokenizer to this file")
     options = parser.parse_args()

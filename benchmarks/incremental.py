@@ -1,9 +1,11 @@
-"""Documents fed in pieces: speed beside the whole document's, and memory: python benchmarks/incremental.py
+"""Documents fed in pieces: speed beside the whole document's, and memory: python
+benchmarks/incremental.py
 
-Text: the bundled corpus, repeated. Speed: encoder().feed in pieces of 64 KiB against encode of one document, both in
-one process, in turns, medians; both with one thread (EQUINFO_THREADS). Memory: the highest resident size of a process
-of its own that feeds a document of so many megabytes, made on the fly, and drops the ids; it includes Python, the
-libraries and the fitted tokenizer. Flat means that a document of any length takes no more.
+Text: the bundled corpus, repeated. Speed: encoder().feed in pieces of 64 KiB against encode of one
+document, both in one process, in turns, medians; both with one thread (EQUINFO_THREADS). Memory:
+the highest resident size of a process of its own that feeds a document of so many megabytes, made
+on the fly, and drops the ids; it includes Python, the libraries and the fitted tokenizer. Flat
+means that a document of any length takes no more.
 """
 
 import argparse
@@ -16,16 +18,26 @@ from pathlib import Path
 
 import numpy as np
 
-from equinfo.compress.counts import CountModel
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
+from equinfo.compress.models.counts import CountModel
 from equinfo.corpora import load_corpus, take
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
 
 PIECE = 1 << 16
-NAMES = ["bytes", "bpe", "unigram", "gzip8", "gzip12", "zstd8", "xz8", "static-ac", "static-ac12", "counts-ac",
-         "static-range", "static-ans", "static-huffman", "static-windows", "counts-windows"]  # fmt: skip
-SLOW = {"xz8", "counts-ac", "static-range", "static-ans", "static-huffman", "static-windows", "counts-windows"}
+NAMES = [
+    "bytes", "bpe", "unigram", "gzip8", "gzip12", "zstd8", "xz8", "static-ac", "static-ac12",
+    "counts-ac", "static-range", "static-ans", "static-huffman", "static-windows", "counts-windows",
+]  # fmt: skip
+SLOW = {
+    "xz8",
+    "counts-ac",
+    "static-range",
+    "static-ans",
+    "static-huffman",
+    "static-windows",
+    "counts-windows",
+}
 
 
 def make(name: str) -> Tokenizer:
@@ -88,24 +100,35 @@ def feed_and_print_peak(name: str, megabytes: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--names", nargs="*", default=NAMES)
     parser.add_argument("--size", type=int, default=4_000_000, help="bytes, for speed")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--megabytes", type=int, nargs="*", default=[60, 500], help="for memory")
-    parser.add_argument("--slow-megabytes", type=int, nargs="*", default=[6, 60], help="the same, for slow kinds")
+    parser.add_argument(
+        "--slow-megabytes", type=int, nargs="*", default=[6, 60], help="the same, for slow kinds"
+    )
     parser.add_argument("--feed", help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ.setdefault("EQUINFO_THREADS", "1")
     if options.feed:
         feed_and_print_peak(options.feed, options.megabytes[0])
         return
-    print(f"{'':16}{'whole MB/s':>11}{'fed MB/s':>10}{'ratio':>7}   peak memory, MB resident (document, MB)")
+    print(
+        f"{'':16}{'whole MB/s':>11}{'fed MB/s':>10}{'ratio':>7}   peak memory, MB resident"
+        " (document, MB)"
+    )
     for name in options.names:
-        whole, fed = speeds(name, options.size if name not in SLOW else options.size // 8, options.runs)
+        whole, fed = speeds(
+            name, options.size if name not in SLOW else options.size // 8, options.runs
+        )
         sizes = options.slow_megabytes if name in SLOW else options.megabytes
         peaks = ", ".join(f"{peak(name, size)} ({size})" for size in sizes)
-        print(f"{name:16}{whole / 1e6:11.2f}{fed / 1e6:10.2f}{fed / whole:7.2f}   {peaks}", flush=True)
+        print(
+            f"{name:16}{whole / 1e6:11.2f}{fed / 1e6:10.2f}{fed / whole:7.2f}   {peaks}", flush=True
+        )
 
 
 if __name__ == "__main__":

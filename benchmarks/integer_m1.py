@@ -1,11 +1,13 @@
-"""The integer M1's speed and price: python benchmarks/integer_m1.py [--size 3m] [--lm FOLDER] [--threads 1]
+"""The integer M1's speed and price: python benchmarks/integer_m1.py [--size 3m] [--lm FOLDER]
+[--threads 1]
 
-Speed: symbols/s to frequencies of the next symbol, for whole contexts at once (Numba, torch's integers, torch float32
-and bfloat16 up to the softmax), and in steps of 64 lanes as the decoder takes them. Runs alternate; medians are
-printed, and ratios of medians to float32. The integer ones must agree to the bit.
-Price, with --lm: bits/byte of a trained M1 (a folder of train-m1, or one of its checkpoints) on the first --bytes of a
-corpus's validation text, in contexts as trained; as float32 probabilities, as these cut to integer frequencies, and
-as the integer M1's frequencies. It is frozen on training text.
+Speed: symbols/s to frequencies of the next symbol, for whole contexts at once (Numba, torch's
+integers, torch float32 and bfloat16 up to the softmax), and in steps of 64 lanes as the decoder
+takes them. Runs alternate; medians are printed, and ratios of medians to float32. The integer ones
+must agree to the bit. Price, with --lm: bits/byte of a trained M1 (a folder of train-m1, or one of
+its checkpoints) on the first --bytes of a corpus's validation text, in contexts as trained; as
+float32 probabilities, as these cut to integer frequencies, and as the integer M1's frequencies. It
+is frozen on training text.
 """
 
 import argparse
@@ -19,8 +21,8 @@ from common.rows import alternate, append
 
 from equinfo import pipeline
 from equinfo.artifacts import load_artifact
-from equinfo.compress.integer import IntegerByteModel
-from equinfo.compress.models import EOD, SYMBOLS
+from equinfo.compress.models.base import EOD, SYMBOLS
+from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.corpora import load_corpus, take
 from equinfo.lm.bridge import CALIBRATION_IDS, to_byte_model, to_torch
 from equinfo.lm.config import TrainConfig, modern
@@ -46,14 +48,22 @@ def in_steps(model: IntegerByteModel, symbols: np.ndarray) -> np.ndarray:
     return state.rows
 
 
-def compare_speed(model: Decoder, frozen: IntegerByteModel, lanes: int, runs: int) -> dict[str, float]:
+def compare_speed(
+    model: Decoder, frozen: IntegerByteModel, lanes: int, runs: int
+) -> dict[str, float]:
     """Symbols/s of each way."""
     symbols = np.random.default_rng(0).integers(97, 123, (BATCH, frozen.max_context))
     stepped = np.random.default_rng(1).integers(97, 123, (lanes, frozen.max_context))
     by_torch = to_torch(frozen)
     assert (by_torch.frequencies(symbols[:4]).numpy() == frozen.sequences(symbols[:4])).all()
     assert (in_steps(frozen, stepped) == frozen.sequences(stepped)[:, -1]).all()
-    names = ["torch float32", "torch bfloat16", "torch integer", "Numba integer", f"Numba integer, {lanes} lanes"]
+    names = [
+        "torch float32",
+        "torch bfloat16",
+        "torch integer",
+        "Numba integer",
+        f"Numba integer, {lanes} lanes",
+    ]
     seconds = alternate(
         runs,
         lambda: probabilities(model, symbols),
@@ -74,7 +84,11 @@ def trained(folder: Path) -> tuple[Decoder, int]:
     artifact = load_artifact(folder / "weights" if (folder / "weights").is_dir() else folder)
     config = TrainConfig.from_dict(artifact.config["config"])
     prefix = "model." if artifact.kind == "checkpoint" else ""
-    weights = {name.removeprefix(prefix): t for name, t in artifact.tensors.items() if name.startswith(prefix)}
+    weights = {
+        name.removeprefix(prefix): t
+        for name, t in artifact.tensors.items()
+        if name.startswith(prefix)
+    }
     model = Decoder(config.model)
     model.load_state_dict({name: torch.from_numpy(t) for name, t in weights.items()})
     return model.eval(), config.context
@@ -85,7 +99,9 @@ def stream(corpus: str, split: str, num_bytes: int) -> np.ndarray:
 
 
 def as_frequencies(p: np.ndarray, precision: int) -> np.ndarray:
-    """Probabilities, cut to integers by the rule of models.normalise: f64[n, T, 257], shares again."""
+    """Probabilities, cut to integers by the rule of models.normalise: f64[n, T, 257], shares
+    again.
+    """
     rows = 1 + np.floor(p.astype(np.float64) * ((1 << precision) - SYMBOLS))
     best = rows.argmax(-1)[..., None]
     rest = (1 << precision) - rows.sum(-1, keepdims=True)
@@ -96,7 +112,9 @@ def as_frequencies(p: np.ndarray, precision: int) -> np.ndarray:
 def compare_bits(model: Decoder, frozen: IntegerByteModel, ids: np.ndarray) -> dict[str, Any]:
     """Bits/symbol of each."""
     targets = (
-        ids[: len(ids) // frozen.max_context * frozen.max_context].reshape(-1, frozen.max_context).astype(np.int64)
+        ids[: len(ids) // frozen.max_context * frozen.max_context]
+        .reshape(-1, frozen.max_context)
+        .astype(np.int64)
     )
     sums = np.zeros(3)
     for part in np.split(targets, range(BATCH, len(targets), BATCH)):
@@ -106,13 +124,26 @@ def compare_bits(model: Decoder, frozen: IntegerByteModel, ids: np.ndarray) -> d
             sums[i] -= np.log2(np.take_along_axis(shares, part[..., None], -1)).sum()
     exact, cut, integer = sums / targets.size
     print(f"{targets.size} symbols, contexts of {frozen.max_context}: bits/symbol")
-    print(f"float32 {exact:.4f}; as frequencies of {frozen.precision} bits {cut:.4f} ({cut / exact - 1:+.2%});")
-    print(f"integer {integer:.4f} ({integer / exact - 1:+.2%} of float32, {integer / cut - 1:+.2%} of its frequencies)")
-    return {"symbols": targets.size, "float32": exact, "float32 as frequencies": cut, "integer": integer}
+    print(
+        f"float32 {exact:.4f}; as frequencies of {frozen.precision} bits {cut:.4f}"
+        f" ({cut / exact - 1:+.2%});"
+    )
+    print(
+        f"integer {integer:.4f} ({integer / exact - 1:+.2%} of float32, {integer / cut - 1:+.2%}"
+        " of its frequencies)"
+    )
+    return {
+        "symbols": targets.size,
+        "float32": exact,
+        "float32 as frequencies": cut,
+        "integer": integer,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", default="3m")
     parser.add_argument("--context", type=int, default=256)
     parser.add_argument("--lanes", type=int, default=64)
@@ -128,15 +159,24 @@ def main() -> None:
     if options.lm:
         model, context = trained(options.lm)
     else:
-        model, context = Decoder(modern(options.size, SYMBOLS)).initialise(0).eval(), options.context
+        model, context = (
+            Decoder(modern(options.size, SYMBOLS)).initialise(0).eval(),
+            options.context,
+        )
     corpus = options.corpus if options.lm else "bundled"
     frozen = to_byte_model(model, context, stream(corpus, "train", CALIBRATION_IDS))
     print(f"{frozen.parameters} parameters, contexts of {context}, {options.threads} threads")
-    row: dict[str, Any] = {"parameters": frozen.parameters, "context": context, "threads": options.threads}
+    row: dict[str, Any] = {
+        "parameters": frozen.parameters,
+        "context": context,
+        "threads": options.threads,
+    }
     row["symbols_a_second"] = compare_speed(model, frozen, options.lanes, options.runs)
     if options.lm:
         row["corpus"] = options.corpus
-        row["bits_a_symbol"] = compare_bits(model, frozen, stream(options.corpus, "validation", options.bytes))
+        row["bits_a_symbol"] = compare_bits(
+            model, frozen, stream(options.corpus, "validation", options.bytes)
+        )
     append(row, options.out)
 
 

@@ -1,9 +1,10 @@
-"""Peak memory of the loss and its gradients as the vocabulary grows: chunked, against torch's own on whole logits.
+"""Peak memory of the loss and its gradients as the vocabulary grows: chunked, against torch's own
+on whole logits.
 
     python benchmarks/loss_memory.py
 
-Each case runs in a process of its own, on 4,096 positions of width 128; the peak is what the process holds beyond its
-size just before.
+Each case runs in a process of its own, on 4,096 positions of width 128; the peak is what the
+process holds beyond its size just before.
 """
 
 import resource
@@ -23,7 +24,9 @@ def case(kind: str, vocab: int) -> None:
     hidden = torch.randn(POSITIONS, WIDTH, requires_grad=True)
     weight = torch.randn(vocab, WIDTH, requires_grad=True)
     targets = torch.randint(vocab, (POSITIONS,))
-    cross_entropy(hidden[:8], weight[:8], targets[:8] % 8)[0].backward()  # what the library itself needs
+    cross_entropy(hidden[:8], weight[:8], targets[:8] % 8)[
+        0
+    ].backward()  # what the library itself needs
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if kind == "chunked":
         loss, _ = cross_entropy(hidden, weight, targets)
@@ -34,7 +37,9 @@ def case(kind: str, vocab: int) -> None:
 
 
 def measured(kind: str, vocab: int) -> float:
-    done = subprocess.run([sys.executable, __file__, kind, str(vocab)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, __file__, kind, str(vocab)], capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
 
 

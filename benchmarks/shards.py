@@ -1,8 +1,8 @@
 """Tokenizing a corpus into shards with one and with two processes: python benchmarks/shards.py
 
-Every process has one thread, the one that works alone too, so the ratio is that of processes. Runs alternate, each
-reads the corpus anew and writes into an empty folder; the ratio is that of the medians. At the end the folders must be
-the same to the byte.
+Every process has one thread, the one that works alone too, so the ratio is that of processes. Runs
+alternate, each reads the corpus anew and writes into an empty folder; the ratio is that of the
+medians. At the end the folders must be the same to the byte.
 """
 
 import argparse
@@ -25,7 +25,12 @@ def run(tokenizer: Tokenizer, options: argparse.Namespace, workers: int, folder:
     """Seconds."""
     start = time.perf_counter()
     equinfo.tokenize_corpus(
-        tokenizer, options.corpus, folder, workers=workers, shard_bytes=options.shard_bytes, max_bytes=options.max_bytes
+        tokenizer,
+        options.corpus,
+        folder,
+        workers=workers,
+        shard_bytes=options.shard_bytes,
+        max_bytes=options.max_bytes,
     )
     return time.perf_counter() - start
 
@@ -37,19 +42,23 @@ def compare(tokenizer: Tokenizer, options: argparse.Namespace) -> None:
             for workers, taken in seconds.items():
                 taken.append(run(tokenizer, options, workers, Path(place, f"{workers}-{turn}")))
         folders = list(Path(place).iterdir())
-        contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+        contents = [
+            {path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders
+        ]
         assert all(content == contents[0] for content in contents)
         num_bytes = equinfo.Shards(folders[0], verify=False).num_bytes
     one, two = (statistics.median(taken) for taken in seconds.values())
     print(
-        f"{tokenizer.name:14} {num_bytes / 1e6:.0f} MB: one process {num_bytes / one / 1e6:6.2f} MB/s, two"
-        f" {num_bytes / two / 1e6:6.2f} MB/s: {one / two:.2f}x",
+        f"{tokenizer.name:14} {num_bytes / 1e6:.0f} MB: one process {num_bytes / one / 1e6:6.2f}"
+        f" MB/s, two {num_bytes / two / 1e6:6.2f} MB/s: {one / two:.2f}x",
         flush=True,
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--corpus", default="bundled")
     parser.add_argument("--max-bytes", type=int, default=1 << 30)
     parser.add_argument("--shard-bytes", type=int, default=1 << 18)
@@ -58,7 +67,10 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.tokenizers:
         fitted = name in ("bpe", "unigram")
-        compare(equinfo.train_tokenizer(name, max_bytes=1 << 20) if fitted else equinfo.load(name), options)
+        compare(
+            equinfo.train_tokenizer(name, max_bytes=1 << 20) if fitted else equinfo.load(name),
+            options,
+        )
     sys.stdout.flush()
 
 

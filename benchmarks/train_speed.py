@@ -1,10 +1,12 @@
-"""Tokens a second of M2's training steps: this tree against another commit's, in turn, beside busy processes.
+"""Tokens a second of M2's training steps: this tree against another commit's, in turn, beside busy
+processes.
 
     git worktree add runs/base 17dedb0
     python benchmarks/train_speed.py --against runs/base [--busy 0 1 5] [--sizes 0.4m 3m]
 
-Each measurement is a process of its own that trains as `equinfo train-lm` does (lm.train: batches, loss, backward,
-clipping, AdamW, metrics), and whose first steps do not count. Rows go to results/train_speed.jsonl.
+Each measurement is a process of its own that trains as `equinfo train-lm` does (lm.train: batches,
+loss, backward, clipping, AdamW, metrics), and whose first steps do not count. Rows go to
+results/train_speed.jsonl.
 """
 
 import argparse
@@ -32,7 +34,8 @@ config = TrainConfig(modern(size, vocab), OptimizerConfig(), 0, steps, 16, 256, 
 ids = np.random.default_rng(0).integers(vocab, size=16 * 256 * 8, dtype=np.uint32)
 with tempfile.TemporaryDirectory() as folder:
     train(config, ids, Path(folder))
-    seconds = [json.loads(line)["seconds"] for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
+    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    seconds = [json.loads(line)["seconds"] for line in lines]
 first = steps // 4
 print((steps - 1 - first) * 16 * 256 / (seconds[-1] - seconds[first]))
 """
@@ -49,14 +52,18 @@ def tokens_a_second(tree: Path, size: str, vocab: int, steps: int, precision: st
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     command = [sys.executable, "-c", RUN, size, str(vocab), str(steps), precision]
     environment["PYTHONPATH"] = str(tree.resolve())
-    done = subprocess.run(command, cwd=tempfile.gettempdir(), env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=tempfile.gettempdir(), env=environment, capture_output=True, text=True
+    )
     if done.returncode:
         sys.exit(done.stderr)
     return float(done.stdout)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--against", type=Path, required=True)
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 5])
     parser.add_argument("--sizes", nargs="+", default=["0.4m", "3m"])
@@ -66,7 +73,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "train_speed.jsonl")
     options = parser.parse_args()
-    from experiments.rows import provenance
+    from experiments.runs.rows import provenance
 
     origin = provenance()
     head = ["git", "-C", str(options.against), "rev-parse", "--short=12", "HEAD"]
@@ -79,13 +86,15 @@ def main() -> None:
             found: dict[str, list[float]] = {"ours": [], "theirs": []}
             for _ in range(options.rounds):
                 for name, tree in (("ours", ROOT), ("theirs", options.against)):
-                    speed = tokens_a_second(tree, size, options.vocab, options.steps, options.precision)
+                    speed = tokens_a_second(
+                        tree, size, options.vocab, options.steps, options.precision
+                    )
                     found[name].append(speed)
             ratio = statistics.median(a / b for a, b in zip(*found.values(), strict=True))
             row = {
                 "size": size, "vocab": options.vocab, "precision": options.precision, "busy": busy,
                 "against": base.stdout.strip(), "ratio": round(ratio, 3),
-                **{f"{name}_tokens_per_second": [round(speed) for speed in speeds] for name, speeds in found.items()},
+                **{f"{name}_tokens_per_second": list(map(round, at)) for name, at in found.items()},
                 **origin,
             }  # fmt: skip
             with options.out.open("a") as file:

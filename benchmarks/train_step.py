@@ -1,9 +1,10 @@
-"""Tokens a second of an M2 training step, ours against Hugging Face's Llama of the same shape, optimiser and batch.
+"""Tokens a second of an M2 training step, ours against Hugging Face's Llama of the same shape,
+optimiser and batch.
 
     python benchmarks/train_step.py [--size 0.4m] [--vocab 4099]
 
-Both take the same steps (forward, loss, backward, clipping, AdamW) on the same ids, in alternating rounds; the medians
-and the median of the rounds' ratios are printed.
+Both take the same steps (forward, loss, backward, clipping, AdamW) on the same ids, in alternating
+rounds; the medians and the median of the rounds' ratios are printed.
 """
 
 import argparse
@@ -40,8 +41,10 @@ def hugging_face(config: TrainConfig):  # type: ignore[no-untyped-def]
     c = config.model
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=c.vocab_size, hidden_size=c.d_model, intermediate_size=c.d_ff, num_hidden_layers=c.n_layers,
-            num_attention_heads=c.n_heads, head_dim=c.head_dim, tie_word_embeddings=False, use_cache=False,
+            vocab_size=c.vocab_size, hidden_size=c.d_model, intermediate_size=c.d_ff,
+            num_hidden_layers=c.n_layers,
+            num_attention_heads=c.n_heads, head_dim=c.head_dim, tie_word_embeddings=False,
+            use_cache=False,
         )
     )  # fmt: skip
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
@@ -59,7 +62,9 @@ def hugging_face(config: TrainConfig):  # type: ignore[no-untyped-def]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", default="0.4m")
     parser.add_argument("--vocab", type=int, default=4099)
     parser.add_argument("--batch", type=int, default=16)
@@ -79,13 +84,19 @@ def main() -> None:
             for _ in range(options.steps):
                 step(batch)
             if number:  # the first round warms up
-                rates[name].append(options.steps * options.batch * options.context / (time.perf_counter() - begun))
+                rates[name].append(
+                    options.steps * options.batch * options.context / (time.perf_counter() - begun)
+                )
     for name, values in rates.items():
         print(
-            f"{name:<13} {statistics.median(values):10,.0f} tokens/s (min {min(values):,.0f}, max {max(values):,.0f})"
+            f"{name:<13} {statistics.median(values):10,.0f} tokens/s (min {min(values):,.0f}, max"
+            f" {max(values):,.0f})"
         )
     ratios = [a / b for a, b in zip(rates["equinfo"], rates["transformers"], strict=True)]
-    print(f"equinfo / transformers: {statistics.median(ratios):.2f} ({torch.get_num_threads()} threads, float32)")
+    print(
+        f"equinfo / transformers: {statistics.median(ratios):.2f} ({torch.get_num_threads()}"
+        " threads, float32)"
+    )
 
 
 if __name__ == "__main__":

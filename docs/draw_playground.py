@@ -34,7 +34,9 @@ def main(address: str) -> None:
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium)
         for name, tab, (width, height), scheme in SHOTS:
-            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, color_scheme=scheme
+            )
             shoot(page, name, tab, address)
             page.close()
 

@@ -1,4 +1,6 @@
-"""The site's own copy of what pages link to outside docs/, and the pages of results in its navigation."""
+"""The site's own copy of what pages link to outside docs/, and the pages of results in its
+navigation.
+"""
 
 import re
 from pathlib import Path
@@ -14,7 +16,9 @@ def on_config(config: Any) -> Any:
     """The pages of experiments, in the order in which the results' index lists them."""
     index = (ROOT / "docs/results/index.md").read_text(encoding="utf-8")
     for part in config["nav"]:
-        part.get("Results", []).append({"Experiments": [f"results/{page}" for page in LISTED.findall(index)]})
+        part.get("Results", []).append(
+            {"Experiments": [f"results/{page}" for page in LISTED.findall(index)]}
+        )
     return config
 
 
@@ -27,7 +31,9 @@ def outside(file: File) -> re.Pattern[str]:
 def on_files(files: Files, config: Any) -> Files:
     """Add what pages link to."""
     pages = [file for file in files if file.src_uri.endswith(".md")]
-    for name in sorted({name for page in pages for name in outside(page).findall(page.content_string)}):
+    for name in sorted(
+        {name for page in pages for name in outside(page).findall(page.content_string)}
+    ):
         add(files, config, name)
     return files
 
@@ -36,8 +42,14 @@ def add(files: Files, config: Any, name: str) -> None:
     """A file, and the pictures that it shows."""
     files.append(File.generated(config, name, abs_src_path=str(ROOT / name)))
     if name.endswith(".md"):
-        for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", (ROOT / name).read_text(encoding="utf-8")):
-            files.append(File.generated(config, f"results/{picture}", abs_src_path=str(ROOT / "results" / picture)))
+        for picture in re.findall(
+            r"!\[[^]]*\]\(([^)]+)\)", (ROOT / name).read_text(encoding="utf-8")
+        ):
+            files.append(
+                File.generated(
+                    config, f"results/{picture}", abs_src_path=str(ROOT / "results" / picture)
+                )
+            )
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

@@ -1,7 +1,8 @@
-"""Run a page's Python blocks one after another and write what they print below them: python docs/run_page.py PAGE...
+"""Run a page's Python blocks one after another and write what they print below them: python
+docs/run_page.py PAGE...
 
-A block's output is the ```text block that follows it. One with a title (```text title="Yours will differ") is not
-compared by the tests.
+A block's output is the ```text block that follows it. One with a title (```text title="Yours will
+differ") is not compared by the tests.
 """
 
 import contextlib
@@ -14,15 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = re.compile(
-    r"^```python\n(?P<code>.*?)^```\n(?:\n```text(?P<title> title=\"[^\"]*\")?\n(?P<output>.*?)^```\n)?", re.M | re.S
+    r"^```python\n(?P<code>.*?)^```\n(?:\n```text(?P<title>"
+    r" title=\"[^\"]*\")?\n(?P<output>.*?)^```\n)?",
+    re.M | re.S,
 )
 NUMBER = re.compile(r"\d+\.\d+")
-TOLERANCE = 0.03  # of numbers with a point: other processors and libraries train to other last digits
+TOLERANCE = (
+    0.03  # of numbers with a point: other processors and libraries train to other last digits
+)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code and the output shown for it, "" for none. varies: it is shown as one of many."""
+    """A block of code and the output shown for it, "" for none. varies: it is shown as one of
+    many.
+    """
 
     code: str
     output: str
@@ -31,7 +38,9 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     found = BLOCK.finditer(page.read_text(encoding="utf-8"))
-    return [Block(match["code"], match["output"] or "", match["title"] is not None) for match in found]
+    return [
+        Block(match["code"], match["output"] or "", match["title"] is not None) for match in found
+    ]
 
 
 def outputs(page: Path) -> list[str]:
@@ -48,9 +57,13 @@ def outputs(page: Path) -> list[str]:
 
 def agree(shown: str, printed: str) -> bool:
     """Whether two outputs are the same but for the last digits of numbers with a point."""
-    pairs = zip(map(float, NUMBER.findall(shown)), map(float, NUMBER.findall(printed)), strict=False)
+    pairs = zip(
+        map(float, NUMBER.findall(shown)), map(float, NUMBER.findall(printed)), strict=False
+    )
     close = all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in pairs)
-    return close and re.sub(r" +", " ", NUMBER.sub("#", shown)) == re.sub(r" +", " ", NUMBER.sub("#", printed))
+    return close and re.sub(r" +", " ", NUMBER.sub("#", shown)) == re.sub(
+        r" +", " ", NUMBER.sub("#", printed)
+    )
 
 
 def rewrite(page: Path) -> None:

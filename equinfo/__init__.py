@@ -4,16 +4,17 @@ tokenizer = equinfo.load("gzip8")            # a name, or the folder of a traine
 ids = tokenizer.encode("text or bytes")      # NumPy array
 assert tokenizer.decode(ids) == b"text or bytes"
 
-The whole chain is train_m1, train_tokenizer, tokenize_corpus, train_lm, evaluate, generate: docs/api.md has it on one
-screen. What each of them needs is imported when it is first used.
+The whole chain is train_m1, train_tokenizer, tokenize_corpus, train_lm, evaluate, generate:
+docs/api.md has it on one screen. What each of them needs is imported when it is first used.
 """
 
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Before torch is imported: OpenMP's threads spin while they wait, and on a machine that does anything else a training
-# of two threads then takes many times as long. A thousand turns, some microseconds, bridge the gaps of a step.
+# Before torch is imported: OpenMP's threads spin while they wait, and on a machine that does
+# anything else a training of two threads then takes many times as long. A thousand turns, some
+# microseconds, bridge the gaps of a step.
 if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
     os.environ.update(OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="1000")
 
@@ -46,7 +47,9 @@ __all__ = [
 ]
 
 _LAZY = {
-    **dict.fromkeys(("evaluate", "tokenize_corpus", "train_lm", "train_m1", "train_tokenizer"), "equinfo.api"),
+    **dict.fromkeys(
+        ("evaluate", "tokenize_corpus", "train_lm", "train_m1", "train_tokenizer"), "equinfo.api"
+    ),
     "Shards": "equinfo.shards",
     "export": "equinfo.formats",
     "from_pretrained": "equinfo.tokenizers.imported",

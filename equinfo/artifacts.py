@@ -1,8 +1,10 @@
-"""One folder format for everything that is trained: `artifact.json` + `tensors.safetensors`, hash checked.
+"""One folder format for everything that is trained: `artifact.json` + `tensors.safetensors`, hash
+checked.
 
-`artifact.json` holds {format, version, kind, config, tensors, hash}; `tensors` maps each tensor's name to the
-SHA-256 of its dtype, shape and little-endian bytes, and `hash` is the SHA-256 of the canonical JSON of all the
-rest. So the hash is that of the content, whatever library wrote the file, and can be had without writing it.
+`artifact.json` holds {format, version, kind, config, tensors, hash}; `tensors` maps each tensor's
+name to the SHA-256 of its dtype, shape and little-endian bytes, and `hash` is the SHA-256 of the
+canonical JSON of all the rest. So the hash is that of the content, whatever library wrote the file,
+and can be had without writing it.
 """
 
 import hashlib
@@ -37,7 +39,9 @@ def pretrained(kinds: Container[str] | None = None) -> list[str]:
 
 
 def located(name_or_path: Path | str) -> Path:
-    """The folder of an artefact: the one at this path, or else the one that ships with the package by this name."""
+    """The folder of an artefact: the one at this path, or else the one that ships with the package
+    by this name.
+    """
     shipped = PRETRAINED / name_or_path
     ships = shipped.parent == PRETRAINED and shipped.is_dir()
     return shipped if ships and not Path(name_or_path).exists() else Path(name_or_path)
@@ -54,7 +58,8 @@ def tensor_hash(array: np.ndarray) -> str:
 class Artifact:
     """What is stored of a trained thing.
 
-    kind: which class reads it ("bpe", "equalinfo", ...). config: JSON values. tensors: name -> array.
+    kind: which class reads it ("bpe", "equalinfo", ...). config: JSON values. tensors: name ->
+    array.
     """
 
     kind: str
@@ -82,12 +87,21 @@ class Artifact:
         """
         others = _not_ours(Path(path))
         if others:
-            raise EquinfoError(f"{path} is no equinfo artefact (it holds {others[0]}): name a new folder")
+            raise EquinfoError(
+                f"{path} is no equinfo artefact (it holds {others[0]}): name a new folder"
+            )
         with atomic_folder(path) as folder:
-            text = json.dumps({**self.head, "hash": self.hash}, indent=1, ensure_ascii=True, sort_keys=True)
+            text = json.dumps(
+                {**self.head, "hash": self.hash}, indent=1, ensure_ascii=True, sort_keys=True
+            )
             (folder / JSON_NAME).write_text(text + "\n", encoding="utf-8")
-            save_file({k: np.asarray(v, order="C") for k, v in self.tensors.items()}, folder / TENSORS_NAME)
-            (folder / TENSORS_NAME).chmod((folder / JSON_NAME).stat().st_mode)  # the library writes for its user alone
+            save_file(
+                {k: np.asarray(v, order="C") for k, v in self.tensors.items()},
+                folder / TENSORS_NAME,
+            )
+            (folder / TENSORS_NAME).chmod(
+                (folder / JSON_NAME).stat().st_mode
+            )  # the library writes for its user alone
 
 
 def _not_ours(path: Path) -> list[str]:
@@ -96,7 +110,9 @@ def _not_ours(path: Path) -> list[str]:
         return []
     if not path.is_dir():
         return ["a file's content"]
-    return sorted(entry.name for entry in path.iterdir() if entry.name not in (JSON_NAME, TENSORS_NAME))
+    return sorted(
+        entry.name for entry in path.iterdir() if entry.name not in (JSON_NAME, TENSORS_NAME)
+    )
 
 
 def read_kind(path: Path | str) -> str:
@@ -114,10 +130,14 @@ def load_artifact(path: Path | str) -> Artifact:
     try:
         tensors = load_file(path / TENSORS_NAME)
     except (OSError, SafetensorError) as error:
-        raise EquinfoError(f"{path / TENSORS_NAME} cannot be read ({error}); restore or rebuild it") from error
+        raise EquinfoError(
+            f"{path / TENSORS_NAME} cannot be read ({error}); restore or rebuild it"
+        ) from error
     artifact = Artifact(stored["kind"], stored["config"], tensors)
     if {**artifact.head, "hash": artifact.hash} != stored:
-        raise EquinfoError(f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it")
+        raise EquinfoError(
+            f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it"
+        )
     return artifact
 
 
@@ -133,8 +153,8 @@ def _read_head(path: Path) -> dict[str, Any]:
         raise EquinfoError(f"{file} is not an equinfo artefact (no format: {FORMAT!r})")
     if stored.get("version") != VERSION:
         raise EquinfoError(
-            f"{file} has format version {stored.get('version')}; this equinfo reads version {VERSION}: "
-            "rebuild the artefact or install the equinfo that wrote it"
+            f"{file} has format version {stored.get('version')}; this equinfo reads version"
+            f" {VERSION}: rebuild the artefact or install the equinfo that wrote it"
         )
     if not isinstance(stored.get("kind"), str) or not isinstance(stored.get("config"), dict):
         raise EquinfoError(f"{file} lacks its kind or config: restore or rebuild the artefact")

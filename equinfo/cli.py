@@ -24,7 +24,8 @@ Input = Positional[Annotated[str, arg(metavar="IN")]]
 Output = Annotated[str, arg(aliases=["-o"], metavar="OUT")]
 
 TRAINED = Literal[
-    "bpe", "unigram", "gzip", "zstd", "xz", "static-ac", "static-range", "static-ans", "static-huffman",
+    "bpe", "unigram", "gzip", "zstd", "xz", "static-ac", "static-range", "static-ans",
+    "static-huffman",
     "ac", "range", "ans", "huffman", "equalinfo", "equaltext", "codebook",
 ]  # fmt: skip
 
@@ -33,7 +34,8 @@ TRAINED = Literal[
 def encode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
     """Turn a file into a token file; any file comes back identical through `decode`.
 
-    Reads and writes piece by piece: a pipe of any length, in constant memory where the tokenizer can.
+    Reads and writes piece by piece: a pipe of any length, in constant memory where the tokenizer
+    can.
 
     Args:
         input: the file to read; - for standard input.
@@ -48,15 +50,17 @@ def encode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
         counts = tokenfile.write(chosen, iter(lambda: source.read(PIECE), b""), target)
     if counts.num_bytes:
         ratio = counts.num_bytes / max(counts.num_ids, 1)
-        _say(f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio:.2f} bytes/id")
+        _say(
+            f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio:.2f} bytes/id"
+        )
 
 
 @app.command
 def decode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
     """Turn a token file back into the bytes it came from.
 
-    A damaged token file gives an error and no output file. On standard output, the bytes before the damage may
-    have gone by then: they are right, but not all; check the exit status.
+    A damaged token file gives an error and no output file. On standard output, the bytes before the
+    damage may have gone by then: they are right, but not all; check the exit status.
 
     Args:
         input: the token file; - for standard input.
@@ -69,12 +73,16 @@ def decode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
     chosen, written = load(tokenizer), 0
     with _open_input(input) as source, _open_output(output) as target:
         try:
-            for piece in tokenfile.read(chosen, source, input if input != "-" else "standard input"):
+            for piece in tokenfile.read(
+                chosen, source, input if input != "-" else "standard input"
+            ):
                 written += target.write(piece)
         except EquinfoError as error:
             if output != "-" or not written:
                 raise
-            raise EquinfoError(f"{error} (the {written} bytes on standard output are only its beginning)") from error
+            raise EquinfoError(
+                f"{error} (the {written} bytes on standard output are only its beginning)"
+            ) from error
 
 
 @app.command
@@ -83,13 +91,16 @@ def show(
     /,
     tokenizer: UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]],
 ) -> None:
-    """Show how a tokenizer cuts a text: coloured pieces, ids, bits; or how several do, side by side.
+    """Show how a tokenizer cuts a text: coloured pieces, ids, bits; or how several do, side by
+    side.
 
-    Ids that have no bytes of their own (arithmetic coding, gzip) come as one piece: that is the point of the paper.
+    Ids that have no bytes of their own (arithmetic coding, gzip) come as one piece: that is the
+    point of the paper.
 
     Args:
         text: the text; - to read standard input (4,096 bytes at most).
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote; may be repeated.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote;
+        may be repeated.
     """
     from equinfo.show import render, render_several
     from equinfo.tokenizers.registry import load
@@ -126,20 +137,25 @@ def train_m1(
 ) -> None:
     """Train an M1, the byte LM that drives coder and windows. Run again to resume after a kill.
 
-    With --order it only counts what follows every 1, 2, ... bytes of the text: seconds, no network, no torch.
+    With --order it only counts what follows every 1, 2, ... bytes of the text: seconds, no network,
+    no torch.
 
     Args:
         out: folder for checkpoints and metrics; the byte model itself goes into OUT/byte-model.
-        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
-        order: bytes of context, 1 to 6, for an M1 of counts; all that follows here but max_bytes is for networks.
+        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by
+        +.
+        order: bytes of context, 1 to 6, for an M1 of counts; all that follows here but max_bytes is
+        for networks.
         size: a named size, e.g. 0.1m, 0.4m, 1m, 3m (the paper's M1).
         style: modern (RMSNorm, RoPE, AdamW) or paper (relative attention, gated ReLU, Adafactor).
         steps: optimiser steps of batch_size sequences of `context` bytes.
         batch_size: sequences a step.
         context: bytes a sequence; at inference the context restarts after as many.
-        learning_rate: the peak for modern, the factor before 1/sqrt(step) for paper (which uses 1.0).
+        learning_rate: the peak for modern, the factor before 1/sqrt(step) for paper (which uses
+        1.0).
         warmup_steps: steps of warm-up; for paper the step at which the rate begins to fall.
-        short_contexts: for an M1 of windows: half the sequences are cut into pieces of these lengths, e.g. 32 8.
+        short_contexts: for an M1 of windows: half the sequences are cut into pieces of these
+        lengths, e.g. 32 8.
         precision: of the products; bfloat16 is faster on many processors.
         seed: of initial weights and order.
         max_bytes: how much of the training text to use.
@@ -147,8 +163,10 @@ def train_m1(
     from equinfo import api
 
     api.train_m1(
-        out, corpus, order=order, size=size, style=style, steps=steps, batch_size=batch_size, context=context,
-        learning_rate=learning_rate, warmup_steps=warmup_steps, short_contexts=short_contexts, precision=precision,
+        out, corpus, order=order, size=size, style=style, steps=steps, batch_size=batch_size,
+        context=context,
+        learning_rate=learning_rate, warmup_steps=warmup_steps, short_contexts=short_contexts,
+        precision=precision,
         seed=seed, max_bytes=max_bytes, progress=f"M1 {size}",
     )  # fmt: skip
     print(out / "byte-model")
@@ -177,49 +195,66 @@ def train_tokenizer(
     """Make a tokenizer and save it as a folder.
 
     Args:
-        kind: bpe, unigram (subwords); codebook (strings fitted to the corpus, or grown from an M1); static-ac, ac
-            (arithmetic coding); equalinfo (equal-info windows); equaltext; gzip, zstd, xz; and the rivals of arithmetic
+        kind: bpe, unigram (subwords); codebook (strings fitted to the corpus, or grown from an M1);
+        static-ac, ac
+            (arithmetic coding); equalinfo (equal-info windows); equaltext; gzip, zstd, xz; and the
+            rivals of arithmetic
             coding, over byte counts (static-) or an M1.
         out: the folder to write.
-        corpus: what to fit it on: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several by +.
-        size: ids in the vocabulary; a power of two but for bpe and unigram: 512 to 262144 for codebook, else 2 to
+        corpus: what to fit it on: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob,
+        or several by +.
+        size: ids in the vocabulary; a power of two but for bpe and unigram: 512 to 262144 for
+        codebook, else 2 to
             65536.
         bits: bits a window, for equalinfo: 8 to 128.
-        m1: the byte model (OUT/byte-model of train-m1, or english-m1, english-m1-windows), for ac, equalinfo and
+        m1: the byte model (OUT/byte-model of train-m1, or english-m1, english-m1-windows), for ac,
+        equalinfo and
             equaltext, and to grow a codebook.
         max_bytes: how much of the training text to use.
         rule: what ends a window, for equalinfo (docs/windows.md); paper and unflushed are for
             reproductions, they lose text.
-        reset: M1's context begins anew at every so many-th window, for equalinfo; 0 for never. Other than 1, the
+        reset: M1's context begins anew at every so many-th window, for equalinfo; 0 for never.
+        Other than 1, the
             rules paper and unflushed encode only.
-        compile: list all windows of at most 20 bits in the tokenizer, which then needs no M1 (not with a reset, nor
+        compile: list all windows of at most 20 bits in the tokenizer, which then needs no M1 (not
+        with a reset, nor
             with the rules delay and unflushed).
         text: bytes a window, for equaltext.
-        mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries only to end at one).
+        mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries
+        only to end at one).
         parse: a codebook's longest pieces first, or the fewest.
-        level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not given.
+        level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not
+        given.
         block: bytes a stream, for gzip, zstd and xz.
         raw: gzip without header and checksum.
     """
     from equinfo import api
 
-    options: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile} if kind == "equalinfo" else {}
+    options: dict[str, Any] = (
+        {"rule": rule, "reset": reset, "compile": compile} if kind == "equalinfo" else {}
+    )
     if kind == "equaltext":
         options = {"text": text}
     elif kind == "codebook":
         options = {"mode": mode, "parse": parse}
     elif kind in ("gzip", "zstd", "xz"):
         options = {"level": level, "block": block, **({"raw": True} if raw else {})}
-    made = api.train_tokenizer(kind, out, corpus, size=size, bits=bits, m1=m1, max_bytes=max_bytes, **options)
+    made = api.train_tokenizer(
+        kind, out, corpus, size=size, bits=bits, m1=m1, max_bytes=max_bytes, **options
+    )
     print(f"{made.name} {made.fingerprint[:12]} in {out}")
 
 
 @app.command
-def import_tokenizer(source: Positional[Annotated[str, arg(metavar="SOURCE")]], /, out: Path) -> None:
-    """Take over a Hugging Face or SentencePiece tokenizer, as a baseline; saved as a folder like any other.
+def import_tokenizer(
+    source: Positional[Annotated[str, arg(metavar="SOURCE")]], /, out: Path
+) -> None:
+    """Take over a Hugging Face or SentencePiece tokenizer, as a baseline; saved as a folder like
+    any other.
 
     Args:
-        source: a tokenizer.json, a SentencePiece .model, a folder of transformers', or a name on the hub.
+        source: a tokenizer.json, a SentencePiece .model, a folder of transformers', or a name on
+        the hub.
         out: the folder to write.
     """
     from equinfo.tokenizers.imported import from_pretrained
@@ -242,14 +277,17 @@ def tokenize(
     shard_bytes: int = 1 << 24,
     max_bytes: int | None = None,
 ) -> None:
-    """Write a corpus's ids to a folder of memory-mappable shards, for train-lm --shards. Run again to resume.
+    """Write a corpus's ids to a folder of memory-mappable shards, for train-lm --shards. Run again
+    to resume.
 
     Args:
         tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder.
         out: the folder to write.
-        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
+        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by
+        +.
         split: train or validation.
-        mode: document (each by itself, EOS after it) or block (the paper's: 128 documents joined, cut to blocks).
+        mode: document (each by itself, EOS after it) or block (the paper's: 128 documents joined,
+        cut to blocks).
         block_bytes: bytes a block, for mode block.
         workers: processes; by default one a core. The files are the same for any number.
         shard_bytes: text a shard, about.
@@ -259,12 +297,14 @@ def tokenize(
     from equinfo.compress.parallel import num_threads
 
     shards = api.tokenize_corpus(
-        tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes, workers=workers or num_threads(),
+        tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
+        workers=workers or num_threads(),
         shard_bytes=shard_bytes, max_bytes=max_bytes, progress="tokenize",
     )  # fmt: skip
     print(
         f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
-        f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f} bytes/id"
+        f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f}"
+        " bytes/id"
     )
 
 
@@ -278,21 +318,26 @@ def export(
     context: int | None = None,
     wide: bool = False,
 ) -> None:
-    """Write shards in the format of another loader, with an equinfo.json of the bytes that the ids stand for.
+    """Write shards in the format of another loader, with an equinfo.json of the bytes that the ids
+    stand for.
 
     Args:
         shards: the folder that tokenize wrote.
         out: the folder to write, whole or not at all.
-        format: parquet or arrow (Hugging Face datasets), nanogpt (train.bin), llmc, or megatron (.bin and .idx).
+        format: parquet or arrow (Hugging Face datasets), nanogpt (train.bin), llmc, or megatron
+        (.bin and .idx).
         validation: shards of the same tokenizer, for the split of that name.
-        context: for parquet and arrow: rows of BOS and as many ids, for training, instead of documents.
-        wide: for nanogpt: 32-bit ids, which vocabularies above 65,536 need and nanoGPT itself does not read.
+        context: for parquet and arrow: rows of BOS and as many ids, for training, instead of
+        documents.
+        wide: for nanogpt: 32-bit ids, which vocabularies above 65,536 need and nanoGPT itself does
+        not read.
     """
     from equinfo.formats import export as write
 
     info = write(shards, out, format, validation=validation, context=context, wide=wide)
     splits = ", ".join(
-        f"{name}: {split['num_ids']} ids of {split['num_bytes']} bytes" for name, split in info["splits"].items()
+        f"{name}: {split['num_ids']} ids of {split['num_bytes']} bytes"
+        for name, split in info["splits"].items()
     )
     print(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
 
@@ -323,8 +368,10 @@ def train_lm(
 
     Args:
         out: folder for checkpoints, metrics and weights.
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder; not needed with --shards.
-        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
+        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder; not needed with
+        --shards.
+        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by
+        +.
         shards: the folder that tokenize wrote, in place of a corpus.
         size: a named size, e.g. 0.4m, 1m, 3m, 25m.
         style: modern (RMSNorm, RoPE, AdamW) or paper (relative attention, gated ReLU, Adafactor).
@@ -345,9 +392,12 @@ def train_lm(
     from equinfo import api
 
     api.train_lm(
-        out, tokenizer, corpus, shards=shards, size=size, style=style, steps=steps, batch_size=batch_size,
-        context=context, learning_rate=learning_rate, warmup_steps=warmup_steps, seed=seed, precision=precision,
-        micro_batches=micro_batches, checkpoint_blocks=checkpoint_blocks, compile=compile, place=place,
+        out, tokenizer, corpus, shards=shards, size=size, style=style, steps=steps,
+        batch_size=batch_size,
+        context=context, learning_rate=learning_rate, warmup_steps=warmup_steps, seed=seed,
+        precision=precision,
+        micro_batches=micro_batches, checkpoint_blocks=checkpoint_blocks, compile=compile,
+        place=place,
         tensorboard=tensorboard, max_bytes=max_bytes, progress=size,
     )  # fmt: skip
     print(out)
@@ -396,7 +446,9 @@ def generate(
             print(piece, end="", flush=True)
         print()
         return
-    for number, sample in enumerate(generation.generate(lm, tokenizer, data, samples=samples, **options)):
+    for number, sample in enumerate(
+        generation.generate(lm, tokenizer, data, samples=samples, **options)
+    ):
         print(f"--- {number} ({sample.ended})\n{data.decode('utf-8', 'replace')}{sample.text}")
 
 
@@ -413,7 +465,8 @@ def evaluate(
     Args:
         lm: the folder train-lm wrote.
         tokenizer: the tokenizer it was trained with.
-        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +.
+        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by
+        +.
         split: validation or train.
         max_bytes: how much text to use (whole documents).
     """
@@ -425,7 +478,9 @@ def evaluate(
     chosen = load(tokenizer)
     stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
     measured = api.evaluate(lm, chosen, stream)
-    print(f"{chosen.name} on {corpus} {split}: {measured.sum_nats:.3f} nats, {stream.num_bytes} bytes")
+    print(
+        f"{chosen.name} on {corpus} {split}: {measured.sum_nats:.3f} nats, {stream.num_bytes} bytes"
+    )
     print(f"bits/byte   {measured.bits_per_byte:.4f}")
     print(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
     print(f"bytes/token {stream.ratio:.4f}")
@@ -459,16 +514,21 @@ def playground(
 def run(experiment: Positional[str], /, scale: str = "tiny", epochs_ok: bool = False) -> None:
     """Regenerate a table or figure of the paper.
 
-    Runs that have a committed row are not repeated; what is missing is trained, resumed and recorded.
+    Runs that have a committed row are not repeated; what is missing is trained, resumed and
+    recorded.
 
     Args:
-        experiment: its name in the paper, e.g. table1, fig3; `python -m experiments --help` lists all.
+        experiment: its name in the paper, e.g. table1, fig3; `python -m experiments --help` lists
+        all.
         scale: how large everything is: tiny (a laptop), cpu, small (a GPU) or paper.
         epochs_ok: train on a corpus that is too small for the scale, again and again.
     """
     root = Path(__file__).resolve().parents[1]
     if not (root / "experiments" / "__main__.py").exists():
-        raise EquinfoError("experiments are not part of the installed package: run this from a clone of the repository")
+        raise EquinfoError(
+            "experiments are not part of the installed package: run this from a clone of the"
+            " repository"
+        )
     sys.path.insert(0, str(root))
     sys.argv = ["equinfo run", experiment, "--scale", scale, *["--epochs-ok"] * epochs_ok]
     runpy.run_module("experiments", run_name="__main__")
@@ -489,13 +549,17 @@ def _open_input(name: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _open_output(name: str) -> Iterator[BinaryIO]:
-    """Standard output, a device or pipe as it is; any other file beside its place, renamed when all went well."""
+    """Standard output, a device or pipe as it is; any other file beside its place, renamed when all
+    went well.
+    """
     if name == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     try:
-        if Path(name).exists() and not Path(name).is_file():  # a device or pipe: renaming would replace it
+        if (
+            Path(name).exists() and not Path(name).is_file()
+        ):  # a device or pipe: renaming would replace it
             with Path(name).open("wb") as file:
                 yield file
         else:
@@ -514,7 +578,8 @@ def main() -> None:
     try:
         app.cli(
             prog="equinfo",
-            description="Compressed token streams for language models: train, encode, decode, look, measure.",
+            description="Compressed token streams for language models: train, encode, decode,"
+            " look, measure.",
         )
     except EquinfoError as error:
         print(f"equinfo: {error}", file=sys.stderr)
@@ -522,7 +587,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        print("equinfo: this command trains or runs a language model: pip install 'equinfo[lm]'", file=sys.stderr)
+        print(
+            "equinfo: this command trains or runs a language model: pip install 'equinfo[lm]'",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)

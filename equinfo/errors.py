@@ -13,7 +13,9 @@ class EquinfoError(ValueError):
 
 @contextmanager
 def needing(extra: str, what: str) -> Iterator[None]:
-    """Around imports: a package that is missing becomes an EquinfoError that names the extra it comes with."""
+    """Around imports: a package that is missing becomes an EquinfoError that names the extra it
+    comes with.
+    """
     try:
         yield
     except ModuleNotFoundError as error:

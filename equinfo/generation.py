@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Generation:
     """One sample: its ids (the prompt's first) and the text after the prompt.
 
-    ended: "eos" where the model ended the document, "length" at max_ids, "refused" where the ids stopped decoding
-    (possible only for streams whose ids have no bytes of their own).
+    ended: "eos" where the model ended the document, "length" at max_ids, "refused" where the ids
+    stopped decoding (possible only for streams whose ids have no bytes of their own).
     """
 
     text: str = ""
@@ -45,13 +45,14 @@ def generate(
 ) -> list[Generation]:
     """Continue texts with a language model over a tokenizer's ids, with cached keys and values.
 
-    lm: a decoder, or the folder of its training. tokenizer: the one it was trained with (an object, name or folder).
-    prompt: one text or several. context: ids a sequence; by default what the folder says. max_ids: to draw for each.
-    temperature (0: greedy), top_k (0: all), top_p, seed: see lm/sample.py. samples: of each prompt. Only ids that
-    decode are drawn: subwords break no UTF-8 character, and no window stays unfinished unless max_ids cuts it.
+    lm: a decoder, or the folder of its training. tokenizer: the one it was trained with (an object,
+    name or folder). prompt: one text or several. context: ids a sequence; by default what the
+    folder says. max_ids: to draw for each. temperature (0: greedy), top_k (0: all), top_p, seed:
+    see lm/sample.py. samples: of each prompt. Only ids that decode are drawn: subwords break no
+    UTF-8 character, and no window stays unfinished unless max_ids cuts it.
 
-    Returns samples of the first prompt, then of the next. The same seed gives the same texts, whatever else is in the
-    batch. Raises EquinfoError where LM and tokenizer do not fit.
+    Returns samples of the first prompt, then of the next. The same seed gives the same texts,
+    whatever else is in the batch. Raises EquinfoError where LM and tokenizer do not fit.
     """
     prompts = prompt if isinstance(prompt, list) else [prompt]
     rows = [one for one in prompts for _ in range(samples)]
@@ -63,9 +64,14 @@ def generate(
 
 
 def stream(
-    lm: "Decoder | Path | str", tokenizer: Tokenizer | Path | str, prompt: Text = "", **options: int | float | None
+    lm: "Decoder | Path | str",
+    tokenizer: Tokenizer | Path | str,
+    prompt: Text = "",
+    **options: int | float | None,
 ) -> Iterator[str]:
-    """As `generate` for one sample, yielding text as soon as it is certain: no character is ever cut."""
+    """As `generate` for one sample, yielding text as soon as it is certain: no character is ever
+    cut.
+    """
     context, max_ids = options.pop("context", None), options.pop("max_ids", 256)
     run = _Run(lm, tokenizer, [prompt], context, max_ids, options)  # type: ignore[arg-type]
     for pieces in run.steps():
@@ -111,10 +117,15 @@ class _Run:
             bos_id=self.tokenizer.bos_id,
             context=self.context,
             sampling=self.sampling,
-            mask=lambda number: self.tokenizer.may_follow(np.array(self.rows[number].result.ids, dtype=np.int64)),
+            mask=lambda number: self.tokenizer.may_follow(
+                np.array(self.rows[number].result.ids, dtype=np.int64)
+            ),
         )
         while not all(row.result.ended for row in self.rows):
-            yield [row.take(int(i), self.max_ids) for row, i in zip(self.rows, next(drawn), strict=True)]
+            yield [
+                row.take(int(i), self.max_ids)
+                for row, i in zip(self.rows, next(drawn), strict=True)
+            ]
 
 
 class _Row:
@@ -122,10 +133,17 @@ class _Row:
 
     def __init__(self, tokenizer: Tokenizer, prompt: bytes) -> None:
         self.tokenizer, self.decoder = tokenizer, TextDecoder(tokenizer)
-        # A stream that only decodes whole ends itself: its prompt is what is certain without an end.
-        ids = tokenizer.encode(prompt) if tokenizer.unit is not None else tokenizer.encoder().feed(prompt)
+        # A stream that only decodes whole ends itself: its prompt is what is certain without an
+        # end.
+        ids = (
+            tokenizer.encode(prompt)
+            if tokenizer.unit is not None
+            else tokenizer.encoder().feed(prompt)
+        )
         self.result = Generation(ids=[int(i) for i in ids])
-        self.hidden = len(prompt.decode("utf-8", "replace")) - len(self.decoder.feed(ids))  # of the prompt, yet to come
+        self.hidden = len(prompt.decode("utf-8", "replace")) - len(
+            self.decoder.feed(ids)
+        )  # of the prompt, yet to come
         self.drawn = 0
 
     def take(self, drawn: int, max_ids: int) -> str:
@@ -162,6 +180,7 @@ def _loaded(lm: "Decoder | Path | str", context: int | None) -> tuple["Decoder",
         return load_model(lm), context or load_train_config(lm).context
     if context is None:
         raise EquinfoError(
-            "a decoder without its training folder needs `context`, the ids a sequence it was trained on"
+            "a decoder without its training folder needs `context`, the ids a sequence it was"
+            " trained on"
         )
     return lm.eval(), context

@@ -1,4 +1,6 @@
-"""Where corpora, tokenizers and language models meet: the steps that the command line and the experiments share."""
+"""Where corpora, tokenizers and language models meet: the steps that the command line and the
+experiments share.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from equinfo.compress.compiled import MAX_COMPILED
-from equinfo.compress.models import EOD, SYMBOLS, ByteModel, StaticModel
-from equinfo.compress.window_steps import LOOKING_ON
+from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel, StaticModel
+from equinfo.compress.windows.compiled import MAX_COMPILED
+from equinfo.compress.windows.steps import LOOKING_ON
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.modelled import WIDTHS
 from equinfo.tokenizers.registry import tokenizer_class
 
 if TYPE_CHECKING:
-    from equinfo.compress.integer import IntegerByteModel
+    from equinfo.compress.network.integer import IntegerByteModel
     from equinfo.lm.config import DecoderConfig, OptimizerConfig, TrainConfig
     from equinfo.lm.evaluate import Evaluation
     from equinfo.lm.sequences import StoredIds
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
 BATCH_BYTES = 1 << 20
 
 OPAQUE = ("gzip", "zstd", "xz")  # kinds that need neither text nor model
-CODERS = ("ac", "range", "ans", "huffman")  # that take an M1, or byte counts as "static-" and the kind
+CODERS = (
+    "ac",
+    "range",
+    "ans",
+    "huffman",
+)  # that take an M1, or byte counts as "static-" and the kind
 OVER_M1 = (*CODERS, "equalinfo", "equaltext")
 SIZES = [1 << width for width in WIDTHS]  # where ids are cut from bits
 
@@ -38,7 +45,8 @@ SIZES = [1 << width for width in WIDTHS]  # where ids are cut from bits
 class TokenStream:
     """Documents as one stream of ids, an EOS after each.
 
-    ids: uint16 or uint32 [num_tokens + documents]. num_tokens: codes, without EOS. num_bytes: what they stand for.
+    ids: uint16 or uint32 [num_tokens + documents]. num_tokens: codes, without EOS. num_bytes: what
+    they stand for.
     """
 
     ids: np.ndarray
@@ -66,23 +74,33 @@ def batched(documents: Iterable[bytes], size: int = BATCH_BYTES) -> Iterator[lis
 
 
 def make_tokenizer(
-    kind: str, size: int, bits: int | None, documents: list[bytes], m1: ByteModel | None, **options: Any
+    kind: str,
+    size: int,
+    bits: int | None,
+    documents: list[bytes],
+    m1: ByteModel | None,
+    **options: Any,
 ) -> Tokenizer:
     """A tokenizer of `size` ids, fitted on documents or built over an M1.
 
-    kind: bpe, unigram, gzip, zstd, xz, ac, range, ans, huffman (also static-ac, ..., over byte counts), equalinfo
-    (windows of `bits` bits), equaltext or codebook (grown from the M1, or without one fitted). options: those of the
-    family (see its class): rule, reset and max_window of equalinfo, size (here `text`) of equaltext, mode and parse of
-    codebook, level, block and raw of gzip. compile (of equalinfo): no M1 in the result, where windows can do without.
-    Raises EquinfoError for a size that is no power of two from 2 to 65536 where ids are cut from bits.
+    kind: bpe, unigram, gzip, zstd, xz, ac, range, ans, huffman (also static-ac, ..., over byte
+    counts), equalinfo (windows of `bits` bits), equaltext or codebook (grown from the M1, or
+    without one fitted). options: those of the family (see its class): rule, reset and max_window of
+    equalinfo, size (here `text`) of equaltext, mode and parse of codebook, level, block and raw of
+    gzip. compile (of equalinfo): no M1 in the result, where windows can do without. Raises
+    EquinfoError for a size that is no power of two from 2 to 65536 where ids are cut from bits.
     """
     if kind in ("bpe", "unigram"):
         return tokenizer_class(kind).train(documents, vocab_size=size)  # type: ignore[attr-defined]
     if kind == "codebook":
         cls: Any = tokenizer_class(kind)
-        return cls.train(documents, size, **options) if m1 is None else cls.grow(m1, size, **options)
+        return (
+            cls.train(documents, size, **options) if m1 is None else cls.grow(m1, size, **options)
+        )
     if size not in SIZES:
-        raise EquinfoError(f"{kind} with {size} ids: choose a power of two, {SIZES[0]} to {SIZES[-1]}")
+        raise EquinfoError(
+            f"{kind} with {size} ids: choose a power of two, {SIZES[0]} to {SIZES[-1]}"
+        )
     if kind in OPAQUE:
         return tokenizer_class(kind)(bits=size.bit_length() - 1, **options)  # type: ignore[call-arg]
     static = kind.startswith("static-")
@@ -100,7 +118,9 @@ def make_tokenizer(
 
 
 def can_compile(bits: int | None, options: dict[str, Any]) -> bool:
-    """Whether equal-info windows with these options are a function of their bytes alone, and few enough to list."""
+    """Whether equal-info windows with these options are a function of their bytes alone, and few
+    enough to list.
+    """
     return (
         bits is not None
         and bits <= MAX_COMPILED
@@ -109,12 +129,18 @@ def can_compile(bits: int | None, options: dict[str, Any]) -> bool:
     )
 
 
-def token_stream(tokenizer: Tokenizer, documents: Iterable[bytes], progress: str | None = None) -> TokenStream:
-    """Encode documents (each by itself) and join them with EOS. `progress`: the bar's label, None for none."""
+def token_stream(
+    tokenizer: Tokenizer, documents: Iterable[bytes], progress: str | None = None
+) -> TokenStream:
+    """Encode documents (each by itself) and join them with EOS. `progress`: the bar's label, None
+    for none.
+    """
     parts: list[np.ndarray] = []
     num_tokens = num_bytes = 0
     eos = np.array([tokenizer.eos_id], dtype=tokenizer.dtype)
-    with tqdm(desc=progress, unit="B", unit_scale=True, disable=progress is None, file=sys.stderr) as bar:
+    with tqdm(
+        desc=progress, unit="B", unit_scale=True, disable=progress is None, file=sys.stderr
+    ) as bar:
         for batch in batched(documents):
             for ids in tokenizer.encode_batch(batch):
                 parts += [ids, eos]
@@ -127,8 +153,12 @@ def token_stream(tokenizer: Tokenizer, documents: Iterable[bytes], progress: str
 
 
 def byte_stream(documents: Iterable[bytes]) -> np.ndarray:
-    """M1's training ids: the bytes, and EOD (256) after each document. uint16[bytes + documents]."""
-    parts = [np.frombuffer(document + b"\0", dtype=np.uint8).astype(np.uint16) for document in documents]
+    """M1's training ids: the bytes, and EOD (256) after each document. uint16[bytes +
+    documents].
+    """
+    parts = [
+        np.frombuffer(document + b"\0", dtype=np.uint8).astype(np.uint16) for document in documents
+    ]
     for part in parts:
         part[-1] = EOD
     if not parts:
@@ -137,7 +167,9 @@ def byte_stream(documents: Iterable[bytes]) -> np.ndarray:
 
 
 def export_m1(folder: Path, context: int, ids: np.ndarray) -> IntegerByteModel:
-    """The byte model of a finished M1 training folder. ids: the stream it was trained on, or its beginning."""
+    """The byte model of a finished M1 training folder. ids: the stream it was trained on, or its
+    beginning.
+    """
     from equinfo.lm.bridge import to_byte_model
     from equinfo.lm.train import load_model
 
@@ -147,26 +179,42 @@ def export_m1(folder: Path, context: int, ids: np.ndarray) -> IntegerByteModel:
 def optimizer(style: str, learning_rate: float, warmup_steps: int) -> OptimizerConfig:
     """The optimiser that belongs to an architecture's style.
 
-    modern: AdamW, linear warm-up, decay to a tenth. paper: Adafactor, learning_rate / sqrt(max(step, warmup_steps)).
+    modern: AdamW, linear warm-up, decay to a tenth. paper: Adafactor, learning_rate /
+    sqrt(max(step, warmup_steps)).
     """
     from equinfo.lm.config import OptimizerConfig
 
     if style == "paper":
         return OptimizerConfig(
-            name="adafactor", schedule="rsqrt", learning_rate=learning_rate, warmup_steps=warmup_steps, z_loss=1e-4
+            name="adafactor",
+            schedule="rsqrt",
+            learning_rate=learning_rate,
+            warmup_steps=warmup_steps,
+            z_loss=1e-4,
         )
     return OptimizerConfig(
-        name="adamw", schedule="warmup_decay", learning_rate=learning_rate, warmup_steps=warmup_steps
+        name="adamw",
+        schedule="warmup_decay",
+        learning_rate=learning_rate,
+        warmup_steps=warmup_steps,
     )
 
 
 def m1_config(style: str, size: str, optimizer: OptimizerConfig, **training: Any) -> TrainConfig:
-    """The training configuration of an M1: 257 ids, EOD as BOS ("nothing yet" and "a document just ended" are one)."""
+    """The training configuration of an M1: 257 ids, EOD as BOS ("nothing yet" and "a document just
+    ended" are one).
+    """
     return lm_config(style, size, SYMBOLS, EOD, optimizer, **training)
 
 
 def lm_config(
-    style: str, size: str, vocab_size: int, bos_id: int, optimizer: OptimizerConfig, period: int = 1, **training: Any
+    style: str,
+    size: str,
+    vocab_size: int,
+    bos_id: int,
+    optimizer: OptimizerConfig,
+    period: int = 1,
+    **training: Any,
 ) -> TrainConfig:
     """The training configuration of a decoder of `style` ("modern" or "paper") and named `size`."""
     from equinfo.lm import config
@@ -179,9 +227,15 @@ def lm_config(
 
 
 def train(
-    config: TrainConfig, ids: np.ndarray | StoredIds, out: Path, progress: str | None = None, **options: Any
+    config: TrainConfig,
+    ids: np.ndarray | StoredIds,
+    out: Path,
+    progress: str | None = None,
+    **options: Any,
 ) -> TrainResult:
-    """Train, or go on training, in folder `out`; see lm/train.py, for `options` (tensorboard, deadline) too."""
+    """Train, or go on training, in folder `out`; see lm/train.py, for `options` (tensorboard,
+    deadline) too.
+    """
     from equinfo.lm import train as loop
 
     return loop.train(config, ids, out, progress=progress or False, **options)
@@ -196,8 +250,8 @@ def check_fit(model: DecoderConfig, tokenizer: Tokenizer) -> None:
         )
     if model.period not in (1, tokenizer.period):
         raise EquinfoError(
-            f"the LM is told places in units of {model.period} ids and those of {tokenizer.name} have "
-            f"{tokenizer.period}: name the tokenizer it was trained with"
+            f"the LM is told places in units of {model.period} ids and those of {tokenizer.name}"
+            f" have {tokenizer.period}: name the tokenizer it was trained with"
         )
 
 

@@ -1,4 +1,6 @@
-"""Files read whole or by lines, plain, .gz or .zst. A damaged one is an error, never a shorter text."""
+"""Files read whole or by lines, plain, .gz or .zst. A damaged one is an error, never a shorter
+text.
+"""
 
 import gzip
 import zlib
@@ -17,7 +19,9 @@ def read_whole(path: Path) -> bytes:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """The file's lines, without line feeds. Raises EquinfoError where it cannot be read or is damaged."""
+    """The file's lines, without line feeds. Raises EquinfoError where it cannot be read or is
+    damaged.
+    """
     pending: list[bytes] = []
     for chunk in _chunks(path):
         first, *more = chunk.split(b"\n")

@@ -1,12 +1,15 @@
-"""Writes token shards (shards.py), in parallel, resumable; the bytes do not depend on how many processes write.
+"""Writes token shards (shards.py), in parallel, resumable; the bytes do not depend on how many
+processes write.
 
-The corpus is read once, in order, and cut into shards by its text alone. Each shard is encoded and written whole by one
-process; one that is there already, of the same text and tokenizer and undamaged, is kept.
+The corpus is read once, in order, and cut into shards by its text alone. Each shard is encoded and
+written whole by one process; one that is there already, of the same text and tokenizer and
+undamaged, is kept.
 
-Mode "document": every document by itself, an EOS id after it; all of it decodes. Mode "block" (the paper's training
-data, §3.3): 128 documents, a zero byte after each (the end of a document; text has none), are joined and cut into
-blocks of `block_bytes` bytes, each encoded by itself, without EOS. A block ends up to three bytes early rather than
-inside a UTF-8 character, so that every tokenizer takes it, and the last block of a group is as short as it comes.
+Mode "document": every document by itself, an EOS id after it; all of it decodes. Mode "block" (the
+paper's training data, §3.3): 128 documents, a zero byte after each (the end of a document; text has
+none), are joined and cut into blocks of `block_bytes` bytes, each encoded by itself, without EOS. A
+block ends up to three bytes early rather than inside a UTF-8 character, so that every tokenizer
+takes it, and the last block of a group is as short as it comes.
 """
 
 import hashlib
@@ -54,9 +57,10 @@ SHARD_BYTES = 16 << 20
 END_OF_DOCUMENT = b"\0"
 ONE_THREAD = ("EQUINFO_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 NOTES = {
-    "document": "each document's ids, then EOS (id code_size + 2); a document's ids decode to its bytes",
-    "block": "each block's ids; a block decodes to its bytes, but a training example is a block's first ids, cut at"
-    " `context`, and is not decodable",
+    "document": "each document's ids, then EOS (id code_size + 2); a document's ids decode to its"
+    " bytes",
+    "block": "each block's ids; a block decodes to its bytes, but a training example is a block's"
+    " first ids, cut at `context`, and is not decodable",
 }
 
 Group = list[bytes]  # documents that belong together: one, or those whose join is cut into blocks
@@ -78,16 +82,21 @@ def tokenize_corpus(
 ) -> Shards:
     """Write a corpus's ids to the folder `out`, or finish what was begun there, and open it.
 
-    workers: processes, of one thread each (1: this process, with the library's own threads); the files are the same
-    for any number. In a script, call with more than one under `if __name__ == "__main__":`, as for any
-    multiprocessing. block_stride: bytes from a block's beginning to the next one's, 0 for block_bytes; a training
-    example is a block's first ids, so blocks that overlap make more of them. shard_bytes: text a file, about; memory
-    is about four times that a worker. max_bytes: whole documents up to as many. Raises EquinfoError for a mode that
-    does not exist, text the tokenizer cannot take, and a folder that holds other things.
+    workers: processes, of one thread each (1: this process, with the library's own threads); the
+    files are the same for any number. In a script, call with more than one under `if __name__ ==
+    "__main__":`, as for any multiprocessing. block_stride: bytes from a block's beginning to the
+    next one's, 0 for block_bytes; a training example is a block's first ids, so blocks that overlap
+    make more of them. shard_bytes: text a file, about; memory is about four times that a worker.
+    max_bytes: whole documents up to as many. Raises EquinfoError for a mode that does not exist,
+    text the tokenizer cannot take, and a folder that holds other things.
     """
     if mode not in MODES:
         raise EquinfoError(f"unknown mode {mode!r}; known: {', '.join(MODES)}")
-    least = {"workers": (workers, 1), "shard_bytes": (shard_bytes, 1), "block_bytes": (block_bytes, 4)}
+    least = {
+        "workers": (workers, 1),
+        "shard_bytes": (shard_bytes, 1),
+        "block_bytes": (block_bytes, 4),
+    }
     least |= {STRIDE: (block_stride, 4)} if block_stride else {}
     for name, (value, at_least) in least.items():
         if value < at_least:
@@ -108,7 +117,11 @@ def tokenize_corpus(
             bar.update(entry["num_bytes"])
     if not entries:
         raise EquinfoError("there is no text to encode: the corpus is empty")
-    named = {"name": loaded.name, "split": split} if isinstance(loaded, Corpus) else {"name": None, "split": None}
+    named = (
+        {"name": loaded.name, "split": split}
+        if isinstance(loaded, Corpus)
+        else {"name": None, "split": None}
+    )
     _write_manifest(out, plan, named, entries)
     return Shards(out, verify=False)
 
@@ -128,7 +141,9 @@ def _plan(tokenizer: Tokenizer, mode: str, block_bytes: int, block_stride: int) 
 
 
 def _make_folder(out: Path) -> None:
-    """Make it, or clear it of what a kill left. Raises EquinfoError where it holds anything but shards."""
+    """Make it, or clear it of what a kill left. Raises EquinfoError where it holds anything but
+    shards.
+    """
     if out.exists() and not out.is_dir():
         raise EquinfoError(f"{out} is a file: name a folder for the shards")
     out.mkdir(parents=True, exist_ok=True)
@@ -141,33 +156,43 @@ def _make_folder(out: Path) -> None:
             raise EquinfoError(f"{out} holds {path.name}, which is no shard: name a new folder")
 
 
-def _write_manifest(out: Path, plan: dict[str, Any], corpus: dict[str, Any], entries: list[dict[str, Any]]) -> None:
+def _write_manifest(
+    out: Path, plan: dict[str, Any], corpus: dict[str, Any], entries: list[dict[str, Any]]
+) -> None:
     more = sorted(p.name for p in out.glob("shard-*.ids"))[len(entries) :]
     if more:
         raise EquinfoError(
-            f"{out} holds {more[0]} and this corpus ends before it: choose another folder, or remove this one and"
-            " tokenize again"
+            f"{out} holds {more[0]} and this corpus ends before it: choose another folder, or"
+            " remove this one and tokenize again"
         )
     totals = {part: sum(entry[part] for entry in entries) for part in COUNTS}
     named = [{"file": shard_name(number), **entry} for number, entry in enumerate(entries)]
-    manifest = {"format": FORMAT, "version": VERSION, **plan, "corpus": corpus, **totals, "note": NOTES[plan["mode"]],
+    manifest = {"format": FORMAT, "version": VERSION, **plan, "corpus": corpus, **totals,
+        "note": NOTES[plan["mode"]],
                 "shards": named}  # fmt: skip
     with atomic_file(out / MANIFEST) as beside:
-        beside.write_text(json.dumps({**manifest, "hash": content_hash(manifest)}, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(
+            json.dumps({**manifest, "hash": content_hash(manifest)}, indent=1) + "\n",
+            encoding="utf-8",
+        )
 
 
-# -- what each shard is made of ------------------------------------------------------------------------------
+# -- what each shard is made of --------------------------------------------------------------------
 
 Task = tuple[Path, dict[str, Any], list[Group]]
 
 
-def _tasks(documents: Iterator[bytes], out: Path, plan: dict[str, Any], shard_bytes: int) -> Iterator[Task]:
+def _tasks(
+    documents: Iterator[bytes], out: Path, plan: dict[str, Any], shard_bytes: int
+) -> Iterator[Task]:
     """(path, header without counts, groups of documents) of each shard."""
     for number, groups in enumerate(_cut(documents, plan["group_documents"], shard_bytes)):
         yield out / shard_name(number), {**plan, "source": _source(groups)}, groups
 
 
-def _cut(documents: Iterator[bytes], group_documents: int, shard_bytes: int) -> Iterator[list[Group]]:
+def _cut(
+    documents: Iterator[bytes], group_documents: int, shard_bytes: int
+) -> Iterator[list[Group]]:
     groups: list[Group] = []
     size = 0
     while group := list(islice(documents, group_documents)):
@@ -193,7 +218,8 @@ def _source(groups: list[Group]) -> str:
 def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tuple[bytes, int]]:
     """(block, its bytes of text: those of END_OF_DOCUMENT are not counted) of the joined documents.
 
-    stride: bytes from a block's beginning to the next one's, or a few less; 0 for blocks that do not overlap.
+    stride: bytes from a block's beginning to the next one's, or a few less; 0 for blocks that do
+    not overlap.
     """
     joined = b"".join(document + END_OF_DOCUMENT for document in documents)
     ends = np.cumsum([len(document) + 1 for document in documents]) - 1
@@ -205,7 +231,9 @@ def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tupl
 
 
 def _between_characters(text: bytes, place: int) -> int:
-    """The last place up to `place` that is not inside a UTF-8 character; `place` itself where there is no UTF-8."""
+    """The last place up to `place` that is not inside a UTF-8 character; `place` itself where there
+    is no UTF-8.
+    """
     end = min(place, len(text))
     back = end
     while back < len(text) and end - back < 3 and text[back] & 0xC0 == 0x80:
@@ -213,7 +241,7 @@ def _between_characters(text: bytes, place: int) -> int:
     return back if back == len(text) or text[back] & 0xC0 != 0x80 else end
 
 
-# -- processes -----------------------------------------------------------------------------------------------
+# -- processes -------------------------------------------------------------------------------------
 
 
 def _results(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Iterator[dict[str, Any]]:
@@ -236,7 +264,8 @@ def _results(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Itera
                 pool.shutdown(wait=True, cancel_futures=True)
     except BrokenProcessPool as error:
         raise EquinfoError(
-            "a worker ended before its work did (killed, out of memory, or a script without `if __name__ =="
+            "a worker ended before its work did (killed, out of memory, or a script without `if"
+            " __name__ =="
             ' "__main__":`): run again, maybe with fewer workers; finished shards are kept'
         ) from error
 
@@ -263,10 +292,13 @@ def _in_worker(path: Path, head: dict[str, Any], groups: list[Group]) -> dict[st
     return make_shard(_tokenizer, path, head, groups)
 
 
-def make_shard(tokenizer: Tokenizer, path: Path, head: dict[str, Any], groups: list[Group]) -> dict[str, Any]:
+def make_shard(
+    tokenizer: Tokenizer, path: Path, head: dict[str, Any], groups: list[Group]
+) -> dict[str, Any]:
     """Write a shard, or keep what is there; its entry in the manifest.
 
-    Raises EquinfoError where another corpus's or tokenizer's shard is there. One that is damaged is written again.
+    Raises EquinfoError where another corpus's or tokenizer's shard is there. One that is damaged is
+    written again.
     """
     if path.exists():
         kept = _kept(path, head)
@@ -275,7 +307,9 @@ def make_shard(tokenizer: Tokenizer, path: Path, head: dict[str, Any], groups: l
     units = [(d, len(d)) for g in groups for d in g] if head["mode"] == "document" else [
         unit for group in groups for unit in blocks(group, head["block_bytes"], head.get(STRIDE, 0))
     ]  # fmt: skip
-    encoded = [ids for batch in batched(data for data, _ in units) for ids in tokenizer.encode_batch(batch)]
+    encoded = [
+        ids for batch in batched(data for data, _ in units) for ids in tokenizer.encode_batch(batch)
+    ]
     num_codes = sum(map(len, encoded))
     if head["mode"] == "document":
         encoded = [np.append(ids, np.array(tokenizer.eos_id, dtype=ids.dtype)) for ids in encoded]

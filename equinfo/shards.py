@@ -1,13 +1,17 @@
 """Token shards: a folder of memory-mappable files of ids, and what training reads from them.
 
-A folder holds `shard-00000.ids` ... and `manifest.json`, which names every shard with its hash; it is written last, so
+A folder holds `shard-00000.ids` ... and `manifest.json`, which names every shard with its hash; it
+is written last, so
 a folder without one is unfinished. A shard, little-endian:
-    8 bytes magic, its last byte the format's version; u32 length of a JSON header; the header, padded with spaces so
-    that the ids begin at a multiple of 64: {tokenizer, name, code_size, dtype, mode, ..., source, counts}
+    8 bytes magic, its last byte the format's version; u32 length of a JSON header; the header,
+    padded with spaces so
+    that the ids begin at a multiple of 64: {tokenizer, name, code_size, dtype, mode, ..., source,
+    counts}
     the ids; zeros up to a multiple of 8
     u64[documents + 1] where each document's ids begin, and the end; u64[documents] its bytes
     SHA-256 of all that comes before
-`source` is the hash of the texts a shard was made of: it tells another corpus' shards. Sharding.py writes all this.
+`source` is the hash of the texts a shard was made of: it tells another corpus' shards. Sharding.py
+writes all this.
 """
 
 import hashlib
@@ -43,7 +47,9 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05}.ids"
 
 
-def write_shard(file: BinaryIO, head: dict[str, Any], ids: np.ndarray, ends: np.ndarray, num_bytes: np.ndarray) -> str:
+def write_shard(
+    file: BinaryIO, head: dict[str, Any], ids: np.ndarray, ends: np.ndarray, num_bytes: np.ndarray
+) -> str:
     """Write one shard; the hash at its end, in hex.
 
     ids: [num_ids]; ends: int[documents], where each document's ids end; num_bytes: int[documents].
@@ -67,7 +73,9 @@ def write_shard(file: BinaryIO, head: dict[str, Any], ids: np.ndarray, ends: np.
 
 
 def read_head(path: Path) -> tuple[dict[str, Any], int]:
-    """(header, where the ids begin) of a shard. Raises EquinfoError where it is none, or of another version."""
+    """(header, where the ids begin) of a shard. Raises EquinfoError where it is none, or of another
+    version.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC) + 4)
@@ -80,7 +88,9 @@ def read_head(path: Path) -> tuple[dict[str, Any], int]:
     except EquinfoError:
         raise  # a ValueError, too
     except FileNotFoundError as error:
-        raise EquinfoError(f"{path} is missing: run `equinfo tokenize` again, which writes what is missing") from error
+        raise EquinfoError(
+            f"{path} is missing: run `equinfo tokenize` again, which writes what is missing"
+        ) from error
     except OSError as error:
         raise EquinfoError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -91,7 +101,9 @@ def read_head(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def check_digest(path: Path) -> str:
-    """The hash at a shard's end, in hex. Raises EquinfoError where the content has another: it was cut or altered."""
+    """The hash at a shard's end, in hex. Raises EquinfoError where the content has another: it was
+    cut or altered.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
         left = max(path.stat().st_size - DIGEST, 0)
@@ -105,42 +117,50 @@ def check_digest(path: Path) -> str:
 
 
 def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Raises EquinfoError where a shard is another tokenizer's, another mode's or another corpus's."""
+    """Raises EquinfoError where a shard is another tokenizer's, another mode's or another
+    corpus's.
+    """
     if header["tokenizer"] != expected["tokenizer"]:
         raise EquinfoError(
-            f"{path} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by {expected['name']} "
-            f"{expected['tokenizer'][:12]}: choose another folder, or remove this one and tokenize again"
+            f"{path} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by"
+            f" {expected['name']} {expected['tokenizer'][:12]}: choose another folder, or remove"
+            " this one and tokenize again"
         )
     for part in (*PLAN, STRIDE):
         there, asked = header.get(part, 0), expected.get(part, 0)
         if there != asked:
             raise EquinfoError(
-                f"{path} was made with {part} {there}, not {asked}: choose another folder, or remove"
-                " this one and tokenize again"
+                f"{path} was made with {part} {there}, not {asked}: choose another folder, or"
+                " remove this one and tokenize again"
             )
     if header["source"] != expected["source"]:
         raise EquinfoError(
-            f"{path} holds another text than is asked for (another corpus, split or shard size): choose another"
-            " folder, or remove this one and tokenize again"
+            f"{path} holds another text than is asked for (another corpus, split or shard size):"
+            " choose another folder, or remove this one and tokenize again"
         )
 
 
 class Shards:
     """An opened folder of shards: one logical stream of ids, read from disk as it is used.
 
-    num_ids: of the stream, EOS included; num_tokens: codes alone; num_bytes: what they stand for. In mode "document"
-    the stream is document, EOS, document, EOS, ...; in mode "block" it is block after block, without EOS.
+    num_ids: of the stream, EOS included; num_tokens: codes alone; num_bytes: what they stand for.
+    In mode "document" the stream is document, EOS, document, EOS, ...; in mode "block" it is block
+    after block, without EOS.
     """
 
     def __init__(self, folder: Path | str, verify: bool = True) -> None:
         """Open `folder`; `verify` reads everything once to check the hashes.
 
-        Raises EquinfoError, in one line with the remedy, for a folder that is unfinished, of another format version,
-        or lacks a shard, and for a shard that was cut, altered or put there from another folder.
+        Raises EquinfoError, in one line with the remedy, for a folder that is unfinished, of
+        another format version, or lacks a shard, and for a shard that was cut, altered or put there
+        from another folder.
         """
         self.folder = Path(folder)
         self.manifest = _read_manifest(self.folder)
-        self._files = [self._open(number, entry, verify) for number, entry in enumerate(self.manifest["shards"])]
+        self._files = [
+            self._open(number, entry, verify)
+            for number, entry in enumerate(self.manifest["shards"])
+        ]
 
     def _open(self, number: int, entry: dict[str, Any], verify: bool) -> "_Shard":
         path = self.folder / shard_name(number)
@@ -153,7 +173,7 @@ class Shards:
             raise _damaged(path, "its hash is not what the manifest says")
         return shard
 
-    # -- what it holds ---------------------------------------------------------------------------------------
+    # -- what it holds -----------------------------------------------------------------------------
 
     @property
     def mode(self) -> str:
@@ -193,14 +213,18 @@ class Shards:
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the manifest, and through the shards' hashes of every id."""
-        return content_hash({key: value for key, value in self.manifest.items() if key not in ("corpus", "hash")})
+        return content_hash(
+            {key: value for key, value in self.manifest.items() if key not in ("corpus", "hash")}
+        )
 
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Raises EquinfoError where another tokenizer wrote these."""
         if tokenizer.fingerprint != self.manifest["tokenizer"]:
             raise EquinfoError(
-                f"{self.folder} was written by {self.manifest['name']} {self.manifest['tokenizer'][:12]}, not by "
-                f"{tokenizer.name} {tokenizer.fingerprint[:12]}: name that tokenizer, or tokenize the corpus with this"
+                f"{self.folder} was written by {self.manifest['name']}"
+                f" {self.manifest['tokenizer'][:12]}, not by "
+                f"{tokenizer.name} {tokenizer.fingerprint[:12]}: name that tokenizer, or tokenize"
+                " the corpus with this"
             )
 
     def documents(self) -> Iterator[tuple[np.ndarray, int]]:
@@ -208,7 +232,10 @@ class Shards:
         eos = int(self.mode == "document")
         for shard in self._files:
             for n in range(shard.num_documents):
-                yield shard.ids[shard.starts[n] : shard.starts[n + 1] - eos], int(shard.num_bytes[n])
+                yield (
+                    shard.ids[shard.starts[n] : shard.starts[n + 1] - eos],
+                    int(shard.num_bytes[n]),
+                )
 
     def parts(self) -> Iterator[np.ndarray]:
         """The stream's ids, a shard at a time."""
@@ -217,37 +244,47 @@ class Shards:
     def stream(self) -> TokenStream:
         """All of it in memory, as `pipeline.token_stream` makes it (mode "document").
 
-        Raises EquinfoError for blocks: of a block cut at some id nobody can say how many bytes it stands for.
+        Raises EquinfoError for blocks: of a block cut at some id nobody can say how many bytes it
+        stands for.
         """
         if self.mode != "document":
-            raise EquinfoError(f"{self.folder} holds blocks, which give no exact bits/byte: tokenize by documents")
+            raise EquinfoError(
+                f"{self.folder} holds blocks, which give no exact bits/byte: tokenize by documents"
+            )
         return TokenStream(np.concatenate(list(self.parts())), self.num_tokens, self.num_bytes)
 
-    # -- training --------------------------------------------------------------------------------------------
+    # -- training ----------------------------------------------------------------------------------
 
     def tiles(self, context: int) -> Rows:
         """Training examples of `context` ids, by number.
 
-        Documents: the stream, cut every `context` ids. Blocks: the first `context` ids of every block that has as
-        many (§3.3); these do not decode to text.
+        Documents: the stream, cut every `context` ids. Blocks: the first `context` ids of every
+        block that has as many (§3.3); these do not decode to text.
         """
         return (Tiles if self.mode == "document" else BlockTiles)(self._files, context)
 
     def firsts(self, context: int, period: int) -> np.ndarray:
-        """int64[tiles]: the place of each tile's first id in its unit; units of `period` ids begin with documents."""
+        """int64[tiles]: the place of each tile's first id in its unit; units of `period` ids begin
+        with documents.
+        """
         at = np.arange(len(self.tiles(context))) * context
         if self.mode == "block":
             return np.zeros_like(at)
         ends = np.cumsum([0, *(shard.num_ids for shard in self._files)])
-        starts = [shard.starts[:-1].astype(np.int64) + end for shard, end in zip(self._files, ends[:-1], strict=True)]
+        starts = [
+            shard.starts[:-1].astype(np.int64) + end
+            for shard, end in zip(self._files, ends[:-1], strict=True)
+        ]
         return counted(at, np.concatenate(starts), period)
 
     def batches(
         self, context: int, batch_size: int, seed: int = 0, start: int = 0
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(inputs, targets) without end, int64[batch_size, context], in an order that `seed` alone decides.
+        """(inputs, targets) without end, int64[batch_size, context], in an order that `seed` alone
+        decides.
 
-        start: how many batches have been taken before; that number is all there is to know to go on.
+        start: how many batches have been taken before; that number is all there is to know to go
+        on.
         """
         sequences = Sequences(self, context, self.bos_id, seed)
         for number in count(start):
@@ -311,7 +348,9 @@ class BlockTiles:
 
     def __init__(self, files: list[_Shard], context: int) -> None:
         self.files, self.context = files, context
-        self.long = [np.flatnonzero(np.diff(shard.starts.astype(np.int64)) >= context) for shard in files]
+        self.long = [
+            np.flatnonzero(np.diff(shard.starts.astype(np.int64)) >= context) for shard in files
+        ]
         self.firsts = np.cumsum([0, *map(len, self.long)])
 
     def __len__(self) -> int:
@@ -340,28 +379,35 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EquinfoError(
-            f"{folder} holds no finished shards ({MANIFEST} cannot be read): `equinfo tokenize` makes them, or"
-            " finishes what was begun"
+            f"{folder} holds no finished shards ({MANIFEST} cannot be read): `equinfo tokenize`"
+            " makes them, or finishes what was begun"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise EquinfoError(f"{path} is not valid JSON: run `equinfo tokenize` again, which rewrites it") from error
+        raise EquinfoError(
+            f"{path} is not valid JSON: run `equinfo tokenize` again, which rewrites it"
+        ) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise EquinfoError(f"{path} is no manifest of token shards: name the folder that `equinfo tokenize` wrote")
+        raise EquinfoError(
+            f"{path} is no manifest of token shards: name the folder that `equinfo tokenize` wrote"
+        )
     if manifest.get("version") != VERSION:
         raise _other_version(path, manifest.get("version"))
-    if manifest.get("hash") != content_hash({key: value for key, value in manifest.items() if key != "hash"}):
+    if manifest.get("hash") != content_hash(
+        {key: value for key, value in manifest.items() if key != "hash"}
+    ):
         raise EquinfoError(f"{path} was altered: run `equinfo tokenize` again, which rewrites it")
     return manifest
 
 
 def _other_version(path: Path, version: Any) -> EquinfoError:
     return EquinfoError(
-        f"{path} has format version {version} and this equinfo reads version {VERSION}: remove the folder and tokenize"
-        " again, or install the equinfo that wrote it"
+        f"{path} has format version {version} and this equinfo reads version {VERSION}: remove the"
+        " folder and tokenize again, or install the equinfo that wrote it"
     )
 
 
 def _damaged(path: Path, how: str) -> EquinfoError:
     return EquinfoError(
-        f"{path} is no whole shard: {how}; run `equinfo tokenize` again, which rewrites what is missing or damaged"
+        f"{path} is no whole shard: {how}; run `equinfo tokenize` again, which rewrites what is"
+        " missing or damaged"
     )

@@ -1,4 +1,6 @@
-"""What tokenizers make of a text, for the terminal; several side by side as in the paper's Fig. 9."""
+"""What tokenizers make of a text, for the terminal; several side by side as in the paper's
+Fig. 9.
+"""
 
 import unicodedata
 from collections.abc import Sequence
@@ -12,18 +14,28 @@ MIN_COLUMNS = 20
 
 
 def render(tokenizer: Tokenizer, text: bytes, colour: bool) -> str:
-    """Lines to print: the pieces side by side, then each with its ids, bits and bits/byte, then the totals."""
+    """Lines to print: the pieces side by side, then each with its ids, bits and bits/byte, then the
+    totals.
+    """
     found = tokenizer.spans(text)
     shown = [readable(text[span.start : span.end]) for span in found]
-    lines = [tokenizer.name, "".join(_painted(piece, n, colour) for n, piece in enumerate(shown)), ""]
+    lines = [
+        tokenizer.name,
+        "".join(_painted(piece, n, colour) for n, piece in enumerate(shown)),
+        "",
+    ]
     lines += [_detail(text, span, n, colour) for n, span in enumerate(found)]
     if found:
         lines += ["", _totals(tokenizer, text, found)]
     return "\n".join(lines)
 
 
-def render_several(tokenizers: Sequence[Tokenizer], text: bytes, colour: bool, columns: int = 100) -> str:
-    """A block for each tokenizer: its name, its pieces wrapped to what `columns` leave, its totals below."""
+def render_several(
+    tokenizers: Sequence[Tokenizer], text: bytes, colour: bool, columns: int = 100
+) -> str:
+    """A block for each tokenizer: its name, its pieces wrapped to what `columns` leave, its totals
+    below.
+    """
     margin = max(len(tokenizer.name) for tokenizer in tokenizers) + 2
     width = max(columns - margin, MIN_COLUMNS)
     blocks = []
@@ -32,7 +44,9 @@ def render_several(tokenizers: Sequence[Tokenizer], text: bytes, colour: bool, c
         pieces = [readable(text[span.start : span.end]) for span in found]
         lines = [*_wrapped(pieces, width, colour), _totals(tokenizer, text, found)]
         names = [tokenizer.name, *[""] * (len(lines) - 1)]
-        blocks.append("\n".join(f"{name:{margin}}{line}" for name, line in zip(names, lines, strict=True)))
+        blocks.append(
+            "\n".join(f"{name:{margin}}{line}" for name, line in zip(names, lines, strict=True))
+        )
     return "\n\n".join(blocks)
 
 
@@ -44,7 +58,9 @@ def readable(piece: bytes) -> str:
 
 def _detail(text: bytes, span: Span, number: int, colour: bool) -> str:
     piece = text[span.start : span.end]
-    ids = " ".join(map(str, span.ids[:8])) + (f" ... ({len(span.ids)} ids)" if len(span.ids) > 8 else "")
+    ids = " ".join(map(str, span.ids[:8])) + (
+        f" ... ({len(span.ids)} ids)" if len(span.ids) > 8 else ""
+    )
     rate = f"{span.bits / len(piece):6.2f} bits/byte" if piece else ""
     shown = piece if len(piece) <= LONGEST else piece[: LONGEST - 3] + b"..."
     return f"{_painted(readable(shown), number, colour)}  {ids}  {span.bits:.0f} bits {rate}"
@@ -56,7 +72,10 @@ def _totals(tokenizer: Tokenizer, text: bytes, found: list[Span]) -> str:
         return f"{len(text)} bytes, {total} ids"
     bits = sum(span.bits for span in found)
     opaque = " (no id has bytes of its own)" if tokenizer.unit is None else ""
-    return f"{len(text)} bytes, {total} ids, {len(text) / total:.2f} bytes/id, {bits / len(text):.2f} bits/byte{opaque}"
+    return (
+        f"{len(text)} bytes, {total} ids, {len(text) / total:.2f} bytes/id,"
+        f" {bits / len(text):.2f} bits/byte{opaque}"
+    )
 
 
 def _wrapped(pieces: list[str], width: int, colour: bool) -> list[str]:

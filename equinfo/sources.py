@@ -1,4 +1,6 @@
-"""Corpora that are no plain files: Parquet, folders of text and source code, Hugging Face datasets (streamed)."""
+"""Corpora that are no plain files: Parquet, folders of text and source code, Hugging Face datasets
+(streamed).
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +17,9 @@ EXTRA = "pip install 'equinfo[hf]'"
 
 
 def parquet_texts(path: Path) -> Iterator[bytes]:
-    """The column `text` of a Parquet file, a row group at a time, without empty rows. No such column: EquinfoError."""
+    """The column `text` of a Parquet file, a row group at a time, without empty rows. No such
+    column: EquinfoError.
+    """
     require("pyarrow", str(path))
     import pyarrow
     import pyarrow.parquet
@@ -23,39 +27,59 @@ def parquet_texts(path: Path) -> Iterator[bytes]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             if COLUMN not in file.schema_arrow.names:
-                raise EquinfoError(f"{path} has no column {COLUMN!r}; it has {', '.join(file.schema_arrow.names)}")
+                raise EquinfoError(
+                    f"{path} has no column {COLUMN!r}; it has {', '.join(file.schema_arrow.names)}"
+                )
             for group in range(file.num_row_groups):
-                yield from as_documents(file.read_row_group(group, [COLUMN])[COLUMN].to_pylist(), str(path))
+                yield from as_documents(
+                    file.read_row_group(group, [COLUMN])[COLUMN].to_pylist(), str(path)
+                )
     except OSError as error:  # pyarrow's own errors among them
-        raise EquinfoError(f"{path} cannot be read ({first_line(error)}): fetch it again") from error
+        raise EquinfoError(
+            f"{path} cannot be read ({first_line(error)}): fetch it again"
+        ) from error
     except pyarrow.ArrowException as error:
-        raise EquinfoError(f"{path} was cut short or altered ({first_line(error)}): fetch it again") from error
+        raise EquinfoError(
+            f"{path} was cut short or altered ({first_line(error)}): fetch it again"
+        ) from error
 
 
 def as_documents(texts: Iterable[Any], where: str) -> Iterator[bytes]:
     """UTF-8 of each text that is not empty. Raises EquinfoError for what is no text."""
     for number, text in enumerate(texts):
         if not isinstance(text, str | None):
-            raise EquinfoError(f"{where}: row {number} has no text: {COLUMN!r} is a {type(text).__name__}")
+            raise EquinfoError(
+                f"{where}: row {number} has no text: {COLUMN!r} is a {type(text).__name__}"
+            )
         try:
             document = (text or "").encode("utf-8")
         except UnicodeEncodeError as error:
-            raise EquinfoError(f"{where}: row {number} has a lone surrogate at character {error.start}") from error
+            raise EquinfoError(
+                f"{where}: row {number} has a lone surrogate at character {error.start}"
+            ) from error
         if document:
             yield document
 
 
 def tree_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files below `folder` with one of these suffixes, by path; hidden ones and links to folders are left out."""
+    """The files below `folder` with one of these suffixes, by path; hidden ones and links to
+    folders are left out.
+    """
     found: list[Path] = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in files if name.endswith(suffixes) and not name.startswith(".")]
+        found += [
+            Path(place, name)
+            for name in files
+            if name.endswith(suffixes) and not name.startswith(".")
+        ]
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
 def is_text(data: bytes) -> bool:
-    """Whether a file found in a folder is taken: UTF-8 without a zero byte (git's sign of a binary file)."""
+    """Whether a file found in a folder is taken: UTF-8 without a zero byte (git's sign of a binary
+    file).
+    """
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -64,15 +88,19 @@ def is_text(data: bytes) -> bool:
 
 
 def open_hugging_face(name: str) -> Callable[[], dict[str, Callable[[], Iterator[bytes]]]]:
-    """How to reach a data set, `hf:NAME[:CONFIG][@REVISION]` or `hf:FOLDER`: split -> its documents, streamed.
+    """How to reach a data set, `hf:NAME[:CONFIG][@REVISION]` or `hf:FOLDER`: split -> its
+    documents, streamed.
 
-    E.g. hf:allenai/c4:en, hf:HuggingFaceFW/fineweb:sample-10BT, hf:/data/my-parquet-files. Nothing is read before
-    the result is called. Raises EquinfoError where the package is missing, later where the data set is.
+    E.g. hf:allenai/c4:en, hf:HuggingFaceFW/fineweb:sample-10BT, hf:/data/my-parquet-files. Nothing
+    is read before the result is called. Raises EquinfoError where the package is missing, later
+    where the data set is.
     """
     require("datasets", name)
     rest = name.removeprefix(PREFIX)
     if not rest:
-        raise EquinfoError(f"{name!r} names no data set: {PREFIX}NAME[:CONFIG], e.g. hf:allenai/c4:en")
+        raise EquinfoError(
+            f"{name!r} names no data set: {PREFIX}NAME[:CONFIG], e.g. hf:allenai/c4:en"
+        )
     options: dict[str, Any] = {"path": rest}
     if not Path(rest).exists():
         rest, _, revision = rest.partition("@")
@@ -85,7 +113,9 @@ def open_hugging_face(name: str) -> Callable[[], dict[str, Callable[[], Iterator
         try:
             found = datasets.load_dataset(**options, streaming=True)
         except Exception as error:  # of many kinds, by what went wrong where
-            raise EquinfoError(f"{name} cannot be loaded ({type(error).__name__}: {first_line(error)})") from error
+            raise EquinfoError(
+                f"{name} cannot be loaded ({type(error).__name__}: {first_line(error)})"
+            ) from error
         return {str(split): partial(_streamed, stream, name) for split, stream in found.items()}
 
     return splits
@@ -93,7 +123,9 @@ def open_hugging_face(name: str) -> Callable[[], dict[str, Callable[[], Iterator
 
 def _streamed(stream: Any, name: str) -> Iterator[bytes]:
     if stream.column_names and COLUMN not in stream.column_names:
-        raise EquinfoError(f"{name} has no column {COLUMN!r}; it has {', '.join(stream.column_names)}")
+        raise EquinfoError(
+            f"{name} has no column {COLUMN!r}; it has {', '.join(stream.column_names)}"
+        )
     rows = iter(stream)
     while True:
         try:
@@ -101,7 +133,9 @@ def _streamed(stream: Any, name: str) -> Iterator[bytes]:
         except StopIteration:
             return
         except Exception as error:
-            raise EquinfoError(f"{name} broke off ({type(error).__name__}: {first_line(error)}): run again") from error
+            raise EquinfoError(
+                f"{name} broke off ({type(error).__name__}: {first_line(error)}): run again"
+            ) from error
         if COLUMN not in row:
             raise EquinfoError(f"{name} has no column {COLUMN!r}; it has {', '.join(row)}")
         yield from as_documents([row[COLUMN]], name)

@@ -1,11 +1,14 @@
-"""Token files: what `equinfo encode` writes. Self-describing, written and read as a stream, whole or refused.
+"""Token files: what `equinfo encode` writes. Self-describing, written and read as a stream, whole
+or refused.
 
 Layout (format 2), little-endian:
     8 bytes magic, its last byte the format's version
     u32 length of a JSON header, the header {tokenizer, name, dtype}
-    frames: u32 count >= 1, as many ids (codes only, in the narrowest of uint8, uint16, uint32), u32 CRC-32 of these ids
+    frames: u32 count >= 1, as many ids (codes only, in the narrowest of uint8, uint16, uint32), u32
+    CRC-32 of these ids
     u32 0, u64 ids in the file, u64 bytes they stand for, SHA-256 of all that comes before
-Nothing needs to be known before the end, so a pipe can carry it. A frame's ids are used only after its CRC, so that
+Nothing needs to be known before the end, so a pipe can carry it. A frame's ids are used only after
+its CRC, so that
 what is decoded before a file turns out to be cut short is right as far as it goes.
 """
 
@@ -48,14 +51,18 @@ def code_dtype(code_size: int) -> np.dtype:
 def write(tokenizer: Tokenizer, pieces: Iterable[bytes], file: BinaryIO) -> Counts:
     """Encode one document, given in pieces, into `file`, as the tokenizer lets go of its ids.
 
-    Raises EquinfoError for a tokenizer that is not lossless: what it was given could not be had back.
+    Raises EquinfoError for a tokenizer that is not lossless: what it was given could not be had
+    back.
     """
     if not tokenizer.lossless:
         raise EquinfoError(
-            f"{tokenizer.name} is not lossless, its token file might decode to another text: choose another tokenizer"
+            f"{tokenizer.name} is not lossless, its token file might decode to another text:"
+            " choose another tokenizer"
         )
     dtype, out = code_dtype(tokenizer.code_size), _Hashed(file)
-    header = json.dumps({"tokenizer": tokenizer.fingerprint, "name": tokenizer.name, "dtype": dtype.name}).encode()
+    header = json.dumps(
+        {"tokenizer": tokenizer.fingerprint, "name": tokenizer.name, "dtype": dtype.name}
+    ).encode()
     out.write(MAGIC + struct.pack("<I", len(header)) + header)
     num_ids = num_bytes = 0
     encoder = tokenizer.encoder()
@@ -77,10 +84,12 @@ def write(tokenizer: Tokenizer, pieces: Iterable[bytes], file: BinaryIO) -> Coun
 
 
 def read(tokenizer: Tokenizer, file: BinaryIO, what: str = "the token file") -> Iterator[bytes]:
-    """The document in `file`, in pieces, each checked before it is yielded; the whole is checked after the last.
+    """The document in `file`, in pieces, each checked before it is yielded; the whole is checked
+    after the last.
 
-    Raises EquinfoError, maybe after some pieces, where it is no token file, cut short, altered, of another format
-    version or of another tokenizer. What was yielded until then is how the document begins.
+    Raises EquinfoError, maybe after some pieces, where it is no token file, cut short, altered, of
+    another format version or of another tokenizer. What was yielded until then is how the document
+    begins.
     """
     source = _Hashed(file)
     dtype = _check_header(tokenizer, source, what)
@@ -99,7 +108,9 @@ def read(tokenizer: Tokenizer, file: BinaryIO, what: str = "the token file") -> 
         raise _damaged(what, "it goes on after its end")
     piece = decoder.finish()
     if num_bytes + len(piece) != promised[1]:
-        raise EquinfoError(f"{what} decodes to {num_bytes + len(piece)} bytes and promises {promised[1]}")
+        raise EquinfoError(
+            f"{what} decodes to {num_bytes + len(piece)} bytes and promises {promised[1]}"
+        )
     yield piece
 
 
@@ -154,14 +165,14 @@ def _check_header(tokenizer: Tokenizer, source: _Hashed, what: str) -> np.dtype:
         raise EquinfoError(f"{what} is not a token file (equinfo encode writes them)")
     if magic != MAGIC:
         raise EquinfoError(
-            f"{what} has format version {magic[-1]} and this equinfo reads version {VERSION}: encode it again, or"
-            " decode it with the equinfo that wrote it"
+            f"{what} has format version {magic[-1]} and this equinfo reads version {VERSION}:"
+            " encode it again, or decode it with the equinfo that wrote it"
         )
     header = _parse_header(source, what)
     if header["tokenizer"] != tokenizer.fingerprint:
         raise EquinfoError(
-            f"{what} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by {tokenizer.name} "
-            f"{tokenizer.fingerprint[:12]}: name that tokenizer"
+            f"{what} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by"
+            f" {tokenizer.name} {tokenizer.fingerprint[:12]}: name that tokenizer"
         )
     return np.dtype(DTYPES[header["dtype"]])
 
@@ -174,8 +185,14 @@ def _parse_header(source: _Hashed, what: str) -> dict[str, Any]:
     try:
         header = json.loads(written)
     except (ValueError, RecursionError) as error:
-        raise EquinfoError(f"{what} has a header that equinfo did not write ({error}): encode it again") from error
-    if not isinstance(header, dict) or not header.keys() >= FIELDS or str(header["dtype"]) not in DTYPES:
+        raise EquinfoError(
+            f"{what} has a header that equinfo did not write ({error}): encode it again"
+        ) from error
+    if (
+        not isinstance(header, dict)
+        or not header.keys() >= FIELDS
+        or str(header["dtype"]) not in DTYPES
+    ):
         raise EquinfoError(f"{what} has a header that equinfo did not write: encode it again")
     return header
 

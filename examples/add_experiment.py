@@ -1,8 +1,18 @@
 """An experiment of one's own: how many bits should an id cut from GZip have?"""
 
-from experiments.compare import INTERVAL, bits_per_byte, coded, lower, measured, ratio, trained, trend, uniform
-from experiments.experiment import Experiment
-from experiments.tables import Table
+from experiments.analysis.compare import (
+    INTERVAL,
+    bits_per_byte,
+    coded,
+    lower,
+    measured,
+    ratio,
+    trained,
+    trend,
+    uniform,
+)
+from experiments.analysis.experiment import Experiment
+from experiments.analysis.tables import Table
 
 WIDTHS = (4, 8, 12)
 COLUMNS = ["tokenizer", "bytes/id", "bits/byte of an M2", "of knowing nothing"]
@@ -28,9 +38,14 @@ def reduce(rows, scale):
 
 def trends(rows, scale):
     """What ought to come out, and what decides it: written before the numbers are seen."""
-    checks = [lower(lm.stream.tokens.name, trained(rows, scale, lm), coded(rows, lm, uniform)) for lm in lms(scale)]
+    checks = [
+        lower(lm.stream.tokens.name, trained(rows, scale, lm), coded(rows, lm, uniform))
+        for lm in lms(scale)
+    ]
     test = f"bits/byte below uniform at every width ({INTERVAL})"
     return [trend("an M2 learns something of GZip's bits", test, checks)]
 
 
-EXPERIMENT = Experiment("gzip_width", "no figure of the paper", "bits an id of GZip", recipes, reduce, None, trends)
+EXPERIMENT = Experiment(
+    "gzip_width", "no figure of the paper", "bits an id of GZip", recipes, reduce, None, trends
+)

@@ -1,4 +1,6 @@
-"""`python -m experiments NAME... [--scale tiny]`, and demo, paper, queue and report; `--help` lists all names."""
+"""`python -m experiments NAME... [--scale tiny]`, and demo, paper, queue and report; `--help` lists
+all names.
+"""
 
 import argparse
 import os
@@ -11,20 +13,29 @@ from equinfo.errors import EquinfoError
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = {
     "demo": "the main result and its tables, from nothing",
-    "paper": "everything: prints the plan and its hours first, then runs it and writes every table and figure",
-    "queue": "the next runs of everything, as many as a budget of seconds holds; call it again for the next",
+    "paper": "everything: prints the plan and its hours first, then runs it and writes every"
+    " table and figure",
+    "queue": "the next runs of everything, as many as a budget of seconds holds; call it again"
+    " for the next",
     "status": "the queue in a line: runs done, running, and hours to go",
     "report": "every table and figure of scale cpu anew, and the pages of results: docs/results",
 }
 BUDGET_SECONDS = 540.0
-ONLY = {"plan": ("paper",), "jobs": ("paper", "queue"), "shard": ("paper", "queue"), "budget": ("queue",)}
+ONLY = {
+    "plan": ("paper",),
+    "jobs": ("paper", "queue"),
+    "shard": ("paper", "queue"),
+    "budget": ("queue",),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     begun = time.monotonic()
     parser = _parser()
     options = parser.parse_args(arguments)
-    command = options.names[0] if len(options.names) == 1 and options.names[0] in COMMANDS else "NAME"
+    command = (
+        options.names[0] if len(options.names) == 1 and options.names[0] in COMMANDS else "NAME"
+    )
     for option, commands in ONLY.items():
         if getattr(options, option) is not None and command not in commands:
             parser.error(f"--{option} is for {' and '.join(commands)}")
@@ -40,27 +51,59 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from experiments.catalogue import EXPERIMENTS  # after the clock of a budget has begun: it takes seconds
+    from experiments.catalogue import (
+        EXPERIMENTS,  # after the clock of a budget has begun: it takes seconds
+    )
 
     listing = [f"  {e.name:<11} {e.paper}: {e.summary}" for e in EXPERIMENTS.values()]
     listing += ["or one of:", *(f"  {name:<11} {summary}" for name, summary in COMMANDS.items())]
     parser = argparse.ArgumentParser(
         prog="python -m experiments",
-        description="Run experiments and write their tables and figures. Runs that have a row are not repeated.",
+        description="Run experiments and write their tables and figures. Runs that have a row are"
+        " not repeated.",
         epilog="\n".join(["NAME is any of:", *listing]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("names", nargs="+", metavar="NAME")
-    add("--scale", default="tiny", help="how large everything is: tiny, cpu, small or paper (default: tiny)")
-    add("--results", type=Path, help="rows, tables, figures (default: results; for demo, from nothing: runs/demo)")
-    add("--work", type=Path, default=ROOT / "runs", help="models, streams, checkpoints (default: runs)")
-    add("--epochs-ok", action="store_true", help="train on a corpus that is too small for the scale, again and again")
+    add(
+        "--scale",
+        default="tiny",
+        help="how large everything is: tiny, cpu, small or paper (default: tiny)",
+    )
+    add(
+        "--results",
+        type=Path,
+        help="rows, tables, figures (default: results; for demo, from nothing: runs/demo)",
+    )
+    add(
+        "--work",
+        type=Path,
+        default=ROOT / "runs",
+        help="models, streams, checkpoints (default: runs)",
+    )
+    add(
+        "--epochs-ok",
+        action="store_true",
+        help="train on a corpus that is too small for the scale, again and again",
+    )
     add("--device", choices=("cpu", "cuda"), help="(default: cuda if there is one)")
     add("--plan", action="store_true", default=None, help="paper: print the plan and stop")
-    add("--shard", metavar="2/5", help="paper, queue: the second of five parts, each for a machine; join rows by cat")
-    add("--jobs", type=int, metavar="N", help="paper, queue: N processes of one thread each (default: 1, all threads)")
-    budget = f"queue: be over within S seconds (default: {BUDGET_SECONDS:g}); inf for as long as it takes"
+    add(
+        "--shard",
+        metavar="2/5",
+        help="paper, queue: the second of five parts, each for a machine; join rows by cat",
+    )
+    add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="paper, queue: N processes of one thread each (default: 1, all threads)",
+    )
+    budget = (
+        f"queue: be over within S seconds (default: {BUDGET_SECONDS:g}); inf for as long as"
+        " it takes"
+    )
     add("--budget", type=float, metavar="S", help=budget)
     return parser
 
@@ -74,7 +117,9 @@ def _choose_device(device: str | None, jobs: int) -> None:
     if jobs > 1:
         from equinfo.sharding import ONE_THREAD
 
-        os.environ.update(dict.fromkeys(ONE_THREAD, "1"), TQDM_DISABLE="1")  # bars would overwrite each other
+        os.environ.update(
+            dict.fromkeys(ONE_THREAD, "1"), TQDM_DISABLE="1"
+        )  # bars would overwrite each other
     if device == "cuda" and _device() != "cuda":
         raise EquinfoError("--device cuda: torch sees no CUDA device on this machine")
 
@@ -101,11 +146,13 @@ def _run(command: str, options: argparse.Namespace, begun: float) -> int:
 
 
 def _report(results: Path) -> int:
-    """Tables, figures and pages from rows alone; pages of other results than ours lie beside those."""
-    from experiments import report
+    """Tables, figures and pages from rows alone; pages of other results than ours lie beside
+    those.
+    """
+    from experiments.analysis import report
+    from experiments.analysis.findings import findings
     from experiments.catalogue import EXPERIMENTS, everything
-    from experiments.findings import findings
-    from experiments.rows import Rows
+    from experiments.runs.rows import Rows
     from experiments.scales import SCALES
 
     ours = results.resolve() == ROOT / "results"
@@ -123,8 +170,9 @@ def _report(results: Path) -> int:
 
 def _run_many(command: str, options: argparse.Namespace, results: Path, begun: float) -> int:
     """Exit status 1 where a run, a table or a figure failed."""
-    from experiments import catalogue, queue
-    from experiments.plan import WHOLE, parse_shard
+    from experiments import catalogue
+    from experiments.plan import queue
+    from experiments.plan.plan import WHOLE, parse_shard
 
     scale = catalogue.find_scale(options.scale)
     budget = queue.budgeted(begun, BUDGET_SECONDS if options.budget is None else options.budget)

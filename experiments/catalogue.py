@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from equinfo.errors import EquinfoError
-from experiments import (
+from experiments.analysis.experiment import Experiment
+from experiments.exhibits import (
     a1,
     appendix_b,
     blocks,
@@ -42,26 +43,29 @@ from experiments import (
     table11,
     table12,
 )
-from experiments.experiment import Experiment
-from experiments.plan import closure
-from experiments.recipes import LM, Recipe, Training
-from experiments.rows import Rows
-from experiments.runner import Runner, say
+from experiments.plan.plan import closure
+from experiments.runs.recipes import LM, Recipe, Training
+from experiments.runs.rows import Rows
+from experiments.runs.runner import Runner, say
 from experiments.scales import Scale
 from experiments.scales import scale as find_scale
 
-# The main result first, then what it rests on, then the single questions: the order of pages and of the queue.
+# The main result first, then what it rests on, then the single questions: the order of pages and of
+# the queue.
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
     for module in (
-        fig3, equal_bytes, fig4, overfit, table1, table2, table3, table4, table12, fig5, fig6, sec5_1, table5, table6,
-        table7, fig2, fig9, fig8, table8, fig10, fig11, table9, a1, fig13, table10, fig14, fig15, table11, d5, context,
+        fig3, equal_bytes, fig4, overfit, table1, table2, table3, table4, table12, fig5, fig6,
+        sec5_1, table5, table6,
+        table7, fig2, fig9, fig8, table8, fig10, fig11, table9, a1, fig13, table10, fig14, fig15,
+        table11, d5, context,
         appendix_b, place, latency, harness, sweep, blocks, large,
     )
 }  # fmt: skip
 # The paper has some results twice, as a figure and as a table.
 ALIASES = {
-    "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5", "table17": "fig14", "fig7": "table5",
+    "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5",
+    "table17": "fig14", "fig7": "table5",
     "fig12": "table9", "fig16": "fig11", "fig17": "fig11", "sec5.1": "sec5_1",
 }  # fmt: skip
 DEMO = ("table1", "table2", "table3", "table12", "fig3", "fig4")
@@ -77,15 +81,23 @@ def experiment(name: str) -> Experiment:
 
 def recipes_of(names: list[str], scale: Scale) -> list[Recipe]:
     """The recipes of the named experiments, each once."""
-    return list({recipe.key: recipe for name in names for recipe in experiment(name).recipes(scale)}.values())
+    return list(
+        {
+            recipe.key: recipe for name in names for recipe in experiment(name).recipes(scale)
+        }.values()
+    )
 
 
 def everything(scale: Scale) -> list[Recipe]:
-    """All recipes, by priority: what the main claim rests on, smallest first, then the rest as it is listed."""
+    """All recipes, by priority: what the main claim rests on, smallest first, then the rest as it
+    is listed.
+    """
     smallest, *others, largest = scale.m2_trainings
     by_priority: list[Recipe] = [lm for tokens in scale.claim for lm in sweep.trials(scale, tokens)]
     by_priority += seeded_claim(scale, smallest)
-    by_priority += [lm for tokens in sweep.kinds(scale).values() for lm in sweep.trials(scale, tokens)]
+    by_priority += [
+        lm for tokens in sweep.kinds(scale).values() for lm in sweep.trials(scale, tokens)
+    ]
     by_priority += equal_bytes.recipes(scale)
     by_priority += [lm for training in others for lm in seeded_claim(scale, training)]
     by_priority += sweep.recipes(scale)  # how the rate carries to the largest
@@ -105,7 +117,9 @@ def seeded_claim(scale: Scale, training: Training) -> list[LM]:
     ]
 
 
-def run(names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False) -> None:
+def run(
+    names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False
+) -> None:
     """Run what the named experiments still lack, then write and print their tables and figures."""
     scale = find_scale(scale_name)
     rows = Rows(results / scale.name / "rows.jsonl")

@@ -1,12 +1,14 @@
-"""The ready-made artefacts of equinfo/pretrained, from their training text: python -m experiments.pretrained [NAME...]
+"""The ready-made artefacts of equinfo/pretrained, from their training text: python -m
+experiments.pretrained [NAME...]
 
-All are trained on the training text of imdb and books, and measured on the validation text of both and on two
-texts of other kinds: nothing here is fitted to any of them. Each gets a folder, a card beside it, and a row a text in
-results/pretrained.jsonl. BPE beside them is trained on the same text to 65,536 ids; one of fewer ids is its first
-merges, as training stops there. What is there is measured and not made again; trainings resume.
+All are trained on the training text of imdb and books, and measured on the validation text of both
+and on two texts of other kinds: nothing here is fitted to any of them. Each gets a folder, a card
+beside it, and a row a text in results/pretrained.jsonl. BPE beside them is trained on the same text
+to 65,536 ids; one of fewer ids is its first merges, as training stops there. What is there is
+measured and not made again; trainings resume.
 
-Bits/byte of a tokenizer are its unigram bits: what its ids cost, each by itself, at the frequencies that they have in
-the first 16 MiB of each corpus of the training text, one added to each count.
+Bits/byte of a tokenizer are its unigram bits: what its ids cost, each by itself, at the frequencies
+that they have in the first 16 MiB of each corpus of the training text, one added to each count.
 """
 
 import hashlib
@@ -24,13 +26,13 @@ import numpy as np
 
 import equinfo
 from equinfo import api
-from equinfo.compress.models import fingerprint, load_model, to_artifact
+from equinfo.compress.models.base import fingerprint, load_model, to_artifact
 from equinfo.corpora import SPLITS, load_corpus, take
 from equinfo.files import atomic_file
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.bpe import BPETokenizer
-from experiments.rows import provenance
+from experiments.runs.rows import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(equinfo.__file__).parent / "pretrained"
@@ -43,7 +45,8 @@ TEXTS = {
     "imdb": "validation text",
     "books": "validation text",
     "bundled": "the King James text, all of it",
-    "python": f"the modules of CPython {platform.python_version()}'s standard library that are single files",
+    "python": f"the modules of CPython {platform.python_version()}'s standard library that are"
+    " single files",
 }
 PEER_SIZE = 1 << 16
 SOURCES = """\
@@ -53,7 +56,9 @@ SOURCES = """\
 
 @dataclass(frozen=True)
 class ReadyMade:
-    """what: for the card. make: saves the artefact at a path. codes: of its ids, for the rivals beside it."""
+    """what: for the card. make: saves the artefact at a path. codes: of its ids, for the rivals
+    beside it.
+    """
 
     what: str
     make: Callable[[Path], Any]
@@ -73,19 +78,30 @@ def m1(folder: str, short_contexts: tuple[int, ...]) -> ReadyMade:
 
     def make(path: Path) -> None:
         model = api.train_m1(
-            WORK / "m1-3m" / folder, TRAINING, size="3m", steps=6000, batch_size=32, context=256, learning_rate=2e-3,
-            warmup_steps=200, short_contexts=short_contexts, precision="bfloat16", progress=path.name,
+            WORK / "m1-3m" / folder, TRAINING, size="3m", steps=6000, batch_size=32, context=256,
+            learning_rate=2e-3,
+            warmup_steps=200, short_contexts=short_contexts, precision="bfloat16",
+            progress=path.name,
         )  # fmt: skip
         to_artifact(model).save(path)
 
-    mixed = f", half of them cut to {' and '.join(map(str, short_contexts))} bytes" if short_contexts else ""
-    what = f"a byte LM of 3.15 M parameters, 6,000 steps of 32 sequences of 256 bytes{mixed}; frozen to integers"
+    mixed = (
+        f", half of them cut to {' and '.join(map(str, short_contexts))} bytes"
+        if short_contexts
+        else ""
+    )
+    what = (
+        f"a byte LM of 3.15 M parameters, 6,000 steps of 32 sequences of 256 bytes{mixed};"
+        " frozen to integers"
+    )
     return ReadyMade(what, make)
 
 
 EQUALINFO = ReadyMade(
     "EqualInfoAC[b=16,v=65k] over english-m1-windows, rule free, compiled: no model runs",
-    lambda path: api.train_tokenizer("equalinfo", path, size=PEER_SIZE, bits=16, m1=FOLDER / "english-m1-windows"),
+    lambda path: api.train_tokenizer(
+        "equalinfo", path, size=PEER_SIZE, bits=16, m1=FOLDER / "english-m1-windows"
+    ),
     PEER_SIZE,
 )
 
@@ -131,7 +147,9 @@ def peer(kind: str) -> Path:
 
 @cache
 def costs(tokenizer: Tokenizer) -> np.ndarray:
-    """Bits of each code at its frequency in the training text, one added to each count: float64[codes]."""
+    """Bits of each code at its frequency in the training text, one added to each count:
+    float64[codes].
+    """
     counts = np.ones(tokenizer.code_size)
     for corpus in CORPORA:
         training = take(load_corpus(corpus).documents("train"), COUNTED)
@@ -147,7 +165,9 @@ def spent(tokenizer: Tokenizer, text: str, before: str = "") -> dict[str, float]
 
 
 def measured(name: str, codes: int, origin: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a text: what the artefact makes of it, and BPE of as many ids. M1s: validation text only."""
+    """A row a text: what the artefact makes of it, and BPE of as many ids. M1s: validation text
+    only.
+    """
     rows = []
     for text in TEXTS if codes else CORPORA:
         whole = documents(text)
@@ -173,24 +193,50 @@ def m1_sums(name: str, corpus: str) -> dict[str, Any]:
 
 def card(name: str, rows: list[dict[str, Any]]) -> str:
     what = READY_MADE[name].what
-    lines = [f"# {name}", "", f"{what[0].upper()}{what[1:]}.", "", "Trained on the training text of:", SOURCES, ""]
+    lines = [
+        f"# {name}",
+        "",
+        f"{what[0].upper()}{what[1:]}.",
+        "",
+        "Trained on the training text of:",
+        SOURCES,
+        "",
+    ]
     if "tokens" in rows[0]:
         rival = f"BPE of {rows[0]['codes']:,} ids"
-        headings = [f"{one}{unit}" for one in ("", f"{rival}: ") for unit in ("bytes/token", "bits/byte")]
+        headings = [
+            f"{one}{unit}" for one in ("", f"{rival}: ") for unit in ("bytes/token", "bits/byte")
+        ]
         lines += [f"| text | {' | '.join(headings)} |", "|---" * (1 + len(headings)) + "|"]
         for row in rows:
-            pairs = [(row["bytes"] / row[f"{one}tokens"], row[f"{one}bits"] / row["bytes"]) for one in ("", "bpe_")]
+            pairs = [
+                (row["bytes"] / row[f"{one}tokens"], row[f"{one}bits"] / row["bytes"])
+                for one in ("", "bpe_")
+            ]
             cells = [f"{value:.3f}" for pair in pairs for value in pair]
             lines.append(f"| {row['corpus']} | {' | '.join(cells)} |")
-        lines += ["", *(f"- {row['corpus']}: {row['what']}, {row['bytes']:,} bytes" for row in rows), ""]
-        lines.append("BPE: trained on the same text. Bits/byte: unigram (experiments/pretrained.py).")
+        lines += [
+            "",
+            *(f"- {row['corpus']}: {row['what']}, {row['bytes']:,} bytes" for row in rows),
+            "",
+        ]
+        lines.append(
+            "BPE: trained on the same text. Bits/byte: unigram (experiments/pretrained.py)."
+        )
     else:
         lines += ["| validation text | bits/byte, as an AC stream |", "|---|---|"]
-        lines += [f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |" for row in rows]
+        lines += [
+            f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |" for row in rows
+        ]
     lines += ["", f"SHA-256 of the content: `{rows[0]['fingerprint']}`  ", "Licence: Apache-2.0  "]
     command = f"python -m experiments.pretrained {name}"
     return "\n".join(
-        [*lines, f"Measured by `{command}` at commit {rows[0]['commit']}; rows in results/pretrained.jsonl", ""]
+        [
+            *lines,
+            f"Measured by `{command}` at commit {rows[0]['commit']}; rows in"
+            " results/pretrained.jsonl",
+            "",
+        ]
     )
 
 

@@ -6,31 +6,41 @@ from functools import cached_property
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig, dimensions, modern
-from experiments import recipes as r
-from experiments.recipes import LM, M1, Stream, Tokens, Training
+from experiments.runs import recipes as r
+from experiments.runs.recipes import LM, M1, Stream, Tokens, Training
 
-CODED = ("ac", "ans", "huffman", "equalinfo", "equaltext", "static-ac", "static-ans", "static-huffman")
+CODED = (
+    "ac",
+    "ans",
+    "huffman",
+    "equalinfo",
+    "equaltext",
+    "static-ac",
+    "static-ans",
+    "static-huffman",
+)
 
 
 @dataclass(frozen=True)
 class Scale:
     """What stands for what of the paper's, and how much of it.
 
-    corpus, train_bytes, validation_bytes, mode: of every stream; question_bytes: of training text that only single
-    questions need, measured_bytes: where no M2 is trained. m2_trainings: one a size, smallest first (the paper's 25m,
-    113m, 403m, 2b); scaled_steps: theirs where training grows with size (fig 15). claim_only: sizes but the smallest
-    are for `claim` alone. question_steps: of the smallest M2 where a single question is asked, 0 for figure 3's.
-    ablation: which of `side` table 9 and appendix A.1 take (in the paper 403m).
-    rates: learning rate by kind (`kind_of`) at the smallest size, chosen by trials of trial_steps steps at each of
-    trial_rates (experiment sweep); other sizes take it times the smallest's width over theirs. Empty: each training's
-    own. bytes_a_token: by kind, to train on as many bytes as M2s on bytes do.
-    narrow, wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its 24.
-    smaller: (size, learning rate) of M2s below the smallest, for speed at equal bits/byte.
+    corpus, train_bytes, validation_bytes, mode: of every stream; question_bytes: of training text
+    that only single questions need, measured_bytes: where no M2 is trained. m2_trainings: one a
+    size, smallest first (the paper's 25m, 113m, 403m, 2b); scaled_steps: theirs where training
+    grows with size (fig 15). claim_only: sizes but the smallest are for `claim` alone.
+    question_steps: of the smallest M2 where a single question is asked, 0 for figure 3's. ablation:
+    which of `side` table 9 and appendix A.1 take (in the paper 403m). rates: learning rate by kind
+    (`kind_of`) at the smallest size, chosen by trials of trial_steps steps at each of trial_rates
+    (experiment sweep); other sizes take it times the smallest's width over theirs. Empty: each
+    training's own. bytes_a_token: by kind, to train on as many bytes as M2s on bytes do. narrow,
+    wide: bits of an id, the paper's 8 and 16; windows: its b of 16, 32, 64 and 128; between: its
+    24. smaller: (size, learning rate) of M2s below the smallest, for speed at equal bits/byte.
     position_steps: of fig 10's training, 0 for the question's: long windows are learned late.
-    large_bytes: of text that M2s of 65,536 ids see, 0 for none (experiment large).
-    block_bytes, block_stride, block_steps: of training in blocks (experiment blocks).
-    long_context: the paper's 10,240 against M1's own 1,024. seeds: of key rows. task_*: of transduction and spelling
-    (table 5, fig 13). sample: how many words, pairs or examples a measure takes.
+    large_bytes: of text that M2s of 65,536 ids see, 0 for none (experiment large). block_bytes,
+    block_stride, block_steps: of training in blocks (experiment blocks). long_context: the paper's
+    10,240 against M1's own 1,024. seeds: of key rows. task_*: of transduction and spelling (table
+    5, fig 13). sample: how many words, pairs or examples a measure takes.
     """
 
     name: str
@@ -87,7 +97,7 @@ class Scale:
     def m1(self) -> M1:
         return M1(self.corpus, self.train_bytes, self.m1_training)
 
-    # -- tokenizers ------------------------------------------------------------------------------------------
+    # -- tokenizers --------------------------------------------------------------------------------
 
     def tokens(self, family: str, width: int, **options: object) -> Tokens:
         """A tokenizer of 2**width ids of this scale's text, over its M1 where it needs one."""
@@ -105,7 +115,10 @@ class Scale:
     @cached_property
     def subwords(self) -> list[Tokens]:
         """BPE, and Unigram for the paper's SentencePiece."""
-        return [Tokens(family, self.vocabulary, self.corpus, self.train_bytes) for family in ("bpe", "unigram")]
+        return [
+            Tokens(family, self.vocabulary, self.corpus, self.train_bytes)
+            for family in ("bpe", "unigram")
+        ]
 
     @cached_property
     def widths(self) -> tuple[int, int]:
@@ -118,11 +131,22 @@ class Scale:
 
     @cached_property
     def main(self) -> list[Tokens]:
-        """The main result's (fig 3), rivals first; windows by the paper's rule, and one that decodes."""
+        """The main result's (fig 3), rivals first; windows by the paper's rule, and one that
+        decodes.
+        """
         first = self.windows[0]
-        coded = [self.tokens(family, width) for family in ("static-ac", "ac") for width in self.widths]
+        coded = [
+            self.tokens(family, width) for family in ("static-ac", "ac") for width in self.widths
+        ]
         windows = [self.window(first, width) for width in self.widths]
-        return [self.bytes, *self.subwords, *self.gzips, *coded, *windows, self.window(first, self.wide, "free")]
+        return [
+            self.bytes,
+            *self.subwords,
+            *self.gzips,
+            *coded,
+            *windows,
+            self.window(first, self.wide, "free"),
+        ]
 
     @cached_property
     def claim(self) -> list[Tokens]:
@@ -131,8 +155,9 @@ class Scale:
 
     @cached_property
     def contest(self) -> list[Tokens]:
-        """The two that it is decided between, with every seed at every size; BPE beside them has its seeds at the
-        smallest alone."""
+        """The two that it is decided between, with every seed at every size; BPE beside them has
+        its seeds at the smallest alone.
+        """
         return [self.claim[0], self.claim[-1]]
 
     def at(self, training: Training) -> list[Tokens]:
@@ -140,25 +165,33 @@ class Scale:
         return self.main if training.size == self.base.size or not self.claim_only else self.claim
 
     def kind_of(self, tokens: Tokens) -> str:
-        """What tokenizers share a learning rate: a family, or the coded ones of narrow and of wide ids."""
+        """What tokenizers share a learning rate: a family, or the coded ones of narrow and of wide
+        ids.
+        """
         if tokens.family not in CODED:
             return tokens.family
         return "narrow" if tokens.size <= 1 << self.narrow else "wide"
 
-    # -- streams and trainings -------------------------------------------------------------------------------
+    # -- streams and trainings ---------------------------------------------------------------------
 
     def stream(self, tokens: Tokens) -> Stream:
         few = self.question_bytes if tokens.m1 is not None and tokens not in self.main else 0
-        return Stream(tokens, self.corpus, few or self.train_bytes, self.validation_bytes, self.mode)
+        return Stream(
+            tokens, self.corpus, few or self.train_bytes, self.validation_bytes, self.mode
+        )
 
     def short_stream(self, tokens: Tokens) -> Stream:
-        """The stream where no M2 is trained on it: less text, unless the whole is there for others."""
+        """The stream where no M2 is trained on it: less text, unless the whole is there for
+        others.
+        """
         if tokens in self.main:
             return self.stream(tokens)
         return replace(self.stream(tokens), train_bytes=min(self.measured_bytes, self.train_bytes))
 
     def lm(self, tokens: Tokens, training: Training | None = None) -> LM:
-        """An M2 on a tokenizer's stream, at the tokenizer's rate; the question's training, if not said otherwise."""
+        """An M2 on a tokenizer's stream, at the tokenizer's rate; the question's training, if not
+        said otherwise.
+        """
         training = training or self.question
         rate = self.rates.get(self.kind_of(tokens))
         if rate is not None:
@@ -169,7 +202,11 @@ class Scale:
     @cached_property
     def lms(self) -> list[LM]:
         """The main result: every size on every tokenizer that it is for."""
-        return [self.lm(tokens, training) for training in self.m2_trainings for tokens in self.at(training)]
+        return [
+            self.lm(tokens, training)
+            for training in self.m2_trainings
+            for tokens in self.at(training)
+        ]
 
     def equal_bytes(self, tokens: Tokens, training: Training) -> LM:
         """As `lm`, on as many bytes of text as `training` on bytes sees."""
@@ -187,17 +224,21 @@ def _trainings(base: Training, *sizes: tuple[str, float]) -> tuple[Training, ...
 
 
 _TINY = Training(
-    style="modern", size="0.1m", steps=40, batch_size=16, context=256, learning_rate=1.6e-2, warmup_steps=4,
+    style="modern", size="0.1m", steps=40, batch_size=16, context=256, learning_rate=1.6e-2,
+    warmup_steps=4,
 )  # fmt: skip
 
 TINY = Scale(
     name="tiny",
-    summary="a smoke test of everything, minutes on two cores: too little training for its trends to mean much",
+    summary="a smoke test of everything, minutes on two cores: too little training for its trends"
+    " to mean much",
     corpus="bundled",
     train_bytes=3 << 18,
     validation_bytes=1 << 17,
     measured_bytes=1 << 16,
-    m1_training=replace(_TINY, size="30k", steps=250, batch_size=32, learning_rate=1e-2, warmup_steps=25),
+    m1_training=replace(
+        _TINY, size="30k", steps=250, batch_size=32, learning_rate=1e-2, warmup_steps=25
+    ),
     long_context=512,
     m2_trainings=(_TINY, replace(_TINY, size="0.4m", learning_rate=8e-3)),
     claim_only=True,
@@ -215,18 +256,21 @@ TINY = Scale(
 )
 
 _CPU = Training(
-    style="modern", size="0.4m", steps=2448, batch_size=16, context=256, learning_rate=4e-3, warmup_steps=64,
+    style="modern", size="0.4m", steps=2448, batch_size=16, context=256, learning_rate=4e-3,
+    warmup_steps=64,
 )  # fmt: skip
 
 CPU = Scale(
     name="cpu",
-    summary="film reviews on two cores, hours, in pieces; ids of 6 and 12 bits for the paper's 8 and 16",
+    summary="film reviews on two cores, hours, in pieces; ids of 6 and 12 bits for the paper's 8"
+    " and 16",
     corpus="imdb",
     train_bytes=40 << 20,
     validation_bytes=1 << 20,
     measured_bytes=1 << 21,
     question_bytes=24 << 20,
-    # as many bytes as an M2 on bytes sees, at an eighth of the size: weak beside M2s, as in the paper
+    # as many bytes as an M2 on bytes sees, at an eighth of the size: weak beside M2s, as in the
+    # paper
     m1_training=replace(_CPU, size="50k", steps=1280, context=512, learning_rate=1e-2),
     long_context=2048,
     m2_trainings=tuple(replace(_CPU, size=size) for size in ("0.4m", "1m", "3m")),
@@ -256,22 +300,31 @@ CPU = Scale(
 
 # The paper warms up for a twentieth of its steps, to a rate of 1 / sqrt(10,000): both are kept.
 _SMALL = Training(
-    style="paper", size="3m", steps=400, batch_size=128, context=512, learning_rate=0.01 * 20**0.5, warmup_steps=20,
+    style="paper", size="3m", steps=400, batch_size=128, context=512, learning_rate=0.01 * 20**0.5,
+    warmup_steps=20,
     precision="bfloat16",
 )  # fmt: skip
 
 SMALL = Scale(
     name="small",
-    summary="the paper's b and v on reviews and books: an hour or two of one data-centre GPU, in pieces",
+    summary="the paper's b and v on reviews and books: an hour or two of one data-centre GPU, in"
+    " pieces",
     corpus="imdb+books",
     train_bytes=64 << 20,
     validation_bytes=2 << 20,
     measured_bytes=1 << 22,
     m1_training=replace(
-        _SMALL, steps=2000, batch_size=64, context=1024, learning_rate=0.01 * 100**0.5, warmup_steps=100
+        _SMALL,
+        steps=2000,
+        batch_size=64,
+        context=1024,
+        learning_rate=0.01 * 100**0.5,
+        warmup_steps=100,
     ),
     long_context=10_240,
-    m2_trainings=_trainings(_SMALL, *((size, _SMALL.learning_rate) for size in ("3m", "10m", "25m"))),
+    m2_trainings=_trainings(
+        _SMALL, *((size, _SMALL.learning_rate) for size in ("3m", "10m", "25m"))
+    ),
     scaled_steps=(48, 160, 400),
     vocabulary=32_000,
     narrow=8,
@@ -279,20 +332,24 @@ SMALL = Scale(
     windows=(16, 32, 64, 128),
     between=24,
     seeds=3,
-    task_training=replace(_SMALL, steps=600, learning_rate=0.01 * 30**0.5, warmup_steps=30, context=256),
+    task_training=replace(
+        _SMALL, steps=600, learning_rate=0.01 * 30**0.5, warmup_steps=30, context=256
+    ),
     task_bytes=128,
     sample=500,
     smaller=(("0.4m", _SMALL.learning_rate), ("1m", _SMALL.learning_rate)),
 )
 
 _PAPER = Training(
-    style="paper", size="25m", steps=200_000, batch_size=256, context=512, learning_rate=1.0, warmup_steps=10_000,
+    style="paper", size="25m", steps=200_000, batch_size=256, context=512, learning_rate=1.0,
+    warmup_steps=10_000,
     precision="bfloat16", max_epochs=1.0,
 )  # fmt: skip
 
 PAPER = Scale(
     name="paper",
-    summary="the paper's own sizes, steps and data (26.2 G ids a run): written down, for whoever has the machines",
+    summary="the paper's own sizes, steps and data (26.2 G ids a run): written down, for whoever"
+    " has the machines",
     corpus="hf:allenai/c4:en",
     train_bytes=51_200_000 * 10_240,
     validation_bytes=20 * 256 * 10_240,
@@ -328,5 +385,7 @@ def scale(name: str) -> Scale:
 
 
 def decoder(size: str) -> DecoderConfig:
-    """A named size's model, without a vocabulary: its dimensions and parameters are the same in both styles."""
+    """A named size's model, without a vocabulary: its dimensions and parameters are the same in
+    both styles.
+    """
     return modern(size, 0)

@@ -1,4 +1,6 @@
-"""The chain as functions: light to import, the same as the commands, and as docs/api.md shows it."""
+"""The chain as functions: light to import, the same as the commands, and as docs/api.md shows
+it.
+"""
 
 import inspect
 import re
@@ -13,14 +15,26 @@ from equinfo import pipeline
 from equinfo.errors import EquinfoError
 
 ROOT = Path(__file__).resolve().parents[1]
-LARGE = {"torch", "numba", "transformers", "tokenizers", "sentencepiece", "scipy", "tyro", "pyarrow", "matplotlib"}
+LARGE = {
+    "torch",
+    "numba",
+    "transformers",
+    "tokenizers",
+    "sentencepiece",
+    "scipy",
+    "tyro",
+    "pyarrow",
+    "matplotlib",
+}
 SMALL = {"size": "30k", "steps": 2, "batch_size": 2, "context": 16}
 TEXTS = [b"%d green bottles, hanging on the wall" % n for n in range(90)]
 
 
 def test_the_page_runs_as_it_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
+    (example,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL
+    )
     exec(compile(example, "api.md", "exec"), {})
     assert {path.name for path in tmp_path.iterdir()} == {"m1", "windows16", "ids", "lm"}
 
@@ -30,11 +44,15 @@ def test_importing_equinfo_imports_little_and_knows_everything():
         "import sys, equinfo; assert set(equinfo.__all__) <= set(dir(equinfo));"
         f"print(sorted({LARGE} & sys.modules.keys()), 'equinfo.api' in sys.modules)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT
+    )
     assert run.stdout == "[] False\n"
 
 
-@pytest.mark.parametrize("name", ["train_m1", "train_tokenizer", "tokenize_corpus", "train_lm", "evaluate"])
+@pytest.mark.parametrize(
+    "name", ["train_m1", "train_tokenizer", "tokenize_corpus", "train_lm", "evaluate"]
+)
 def test_every_step_is_documented(name):
     step = getattr(equinfo, name)
     assert callable(step)
@@ -71,6 +89,7 @@ def test_what_is_missing_is_said(tmp_path):
 def test_a_byte_model_is_given_as_object_or_folder(tmp_path):
     model = equinfo.train_m1(tmp_path / "m1", TEXTS, **SMALL)
     made = [
-        equinfo.train_tokenizer("equalinfo", bits=16, size=256, m1=m1) for m1 in (model, tmp_path / "m1" / "byte-model")
+        equinfo.train_tokenizer("equalinfo", bits=16, size=256, m1=m1)
+        for m1 in (model, tmp_path / "m1" / "byte-model")
     ]
     assert made[0].fingerprint == made[1].fingerprint

@@ -49,13 +49,19 @@ def test_only_an_artefact_or_nothing_is_replaced(folder, tmp_path):
     for precious in (folder / "notes.txt", tmp_path / "file"):
         precious.write_text("precious")
     for target in (folder, tmp_path / "file"):
-        with pytest.raises(EquinfoError, match=r"is no equinfo artefact \(it holds .*\): name a new folder"):
+        with pytest.raises(
+            EquinfoError, match=r"is no equinfo artefact \(it holds .*\): name a new folder"
+        ):
             other.save(target)
     assert (folder / "notes.txt").read_text() == (tmp_path / "file").read_text() == "precious"
 
 
 def test_the_hash_is_of_content_not_of_layout():
-    columns = {**TENSORS, "a": np.asfortranarray(TENSORS["a"]), "b": TENSORS["b"].astype(">u4").view()}
+    columns = {
+        **TENSORS,
+        "a": np.asfortranarray(TENSORS["a"]),
+        "b": TENSORS["b"].astype(">u4").view(),
+    }
     assert Artifact("k", {}, columns).hash == Artifact("k", {}, TENSORS).hash
     changed = [
         Artifact("other", {}, TENSORS),
@@ -68,7 +74,9 @@ def test_the_hash_is_of_content_not_of_layout():
 
 
 def test_any_flipped_bit_is_refused_or_changes_nothing(folder):
-    """Nothing but white space, JSON escapes and the layout of safetensors' header may change unseen."""
+    """Nothing but white space, JSON escapes and the layout of safetensors' header may change
+    unseen.
+    """
     whole = load_artifact(folder)
     for name in (JSON_NAME, TENSORS_NAME):
         content = (folder / name).read_bytes()
@@ -126,11 +134,15 @@ def test_json_that_is_none_is_refused(folder, content):
 
 
 def test_a_folder_without_json_is_no_artefact(tmp_path):
-    with pytest.raises(EquinfoError, match=r"is not an equinfo artefact: .*artifact\.json cannot be read"):
+    with pytest.raises(
+        EquinfoError, match=r"is not an equinfo artefact: .*artifact\.json cannot be read"
+    ):
         load_artifact(tmp_path)
     with pytest.raises(EquinfoError, match="is not an equinfo artefact"):
         equinfo.load(tmp_path)
-    with pytest.raises(EquinfoError, match=r"no tokenizer .*neither a folder nor one of bytes, gzip8"):
+    with pytest.raises(
+        EquinfoError, match=r"no tokenizer .*neither a folder nor one of bytes, gzip8"
+    ):
         equinfo.load(tmp_path / "missing")
 
 

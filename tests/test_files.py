@@ -33,7 +33,9 @@ def write_half(atomic, error: BaseException) -> None:
         raise error
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ValueError()])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ValueError()]
+)
 @pytest.mark.parametrize("before", [None, b"old"])
 def test_a_failure_leaves_the_old_file_or_none(tmp_path, error, before):
     if before:
@@ -70,7 +72,9 @@ def test_a_kill_leaves_the_old_one(tmp_path, kind):
         f"    ({written}).write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
     )
-    killed = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
     assert old.read_bytes() == b"old"
 
@@ -88,7 +92,9 @@ def test_a_failure_leaves_the_old_folder(tmp_path):
     with atomic_folder(tmp_path / "folder") as beside:
         (beside / "old").write_text("old")
     with pytest.raises(OSError, match="No space"):
-        write_half(atomic_folder(tmp_path / "folder"), OSError(errno.ENOSPC, "No space left on device"))
+        write_half(
+            atomic_folder(tmp_path / "folder"), OSError(errno.ENOSPC, "No space left on device")
+        )
     assert names(tmp_path / "folder") == ["old"]
     assert names(tmp_path) == ["folder"]
 

@@ -1,4 +1,6 @@
-"""Exported ids, read with the conventions of those they are for: the shards' stream, document by document."""
+"""Exported ids, read with the conventions of those they are for: the shards' stream, document by
+document.
+"""
 
 import json
 import pickle
@@ -12,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 import equinfo
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.formats import FORMATS, INFO, export, rows
 from equinfo.formats.rows import to_dataset
@@ -31,19 +33,26 @@ CONTEXT = 50
 @pytest.fixture(autouse=True, scope="module")
 def cache(tmp_path_factory):
     """`load_dataset` keeps its copies out of the user's own cache."""
-    kept, datasets.config.HF_DATASETS_CACHE = datasets.config.HF_DATASETS_CACHE, tmp_path_factory.mktemp("cache")
+    kept, datasets.config.HF_DATASETS_CACHE = (
+        datasets.config.HF_DATASETS_CACHE,
+        tmp_path_factory.mktemp("cache"),
+    )
     yield
     datasets.config.HF_DATASETS_CACHE = kept
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> dict[str, Shards]:
-    """Several shards each: narrow and wide ids, blocks, held-out text, and one id short of a context."""
+    """Several shards each: narrow and wide ids, blocks, held-out text, and one id short of a
+    context.
+    """
     place = tmp_path_factory.mktemp("made")
     return {
         "narrow": equinfo.tokenize_corpus(NARROW, TEXTS, place / "narrow", shard_bytes=20_000),
         "wide": equinfo.tokenize_corpus(WIDE, TEXTS, place / "wide", shard_bytes=20_000),
-        "blocks": equinfo.tokenize_corpus(NARROW, TEXTS, place / "blocks", mode="block", block_bytes=1000),
+        "blocks": equinfo.tokenize_corpus(
+            NARROW, TEXTS, place / "blocks", mode="block", block_bytes=1000
+        ),
         "held-out": equinfo.tokenize_corpus(NARROW, HELD_OUT, place / "held-out"),
     }
 
@@ -62,7 +71,7 @@ def rows_of(shards: Shards) -> tuple[list[list[int]], list[int]]:
     return [[*ids.tolist(), *eos] for ids, _ in found], [size for _, size in found]
 
 
-# -- Hugging Face datasets -----------------------------------------------------------------------------------
+# -- Hugging Face datasets -------------------------------------------------------------------------
 
 
 def readers(format: str, out) -> list[datasets.Dataset]:
@@ -81,7 +90,9 @@ def test_datasets_read_the_documents(tmp_path, made, name, format):
     for dataset in [*readers(format, tmp_path / "out"), to_dataset(shards)]:
         assert (dataset["input_ids"][:], dataset["num_bytes"][:]) == rows_of(shards)
         assert dataset.features["input_ids"].feature.dtype == shards.manifest["dtype"]
-        np.testing.assert_array_equal(np.concatenate(dataset.with_format("numpy")["input_ids"]), stream(shards))
+        np.testing.assert_array_equal(
+            np.concatenate(dataset.with_format("numpy")["input_ids"]), stream(shards)
+        )
 
 
 def test_a_row_decodes_with_the_tokenizer_that_is_named(tmp_path, made):
@@ -98,7 +109,9 @@ def test_pyarrow_alone_reads_it(tmp_path, made, name):
     export(shards, tmp_path / "arrow", "arrow")
     table = pyarrow.parquet.read_table(sorted((tmp_path / "parquet").glob("*.parquet")))
     for path in sorted((tmp_path / "arrow" / "train").glob("*.arrow")):
-        ids.append(pa.ipc.open_stream(path.read_bytes()).read_all()["input_ids"].combine_chunks().flatten())
+        ids.append(
+            pa.ipc.open_stream(path.read_bytes()).read_all()["input_ids"].combine_chunks().flatten()
+        )
     for read in (table["input_ids"].combine_chunks().flatten(), pa.concat_arrays(ids)):
         np.testing.assert_array_equal(read.to_numpy(), stream(shards))
     assert table["num_bytes"].to_pylist() == rows_of(shards)[1]
@@ -134,7 +147,10 @@ def test_a_packed_row_gives_what_training_reads(made):
 def test_both_splits_are_there(tmp_path, made):
     for format in ("arrow", "parquet"):
         export(made["narrow"], tmp_path / format, format, validation=made["held-out"])
-    read = [datasets.load_from_disk(tmp_path / "arrow"), datasets.load_dataset(str(tmp_path / "parquet"))]
+    read = [
+        datasets.load_from_disk(tmp_path / "arrow"),
+        datasets.load_dataset(str(tmp_path / "parquet")),
+    ]
     for splits in read:
         assert set(splits) == {"train", "validation"}
         assert splits["train"]["input_ids"][:] == rows_of(made["narrow"])[0]
@@ -148,11 +164,13 @@ def test_a_dataset_reads_the_shards_own_memory(made):
     assert pa.total_allocated_bytes() - before < made["narrow"].num_ids
 
 
-# -- flat files ----------------------------------------------------------------------------------------------
+# -- flat files ------------------------------------------------------------------------------------
 
 
 def test_nanogpt_reads_it(tmp_path, made):
-    """As its train.py does: np.memmap of uint16, x from i on, y one further, vocab_size from meta.pkl."""
+    """As its train.py does: np.memmap of uint16, x from i on, y one further, vocab_size from
+    meta.pkl.
+    """
     export(made["narrow"], tmp_path / "out", "nanogpt", validation=made["held-out"])
     meta = pickle.loads((tmp_path / "out" / "meta.pkl").read_bytes())
     assert meta["vocab_size"] == NARROW.vocab_size
@@ -162,7 +180,10 @@ def test_nanogpt_reads_it(tmp_path, made):
         assert data.max() < meta["vocab_size"]
         block = 64
         for i in (0, 17, len(data) - block - 1):
-            x, y = data[i : i + block].astype(np.int64), data[i + 1 : i + 1 + block].astype(np.int64)
+            x, y = (
+                data[i : i + block].astype(np.int64),
+                data[i + 1 : i + 1 + block].astype(np.int64),
+            )
             np.testing.assert_array_equal(x[1:], y[:-1])
     documents = np.split(data, np.flatnonzero(data == meta["eos_id"]) + 1)
     assert [NARROW.decode(ids[:-1]) for ids in documents[:-1]] == HELD_OUT
@@ -173,16 +194,22 @@ def test_nanogpt_holds_no_more_than_uint16(tmp_path, made):
         export(made["wide"], tmp_path / "out", "nanogpt")
     assert list(tmp_path.iterdir()) == []
     export(made["wide"], tmp_path / "out", "nanogpt", wide=True)
-    np.testing.assert_array_equal(np.memmap(tmp_path / "out" / "train.bin", np.uint32), stream(made["wide"]))
+    np.testing.assert_array_equal(
+        np.memmap(tmp_path / "out" / "train.bin", np.uint32), stream(made["wide"])
+    )
 
 
 @ALL
 def test_llmc_reads_it(tmp_path, made, name):
-    """As llmc/dataloader.h checks it: 256 int32 of header, and a size that is exactly that of the ids."""
+    """As llmc/dataloader.h checks it: 256 int32 of header, and a size that is exactly that of the
+    ids.
+    """
     export(made[name], tmp_path / "out", "llmc")
     content = (tmp_path / "out" / "train.bin").read_bytes()
     magic, version, count, *zeros = struct.unpack_from("<256i", content)
-    assert (magic, version, *zeros) == ((20240801, 7) if name == "wide" else (20240520, 1)) + (0,) * 253
+    assert (magic, version, *zeros) == ((20240801, 7) if name == "wide" else (20240520, 1)) + (
+        0,
+    ) * 253
     dtype = np.dtype("<u4" if name == "wide" else "<u2")
     assert len(content) == 1024 + count * dtype.itemsize
     np.testing.assert_array_equal(np.frombuffer(content, dtype, offset=1024), stream(made[name]))
@@ -199,7 +226,9 @@ def megatron_documents(prefix) -> tuple[type, list[list[int]]]:
     borders = np.frombuffer(index, "<i8", documents, 34 + 12 * sequences)
     assert len(index) == 34 + 12 * sequences + 8 * documents
     data = prefix.with_suffix(".bin").read_bytes()
-    read = [np.frombuffer(data, dtype, n, at).tolist() for n, at in zip(lengths, pointers, strict=True)]
+    read = [
+        np.frombuffer(data, dtype, n, at).tolist() for n, at in zip(lengths, pointers, strict=True)
+    ]
     joined = [list(chain(*read[first:end])) for first, end in pairwise(borders)]
     assert sum(map(len, read)) * np.dtype(dtype).itemsize == len(data)
     return dtype, joined
@@ -222,7 +251,7 @@ def test_megatrons_own_reader_reads_it(tmp_path, made, name):
     assert dataset.document_indices.tolist() == list(range(made[name].num_documents + 1))
 
 
-# -- what is said of them ------------------------------------------------------------------------------------
+# -- what is said of them --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -235,27 +264,41 @@ def test_the_note_names_tokenizer_and_bytes(tmp_path, made, format):
     assert noted["tokenizer"] == {"name": "Bytes", "fingerprint": NARROW.fingerprint, **ids}
     for split, texts in (("train", TEXTS), ("validation", HELD_OUT)):
         size = sum(map(len, texts))
-        counts = {"num_documents": len(texts), "num_bytes": size, "num_codes": size, "num_ids": size + len(texts)}
+        counts = {
+            "num_documents": len(texts),
+            "num_bytes": size,
+            "num_codes": size,
+            "num_ids": size + len(texts),
+        }
         assert noted["splits"][split].items() >= counts.items()
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_folder_will_do_and_the_files_are_the_same_each_time(tmp_path, made, format):
-    for out, source in (("a", made["narrow"]), ("b", made["narrow"].folder), ("c", str(made["narrow"].folder))):
+    for out, source in (
+        ("a", made["narrow"]),
+        ("b", made["narrow"].folder),
+        ("c", str(made["narrow"].folder)),
+    ):
         export(source, tmp_path / out, format)
-    content = [{p.name: p.read_bytes() for p in (tmp_path / out).rglob("*") if p.is_file()} for out in "abc"]
+    content = [
+        {p.name: p.read_bytes() for p in (tmp_path / out).rglob("*") if p.is_file()}
+        for out in "abc"
+    ]
     assert content[0] == content[1] == content[2]
 
 
 def test_a_validation_split_alone_keeps_its_name(tmp_path):
-    shards = equinfo.tokenize_corpus("bytes", "bundled", tmp_path / "s", split="validation", max_bytes=10_000)
+    shards = equinfo.tokenize_corpus(
+        "bytes", "bundled", tmp_path / "s", split="validation", max_bytes=10_000
+    )
     assert list(export(shards, tmp_path / "a", "nanogpt")["splits"]) == ["validation"]
     assert (tmp_path / "a" / "val.bin").stat().st_size == 2 * shards.num_ids
     export(shards, tmp_path / "b", "parquet")
     assert len(datasets.load_dataset(str(tmp_path / "b"))["validation"]) == shards.num_documents
 
 
-# -- what is refused -----------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

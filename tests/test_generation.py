@@ -5,7 +5,7 @@ import pytest
 
 import equinfo
 from equinfo import pipeline
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.generation import generate, stream
 from equinfo.lm.config import modern
@@ -45,7 +45,15 @@ def test_streamed_pieces_are_the_text(tokenizer):
 def test_everything_drawn_decodes(tokenizer):
     """The model is random, so EOS comes anywhere it is allowed to."""
     for seed in range(8):
-        (sample,) = generate(random_lm(tokenizer), tokenizer, "Grün", context=32, max_ids=100, seed=seed, temperature=2)
+        (sample,) = generate(
+            random_lm(tokenizer),
+            tokenizer,
+            "Grün",
+            context=32,
+            max_ids=100,
+            seed=seed,
+            temperature=2,
+        )
         ids = np.array(sample.ids)
         if sample.ended == "length":
             ids = ids[: len(ids) // tokenizer.unit * tokenizer.unit]
@@ -70,7 +78,8 @@ def test_it_continues_what_it_learnt(tmp_path):
     tokenizer = equinfo.load("bytes")
     tokens = pipeline.token_stream(tokenizer, [b"abcdefghij" * 40] * 4)
     config = pipeline.lm_config(
-        "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id, pipeline.optimizer("modern", 1e-2, 5),
+        "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id,
+        pipeline.optimizer("modern", 1e-2, 5),
         steps=60, batch_size=8, context=32,
     )  # fmt: skip
     pipeline.train(config, tokens.ids, tmp_path)
@@ -95,12 +104,30 @@ def test_bad_input(options, message):
         generate(random_lm(equinfo.load("bytes")), tokenizer, "a", **{"context": 8} | options)
 
 
-# -- the automaton -------------------------------------------------------------------------------------------
+# -- the automaton ---------------------------------------------------------------------------------
 
 
 def test_the_automaton_accepts_what_python_decodes():
     rng = np.random.default_rng(0)
-    leads = [0x41, 0x80, 0xBF, 0xC1, 0xC3, 0xE0, 0xE4, 0xED, 0xEF, 0xF0, 0xF2, 0xF4, 0xF5, 0x90, 0x9F, 0xA0, 0x8F]
+    leads = [
+        0x41,
+        0x80,
+        0xBF,
+        0xC1,
+        0xC3,
+        0xE0,
+        0xE4,
+        0xED,
+        0xEF,
+        0xF0,
+        0xF2,
+        0xF4,
+        0xF5,
+        0x90,
+        0x9F,
+        0xA0,
+        0x8F,
+    ]
     for _ in range(20_000):
         data = bytes(rng.choice(leads, rng.integers(1, 6)).astype(np.uint8))
         try:

@@ -1,4 +1,6 @@
-"""Who may import whom (docs/design.md), read from the source: imports inside functions count as any other."""
+"""Who may import whom (docs/design.md), read from the source: imports inside functions count as any
+other.
+"""
 
 import ast
 import os
@@ -11,11 +13,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted(path.relative_to(ROOT) for room in ("equinfo", "experiments") for path in (ROOT / room).rglob("*.py"))
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for room in ("equinfo", "experiments")
+    for path in (ROOT / room).rglob("*.py")
+)
 
 # (files, files excepted, what they never import, below any function or not)
 RULES = [
-    ("equinfo/compress/*", (), ("torch", "tokenizers", "sentencepiece", "equinfo.lm", "equinfo.tokenizers")),
+    (
+        "equinfo/compress/*",
+        (),
+        ("torch", "tokenizers", "sentencepiece", "equinfo.lm", "equinfo.tokenizers"),
+    ),
     ("equinfo/tokenizers/*", (), ("torch", "equinfo.lm", "equinfo.pipeline", "equinfo.cli")),
     (
         "equinfo/lm/*",
@@ -24,25 +34,32 @@ RULES = [
     ),
     ("equinfo/lm/bridge.py", (), ("equinfo.tokenizers", "equinfo.corpora")),
     ("equinfo/*", (), ("experiments", "tests", "benchmarks", "bible")),
-    ("equinfo/*", ("equinfo/lm/*", "equinfo/hf/model.py", "equinfo/hf/logits.py", "equinfo/harness/*"), ("torch",)),
+    (
+        "equinfo/*",
+        ("equinfo/lm/*", "equinfo/hf/model.py", "equinfo/hf/logits.py", "equinfo/harness/*"),
+        ("torch",),
+    ),
     ("*", ("equinfo/hf/*",), ("transformers",)),
     ("*", ("equinfo/harness/*",), ("lm_eval",)),
     ("*", ("equinfo/playground/*",), ("gradio",)),
-    ("*", ("equinfo/formats/*", "equinfo/hf/*", "equinfo/harness/*", "equinfo/sources.py"), ("datasets", "pyarrow")),
+    (
+        "*",
+        ("equinfo/formats/*", "equinfo/hf/*", "equinfo/harness/*", "equinfo/sources.py"),
+        ("datasets", "pyarrow"),
+    ),
     ("*", ("equinfo/tokenizers/bpe.py", "equinfo/tokenizers/huggingface.py"), ("tokenizers",)),
-    ("*", ("equinfo/tokenizers/unigram.py", "equinfo/tokenizers/sentencepieces.py"), ("sentencepiece",)),
+    (
+        "*",
+        ("equinfo/tokenizers/unigram.py", "equinfo/tokenizers/sentencepieces.py"),
+        ("sentencepiece",),
+    ),
     ("*", ("equinfo/tokenizers/opaque.py",), ("deflate", "lzma")),
     ("*", ("equinfo/tokenizers/opaque.py", "equinfo/reading.py"), ("zstandard",)),
-    ("*", ("equinfo/compress/rival_coders.py",), ("constriction",)),
+    ("*", ("equinfo/compress/coder/rivals.py",), ("constriction",)),
     (
-        "experiments/table*.py",
+        "experiments/exhibits/*",
         (),
-        ("torch", "equinfo.lm", "equinfo.tokenizers", "equinfo.compress", "equinfo.pipeline"),
-    ),
-    (
-        "experiments/fig*.py",
-        (),
-        ("torch", "equinfo.lm", "equinfo.tokenizers", "equinfo.compress", "equinfo.pipeline"),
+        ("torch", "equinfo.tokenizers", "equinfo.compress", "equinfo.pipeline"),
     ),
 ]
 
@@ -68,7 +85,9 @@ HEAVY = (
 
 
 def imported(source: str) -> Iterator[str]:
-    """Every module that a source imports, dotted, with what it imports from it (`from a import b`: a and a.b)."""
+    """Every module that a source imports, dotted, with what it imports from it (`from a import b`:
+    a and a.b).
+    """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -76,8 +95,12 @@ def imported(source: str) -> Iterator[str]:
             assert node.level == 0, "imports here are absolute"
             yield str(node.module)
             yield from (f"{node.module}.{name.name}" for name in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            ("import_module", "__import__")
+        ):
+            yield from (
+                argument.value for argument in node.args if isinstance(argument, ast.Constant)
+            )
 
 
 def broken_rules(file: str, source: str) -> list[str]:
@@ -100,17 +123,20 @@ def test_every_module_keeps_the_rules(file):
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("equinfo/compress/coder.py", "def f():\n    import torch.nn"),
-        ("equinfo/compress/coder.py", "from equinfo.tokenizers import base"),
+        ("equinfo/compress/coder/coder.py", "def f():\n    import torch.nn"),
+        ("equinfo/compress/coder/coder.py", "from equinfo.tokenizers import base"),
         ("equinfo/tokenizers/byte.py", "from equinfo import lm"),
         ("equinfo/tokenizers/byte.py", "if True:\n    from tokenizers import models"),
         ("equinfo/tokenizers/bpe.py", "import importlib\nimportlib.import_module('sentencepiece')"),
-        ("equinfo/lm/train.py", "class A:\n    def f(self):\n        from equinfo.compress import bits"),
+        (
+            "equinfo/lm/train.py",
+            "class A:\n    def f(self):\n        from equinfo.compress import bits",
+        ),
         ("equinfo/lm/bridge.py", "import equinfo.tokenizers.base"),
         ("equinfo/pipeline.py", "import torch"),
         ("equinfo/cli.py", "from experiments import rows"),
-        ("experiments/table1.py", "from equinfo import pipeline"),
-        ("experiments/fig3.py", "def plot():\n    import torch"),
+        ("experiments/exhibits/table1.py", "from equinfo import pipeline"),
+        ("experiments/exhibits/fig3.py", "def plot():\n    import torch"),
     ],
 )
 def test_the_rules_catch_what_breaks_them(file, source):
@@ -118,8 +144,18 @@ def test_the_rules_catch_what_breaks_them(file, source):
 
 
 def test_the_rules_let_pass_what_keeps_them():
-    assert broken_rules("equinfo/tokenizers/bpe.py", "import tokenizers\nfrom equinfo.compress import bits") == []
-    assert broken_rules("equinfo/lm/bridge.py", "from equinfo.compress.integer import IntegerByteModel") == []
+    assert (
+        broken_rules(
+            "equinfo/tokenizers/bpe.py", "import tokenizers\nfrom equinfo.compress import bits"
+        )
+        == []
+    )
+    assert (
+        broken_rules(
+            "equinfo/lm/bridge.py", "from equinfo.compress.network.integer import IntegerByteModel"
+        )
+        == []
+    )
     assert broken_rules("equinfo/tokenizers/torchless.py", "import torchless") == []
 
 
@@ -143,8 +179,12 @@ def test_importing_equinfo_loads_nothing_heavy():
 
 
 def test_gzip_loads_no_other_family():
-    numbas_own = loaded_by("import numba; numba.njit(lambda: 0)()")  # it loads what other packages add to it
-    assert loaded_by("import equinfo; equinfo.load('gzip12').encode('text')") - numbas_own == {"deflate"}
+    numbas_own = loaded_by(
+        "import numba; numba.njit(lambda: 0)()"
+    )  # it loads what other packages add to it
+    assert loaded_by("import equinfo; equinfo.load('gzip12').encode('text')") - numbas_own == {
+        "deflate"
+    }
     assert loaded_by("import equinfo; equinfo.load('xz12').encode('text')") - numbas_own == set()
 
 

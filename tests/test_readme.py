@@ -22,7 +22,9 @@ def test_the_python_examples_run(tmp_path, monkeypatch):
     assert (tmp_path / "windows16").is_dir()
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"(?:^|&& )equinfo ([a-z][\w-]+) ", BLOCKS, re.MULTILINE))))
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"(?:^|&& )equinfo ([a-z][\w-]+) ", BLOCKS, re.MULTILINE)))
+)
 def test_the_commands_it_names_exist(command, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["equinfo", command, "--help"])
     with pytest.raises(SystemExit) as stop:
@@ -45,7 +47,12 @@ def test_the_ready_made_tokenizers_numbers_are_the_rows():
     for row in rows:
         if "tokens" not in row:
             continue
-        for name, before in ((f"| `{row['name']}`", ""), (f"| BPE of {row['codes']:,} ids", "bpe_")):
+        for name, before in (
+            (f"| `{row['name']}`", ""),
+            (f"| BPE of {row['codes']:,} ids", "bpe_"),
+        ):
             ratio = row["bytes"] / row[f"{before}tokens"]
             bits = row[f"{before}bits"] / row["bytes"]
-            assert f"| {ratio:.3f}, {bits:.3f} |" in next(v for k, v in lines.items() if k.startswith(name)), row
+            assert f"| {ratio:.3f}, {bits:.3f} |" in next(
+                v for k, v in lines.items() if k.startswith(name)
+            ), row

@@ -1,4 +1,6 @@
-"""Token shards: the stream is that of the tokenizer, the bytes those of any number of workers, and damage is named."""
+"""Token shards: the stream is that of the tokenizer, the bytes those of any number of workers, and
+damage is named.
+"""
 
 import json
 import multiprocessing
@@ -16,7 +18,7 @@ import pytest
 
 import equinfo
 from equinfo import pipeline, sharding, shards
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
 from equinfo.lm.sequences import Sequences
@@ -68,7 +70,7 @@ def copy(made, tmp_path) -> Path:
     return folder
 
 
-# -- what is in them -----------------------------------------------------------------------------------------
+# -- what is in them -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tokenizer", [PLAIN, GZIP, BPE, WINDOWS, NARROW], ids=lambda t: t.name)
@@ -79,7 +81,11 @@ def test_shards_hold_the_token_stream(tmp_path, tokenizer):
     assert len(opened.manifest["shards"]) > 3
     np.testing.assert_array_equal(stored.ids, stream.ids)
     assert stored.ids.dtype == tokenizer.dtype
-    assert (stored.num_tokens, stored.num_bytes, stored.ratio) == (stream.num_tokens, stream.num_bytes, stream.ratio)
+    assert (stored.num_tokens, stored.num_bytes, stored.ratio) == (
+        stream.num_tokens,
+        stream.num_bytes,
+        stream.ratio,
+    )
     found = list(opened.documents())
     assert [tokenizer.decode(ids) for ids, _ in found] == TEXTS
     assert [size for _, size in found] == [len(text) for text in TEXTS]
@@ -101,13 +107,17 @@ def test_a_named_corpus_is_named(tmp_path):
 def test_the_header_describes_the_file(made):
     header, start = shards.read_head(made / "shard-00000.ids")
     assert start % 64 == 0
-    assert (header["tokenizer"], header["name"], header["dtype"]) == (PLAIN.fingerprint, "Bytes", "uint16")
+    assert (header["tokenizer"], header["name"], header["dtype"]) == (
+        PLAIN.fingerprint,
+        "Bytes",
+        "uint16",
+    )
     ids = np.fromfile(made / "shard-00000.ids", "<u2", header["num_ids"], offset=start)
     assert ids[: len(TEXTS[0])].astype(np.uint8).tobytes() == TEXTS[0]
     assert ids[len(TEXTS[0])] == PLAIN.eos_id
 
 
-# -- blocks --------------------------------------------------------------------------------------------------
+# -- blocks ----------------------------------------------------------------------------------------
 
 
 def test_blocks_are_the_joined_documents():
@@ -129,9 +139,13 @@ def test_blocks_that_overlap_begin_a_stride_apart_and_are_whole(tmp_path):
     for block, following in pairwise(cut):
         assert joined[at : at + len(block)] == block
         assert 997 <= len(block) <= 1000
-        at = next(place for place in range(at + 297, at + 301) if joined.startswith(following, place))
+        at = next(
+            place for place in range(at + 297, at + 301) if joined.startswith(following, place)
+        )
     assert joined.endswith(cut[-1])
-    opened = tokenize_corpus(GZIP, TEXTS, tmp_path / "s", mode="block", block_bytes=1000, block_stride=300)
+    opened = tokenize_corpus(
+        GZIP, TEXTS, tmp_path / "s", mode="block", block_bytes=1000, block_stride=300
+    )
     assert opened.num_documents > 3 * len(list(blocks(TEXTS, 1000)))
     with pytest.raises(EquinfoError, match="block_stride 300, not 0"):
         tokenize_corpus(GZIP, TEXTS, tmp_path / "s", mode="block", block_bytes=1000)
@@ -156,7 +170,9 @@ def test_each_block_is_encoded_by_itself(tmp_path, tokenizer):
 
 
 def test_examples_of_blocks_are_their_first_ids(tmp_path):
-    opened = tokenize_corpus(GZIP, TEXTS, tmp_path / "s", mode="block", block_bytes=1000, shard_bytes=SMALL)
+    opened = tokenize_corpus(
+        GZIP, TEXTS, tmp_path / "s", mode="block", block_bytes=1000, shard_bytes=SMALL
+    )
     tiles = opened.tiles(64)
     expected = [ids[:64] for ids, _ in opened.documents() if len(ids) >= 64]
     assert len(tiles) == len(expected) < opened.num_documents
@@ -166,7 +182,7 @@ def test_examples_of_blocks_are_their_first_ids(tmp_path):
         opened.stream()
 
 
-# -- training reads them -------------------------------------------------------------------------------------
+# -- training reads them ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("context", [7, 64, 9000])
@@ -198,7 +214,9 @@ def test_batches_go_on_from_one_number(made):
 
 def test_training_on_shards_is_training_on_the_stream(made, tmp_path):
     options = {"size": "30k", "steps": 3, "batch_size": 2, "context": 32}
-    held = equinfo.train_lm(tmp_path / "held", PLAIN, pipeline.token_stream(PLAIN, TEXTS), **options)
+    held = equinfo.train_lm(
+        tmp_path / "held", PLAIN, pipeline.token_stream(PLAIN, TEXTS), **options
+    )
     stored = equinfo.train_lm(tmp_path / "stored", shards=made, **options)
     assert stored.loss == held.loss
     with pytest.raises(EquinfoError, match=r"was written by Bytes .*, not by GZip"):
@@ -207,7 +225,7 @@ def test_training_on_shards_is_training_on_the_stream(made, tmp_path):
         equinfo.train_lm(tmp_path / "held", shards=made, **options)
 
 
-# -- kills, resumption ---------------------------------------------------------------------------------------
+# -- kills, resumption -----------------------------------------------------------------------------
 
 
 def test_what_is_missing_or_damaged_is_written_again_and_nothing_else(made, copy):
@@ -256,7 +274,7 @@ def test_text_that_a_tokenizer_cannot_take_is_one_line_also_from_a_worker(tmp_pa
         tokenize_corpus(BPE, [], tmp_path / "e")
 
 
-# -- errors --------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 def refused(action, message: str) -> None:
@@ -289,7 +307,10 @@ def test_foreign_shards_are_refused_when_read_and_when_resumed(copy, tmp_path):
     other_tokenizer = tokenize_corpus(GZIP, TEXTS, tmp_path / "gzip", shard_bytes=SMALL).folder
     other_text = tokenize_corpus(PLAIN, TEXTS[::-1], tmp_path / "text", shard_bytes=SMALL).folder
     cases = (
-        (other_tokenizer, r"was written by GZip\[v=256\] .*, not by Bytes .*: choose another folder"),
+        (
+            other_tokenizer,
+            r"was written by GZip\[v=256\] .*, not by Bytes .*: choose another folder",
+        ),
         (other_text, r"holds another text than is asked for.*: choose another folder"),
     )
     for folder, message in cases:
@@ -300,13 +321,19 @@ def test_foreign_shards_are_refused_when_read_and_when_resumed(copy, tmp_path):
         lambda: tokenize_corpus(PLAIN, TEXTS, other_text, mode="block", shard_bytes=SMALL),
         "was made with mode document, not block",
     )
-    refused(lambda: tokenize_corpus(PLAIN, TEXTS[::-1], other_text, shard_bytes=SMALL * 2), "holds another text")
+    refused(
+        lambda: tokenize_corpus(PLAIN, TEXTS[::-1], other_text, shard_bytes=SMALL * 2),
+        "holds another text",
+    )
 
 
 def test_a_shorter_corpus_does_not_pass_for_the_longer_one(copy):
     first = next(sharding._cut(iter(TEXTS), 1, SMALL))
     shorter = [text for group in first for text in group]
-    refused(lambda: tokenize_corpus(PLAIN, shorter, copy, shard_bytes=SMALL), "this corpus ends before it")
+    refused(
+        lambda: tokenize_corpus(PLAIN, shorter, copy, shard_bytes=SMALL),
+        "this corpus ends before it",
+    )
 
 
 @pytest.mark.parametrize("version", [0, 2])
@@ -314,16 +341,28 @@ def test_another_format_version_is_refused_with_the_remedy(copy, version):
     path = copy / "shard-00001.ids"
     whole = path.read_bytes()
     path.write_bytes(whole[:7] + bytes([version]) + whole[8:])
-    refused(lambda: Shards(copy), f"shard-00001.ids has format version {version} .*: remove the folder")
+    refused(
+        lambda: Shards(copy), f"shard-00001.ids has format version {version} .*: remove the folder"
+    )
     manifest = copy / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": version}))
-    refused(lambda: Shards(copy), f"manifest.json has format version {version} .*: remove the folder")
-    refused(lambda: tokenize_corpus(PLAIN, TEXTS, copy, shard_bytes=SMALL), f"has format version {version}")
+    refused(
+        lambda: Shards(copy), f"manifest.json has format version {version} .*: remove the folder"
+    )
+    refused(
+        lambda: tokenize_corpus(PLAIN, TEXTS, copy, shard_bytes=SMALL),
+        f"has format version {version}",
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "not valid JSON"), ("[]", "no manifest"), ('{"format": "x"}', "no manifest"), (None, "was altered")],
+    [
+        ("{", "not valid JSON"),
+        ("[]", "no manifest"),
+        ('{"format": "x"}', "no manifest"),
+        (None, "was altered"),
+    ],
 )
 def test_a_manifest_of_anothers_making_is_refused(copy, text, message):
     manifest = copy / "manifest.json"
@@ -343,14 +382,23 @@ def test_a_hostile_header_is_refused(copy):
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    refused(lambda: tokenize_corpus(PLAIN, TEXTS, tmp_path), "holds notes.txt, which is no shard: name a new folder")
-    refused(lambda: tokenize_corpus(PLAIN, TEXTS, tmp_path / "notes.txt"), "is a file: name a folder")
+    refused(
+        lambda: tokenize_corpus(PLAIN, TEXTS, tmp_path),
+        "holds notes.txt, which is no shard: name a new folder",
+    )
+    refused(
+        lambda: tokenize_corpus(PLAIN, TEXTS, tmp_path / "notes.txt"), "is a file: name a folder"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.parametrize("option", [{"mode": "page"}, {"workers": 0}, {"shard_bytes": 0}, {"block_bytes": 3}])
+@pytest.mark.parametrize(
+    "option", [{"mode": "page"}, {"workers": 0}, {"shard_bytes": 0}, {"block_bytes": 3}]
+)
 def test_options_that_make_no_sense_are_refused(tmp_path, option):
-    refused(lambda: tokenize_corpus(PLAIN, TEXTS, tmp_path / "s", **option), str(next(iter(option))))
+    refused(
+        lambda: tokenize_corpus(PLAIN, TEXTS, tmp_path / "s", **option), str(next(iter(option)))
+    )
     assert not (tmp_path / "s").exists()
 
 

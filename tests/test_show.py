@@ -6,7 +6,7 @@ import re
 import pytest
 
 import equinfo
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.show import _columns, render, render_several
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
@@ -57,7 +57,9 @@ def test_character_offsets_are_those_of_the_text(tokenizer):
 
 
 def test_what_is_no_utf8_has_no_character_offsets():
-    assert {(span.first, span.last) for span in equinfo.load("bytes").spans(b"ab\xff")} == {(None, None)}
+    assert {(span.first, span.last) for span in equinfo.load("bytes").spans(b"ab\xff")} == {
+        (None, None)
+    }
 
 
 def test_a_window_is_a_span_and_an_opaque_stream_is_one():

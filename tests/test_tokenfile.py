@@ -63,7 +63,9 @@ def test_round_trip(name, text):
     assert b"".join(tokenfile.read(tokenizer, Drip(content))) == text
 
 
-@pytest.mark.parametrize(("size", "dtype"), [(256, "u1"), (257, "u2"), (65536, "u2"), (65537, "u4")])
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(256, "u1"), (257, "u2"), (65536, "u2"), (65537, "u4")]
+)
 def test_ids_take_the_narrowest_type(size, dtype):
     assert tokenfile.code_dtype(size) == np.dtype("<" + dtype)
 
@@ -79,7 +81,9 @@ def test_the_file_does_not_depend_on_the_pieces_and_counts_what_it_holds():
 
 
 def test_a_long_document_goes_through_as_it_comes(streaming):
-    """Neither side waits for the end: frames are written while pieces come, pieces are read while frames come."""
+    """Neither side waits for the end: frames are written while pieces come, pieces are read while
+    frames come.
+    """
     file, written = io.BytesIO(), []
 
     def pieces():
@@ -126,7 +130,16 @@ def test_what_comes_before_a_damage_is_how_the_document_begins(streaming):
 
 @pytest.mark.parametrize(
     "header",
-    [b"", b"{", b"[]", b"[" * 60_000, b'{"dtype": "object"}', b'{"dtype": "uint16"}', b'{"dtype": []}', b"\xff"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"[" * 60_000,
+        b'{"dtype": "object"}',
+        b'{"dtype": "uint16"}',
+        b'{"dtype": []}',
+        b"\xff",
+    ],
 )
 def test_a_header_of_anothers_making_is_refused(header):
     content = tokenfile.MAGIC + struct.pack("<I", len(header)) + header + b"abc"
@@ -138,7 +151,9 @@ def test_a_header_of_anothers_making_is_refused(header):
 
 def test_a_frame_that_promises_too_much_is_refused_before_it_is_held():
     tokenizer = equinfo.load("bytes")
-    header = json.dumps({"tokenizer": tokenizer.fingerprint, "name": "x", "dtype": "uint8"}).encode()
+    header = json.dumps(
+        {"tokenizer": tokenizer.fingerprint, "name": "x", "dtype": "uint8"}
+    ).encode()
     content = tokenfile.MAGIC + struct.pack("<I", len(header)) + header + struct.pack("<I", 1 << 31)
     with pytest.raises(EquinfoError, match="a frame of 2147483648 ids"):
         tokenfile.from_bytes(tokenizer, content)
@@ -147,7 +162,10 @@ def test_a_frame_that_promises_too_much_is_refused_before_it_is_held():
 @pytest.mark.parametrize("version", [1, 3])
 def test_another_format_version_is_refused_with_the_remedy(version):
     content = tokenfile.to_bytes(equinfo.load("bytes"), TEXT)
-    with pytest.raises(EquinfoError, match=f"has format version {version} and this equinfo reads version 2: encode it"):
+    with pytest.raises(
+        EquinfoError,
+        match=f"has format version {version} and this equinfo reads version 2: encode it",
+    ):
         tokenfile.from_bytes(equinfo.load("bytes"), content[:7] + bytes([version]) + content[8:])
 
 
@@ -161,7 +179,9 @@ def test_another_tokenizers_file_is_refused_by_name():
 def test_what_may_come_back_changed_is_refused_before_anything_is_written():
     import tokenizers
 
-    lossy = equinfo.from_pretrained(tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "?": 1}, unk_token="?")))
+    lossy = equinfo.from_pretrained(
+        tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "?": 1}, unk_token="?"))
+    )
     file = io.BytesIO()
     with pytest.raises(EquinfoError, match="is not lossless"):
         tokenfile.write(lossy, [b"a"], file)

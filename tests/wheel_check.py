@@ -1,9 +1,11 @@
-"""What users of the wheel do first, in an environment without anything else; tests/wheel.sh makes it and runs this.
+"""What users of the wheel do first, in an environment without anything else; tests/wheel.sh makes
+it and runs this.
 
     python -P wheel_check.py base|hf|all
     python -P wheel_check.py files ROOT WHEEL SDIST
 
-The first in an empty folder, by the environment's Python; -P keeps the folders of tests/ from being imported.
+The first in an empty folder, by the environment's Python; -P keeps the folders of tests/ from being
+imported.
 """
 
 import importlib.metadata
@@ -45,7 +47,7 @@ def run(*arguments: object, status: int = 0) -> str:
     return done.stderr if status else done.stdout
 
 
-# -- without extras ------------------------------------------------------------------------------------------
+# -- without extras --------------------------------------------------------------------------------
 
 
 def the_package_is_the_installed_one(stage):
@@ -76,7 +78,9 @@ def the_bundled_corpus_is_there():
 
 
 def show_encode_and_decode():
-    assert "[In the][ beginning]" in command("show", "-t", "english-64k", "-t", "bytes", "In the beginning")
+    assert "[In the][ beginning]" in command(
+        "show", "-t", "english-64k", "-t", "bytes", "In the beginning"
+    )
     Path("text").write_text(TEXT * 100, encoding="utf-8")
     for name in READY_MADE:
         command("encode", "text", "-t", name, "-o", "ids")
@@ -100,7 +104,7 @@ def what_needs_an_extra_names_it_in_one_line():
         assert re.fullmatch(rf"equinfo: .*equinfo\[{extra}\].*\n", line), line
 
 
-# -- with transformers ---------------------------------------------------------------------------------------
+# -- with transformers -----------------------------------------------------------------------------
 
 AUTO = """
 import sys
@@ -131,20 +135,33 @@ def tokenizers_in_datasets():
     import equinfo
 
     tokenizer = equinfo.load("english-16k").as_hf()
-    rows = datasets.Dataset.from_dict({"text": [TEXT] * 3}).map(lambda row: tokenizer(row["text"]), batched=True)
+    rows = datasets.Dataset.from_dict({"text": [TEXT] * 3}).map(
+        lambda row: tokenizer(row["text"]), batched=True
+    )
     assert rows["input_ids"][2] == tokenizer(TEXT)["input_ids"]
 
 
-# -- with torch, lm_eval and gradio --------------------------------------------------------------------------
+# -- with torch, lm_eval and gradio ----------------------------------------------------------------
 
 
 def training_and_its_commands():
     import equinfo
 
-    equinfo.train_lm("lm", "english-16k", "bundled", size="30k", steps=5, batch_size=4, context=32, max_bytes=200_000)
+    equinfo.train_lm(
+        "lm",
+        "english-16k",
+        "bundled",
+        size="30k",
+        steps=5,
+        batch_size=4,
+        context=32,
+        max_bytes=200_000,
+    )
     written = command("generate", "In the", "--lm", "lm", "-t", "english-16k", "--max-ids", 5)
     assert written.startswith("In the"), written
-    assert "bits/byte" in command("evaluate", "--lm", "lm", "-t", "english-16k", "--max-bytes", 20_000)
+    assert "bits/byte" in command(
+        "evaluate", "--lm", "lm", "-t", "english-16k", "--max-bytes", 20_000
+    )
 
 
 def a_language_model_in_transformers():
@@ -201,13 +218,18 @@ def fetched(address: str) -> str:
         return answer.read().decode()
 
 
-# -- what is in the archives ---------------------------------------------------------------------------------
+# -- what is in the archives -----------------------------------------------------------------------
 
 
 def the_archives_hold_what_the_repository_does(root, wheel, sdist):
-    listed = run("git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    listed = run(
+        "git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"
+    ).splitlines()
     here = {name for name in listed if (Path(root) / name).is_file()}
-    print(f"{Path(wheel).stat().st_size / 1e6:.1f} MB wheel, {Path(sdist).stat().st_size / 1e6:.1f} MB sdist")
+    print(
+        f"{Path(wheel).stat().st_size / 1e6:.1f} MB wheel, {Path(sdist).stat().st_size / 1e6:.1f}"
+        " MB sdist"
+    )
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     differ = packed ^ {name for name in here if name.startswith("equinfo/")}
@@ -240,7 +262,10 @@ def main(stage: str, *arguments: str) -> None:
     if stage == "files":
         checks = [(the_archives_hold_what_the_repository_does, arguments)]
     else:
-        checks = [(the_package_is_the_installed_one, (stage,)), *((check, ()) for check in CHECKS[stage])]
+        checks = [
+            (the_package_is_the_installed_one, (stage,)),
+            *((check, ()) for check in CHECKS[stage]),
+        ]
     for check, values in checks:
         print(check.__name__.replace("_", " "), end=": ", flush=True)
         check(*values)

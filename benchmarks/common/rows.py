@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments.rows import provenance
+from experiments.runs.rows import provenance
 
 
 def alternate(runs: int, *actions: Callable[[], object]) -> list[float]:
@@ -30,4 +30,6 @@ def append(row: dict[str, Any], out: Path | None) -> None:
     script = Path(sys.argv[0])
     command = " ".join(["python", f"benchmarks/{script.name}", *sys.argv[1:]])
     with out.open("a") as file:
-        file.write(json.dumps({"benchmark": script.stem, **row, **provenance(), "command": command}) + "\n")
+        file.write(
+            json.dumps({"benchmark": script.stem, **row, **provenance(), "command": command}) + "\n"
+        )

@@ -1,4 +1,6 @@
-"""Every tokenizer of the comparison behind one small interface: encode texts, decode what came out."""
+"""Every tokenizer of the comparison behind one small interface: encode texts, decode what came
+out.
+"""
 
 import json
 import zlib
@@ -68,9 +70,13 @@ class Tiktoken:
 
         letters = byte_of_letter()
         vocabulary = json.loads(file.read_text())["model"]["vocab"]
-        ranks = {bytes(letters[letter] for letter in piece): rank for piece, rank in vocabulary.items()}
+        ranks = {
+            bytes(letters[letter] for letter in piece): rank for piece, rank in vocabulary.items()
+        }
         self.threads = threads
-        self.library = tiktoken.Encoding("bpe", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens={})
+        self.library = tiktoken.Encoding(
+            "bpe", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens={}
+        )
 
     def encode(self, texts: list[str]) -> Any:
         return self.library.encode_ordinary_batch(texts, num_threads=self.threads)
@@ -121,7 +127,9 @@ class SentencePiece:
 class Compressor:
     """A document in blocks of 10,240 bytes, each a stream of its own."""
 
-    def __init__(self, compress: Callable[[bytes], bytes], decompress: Callable[[bytes], bytes], threads: int) -> None:
+    def __init__(
+        self, compress: Callable[[bytes], bytes], decompress: Callable[[bytes], bytes], threads: int
+    ) -> None:
         self.compress, self.decompress = compress, decompress
         self.threads = threads
 
@@ -146,7 +154,9 @@ class Compressor:
 
 
 def make(name: str, folder: Path, threads: int) -> Contender:
-    """The contender called `name`. folder: where `trained` put what the libraries' tokenizers are made of."""
+    """The contender called `name`. folder: where `trained` put what the libraries' tokenizers are
+    made of.
+    """
     if name.startswith("equinfo "):
         return Ours(name.removeprefix("equinfo "))
     if name == "zlib":

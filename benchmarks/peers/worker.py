@@ -1,7 +1,8 @@
-"""One contender in a process of its own: python -m benchmarks.peers.worker NAME FOLDER THREADS TEXTS UNSEEN
+"""One contender in a process of its own: python -m benchmarks.peers.worker NAME FOLDER THREADS
+TEXTS UNSEEN
 
-Prints one JSON line: seconds of each pass, tokens, bytes, peak memory. TEXTS and UNSEEN are JSON lists of strings.
-BENCH_STARTED holds the time at which the process was started.
+Prints one JSON line: seconds of each pass, tokens, bytes, peak memory. TEXTS and UNSEEN are JSON
+lists of strings. BENCH_STARTED holds the time at which the process was started.
 """
 
 import json
@@ -45,7 +46,8 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "startup": startup, "first": first, "later": later, "unseen": other, "decode": decode, "tokens": count,
+                "startup": startup, "first": first, "later": later, "unseen": other,
+                "decode": decode, "tokens": count,
                 "bytes": sum(len(text.encode()) for text in texts),
                 "unseen_bytes": sum(len(text.encode()) for text in unseen),
                 "memory_kib": {"started": started, "with_text": with_text, "encoded": peak},

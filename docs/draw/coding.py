@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 from svg import SHADES, Drawing, shown
 
-from equinfo.compress.models import ByteModel, StaticModel, load_model
-from equinfo.compress.tree import rows_after
+from equinfo.compress.models.base import ByteModel, StaticModel, load_model
+from equinfo.compress.windows.tree import rows_after
 from equinfo.corpora import load_corpus
 
 TEXT = "In the beginning God created the heaven and the earth."
@@ -55,17 +55,30 @@ def shortest(low: Fraction, width: Fraction) -> str:
 def intervals() -> Drawing:
     """One bar a byte: each is the chosen share of the bar above, enlarged."""
     steps = narrowing(m1(), WORD)
-    out = Drawing(WIDTH, 96 * len(steps) - 2, "The interval of “the ”, narrowed byte by byte by the shipped M1")
+    out = Drawing(
+        WIDTH,
+        96 * len(steps) - 2,
+        "The interval of “the ”, narrowed byte by byte by the shipped M1",
+    )
     span = WIDTH - 2 * MARGIN
     for depth, (low, width, shares) in enumerate(steps):
         top = 34 + 96 * depth
         prefix = shown(WORD[:depth].decode())
         before = f"“{prefix}”" if prefix else "nothing yet"
-        out.text(MARGIN, top - 8, f"after {before}: {float(low):.8f} + {float(width):.3g}", 12.5, "muted")
+        out.text(
+            MARGIN, top - 8, f"after {before}: {float(low):.8f} + {float(width):.3g}", 12.5, "muted"
+        )
         if depth == len(steps) - 1:
             digits = shortest(low, width)
             out.box(MARGIN, top, span, 30, "b")
-            out.text(WIDTH / 2, top + 20, f"0.{digits}…  names it: {len(digits)} bits", 14, "mono bold", "middle")
+            out.text(
+                WIDTH / 2,
+                top + 20,
+                f"0.{digits}…  names it: {len(digits)} bits",
+                14,
+                "mono bold",
+                "middle",
+            )
             continue
         _bar(out, top, span, shares, WORD[depth])
     return out
@@ -78,12 +91,23 @@ def _bar(out: Drawing, top: float, span: float, shares: list[Fraction], chosen: 
             continue
         out.box(x, top, w - 0.5, 30, "b" if byte == chosen else ("grey", "a")[byte % 2], round=1)
         if w > 11 and byte < 256:
-            out.text(x + w / 2, top + 20, shown(chr(byte)), 13, "mono bold" if byte == chosen else "mono", "middle")
+            out.text(
+                x + w / 2,
+                top + 20,
+                shown(chr(byte)),
+                13,
+                "mono bold" if byte == chosen else "mono",
+                "middle",
+            )
     x, w = MARGIN + span * float(shares[chosen]), span * float(shares[chosen + 1] - shares[chosen])
     bits = -math.log2(w / span)
     out.text(x + w / 2, top + 46, f"{w / span:.1%}, {bits:.1f} bits", 12, "loud bold", "middle")
     below = top + 66
-    out.path(f"M{x:.1f} {top + 31}L{MARGIN} {below}M{x + w:.1f} {top + 31}L{MARGIN + span} {below}", "line", dash="3 3")
+    out.path(
+        f"M{x:.1f} {top + 31}L{MARGIN} {below}M{x + w:.1f} {top + 31}L{MARGIN + span} {below}",
+        "line",
+        dash="3 3",
+    )
 
 
 def costs(model: ByteModel, text: bytes) -> list[float]:
@@ -99,7 +123,9 @@ def bits() -> Drawing:
     """A bar a byte: what M1 makes it cost; a tick: what counted frequencies do."""
     text = TEXT.encode()
     network, fixed = costs(m1(), text), costs(counted(), text)
-    out = Drawing(WIDTH, 262, "Bits of each byte of a sentence under a network and under byte frequencies")
+    out = Drawing(
+        WIDTH, 262, "Bits of each byte of a sentence under a network and under byte frequencies"
+    )
     column, floor, unit = (WIDTH - 2 * MARGIN) / len(text), 204.0, 11.0
     _scale(out, floor, unit)
     for n, byte in enumerate(text):
@@ -136,9 +162,20 @@ def windows() -> Drawing:
         for n, cost in enumerate(spent):
             at = x + n * column
             out.box(at + 2, floor - unit * cost, column - 4, unit * cost, "strong", round=1)
-            out.text(at + column / 2, floor + 17, shown(chr(text[span.start + n])), 12.5, "mono", "middle")
+            out.text(
+                at + column / 2,
+                floor + 17,
+                shown(chr(text[span.start + n])),
+                12.5,
+                "mono",
+                "middle",
+            )
         if w > 30:
             out.text(x + w / 2, 36, f"{sum(spent):.1f}", 12, "bold", "middle")
-        out.text(x + w / 2, floor + 38, f"{span.ids[0]}", 10.5 if w > 36 else 9, "mono muted", "middle")
-    out.text(MARGIN, 16, "bits that M1 gives a window's bytes, at most 16; below: its id", 12, "muted")
+        out.text(
+            x + w / 2, floor + 38, f"{span.ids[0]}", 10.5 if w > 36 else 9, "mono muted", "middle"
+        )
+    out.text(
+        MARGIN, 16, "bits that M1 gives a window's bytes, at most 16; below: its id", 12, "muted"
+    )
     return out

@@ -1,12 +1,14 @@
-"""A window that the paper's rule loses, with the intervals of a real M1: cells, a string, its children, its codes."""
+"""A window that the paper's rule loses, with the intervals of a real M1: cells, a string, its
+children, its codes.
+"""
 
 import numpy as np
 from coding import edges, m1
 from svg import Drawing, shown
 
-from equinfo.compress.intervals import INTERVAL
-from equinfo.compress.tree import rows_after
-from equinfo.compress.windows import WindowCoder
+from equinfo.compress.windows.intervals import INTERVAL
+from equinfo.compress.windows.tree import rows_after
+from equinfo.compress.windows.windows import WindowCoder
 
 BITS = 10
 STRING = b"he"  # a window of "heaven"
@@ -14,7 +16,9 @@ WIDTH, MARGIN, SIDE = 760, 90, 16
 
 
 def interval(string: bytes) -> tuple[float, float]:
-    """(low, end) in cells, as the free-cell coder deals them out: whole cells to a byte, one kept, then shares."""
+    """(low, end) in cells, as the free-cell coder deals them out: whole cells to a byte, one kept,
+    then shares.
+    """
     coder = WindowCoder(m1(), BITS)
     roots = np.zeros(256, dtype=INTERVAL)
     coder.root_intervals(roots)
@@ -31,7 +35,9 @@ def children(string: bytes) -> list[tuple[int, float, float]]:
     """(byte, low, end) of each child."""
     low, end = interval(string)
     shares = [float(share) for share in edges(rows_after(m1(), [string])[0])]
-    return [(b, low + (end - low) * shares[b], low + (end - low) * shares[b + 1]) for b in range(256)]
+    return [
+        (b, low + (end - low) * shares[b], low + (end - low) * shares[b + 1]) for b in range(256)
+    ]
 
 
 def code(rule: str) -> int:
@@ -55,7 +61,11 @@ def lost() -> Drawing:
     first, last = int(np.floor(low)), int(np.ceil(end))
     cell = (WIDTH - MARGIN - SIDE) / (last - first)
     name = STRING.decode()
-    out = Drawing(WIDTH, 306, f"Cells in the interval of “{name}”, the intervals of its children, and two codes")
+    out = Drawing(
+        WIDTH,
+        306,
+        f"Cells in the interval of “{name}”, the intervals of its children, and two codes",
+    )
     free, theirs, ours = free_cells(), code("paper"), code("free")
 
     def at(position: float) -> float:
@@ -73,11 +83,20 @@ def lost() -> Drawing:
     for number in range(int(np.ceil(low)), int(np.floor(end))):
         fill = "b" if number in free else "c" if number == theirs else ""
         out.box(at(number) + 1, 186, cell - 2, 30, fill, "line", 2)
-        out.text(at(number + 0.5), 205, str(number), 11, "mono bold" if number in (theirs, ours) else "mono", "middle")
+        out.text(
+            at(number + 0.5),
+            205,
+            str(number),
+            11,
+            "mono bold" if number in (theirs, ours) else "mono",
+            "middle",
+        )
         out.line(at(number), 80, at(number), 184, "line", 0.6, "2 4")
     _named(out, at(ours + 0.5), at(theirs + 0.5), ours, theirs)
     held = int(np.floor(end)) - int(np.ceil(low))
-    out.text(MARGIN, 26, f"b = {BITS}: {1 << BITS} codes, of which “{name}” holds {held}", 13, "muted")
+    out.text(
+        MARGIN, 26, f"b = {BITS}: {1 << BITS} codes, of which “{name}” holds {held}", 13, "muted"
+    )
     return out
 
 
@@ -85,7 +104,16 @@ def _named(out: Drawing, ours_x: float, theirs_x: float, ours: int, theirs: int)
     """What is written by both rules, and what it is read as."""
     out.line(ours_x, 220, ours_x, 230, "strong", 1.6)
     out.line(theirs_x, 220, theirs_x, 268, "loud", 1.6)
-    for x, y, rule, number, style in ((ours_x, 246, "free", ours, "strong"), (theirs_x, 284, "paper", theirs, "loud")):
+    for x, y, rule, number, style in (
+        (ours_x, 246, "free", ours, "strong"),
+        (theirs_x, 284, "paper", theirs, "loud"),
+    ):
         text, name = read(rule, number), {"free": "free cell", "paper": "the paper's rule"}[rule]
         lost = "" if text == STRING else ": lost"
-        out.text(x, y, f"{name} writes {number}, read as “{shown(text.decode())}”{lost}", 13.5, f"{style} bold")
+        out.text(
+            x,
+            y,
+            f"{name} writes {number}, read as “{shown(text.decode())}”{lost}",
+            13.5,
+            f"{style} bold",
+        )

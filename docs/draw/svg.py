@@ -1,4 +1,6 @@
-"""SVG in a few shapes. Colours tell light from dark by themselves, and no two of them differ by hue alone."""
+"""SVG in a few shapes. Colours tell light from dark by themselves, and no two of them differ by hue
+alone.
+"""
 
 from html import escape
 from pathlib import Path
@@ -29,34 +31,61 @@ class Drawing:
         self.parts: list[str] = []
 
     def box(
-        self, x: float, y: float, w: float, h: float, fill: str = "grey", stroke: str = "", round: float = 3
+        self,
+        x: float,
+        y: float,
+        w: float,
+        h: float,
+        fill: str = "grey",
+        stroke: str = "",
+        round: float = 3,
     ) -> None:
         line = f' stroke="var(--{stroke})" stroke-width="1.3"' if stroke else ""
         self.parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(w, 0.1):.1f}" height="{h:.1f}" rx="{round:g}"'
-            f' fill="{f"var(--{fill})" if fill else "none"}"{line}/>'
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(w, 0.1):.1f}" height="{h:.1f}"'
+            f' rx="{round:g}" fill="{f"var(--{fill})" if fill else "none"}"{line}/>'
         )
 
-    def text(self, x: float, y: float, text: str, size: float = 13, style: str = "", anchor: str = "start") -> None:
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float = 13,
+        style: str = "",
+        anchor: str = "start",
+    ) -> None:
         kind = f' class="{style}"' if style else ""
         at = f' text-anchor="{anchor}"' if anchor != "start" else ""
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{kind}{at}>{escape(text)}</text>')
+        self.parts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}"{kind}{at}>{escape(text)}</text>'
+        )
 
-    def path(self, data: str, stroke: str = "line", width: float = 1, fill: str = "", dash: str = "") -> None:
+    def path(
+        self, data: str, stroke: str = "line", width: float = 1, fill: str = "", dash: str = ""
+    ) -> None:
         broken = f' stroke-dasharray="{dash}"' if dash else ""
         self.parts.append(
-            f'<path d="{data}" fill="{f"var(--{fill})" if fill else "none"}" stroke="var(--{stroke})"'
-            f' stroke-width="{width:g}"{broken}/>'
+            f'<path d="{data}" fill="{f"var(--{fill})" if fill else "none"}"'
+            f' stroke="var(--{stroke})" stroke-width="{width:g}"{broken}/>'
         )
 
     def line(
-        self, x0: float, y0: float, x1: float, y1: float, stroke: str = "line", width: float = 1, dash: str = ""
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        stroke: str = "line",
+        width: float = 1,
+        dash: str = "",
     ) -> None:
         self.path(f"M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}", stroke, width, "", dash)
 
     def svg(self) -> str:
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g} {self.height:g}" role="img"'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g}'
+            f' {self.height:g}" role="img"'
             f' width="{self.width:g}"><title>{escape(self.label)}</title><style>{STYLE}</style>'
         )
         card = f'<rect width="{self.width:g}" height="{self.height:g}" rx="6" fill="var(--card)"/>'

@@ -1,4 +1,6 @@
-"""Bitstreams <-> ids of N bits. Bits are big-endian: the first bit is the top bit of the first byte."""
+"""Bitstreams <-> ids of N bits. Bits are big-endian: the first bit is the top bit of the first
+byte.
+"""
 
 import numpy as np
 
@@ -9,7 +11,8 @@ MAX_WIDTH = 32
 
 
 def pack(data: bytes | np.ndarray, num_bits: int, width: int) -> np.ndarray:
-    """Cut the first `num_bits` bits of `data` into ids of `width` bits; the last is padded with zero bits.
+    """Cut the first `num_bits` bits of `data` into ids of `width` bits; the last is padded with
+    zero bits.
 
     data: bytes or uint8[>= num_bits / 8]. Returns int64[ceil(num_bits / width)].
     """

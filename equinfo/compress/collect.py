@@ -6,7 +6,9 @@ STEPS = 1024
 
 
 class Collector:
-    """Takes a symbol a lane, step by step. Keeps about a byte for each, however unequal the documents are."""
+    """Takes a symbol a lane, step by step. Keeps about a byte for each, however unequal the
+    documents are.
+    """
 
     def __init__(self, lanes: int, documents: int) -> None:
         self.symbols = np.empty((STEPS, lanes), dtype=np.int16)

@@ -1,12 +1,15 @@
-"""How every kernel of this room is compiled: cached on disk, without the GIL, IEEE arithmetic as written.
+"""How every kernel of this room is compiled: cached on disk, without the GIL, IEEE arithmetic as
+written.
 
-No `fastmath`: the compiler may neither reorder nor fuse floating-point operations, so a value depends on the
-order that the source states and not on how a loop was cut for the vector unit. Integers are int64 throughout and
-stay below 2**62: mixing int64 and uint64 would silently make float64.
+No `fastmath`: the compiler may neither reorder nor fuse floating-point operations, so a value
+depends on the order that the source states and not on how a loop was cut for the vector unit.
+Integers are int64 throughout and stay below 2**62: mixing int64 and uint64 would silently make
+float64.
 
-Numba takes a cached kernel for fresh if its own file is as old and as large as it was; but it holds the code of the
-kernels that it calls, from other files. Here it is fresh if no file of this room has changed. Where nothing can be
-written, not beside the sources and not in the user's cache, kernels are compiled anew in each process.
+Numba takes a cached kernel for fresh if its own file is as old and as large as it was; but it holds
+the code of the kernels that it calls, from other files. Here it is fresh if no file of this room
+has changed. Where nothing can be written, not beside the sources and not in the user's cache,
+kernels are compiled anew in each process.
 """
 
 import hashlib
@@ -21,7 +24,9 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """`function`, compiled at its first call for the types of its arguments, or read from the cache."""
+    """`function`, compiled at its first call for the types of its arguments, or read from the
+    cache.
+    """
     return _cached(function)
 
 
@@ -43,6 +48,8 @@ def _cached(function: Callable[..., Any], **options: Any) -> Any:
 def sources_stamp() -> str:
     """SHA-256 (hex) of the sources of all kernels."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(
+            str(file.relative_to(Path(__file__).parent)).encode() + b"\0" + file.read_bytes()
+        )
     return digest.hexdigest()

@@ -1,4 +1,6 @@
-"""Many documents on many cores: contiguous groups of about equal size, one thread each (kernels hold no GIL)."""
+"""Many documents on many cores: contiguous groups of about equal size, one thread each (kernels
+hold no GIL).
+"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -16,12 +18,16 @@ def num_threads() -> int:
     """EQUINFO_THREADS, or the number of cores this process may use."""
     wanted = os.environ.get("EQUINFO_THREADS", "")
     if wanted and not (wanted.isdecimal() and int(wanted)):
-        raise EquinfoError(f"EQUINFO_THREADS is {wanted!r}: it must be a positive number, or not set")
+        raise EquinfoError(
+            f"EQUINFO_THREADS is {wanted!r}: it must be a positive number, or not set"
+        )
     return int(wanted or len(os.sched_getaffinity(0)))
 
 
 def in_threads(function: Callable[[Any], Out], items: Sequence[Any]) -> list[Out]:
-    """[function(item) for item in items], in as many threads as there may be, and no more than items."""
+    """[function(item) for item in items], in as many threads as there may be, and no more than
+    items.
+    """
     threads = min(num_threads(), len(items))
     if threads <= 1:
         return [function(item) for item in items]
@@ -30,7 +36,9 @@ def in_threads(function: Callable[[Any], Out], items: Sequence[Any]) -> list[Out
 
 
 def map_groups(function: Callable[[list[Any]], list[Out]], items: Sequence[Any]) -> list[Out]:
-    """function(items), computed group by group in threads; `function` must treat every item by itself."""
+    """function(items), computed group by group in threads; `function` must treat every item by
+    itself.
+    """
     groups = _groups(items, num_threads())
     if len(groups) <= 1:
         return function(list(items))

@@ -26,13 +26,17 @@ class Packer:
         return bits.pack(data[:whole], 8 * whole, self.width)
 
     def finish(self, data: np.ndarray, num_bits: int) -> np.ndarray:
-        """The ids of what is held and of the last `num_bits` bits; the last id is padded with zero bits."""
+        """The ids of what is held and of the last `num_bits` bits; the last id is padded with zero
+        bits.
+        """
         held = self.held
         return bits.pack(np.concatenate([held, data]), 8 * len(held) + num_bits, self.width)
 
 
 class Unpacker:
-    """Ids in, whole bytes out; holds less than one period of ids, those that hold a part of a byte among them."""
+    """Ids in, whole bytes out; holds less than one period of ids, those that hold a part of a byte
+    among them.
+    """
 
     def __init__(self, width: int) -> None:
         self.width = width

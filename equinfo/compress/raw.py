@@ -1,7 +1,8 @@
 """Memory by address, for loops that run once a byte.
 
-An array handed from one kernel to another costs counting its references, and an index costs a test for whether it is
-negative; a number costs neither. Nothing here is checked: the caller answers for the address, and keeps the array.
+An array handed from one kernel to another costs counting its references, and an index costs a test
+for whether it is negative; a number costs neither. Nothing here is checked: the caller answers for
+the address, and keeps the array.
 """
 
 from typing import Any
@@ -27,12 +28,16 @@ def address(context, array):
 def _loader(bits):
     def load(context, at):
         def emit(context, builder, signature, arguments):
-            value = builder.load(builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()), align=1)
+            value = builder.load(
+                builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()), align=1
+            )
             return value if bits == INT.width else builder.zext(value, INT)
 
         return types.int64(types.int64), emit
 
-    load.__doc__ = f"The unsigned integer of {bits} bits at an address, the lowest byte first, as int64."
+    load.__doc__ = (
+        f"The unsigned integer of {bits} bits at an address, the lowest byte first, as int64."
+    )
     return intrinsic(load)
 
 
@@ -42,8 +47,12 @@ load8, load16, load32, load64 = _loader(8), _loader(16), _loader(32), _loader(64
 def _storer(bits):
     def store(context, at, value):
         def emit(context, builder, signature, arguments):
-            low = arguments[1] if bits == INT.width else builder.trunc(arguments[1], ir.IntType(bits))
-            builder.store(low, builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()), align=1)
+            low = (
+                arguments[1] if bits == INT.width else builder.trunc(arguments[1], ir.IntType(bits))
+            )
+            builder.store(
+                low, builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()), align=1
+            )
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64), emit
@@ -57,7 +66,9 @@ store32, store64 = _storer(32), _storer(64)
 
 @intrinsic
 def pick(context, condition, one, other):
-    """`one` where `condition` is not 0, else `other`, without a branch: the processor could not foresee it."""
+    """`one` where `condition` is not 0, else `other`, without a branch: the processor could not
+    foresee it.
+    """
 
     def emit(context, builder, signature, arguments):
         holds = builder.icmp_unsigned("!=", arguments[0], ir.Constant(INT, 0))
@@ -70,7 +81,8 @@ def pick(context, condition, one, other):
 
 @intrinsic
 def opaque(context, value):
-    """`value`, of which the compiler knows nothing: so it cannot take a test of several conditions apart.
+    """`value`, of which the compiler knows nothing: so it cannot take a test of several conditions
+    apart.
 
     An empty piece of assembly, in any processor's language.
     """

@@ -1,7 +1,9 @@
-"""Token shards in the formats of others: a folder, whole or not at all, written a shard in memory at a time.
+"""Token shards in the formats of others: a folder, whole or not at all, written a shard in memory
+at a time.
 
-`equinfo.json` in it says what the formats have no place for: the tokenizer, its special ids, and the bytes of text that
-the ids stand for, without which there is no bits/byte (nats summed over a split's num_ids / ln 2 / its num_bytes).
+`equinfo.json` in it says what the formats have no place for: the tokenizer, its special ids, and
+the bytes of text that the ids stand for, without which there is no bits/byte (nats summed over a
+split's num_ids / ln 2 / its num_bytes).
 """
 
 import json
@@ -28,15 +30,17 @@ def export(
     context: int | None = None,
     wide: bool = False,
 ) -> dict[str, Any]:
-    """Write the ids of `shards` (what `tokenize_corpus` wrote, or its folder) as `format` into the new folder `out`.
+    """Write the ids of `shards` (what `tokenize_corpus` wrote, or its folder) as `format` into the
+    new folder `out`.
 
-    format: parquet or arrow (formats/rows.py), nanogpt, llmc or megatron (formats/flat.py). validation: shards of the
-    same tokenizer, as the split of that name (val.bin of nanoGPT); without it there is one split, named as the shards'
-    own. context, for parquet and arrow: rows of BOS and `context` ids for training, cut as `train_lm` cuts them (what
-    is left after the last one is dropped), instead of documents. wide, for nanogpt: u32 ids.
+    format: parquet or arrow (formats/rows.py), nanogpt, llmc or megatron (formats/flat.py).
+    validation: shards of the same tokenizer, as the split of that name (val.bin of nanoGPT);
+    without it there is one split, named as the shards' own. context, for parquet and arrow: rows of
+    BOS and `context` ids for training, cut as `train_lm` cuts them (what is left after the last one
+    is dropped), instead of documents. wide, for nanogpt: u32 ids.
 
-    Returns what equinfo.json holds. Raises EquinfoError for a format that does not exist or cannot hold the ids, for
-    shards that do not belong together, and where anything is at `out`.
+    Returns what equinfo.json holds. Raises EquinfoError for a format that does not exist or cannot
+    hold the ids, for shards that do not belong together, and where anything is at `out`.
     """
     _check_options(format, context, wide)
     out = Path(out)
@@ -62,7 +66,9 @@ def _check_options(format: str, context: int | None, wide: bool) -> None:
     if format not in FORMATS:
         raise EquinfoError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
     if context is not None and format not in ("parquet", "arrow"):
-        raise EquinfoError(f"{format} has no rows, its loaders cut the stream themselves: leave context out")
+        raise EquinfoError(
+            f"{format} has no rows, its loaders cut the stream themselves: leave context out"
+        )
     if wide and format != "nanogpt":
         raise EquinfoError(f"wide is for nanogpt alone: {format} says itself how wide its ids are")
 

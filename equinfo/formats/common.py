@@ -34,23 +34,30 @@ def splits_of(shards: Shards | Path | str, validation: Shards | Path | str | Non
     for part in ("tokenizer", "mode"):
         if first.manifest[part] != second.manifest[part]:
             raise EquinfoError(
-                f"{first.folder} and {second.folder} differ in {part}: tokenize both with one tokenizer and mode"
+                f"{first.folder} and {second.folder} differ in {part}: tokenize both with one"
+                " tokenizer and mode"
             )
     return {"train": first, "validation": second}
 
 
 def pieces(shards: Shards) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(ids, lengths int64[documents], num_bytes int64[documents]) of each shard; lengths count the EOS."""
+    """(ids, lengths int64[documents], num_bytes int64[documents]) of each shard; lengths count the
+    EOS.
+    """
     documents, eos = shards.documents(), int(shards.mode == "document")
     for ids, entry in zip(shards.parts(), shards.manifest["shards"], strict=True):
-        found = [(len(codes) + eos, size) for codes, size in islice(documents, entry["num_documents"])]
+        found = [
+            (len(codes) + eos, size) for codes, size in islice(documents, entry["num_documents"])
+        ]
         lengths, num_bytes = np.array(found, dtype=np.int64).reshape(-1, 2).T
         yield ids, lengths, num_bytes
 
 
 def tokenizer_info(shards: Shards) -> dict[str, Any]:
     code_size = shards.manifest["code_size"]
-    special = dict(zip(("pad_id", "bos_id", "eos_id"), range(code_size, code_size + NUM_SPECIAL), strict=True))
+    special = dict(
+        zip(("pad_id", "bos_id", "eos_id"), range(code_size, code_size + NUM_SPECIAL), strict=True)
+    )
     named = {"name": shards.manifest["name"], "fingerprint": shards.manifest["tokenizer"]}
     return {**named, "vocab_size": shards.vocab_size, **special}
 

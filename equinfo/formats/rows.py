@@ -1,8 +1,10 @@
-"""Tokenised documents, or training sequences, as rows of a Hugging Face dataset: in place, as Arrow, as Parquet.
+"""Tokenised documents, or training sequences, as rows of a Hugging Face dataset: in place, as
+Arrow, as Parquet.
 
-A row a document (or block): `input_ids`, which end with EOS in mode "document", and `num_bytes`; all rows' input_ids,
-joined, are the shards' stream. With `context`, a row a training sequence instead: BOS and `context` ids as `input_ids`,
-and the same as `labels`, as transformers' models take them.
+A row a document (or block): `input_ids`, which end with EOS in mode "document", and `num_bytes`;
+all rows' input_ids, joined, are the shards' stream. With `context`, a row a training sequence
+instead: BOS and `context` ids as `input_ids`, and the same as `labels`, as transformers' models
+take them.
 """
 
 import json
@@ -13,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equinfo.errors import EquinfoError
-from equinfo.formats.common import Splits, check_size, opened, pieces, split_info, split_name, tokenizer_info
+from equinfo.formats.common import (
+    Splits,
+    check_size,
+    opened,
+    pieces,
+    split_info,
+    split_name,
+    tokenizer_info,
+)
 from equinfo.shards import Shards
 
 if TYPE_CHECKING:
@@ -25,7 +35,9 @@ BATCH_ROWS = 1000  # rows an Arrow record batch, as `datasets` writes them
 
 
 def to_dataset(shards: Shards | Path | str, context: int | None = None) -> "datasets.Dataset":
-    """The rows of `shards` as a Dataset: documents over the shards' own files, or packed ones, in memory."""
+    """The rows of `shards` as a Dataset: documents over the shards' own files, or packed ones, in
+    memory.
+    """
     datasets, pa = _libraries()
     rows = Rows(opened(shards), context)
     return datasets.Dataset(
@@ -44,7 +56,9 @@ def write_parquet(splits: Splits, folder: Path, context: int | None) -> str:
     for split, shards in splits.items():
         rows = Rows(shards, context)
         for number, table in enumerate(rows.tables()):
-            pyarrow.parquet.write_table(table, folder / f"{split}-{number:05}-of-{rows.num_tables:05}.parquet")
+            pyarrow.parquet.write_table(
+                table, folder / f"{split}-{number:05}-of-{rows.num_tables:05}.parquet"
+            )
     return next(iter(splits.values())).manifest["dtype"]
 
 
@@ -54,13 +68,22 @@ def write_arrow(splits: Splits, folder: Path, context: int | None) -> str:
     for split, shards in splits.items():
         rows, place = Rows(shards, context), folder / split
         place.mkdir()
-        names = [f"data-{number:05}-of-{rows.num_tables:05}.arrow" for number in range(rows.num_tables)]
+        names = [
+            f"data-{number:05}-of-{rows.num_tables:05}.arrow" for number in range(rows.num_tables)
+        ]
         for name, table in zip(names, rows.tables(), strict=True):
-            with pa.OSFile(str(place / name), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+            with (
+                pa.OSFile(str(place / name), "wb") as file,
+                pa.ipc.new_stream(file, table.schema) as writer,
+            ):
                 writer.write_table(table, BATCH_ROWS)
         rows.info.write_to_directory(str(place))
-        (place / "state.json").write_text(json.dumps(_state(names, split, rows.fingerprint)), encoding="utf-8")
-    (folder / "dataset_dict.json").write_text(json.dumps({"splits": list(splits)}), encoding="utf-8")
+        (place / "state.json").write_text(
+            json.dumps(_state(names, split, rows.fingerprint)), encoding="utf-8"
+        )
+    (folder / "dataset_dict.json").write_text(
+        json.dumps({"splits": list(splits)}), encoding="utf-8"
+    )
     return next(iter(splits.values())).manifest["dtype"]
 
 
@@ -77,10 +100,14 @@ def _state(names: list[str], split: str, fingerprint: str) -> dict[str, Any]:
 
 
 class Rows:
-    """Shards as tables of rows: a table for each shard, over its own memory; or of about PACKED_IDS ids, packed."""
+    """Shards as tables of rows: a table for each shard, over its own memory; or of about PACKED_IDS
+    ids, packed.
+    """
 
     def __init__(self, shards: Shards, context: int | None) -> None:
-        """Raises EquinfoError for a context of which there is no sequence, and where the libraries are missing."""
+        """Raises EquinfoError for a context of which there is no sequence, and where the libraries
+        are missing.
+        """
         if context is not None and context < 1:
             raise EquinfoError(f"context is {context}: it must be at least 1")
         self.shards, self.context = shards, context
@@ -90,7 +117,9 @@ class Rows:
             self.tiles, self.size = shards.tiles(context), max(PACKED_IDS // context, 1)
             self.num_tables = -(-len(self.tiles) // self.size)
         if not self.num_tables:
-            raise EquinfoError(f"{shards.folder} has no sequence of {context} ids: use more text or less context")
+            raise EquinfoError(
+                f"{shards.folder} has no sequence of {context} ids: use more text or less context"
+            )
         self.schema = self._schema()
 
     def _schema(self) -> "pa.Schema":
@@ -102,7 +131,11 @@ class Rows:
         else:
             fields = [(name, pa.list_(ids, self.context + 1)) for name in ("input_ids", "labels")]
         noted = datasets.Features.from_arrow_schema(pa.schema(fields)).arrow_schema
-        ours = {"tokenizer": tokenizer_info(self.shards), "context": self.context, **split_info(self.shards)}
+        ours = {
+            "tokenizer": tokenizer_info(self.shards),
+            "context": self.context,
+            **split_info(self.shards),
+        }
         return noted.with_metadata({**noted.metadata, b"equinfo": json.dumps(ours).encode()})
 
     @property
@@ -113,7 +146,9 @@ class Rows:
         tokenizer = f"{manifest['name']}, fingerprint {manifest['tokenizer']}"
         counts = f"{self.shards.num_ids} ids for {self.shards.num_bytes} bytes"
         features = datasets.Features.from_arrow_schema(self.schema)
-        return datasets.DatasetInfo(description=f"{rows} ({counts}) of {tokenizer}", features=features)
+        return datasets.DatasetInfo(
+            description=f"{rows} ({counts}) of {tokenizer}", features=features
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -130,13 +165,17 @@ class Rows:
             offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
             id_type = self.schema.field("input_ids").type.value_type
             values = pa.Array.from_buffers(id_type, len(ids), [None, pa.py_buffer(ids)])
-            yield pa.table([pa.ListArray.from_arrays(offsets, values), pa.array(num_bytes)], schema=self.schema)
+            yield pa.table(
+                [pa.ListArray.from_arrays(offsets, values), pa.array(num_bytes)], schema=self.schema
+            )
 
     def _packed(self, context: int) -> Iterator["pa.Table"]:
         _, pa = _libraries()
         for first in range(0, len(self.tiles), self.size):
             numbers = range(first, min(first + self.size, len(self.tiles)))
-            rows = np.full((len(numbers), context + 1), self.shards.bos_id, dtype=self.shards.manifest["dtype"])
+            rows = np.full(
+                (len(numbers), context + 1), self.shards.bos_id, dtype=self.shards.manifest["dtype"]
+            )
             for row, number in zip(rows, numbers, strict=True):
                 row[1:] = self.tiles[number]
             column = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), context + 1)

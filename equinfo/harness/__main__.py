@@ -1,4 +1,6 @@
-"""lm_eval's command line with equinfo's model and tasks: `python -m equinfo.harness --model_args lm=L,tokenizer=T`."""
+"""lm_eval's command line with equinfo's model and tasks: `python -m equinfo.harness --model_args
+lm=L,tokenizer=T`.
+"""
 
 import sys
 
@@ -17,8 +19,12 @@ DEFAULTS = {
 
 
 def with_defaults(arguments: list[str]) -> list[str]:
-    """lm_eval's arguments, and what they leave out of DEFAULTS; other commands than `run` take the folder alone."""
-    command, *rest = arguments if arguments and not arguments[0].startswith("-") else ["run", *arguments]
+    """lm_eval's arguments, and what they leave out of DEFAULTS; other commands than `run` take the
+    folder alone.
+    """
+    command, *rest = (
+        arguments if arguments and not arguments[0].startswith("-") else ["run", *arguments]
+    )
     if {"-h", "--help"} & set(rest):
         return [command, *rest]
     given = {argument.partition("=")[0] for argument in rest}

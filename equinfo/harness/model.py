@@ -1,4 +1,6 @@
-"""The model "equinfo" of lm-evaluation-harness: a decoder of equinfo's and the tokenizer it was trained with."""
+"""The model "equinfo" of lm-evaluation-harness: a decoder of equinfo's and the tokenizer it was
+trained with.
+"""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -25,16 +27,20 @@ from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load
 
 SAMPLING = ("temperature", "top_k", "top_p", "seed")
-"""Of a task's generation_kwargs, what `generate` takes; `until`, `max_gen_toks` and `do_sample` are seen to here."""
+"""Of a task's generation_kwargs, what `generate` takes; `until`, `max_gen_toks` and `do_sample` are
+seen to here.
+"""
 
 
 @register_model("equinfo")
 class EquinfoLM(LM):
-    """lm: the folder of an M2's training, or a decoder. tokenizer: the one it was trained with: name, folder or object.
+    """lm: the folder of an M2's training, or a decoder. tokenizer: the one it was trained with:
+    name, folder or object.
 
-    context: ids a sequence, BOS included; by default what the folder says. batch_size: sequences a pass. device: where
-    the decoder of a folder runs; by default, and instead of a CUDA that is not there, the best there is.
-    max_batch_size is for harness's sake and not used. Raises EquinfoError where LM and tokenizer do not fit.
+    context: ids a sequence, BOS included; by default what the folder says. batch_size: sequences a
+    pass. device: where the decoder of a folder runs; by default, and instead of a CUDA that is not
+    there, the best there is. max_batch_size is for harness's sake and not used. Raises EquinfoError
+    where LM and tokenizer do not fit.
     """
 
     def __init__(
@@ -49,48 +55,69 @@ class EquinfoLM(LM):
     ) -> None:
         super().__init__()
         if unknown:
-            raise EquinfoError(f"unknown model_args {', '.join(unknown)}: there are lm, tokenizer, context, batch_size")
+            raise EquinfoError(
+                f"unknown model_args {', '.join(unknown)}: there are lm, tokenizer, context,"
+                " batch_size"
+            )
         if lm is None or tokenizer is None:
-            raise EquinfoError('the model "equinfo" needs model_args lm=FOLDER,tokenizer=NAME_OR_FOLDER')
+            raise EquinfoError(
+                'the model "equinfo" needs model_args lm=FOLDER,tokenizer=NAME_OR_FOLDER'
+            )
         self.tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
         if not isinstance(lm, Decoder):
             context = int(context or load_train_config(lm).context)
             lm = load_model(lm).to(_device(device))
         if context is None:
-            raise EquinfoError("a decoder without its training folder needs `context`, the ids of its sequences")
+            raise EquinfoError(
+                "a decoder without its training folder needs `context`, the ids of its sequences"
+            )
         check_fit(lm.config, self.tokenizer)
         self.model, self.context, self.batch_size = lm.eval(), context, _whole(batch_size)
         self._device = self.model.embed.weight.device
 
     @classmethod
-    def create_from_arg_obj(cls, arg_dict: dict[str, Any], additional_config: dict[str, Any] | None = None) -> Self:
+    def create_from_arg_obj(
+        cls, arg_dict: dict[str, Any], additional_config: dict[str, Any] | None = None
+    ) -> Self:
         """model_args win over harness's own options: its batch_size is 1 where none is given."""
-        given = {name: value for name, value in (additional_config or {}).items() if value is not None}
+        given = {
+            name: value for name, value in (additional_config or {}).items() if value is not None
+        }
         return cls(**{**given, **arg_dict})
 
     @classmethod
-    def create_from_arg_string(cls, arg_string: str, additional_config: dict[str, Any] | None = None) -> Self:
+    def create_from_arg_string(
+        cls, arg_string: str, additional_config: dict[str, Any] | None = None
+    ) -> Self:
         return cls.create_from_arg_obj(simple_parse_args_string(arg_string), additional_config)
 
-    # -- what harness calls ------------------------------------------------------------------------------
+    # -- what harness calls ------------------------------------------------------------------------
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """(ll(b | a) in nats, whether greedy decoding writes b) of each (context a, continuation b).
+        """(ll(b | a) in nats, whether greedy decoding writes b) of each (context a, continuation
+        b).
 
-        See joining.py for ll; it may exceed 0. a and b are joined as they are: spaces at the end of a need not move to
-        b, since a + b is encoded whole. Greedy: all ids of a + b after those it shares with a, in whole windows, are
-        the likeliest. Exact while the ids fit the LM's context; of longer texts the last ids are read.
+        See joining.py for ll; it may exceed 0. a and b are joined as they are: spaces at the end of
+        a need not move to b, since a + b is encoded whole. Greedy: all ids of a + b after those it
+        shares with a, in whole windows, are the likeliest. Exact while the ids fit the LM's
+        context; of longer texts the last ids are read.
         """
         pairs = _args(requests)
-        wholes, contexts = self._encoded([a + b for a, b in pairs]), self._encoded([a for a, _ in pairs])
-        shared = [common(a, ab, self.tokenizer.unit or 1) for a, ab in zip(contexts, wholes, strict=True)]
+        wholes, contexts = (
+            self._encoded([a + b for a, b in pairs]),
+            self._encoded([a for a, _ in pairs]),
+        )
+        shared = [
+            common(a, ab, self.tokenizer.unit or 1) for a, ab in zip(contexts, wholes, strict=True)
+        ]
         joint, before = self._tails(wholes, shared), self._tails(contexts, shared)
         return [(c.nats - ab.nats, ab.right) for ab, c in zip(joint, before, strict=True)]
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
         """Minus the nats that lm.evaluate.evaluate finds of each text as a stream of one document.
 
-        So it counts EOS, and tiles begin with BOS and do not overlap: our bits/byte, not a sliding window's.
+        So it counts EOS, and tiles begin with BOS and do not overlap: our bits/byte, not a sliding
+        window's.
         """
         documents = self._encoded([text for (text,) in _args(requests)])
         streams = [np.append(ids, self.tokenizer.eos_id) for ids in documents]
@@ -99,17 +126,20 @@ class EquinfoLM(LM):
         return [-found.nats for found in self._sums(rows)]
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """What the LM writes after each context, up to the first of `until`, EOS or max_gen_toks ids (256).
+        """What the LM writes after each context, up to the first of `until`, EOS or max_gen_toks
+        ids (256).
 
-        Greedy unless do_sample. Prompts that would outgrow the LM's context are continued one by one and others in
-        batches, so that a greedy text does not depend on what else is asked.
+        Greedy unless do_sample. Prompts that would outgrow the LM's context are continued one by
+        one and others in batches, so that a greedy text does not depend on what else is asked.
         """
         texts = [""] * len(requests)
         for numbers, options in self._batches(requests):
             prompts = [requests[number].args[0] for number in numbers]
             written = generate(self.model, self.tokenizer, prompts, context=self.context, **options)
             for number, one in zip(numbers, written, strict=True):
-                texts[number] = until(one.text, normalize_gen_kwargs(requests[number].args[1])["until"])
+                texts[number] = until(
+                    one.text, normalize_gen_kwargs(requests[number].args[1])["until"]
+                )
         return texts
 
     def get_model_info(self) -> dict[str, Any]:
@@ -121,10 +151,12 @@ class EquinfoLM(LM):
             "parameters": self.model.config.parameters,
         }
 
-    # -- their steps -------------------------------------------------------------------------------------
+    # -- their steps -------------------------------------------------------------------------------
 
     def _encoded(self, texts: list[str]) -> list[np.ndarray]:
-        """Ids of each text, int64[n]; none of an empty one, also where an empty document has some (AC, GZip)."""
+        """Ids of each text, int64[n]; none of an empty one, also where an empty document has some
+        (AC, GZip).
+        """
         distinct = list(dict.fromkeys(filter(None, texts)))
         found = dict(zip(distinct, self.tokenizer.encode_batch(distinct), strict=True))
         return [found.get(text, np.empty(0)).astype(np.int64) for text in texts]
@@ -138,11 +170,15 @@ class EquinfoLM(LM):
     def _sums(self, groups: list[list[tuple[int, np.ndarray]]]) -> list[Scored]:
         """Each group's rows together."""
         rows = [row for group in groups for row in group]
-        found = iter(score(self.model, rows, bos_id=self.tokenizer.bos_id, batch_size=self.batch_size))
+        found = iter(
+            score(self.model, rows, bos_id=self.tokenizer.bos_id, batch_size=self.batch_size)
+        )
         return [sum((next(found) for _ in group), Scored()) for group in groups]
 
     def _batches(self, requests: list[Instance]) -> Iterator[tuple[list[int], dict[str, Any]]]:
-        """(numbers of requests, options of `generate`) of what is continued at once, prompts of about one length."""
+        """(numbers of requests, options of `generate`) of what is continued at once, prompts of
+        about one length.
+        """
         lengths = [len(ids) for ids in self._encoded([context for context, _ in _args(requests)])]
         options = [_options(request.args[1]) for request in requests]
 
@@ -155,7 +191,9 @@ class EquinfoLM(LM):
             some = list(group)
             for at in range(0, len(some), self.batch_size):
                 batch = some[at : at + self.batch_size]
-                seed = options[batch[0]].get("seed", 0) + batch[0]  # or the same prompt in two batches has one text
+                seed = (
+                    options[batch[0]].get("seed", 0) + batch[0]
+                )  # or the same prompt in two batches has one text
                 yield batch, {**options[batch[0]], "seed": seed}
 
 
@@ -164,14 +202,18 @@ def _args(requests: list[Instance]) -> list[tuple[Any, ...]]:
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:
-    """A task's generation_kwargs as options of `generate`. Raises EquinfoError for what it has none for."""
+    """A task's generation_kwargs as options of `generate`. Raises EquinfoError for what it has none
+    for.
+    """
     known = dict(normalize_gen_kwargs(given))
     most, sampled = known.pop("max_gen_toks"), known.pop("do_sample")
     known.pop("until")
     unknown = sorted(set(known) - set(SAMPLING))
     if unknown:
         options = ", ".join((*SAMPLING, "until", "max_gen_toks", "do_sample"))
-        raise EquinfoError(f"generation_kwargs {', '.join(unknown)} cannot be had; there are {options}")
+        raise EquinfoError(
+            f"generation_kwargs {', '.join(unknown)} cannot be had; there are {options}"
+        )
     return {"temperature": 1.0 if sampled else 0.0, **known, "max_ids": most}
 
 

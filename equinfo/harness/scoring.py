@@ -21,12 +21,14 @@ class Scored:
         return Scored(self.nats + other.nats, self.right and other.right)
 
 
-def score(model: Decoder, rows: list[tuple[int, np.ndarray]], *, bos_id: int, batch_size: int) -> list[Scored]:
+def score(
+    model: Decoder, rows: list[tuple[int, np.ndarray]], *, bos_id: int, batch_size: int
+) -> list[Scored]:
     """Of each row (int64[n], ~id where a position is only read) after bos_id, the number of its
     first id in its document before it.
 
-    Equal rows are computed once. Batches hold rows of about one length and depend on which rows there are, not on
-    their order.
+    Equal rows are computed once. Batches hold rows of about one length and depend on which rows
+    there are, not on their order.
     """
     keys = [(row.tobytes(), begin % model.config.period) for begin, row in rows]
     lines = {key: row for key, (_, row) in zip(keys, rows, strict=True)}

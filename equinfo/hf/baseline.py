@@ -14,8 +14,8 @@ def pretrained(name: str) -> Any:
         from transformers import AutoTokenizer
     except ImportError as error:
         raise EquinfoError(
-            f"{name} is no tokenizer.json and no SentencePiece model; names on the Hugging Face hub need transformers:"
-            " pip install 'equinfo[hf]'"
+            f"{name} is no tokenizer.json and no SentencePiece model; names on the Hugging Face"
+            " hub need transformers: pip install 'equinfo[hf]'"
         ) from error
     from equinfo.hf.versions import check_transformers
 

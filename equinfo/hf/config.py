@@ -17,7 +17,8 @@ from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
 if TYPE_CHECKING:
     from equinfo.hf.tokenizer import EquinfoTokenizer
 
-# What a folder holds so that `trust_remote_code=True` finds the classes where equinfo is installed and not imported.
+# What a folder holds so that `trust_remote_code=True` finds the classes where equinfo is installed
+# and not imported.
 CODE = {
     "AutoConfig": ("configuration_equinfo", "config", "EquinfoConfig"),
     "AutoModelForCausalLM": ("modeling_equinfo", "model", "EquinfoForCausalLM"),
@@ -32,11 +33,13 @@ def native(tokenizer: AnyTokenizer) -> Tokenizer:
 
 
 class EquinfoConfig(PretrainedConfig):
-    """A decoder's architecture (the fields of `lm.config.DecoderConfig`), its context and its tokenizer.
+    """A decoder's architecture (the fields of `lm.config.DecoderConfig`), its context and its
+    tokenizer.
 
-    context: ids a sequence in training, BOS included. bos_token_id, eos_token_id, pad_token_id: by default those of a
-    tokenizer of this vocabulary. tokenizer_name, tokenizer_fingerprint: of the one it was trained with, if known.
-    Raises EquinfoError where the installed transformers was not tested with this.
+    context: ids a sequence in training, BOS included. bos_token_id, eos_token_id, pad_token_id: by
+    default those of a tokenizer of this vocabulary. tokenizer_name, tokenizer_fingerprint: of the
+    one it was trained with, if known. Raises EquinfoError where the installed transformers was not
+    tested with this.
     """
 
     model_type = "equinfo"
@@ -73,12 +76,26 @@ class EquinfoConfig(PretrainedConfig):
         **others: Any,
     ) -> None:
         check_transformers()
-        self.vocab_size, self.d_model, self.n_heads, self.n_layers = vocab_size, d_model, n_heads, n_layers
-        self.head_dim, self.d_ff, self.position, self.activation = head_dim, d_ff, position, activation
+        self.vocab_size, self.d_model, self.n_heads, self.n_layers = (
+            vocab_size,
+            d_model,
+            n_heads,
+            n_layers,
+        )
+        self.head_dim, self.d_ff, self.position, self.activation = (
+            head_dim,
+            d_ff,
+            position,
+            activation,
+        )
         self.rope_base, self.relative_clip, self.norm_eps = rope_base, relative_clip, norm_eps
         self.period, self.context, self.use_cache = period, context, use_cache
         self.tokenizer_name, self.tokenizer_fingerprint = tokenizer_name, tokenizer_fingerprint
-        special = {"pad_token_id": vocab_size - 3, "bos_token_id": vocab_size - 2, "eos_token_id": vocab_size - 1}
+        special = {
+            "pad_token_id": vocab_size - 3,
+            "bos_token_id": vocab_size - 2,
+            "eos_token_id": vocab_size - 1,
+        }
         super().__init__(**{"tie_word_embeddings": tied, **special, **others})
 
     @classmethod
@@ -95,7 +112,9 @@ class EquinfoConfig(PretrainedConfig):
         """
         if tokenizer is not None:
             ours = native(tokenizer)
-            ids = {f"{name}_token_id": getattr(ours, f"{name}_id") for name in ("pad", "bos", "eos")}
+            ids = {
+                f"{name}_token_id": getattr(ours, f"{name}_id") for name in ("pad", "bos", "eos")
+            }
             others |= ids | {"tokenizer_name": ours.name, "tokenizer_fingerprint": ours.fingerprint}
         config = cls(**asdict(decoder), context=context, **others)
         if tokenizer is not None:
@@ -104,7 +123,9 @@ class EquinfoConfig(PretrainedConfig):
 
     @property
     def decoder_config(self) -> DecoderConfig:
-        return DecoderConfig(**{field.name: getattr(self, field.name) for field in fields(DecoderConfig)})
+        return DecoderConfig(
+            **{field.name: getattr(self, field.name) for field in fields(DecoderConfig)}
+        )
 
     def check_tokenizer(self, tokenizer: AnyTokenizer) -> None:
         """Raises EquinfoError where `tokenizer` is not the one that the model was trained with."""
@@ -120,24 +141,38 @@ class EquinfoConfig(PretrainedConfig):
 
     def to_dict(self) -> dict[str, Any]:
         """Without a period of 1, so that config.json is what it was before there were others."""
-        return {name: value for name, value in super().to_dict().items() if (name, value) != ("period", 1)}
+        return {
+            name: value
+            for name, value in super().to_dict().items()
+            if (name, value) != ("period", 1)
+        }
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
         """Raises EquinfoError for the configuration of another kind of model."""
         kind = config_dict.get("model_type")
         if kind != cls.model_type:
-            raise EquinfoError(f"config.json is of a {kind!r} model, not of an {cls.model_type!r} one: name its folder")
+            raise EquinfoError(
+                f"config.json is of a {kind!r} model, not of an {cls.model_type!r} one: name its"
+                " folder"
+            )
         return super().from_dict(config_dict, **kwargs)
 
     def save_pretrained(self, save_directory: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
-        """Write config.json, and beside it the two files of a line each that `trust_remote_code=True` runs."""
+        """Write config.json, and beside it the two files of a line each that
+        `trust_remote_code=True` runs.
+        """
         self.auto_map = {auto: f"{file}.{name}" for auto, (file, _, name) in CODE.items()}
         super().save_pretrained(save_directory, *args, **kwargs)
         for file, module, name in CODE.values():
-            line = f"from equinfo.hf.{module} import {name}  # noqa: F401  (pip install 'equinfo[lm,hf]')\n"
+            line = (
+                f"from equinfo.hf.{module} import {name}  # noqa: F401  (pip install"
+                " 'equinfo[lm,hf]')\n"
+            )
             (Path(save_directory) / f"{file}.py").write_text(line, encoding="utf-8")
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoConfig") -> None:
-        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its file."""
+        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its
+        file.
+        """

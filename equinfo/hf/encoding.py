@@ -38,22 +38,39 @@ class Request:
         """Raises EquinfoError for an option that is unknown or not supported."""
         unknown = set(options) - set(cls.__dataclass_fields__)
         if unknown:
-            raise EquinfoError(f"unknown option {min(unknown)!r}: known are {', '.join(cls.__dataclass_fields__)}")
+            raise EquinfoError(
+                f"unknown option {min(unknown)!r}: known are {', '.join(cls.__dataclass_fields__)}"
+            )
         request = cls(**options)
         if request.return_overflowing_tokens or request.stride:
-            raise EquinfoError("overflowing tokens are not supported: encode without truncation and cut the ids")
+            raise EquinfoError(
+                "overflowing tokens are not supported: encode without truncation and cut the ids"
+            )
         if request.is_split_into_words:
-            raise EquinfoError("words are not supported, spaces are a part of the text: join them into one str")
+            raise EquinfoError(
+                "words are not supported, spaces are a part of the text: join them into one str"
+            )
         if request.sanitize_control_tokens:
-            raise EquinfoError("sanitize_control_tokens is not supported: without it text is text, by default")
+            raise EquinfoError(
+                "sanitize_control_tokens is not supported: without it text is text, by default"
+            )
         return request
 
 
 def columns_of(text: Any, text_pair: Any) -> tuple[list[list[str]], bool]:
-    """([first texts] or [first texts, second texts], whether it is a batch). Raises EquinfoError for anything else."""
+    """([first texts] or [first texts, second texts], whether it is a batch). Raises EquinfoError
+    for anything else.
+    """
     batched = not isinstance(text, str)
-    firsts, seconds = (text, text_pair) if batched else ([text], None if text_pair is None else [text_pair])
-    if isinstance(firsts, list | tuple) and seconds is None and firsts and all(map(_is_pair, firsts)):
+    firsts, seconds = (
+        (text, text_pair) if batched else ([text], None if text_pair is None else [text_pair])
+    )
+    if (
+        isinstance(firsts, list | tuple)
+        and seconds is None
+        and firsts
+        and all(map(_is_pair, firsts))
+    ):
         firsts, seconds = zip(*firsts, strict=True)
     columns = [firsts] if seconds is None else [firsts, seconds]
     for column in columns:
@@ -69,11 +86,16 @@ def _is_pair(value: Any) -> bool:
 
 
 def _refuse(column: Any) -> None:
-    wrong = next((t for t in column if not isinstance(t, str)), None) if isinstance(column, list | tuple) else column
+    wrong = (
+        next((t for t in column if not isinstance(t, str)), None)
+        if isinstance(column, list | tuple)
+        else column
+    )
     if wrong is not None:  # subclasses of str may pass
         kind = type(wrong).__name__
         raise EquinfoError(
-            f"text is a str, a list of str or of pairs of str, not {kind}: decode bytes, keep ids as ids"
+            f"text is a str, a list of str or of pairs of str, not {kind}: decode bytes, keep ids"
+            " as ids"
         )
 
 
@@ -90,7 +112,9 @@ def room(lengths: tuple[int, ...], most: int, strategy: TruncationStrategy) -> l
         return [short, most - short] if lengths[0] <= lengths[1] else [most - short, short]
     cut = 0 if strategy is TruncationStrategy.ONLY_FIRST else 1
     if cut >= len(lengths) or lengths[cut] < over:
-        raise EquinfoError(f"truncation={strategy.value!r} cannot remove {over} ids: choose 'longest_first'")
+        raise EquinfoError(
+            f"truncation={strategy.value!r} cannot remove {over} ids: choose 'longest_first'"
+        )
     return [length - over * (n == cut) for n, length in enumerate(lengths)]
 
 

@@ -1,4 +1,6 @@
-"""The decoder as a transformers model: the same module, weights and logits, with `generate`, `Trainer`, `pipeline`."""
+"""The decoder as a transformers model: the same module, weights and logits, with `generate`,
+`Trainer`, `pipeline`.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,18 @@ from equinfo.lm.decoder import Decoder, Rotary, rotary_tables
 from equinfo.lm.train import load_model, load_train_config
 from equinfo.tokenizers.base import NUM_SPECIAL
 
-# What transformers calls the cache, in its outputs and where `generate` hands it over: it changed in version 5.
+# What transformers calls the cache, in its outputs and where `generate` hands it over: it changed
+# in version 5.
 CACHE = "cache" if "cache" in CausalLMOutputWithPast.__dataclass_fields__ else "past_key_values"
 
 
 class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
-    """`decoder` is an `equinfo.lm.decoder.Decoder`; its float32 logits are this model's, bit for bit.
+    """`decoder` is an `equinfo.lm.decoder.Decoder`; its float32 logits are this model's, bit for
+    bit.
 
-    A new model's weights are drawn by torch's generator, from the distribution of `Decoder.initialise`. PAD and BOS are
-    never generated (`generation_config.suppress_tokens`); what else does not decode is the task of `logits.py`.
+    A new model's weights are drawn by torch's generator, from the distribution of
+    `Decoder.initialise`. PAD and BOS are never generated (`generation_config.suppress_tokens`);
+    what else does not decode is the task of `logits.py`.
     """
 
     config_class = EquinfoConfig
@@ -41,27 +46,41 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         self.decoder = Decoder(config.decoder_config)
         unseen = (config.pad_token_id, config.bos_token_id)
-        self.generation_config.suppress_tokens = [i for i in unseen if i not in (None, config.eos_token_id)] or None
+        self.generation_config.suppress_tokens = [
+            i for i in unseen if i not in (None, config.eos_token_id)
+        ] or None
         self.post_init()
 
     @classmethod
     def from_lm(
-        cls, lm: Decoder | Path | str, tokenizer: AnyTokenizer | None = None, context: int | None = None
+        cls,
+        lm: Decoder | Path | str,
+        tokenizer: AnyTokenizer | None = None,
+        context: int | None = None,
     ) -> Self:
         """The model of a decoder (whose weights it shares), or of the folder of a training.
 
-        tokenizer: the one it was trained with (ours, or its `as_hf`), which config.json then names. Without one, the
-        special ids are where a tokenizer of this vocabulary has them, or what the training says. context: by default
-        the training's. Raises EquinfoError where LM and tokenizer do not fit.
+        tokenizer: the one it was trained with (ours, or its `as_hf`), which config.json then names.
+        Without one, the special ids are where a tokenizer of this vocabulary has them, or what the
+        training says. context: by default the training's. Raises EquinfoError where LM and
+        tokenizer do not fit.
         """
         others: dict[str, Any] = {}
         if not isinstance(lm, Decoder):
             trained = load_train_config(lm)
             context = context or trained.context
-            if trained.bos_id != trained.model.vocab_size - NUM_SPECIAL + 1:  # an M1: one id begins and ends, none pads
-                others = {"bos_token_id": trained.bos_id, "eos_token_id": trained.bos_id, "pad_token_id": None}
+            if (
+                trained.bos_id != trained.model.vocab_size - NUM_SPECIAL + 1
+            ):  # an M1: one id begins and ends, none pads
+                others = {
+                    "bos_token_id": trained.bos_id,
+                    "eos_token_id": trained.bos_id,
+                    "pad_token_id": None,
+                }
         elif context is None:
-            raise EquinfoError("a decoder without its training folder needs `context`, the ids of a sequence")
+            raise EquinfoError(
+                "a decoder without its training folder needs `context`, the ids of a sequence"
+            )
         decoder = lm if isinstance(lm, Decoder) else load_model(lm)
         with torch.device("meta"):
             model = cls(EquinfoConfig.of(decoder.config, context, tokenizer, **others))
@@ -69,25 +88,41 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         return model.eval()
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, *model_args: Any, **kwargs: Any) -> Any:
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Any, *model_args: Any, **kwargs: Any
+    ) -> Any:
         """As transformers', of a folder that `save_pretrained` wrote.
 
-        Raises EquinfoError for the folder of a training (see `from_lm`), and for weights that are not the config's.
+        Raises EquinfoError for the folder of a training (see `from_lm`), and for weights that are
+        not the config's.
         """
         folder, asked = pretrained_model_name_or_path, kwargs.pop("output_loading_info", False)
         path = Path(folder) if isinstance(folder, str | Path) else None
-        if path is not None and (path / "weights").is_dir() and not (path / "config.json").is_file():
-            raise EquinfoError(f"{folder} is the folder of a training: EquinfoForCausalLM.from_lm reads it")
+        if (
+            path is not None
+            and (path / "weights").is_dir()
+            and not (path / "config.json").is_file()
+        ):
+            raise EquinfoError(
+                f"{folder} is the folder of a training: EquinfoForCausalLM.from_lm reads it"
+            )
         try:
-            loaded: Any = super().from_pretrained(folder, *model_args, output_loading_info=True, **kwargs)
+            loaded: Any = super().from_pretrained(
+                folder, *model_args, output_loading_info=True, **kwargs
+            )
         except RuntimeError as error:
             if "mismatch" not in str(error):
                 raise
-            raise EquinfoError(f"the weights in {folder} have other shapes than its config.json says") from error
+            raise EquinfoError(
+                f"the weights in {folder} have other shapes than its config.json says"
+            ) from error
         model, info = loaded
         wrong = sorted([*info["missing_keys"], *info["unexpected_keys"]])
         if wrong:
-            raise EquinfoError(f"the weights in {folder} do not fit its config.json, as in {wrong[0]}: save it again")
+            raise EquinfoError(
+                f"the weights in {folder} do not fit its config.json, as in {wrong[0]}: save it"
+                " again"
+            )
         return (model, info) if asked else model
 
     def forward(
@@ -105,29 +140,44 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
     ) -> CausalLMOutputWithPast | tuple[Any, ...]:
         """Logits f32[batch, time, vocab_size] of the ids that follow input_ids, i64[batch, time].
 
-        attention_mask: [batch, positions], those in the cache first, 0 for padding on either side; position_ids are not
-        needed, for only distances between positions count. labels: input_ids, -100 where not scored; they are shifted
-        here. cache (past_key_values in transformers 4): of what came before; by default a new one, but in training.
-        logits_to_keep: only of the last ones, or of these positions (0: all). first: see `Decoder.places`, for rows cut
-        from amid documents and LMs that are told places in units.
+        attention_mask: [batch, positions], those in the cache first, 0 for padding on either side;
+        position_ids are not needed, for only distances between positions count. labels: input_ids,
+        -100 where not scored; they are shifted here. cache (past_key_values in transformers 4): of
+        what came before; by default a new one, but in training. logits_to_keep: only of the last
+        ones, or of these positions (0: all). first: see `Decoder.places`, for rows cut from amid
+        documents and LMs that are told places in units.
         """
         if kwargs.pop("output_attentions", None) or kwargs.pop("output_hidden_states", None):
-            raise EquinfoError("attentions and hidden states are not kept: `model.decoder(ids)` has the last ones")
+            raise EquinfoError(
+                "attentions and hidden states are not kept: `model.decoder(ids)` has the last ones"
+            )
         cache = past_key_values if cache is None else cache
-        if cache is None and (self.config.use_cache and not self.training if use_cache is None else use_cache):
+        if cache is None and (
+            self.config.use_cache and not self.training if use_cache is None else use_cache
+        ):
             cache = DynamicCache()
         seen = None if cache is None else _Cached(cache, self.decoder.config, input_ids)
         hidden = self.decoder(input_ids, seen, _real(attention_mask, input_ids, seen), first)
-        kept = slice(-logits_to_keep or None, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        kept = (
+            slice(-logits_to_keep or None, None)
+            if isinstance(logits_to_keep, int)
+            else logits_to_keep
+        )
         logits = F.linear(hidden[:, kept], self.decoder.head_weight).float()
         loss = None
         if labels is not None:
-            loss = self.loss_function(logits=logits, labels=labels, vocab_size=logits.shape[-1], **kwargs)
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=logits.shape[-1], **kwargs
+            )
         kept_cache: dict[str, Any] = {CACHE: cache}
         output = CausalLMOutputWithPast(loss=loss, logits=logits, **kept_cache)
-        return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
+        return (
+            output
+            if (self.config.return_dict if return_dict is None else return_dict)
+            else output.to_tuple()
+        )
 
-    # -- what transformers asks of a model ---------------------------------------------------------------
+    # -- what transformers asks of a model ---------------------------------------------------------
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self.decoder.embed
@@ -142,16 +192,24 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
     def set_output_embeddings(self, value: nn.Linear) -> None:
         self.decoder.head = value
 
-    def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> nn.Embedding:
-        """Raises EquinfoError where the LM is told places in units: it finds their beginnings by the last ids."""
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any
+    ) -> nn.Embedding:
+        """Raises EquinfoError where the LM is told places in units: it finds their beginnings by
+        the last ids.
+        """
         if self.config.period > 1 and new_num_tokens not in (None, self.config.vocab_size):
-            raise EquinfoError("an LM that is told places in units keeps its vocabulary: its special ids end it")
+            raise EquinfoError(
+                "an LM that is told places in units keeps its vocabulary: its special ids end it"
+            )
         embeddings = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
         self.decoder.config = self.config.decoder_config
         return embeddings
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), what feeds the residual stream cut by its depth."""
+        """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), what feeds the residual stream cut
+        by its depth.
+        """
         if isinstance(module, nn.RMSNorm):
             nn.init.ones_(module.weight)
         elif module is getattr(self.decoder, "place", None):
@@ -159,28 +217,39 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         elif isinstance(module, nn.Linear | nn.Embedding):
             cut = any(module in (block.o, block.down) for block in self.decoder.blocks)
             deviation = module.weight.shape[1] ** -0.5
-            nn.init.normal_(module.weight, std=deviation * (2 * self.config.n_layers) ** -0.5 if cut else deviation)
+            nn.init.normal_(
+                module.weight,
+                std=deviation * (2 * self.config.n_layers) ** -0.5 if cut else deviation,
+            )
 
     def _set_gradient_checkpointing(
         self, enable: bool = True, gradient_checkpointing_func: Any = None, every_n_layers: int = 1
     ) -> None:
         """Each block is checkpointed, or none; the decoder calls torch's checkpoint itself."""
         if every_n_layers != 1:
-            raise EquinfoError(f"every_n_layers is {every_n_layers}: all blocks are checkpointed, or none")
+            raise EquinfoError(
+                f"every_n_layers is {every_n_layers}: all blocks are checkpointed, or none"
+            )
         self.gradient_checkpointing = self.decoder.checkpoint_blocks = enable
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoModel") -> None:
-        """Nothing: `EquinfoConfig.save_pretrained` writes a line that imports this class, not a copy of its file."""
+        """Nothing: `EquinfoConfig.save_pretrained` writes a line that imports this class, not a
+        copy of its file.
+        """
 
 
 def _real(attention_mask: Tensor | None, ids: Tensor, seen: _Cached | None) -> Tensor | None:
-    """`attention_mask` as a decoder takes it; None where there is no padding, for the same bits as without a mask."""
+    """`attention_mask` as a decoder takes it; None where there is no padding, for the same bits as
+    without a mask.
+    """
     if attention_mask is None:
         return None
     positions = (len(ids), ids.shape[1] + (seen.length if seen else 0))
     if attention_mask.shape != positions:
-        raise EquinfoError(f"attention_mask is {tuple(attention_mask.shape)}; rows and positions are {positions}")
+        raise EquinfoError(
+            f"attention_mask is {tuple(attention_mask.shape)}; rows and positions are {positions}"
+        )
     return None if attention_mask.all() else attention_mask.bool()
 
 
@@ -189,12 +258,17 @@ class _Cached:
 
     def __init__(self, cache: hf_cache.Cache, config: DecoderConfig, ids: Tensor) -> None:
         if cache.is_compileable:  # its keys are as many as there is room for, not as were seen
-            raise EquinfoError(f"a {type(cache).__name__} has a fixed size: use transformers' DynamicCache")
+            raise EquinfoError(
+                f"a {type(cache).__name__} has a fixed size: use transformers' DynamicCache"
+            )
         self.length = int(cache.get_seq_length())
         self.capacity = self.length + ids.shape[1]
         whole = 1 << self.capacity.bit_length()  # few tables, and not one a step
         self.rotary = _rotary(config, whole, ids.device) if config.position == "rope" else None
-        self.cache, self.layers = cache, [_CachedLayer(cache, n, self.length == 0) for n in range(config.n_layers)]
+        self.cache, self.layers = (
+            cache,
+            [_CachedLayer(cache, n, self.length == 0) for n in range(config.n_layers)],
+        )
 
     @property
     def places(self) -> Tensor:
@@ -220,7 +294,9 @@ class _CachedLayer:
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         whole = self.cache.update(keys, values, self.number)
-        return (keys, values) if self.empty else whole  # the same bits as without a cache: it holds a copy
+        return (
+            (keys, values) if self.empty else whole
+        )  # the same bits as without a cache: it holds a copy
 
 
 @lru_cache(maxsize=8)

@@ -14,8 +14,9 @@ RESERVED = re.compile(r"<(0x[0-9a-f]+|\|.*\|)>", re.DOTALL)
 class Names:
     """The string of each code, and the code of each string.
 
-    A code's bytes in GPT-2's letters, where ids have bytes of their own; "<0x01f4>" for code 500 where they have not, a
-    byte model would have to run to know them, another code has the same, or the letters look like a reserved string.
+    A code's bytes in GPT-2's letters, where ids have bytes of their own; "<0x01f4>" for code 500
+    where they have not, a byte model would have to run to know them, another code has the same, or
+    the letters look like a reserved string.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -28,7 +29,9 @@ class Names:
         if tokenizer.unit != 1 or isinstance(tokenizer, ModelledTokenizer):
             return numbers
         letters = {byte: letter for letter, byte in byte_of_letter().items()}
-        spelled = [(data or b"").decode("latin-1").translate(letters) for data in code_bytes(tokenizer)]
+        spelled = [
+            (data or b"").decode("latin-1").translate(letters) for data in code_bytes(tokenizer)
+        ]
         first = dict(zip(reversed(spelled), range(len(spelled) - 1, -1, -1), strict=True))
         return [
             text if text and first[text] == code and not RESERVED.fullmatch(text) else numbers[code]

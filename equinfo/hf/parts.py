@@ -1,4 +1,6 @@
-"""Texts to ids where added tokens in a text count, and where they are text; what truncation leaves."""
+"""Texts to ids where added tokens in a text count, and where they are text; what truncation
+leaves.
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +14,9 @@ from equinfo.tokenizers.base import Tokenizer, id_dtype
 
 @dataclass(frozen=True)
 class Parser:
-    """`native`, and the added tokens (string -> id) that a text's characters become where they spell one."""
+    """`native`, and the added tokens (string -> id) that a text's characters become where they
+    spell one.
+    """
 
     native: Tokenizer
     added: dict[str, int]
@@ -23,16 +27,25 @@ class Parser:
             return self.native.encode_batch(texts)
         parts = [list(self._parts(text)) for text in texts]
         encoded = iter(
-            self.native.encode_batch([part for found in parts for _, part in found if part not in self.added])
+            self.native.encode_batch(
+                [part for found in parts for _, part in found if part not in self.added]
+            )
         )
-        ids = [[self._id(part) if part in self.added else next(encoded) for _, part in found] for found in parts]
+        ids = [
+            [self._id(part) if part in self.added else next(encoded) for _, part in found]
+            for found in parts
+        ]
         return [np.concatenate([self._id(), *found]) for found in ids]
 
     def _id(self, *tokens: str) -> np.ndarray:
-        return np.array([self.added[token] for token in tokens], dtype=id_dtype(max(self.added.values()) + 1))
+        return np.array(
+            [self.added[token] for token in tokens], dtype=id_dtype(max(self.added.values()) + 1)
+        )
 
     def _parts(self, text: str) -> Iterator[tuple[int, str]]:
-        """(first character, an added token or the text between two), in order; of two tokens at a place the longer."""
+        """(first character, an added token or the text between two), in order; of two tokens at a
+        place the longer.
+        """
         at = 0
         longest = sorted(self.added, key=len, reverse=True)
         for match in re.finditer("|".join(map(re.escape, longest)), text) if longest else ():
@@ -42,9 +55,13 @@ class Parser:
         yield at, text[at:]
 
     def offsets(self, text: str, ids: np.ndarray) -> np.ndarray:
-        """int64[len(ids), 2]: the first and last characters of each of the text's ids; see units.py."""
+        """int64[len(ids), 2]: the first and last characters of each of the text's ids; see
+        units.py.
+        """
         added = np.flatnonzero(ids >= self.native.code_size)
-        runs = np.split(ids, np.stack([added, added + 1], axis=1).reshape(-1))  # a run of codes, an added token, ...
+        runs = np.split(
+            ids, np.stack([added, added + 1], axis=1).reshape(-1)
+        )  # a run of codes, an added token, ...
         parts = zip(self._parts(text), runs, strict=True)
         return np.concatenate([at + self._offsets(part, run) for (at, part), run in parts])
 
@@ -56,6 +73,8 @@ class Parser:
         drop = len(ids) - keep
         apart = ids >= self.native.code_size
         places = np.arange(len(ids))
-        runs = np.maximum.accumulate(np.where(apart, places + 1, 0))  # where each id's run of codes begins
+        runs = np.maximum.accumulate(
+            np.where(apart, places + 1, 0)
+        )  # where each id's run of codes begins
         begins = np.append(apart | ((places - runs) % (self.native.unit or 1) == 0), True)
         return slice(drop + int(begins[drop:].argmax()), None)

@@ -1,7 +1,8 @@
 """Makes transformers' Auto classes know what is here.
 
-`import equinfo` installs hooks, which act once transformers is imported, or at once where it already is. So nothing is
-imported for nothing, and the order does not matter. Without wrapt only what is already imported is told.
+`import equinfo` installs hooks, which act once transformers is imported, or at once where it
+already is. So nothing is imported for nothing, and the order does not matter. Without wrapt only
+what is already imported is told.
 """
 
 import sys
@@ -29,7 +30,9 @@ def _tokenizer(module: ModuleType) -> None:
     from equinfo.hf.config import EquinfoConfig
     from equinfo.hf.tokenizer import EquinfoTokenizer
 
-    module.AutoTokenizer.register(EquinfoConfig, slow_tokenizer_class=EquinfoTokenizer, exist_ok=True)
+    module.AutoTokenizer.register(
+        EquinfoConfig, slow_tokenizer_class=EquinfoTokenizer, exist_ok=True
+    )
 
 
 def _model(module: ModuleType) -> None:

@@ -1,4 +1,6 @@
-"""Rows of ids and what lies beside them, as arrays, one row after another: special ids, masks, padding, lists."""
+"""Rows of ids and what lies beside them, as arrays, one row after another: special ids, masks,
+padding, lists.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +23,9 @@ class Rows:
         """Those that are shorter than `length` filled up to it, on the "left" or "right" side."""
         lack = np.maximum(length - self.sizes, 0)
         shifts = np.cumsum(lack) - (lack if side == "right" else 0)
-        values = np.full((len(self.values) + int(lack.sum()), *self.values.shape[1:]), fill, dtype=np.int64)
+        values = np.full(
+            (len(self.values) + int(lack.sum()), *self.values.shape[1:]), fill, dtype=np.int64
+        )
         values[np.arange(len(self.values)) + np.repeat(shifts, self.sizes)] = self.values
         return type(self)(values, self.sizes + lack)
 
@@ -36,10 +40,14 @@ class Rows:
         )
 
     def lists(self, numbers: np.ndarray | None = None) -> list[list[Any]]:
-        """numbers: object[n], the int at each place: for ids, to look one up is faster than to make it."""
+        """numbers: object[n], the int at each place: for ids, to look one up is faster than to make
+        it.
+        """
         if self.values.strides == (0,):  # one value everywhere
             return [self.values[:1].tolist() * size for size in self.sizes.tolist()]
-        rows = (self.values[begin:end] for begin, end in pairwise([0, *np.cumsum(self.sizes).tolist()]))
+        rows = (
+            self.values[begin:end] for begin, end in pairwise([0, *np.cumsum(self.sizes).tolist()])
+        )
         if self.values.ndim > 1:
             return [list(map(tuple, row.tolist())) for row in rows]
         return [(row if numbers is None else numbers.take(row)).tolist() for row in rows]
@@ -47,7 +55,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one or two texts as ids, column by column, and the special ids before and after each text."""
+    """Rows of one or two texts as ids, column by column, and the special ids before and after each
+    text.
+    """
 
     columns: list[list[np.ndarray]]
     before: list[int]
@@ -69,10 +79,13 @@ class Batch:
 
     def input_ids(self) -> Rows:
         before, after = (
-            [np.array(end, dtype=id_dtype(max(end) + 1))] if end else [] for end in (self.before, self.after)
+            [np.array(end, dtype=id_dtype(max(end) + 1))] if end else []
+            for end in (self.before, self.after)
         )
         texts = (text for row in zip(*self.columns, strict=True) for text in row)
-        return Rows(np.concatenate([part for text in texts for part in (*before, text, *after)]), self.sizes)
+        return Rows(
+            np.concatenate([part for text in texts for part in (*before, text, *after)]), self.sizes
+        )
 
     def attention_mask(self) -> Rows:
         return Rows(np.broadcast_to(np.int8(1), self.sizes.sum()), self.sizes)

@@ -18,59 +18,89 @@ if TYPE_CHECKING:
 
 FOLDER = "equinfo_tokenizer"  # the artefact's, inside that of save_pretrained
 MODULE = "tokenization_equinfo"
-CODE = "from equinfo.hf.tokenizer import EquinfoTokenizer  # noqa: F401  (pip install 'equinfo[hf]')\n"
+CODE = (
+    "from equinfo.hf.tokenizer import EquinfoTokenizer  # noqa: F401  (pip install 'equinfo[hf]')\n"
+)
 NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 PLAIN = (
-    "add_bos_token", "add_eos_token", "padding_side", "truncation_side", "model_max_length", "model_input_names",
-    "split_special_tokens", "clean_up_tokenization_spaces", "chat_template", "response_template", "chat_control_tokens",
+    "add_bos_token", "add_eos_token", "padding_side", "truncation_side", "model_max_length",
+    "model_input_names",
+    "split_special_tokens", "clean_up_tokenization_spaces", "chat_template", "response_template",
+    "chat_control_tokens",
 )  # fmt: skip
 OPTIONS = (*NAMED, *PLAIN, "additional_special_tokens", "extra_special_tokens")
 
 
 def settings(tokenizer: "EquinfoTokenizer") -> dict[str, Any]:
-    """All that makes an equal tokenizer of the same native one, as JSON values and constructor arguments."""
+    """All that makes an equal tokenizer of the same native one, as JSON values and constructor
+    arguments.
+    """
     extra: Any = vars(tokenizer).get("_extra_special_tokens")  # transformers 5
     if extra is None:
         extra = tokenizer._special_tokens_map["additional_special_tokens"]
-    named = {name: None if (token := getattr(tokenizer, name)) is None else str(token) for name in NAMED}
-    plain = {name: getattr(tokenizer, name) for name in PLAIN if getattr(tokenizer, name, None) is not None}
+    named = {
+        name: None if (token := getattr(tokenizer, name)) is None else str(token) for name in NAMED
+    }
+    plain = {
+        name: getattr(tokenizer, name)
+        for name in PLAIN
+        if getattr(tokenizer, name, None) is not None
+    }
     added = {str(i): token.__getstate__() for i, token in tokenizer.added_tokens_decoder.items()}
-    return named | plain | {"additional_special_tokens": list(map(str, extra)), "added_tokens_decoder": added}
+    return (
+        named
+        | plain
+        | {"additional_special_tokens": list(map(str, extra)), "added_tokens_decoder": added}
+    )
 
 
 def state(tokenizer: "EquinfoTokenizer") -> tuple[bytes, bytes]:
     """The artefact's content and the settings; equal tokenizers have equal bytes."""
     artifact = tokenizer.native.artifact
     head = canonical_json([artifact.kind, artifact.config, settings(tokenizer)])
-    tensors = {name: np.asarray(array, order="C") for name, array in sorted(artifact.tensors.items())}
+    tensors = {
+        name: np.asarray(array, order="C") for name, array in sorted(artifact.tensors.items())
+    }
     return head, safetensors.numpy.save(tensors)
 
 
 def from_state(head: bytes, tensors: bytes) -> tuple[Tokenizer, dict[str, Any]]:
     """(the native tokenizer, the settings)."""
     kind, config, kept = json.loads(head)
-    return tokenizer_class(kind).from_artifact(Artifact(kind, config, safetensors.numpy.load(tensors))), kept
+    return tokenizer_class(kind).from_artifact(
+        Artifact(kind, config, safetensors.numpy.load(tensors))
+    ), kept
 
 
 def write(tokenizer: "EquinfoTokenizer", folder: Path, auto_map: dict[str, Any]) -> list[str]:
-    """The files of `folder` that transformers does not write by itself; its configuration is completed."""
+    """The files of `folder` that transformers does not write by itself; its configuration is
+    completed.
+    """
     config = folder / "tokenizer_config.json"
     written = json.loads(config.read_text(encoding="utf-8"))
-    theirs = {key: written[key] for key in ("tokenizer_class", "processor_class", "chat_template") if key in written}
+    theirs = {
+        key: written[key]
+        for key in ("tokenizer_class", "processor_class", "chat_template")
+        if key in written
+    }
     ours = {key: value for key, value in settings(tokenizer).items() if key != "chat_template"}
     with atomic_file(config) as file:
         text = json.dumps({**ours, **theirs, "auto_map": auto_map}, indent=2, sort_keys=True)
         file.write_text(text + "\n", encoding="utf-8")
     tokenizer.native.save(folder / FOLDER)
     (folder / f"{MODULE}.py").write_text(CODE, encoding="utf-8")
-    return [str(folder / name) for name in (f"{MODULE}.py", f"{FOLDER}/{JSON_NAME}", f"{FOLDER}/{TENSORS_NAME}")]
+    return [
+        str(folder / name)
+        for name in (f"{MODULE}.py", f"{FOLDER}/{JSON_NAME}", f"{FOLDER}/{TENSORS_NAME}")
+    ]
 
 
 def check_folder(folder: Path) -> None:
     """Raises EquinfoError for a folder that is there and that `write` has not written."""
     if folder.is_dir() and not (folder / FOLDER / JSON_NAME).is_file():
         raise EquinfoError(
-            f"{folder} was not written by save_pretrained of an equinfo tokenizer (it has no {FOLDER}/{JSON_NAME}); "
+            f"{folder} was not written by save_pretrained of an equinfo tokenizer (it has no"
+            f" {FOLDER}/{JSON_NAME}); "
             "a tokenizer's folder of equinfo's own is read by equinfo.load(folder).as_hf()"
         )
 
@@ -78,9 +108,14 @@ def check_folder(folder: Path) -> None:
 def read(artifact_file: str | None) -> Tokenizer:
     """The native tokenizer of a folder, its hash checked."""
     if artifact_file is None:
-        raise EquinfoError(f"there is no {FOLDER}/{JSON_NAME}: write the folder with save_pretrained of this class")
+        raise EquinfoError(
+            f"there is no {FOLDER}/{JSON_NAME}: write the folder with save_pretrained of this class"
+        )
     folder = Path(artifact_file).parent
     artifact = load_artifact(folder)
     if artifact.kind not in KINDS:
-        raise EquinfoError(f"{folder} holds a {artifact.kind!r}, which is no tokenizer: write it with save_pretrained")
+        raise EquinfoError(
+            f"{folder} holds a {artifact.kind!r}, which is no tokenizer: write it with"
+            " save_pretrained"
+        )
     return tokenizer_class(artifact.kind).from_artifact(artifact)

@@ -1,7 +1,7 @@
 """transformers' streamers for windows of several ids: text appears as soon as it is certain.
 
-Its own keep the last id of a line as context (version 5) and drop the others, which leaves no whole window. They do for
-tokenizers whose single ids have bytes of their own; these do for all.
+Its own keep the last id of a line as context (version 5) and drop the others, which leaves no whole
+window. They do for tokenizers whose single ids have bytes of their own; these do for all.
 """
 
 from typing import Any
@@ -10,14 +10,18 @@ import transformers
 
 
 class _Whole:
-    """Puts text out up to the last character that is complete, and keeps ids until their units are."""
+    """Puts text out up to the last character that is complete, and keeps ids until their units
+    are.
+    """
 
     tokenizer: Any
     token_cache: list[int]
     print_len: int
 
     def put(self: Any, value: Any) -> None:
-        """value: the prompt's ids, then each new one, as `generate` hands them over. One sample at a time."""
+        """value: the prompt's ids, then each new one, as `generate` hands them over. One sample at
+        a time.
+        """
         if self.skip_prompt and self.next_tokens_are_prompt:
             self.next_tokens_are_prompt = False
             return

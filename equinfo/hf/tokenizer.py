@@ -2,9 +2,11 @@
 
     tokenizer = equinfo.load("english-64k").as_hf()
     tokenizer.save_pretrained("folder")
-    transformers.AutoTokenizer.from_pretrained("folder")          # after `import equinfo`; or trust_remote_code=True
+    transformers.AutoTokenizer.from_pretrained("folder")          # after `import equinfo`; or
+    trust_remote_code=True
 
-Text is text: nothing in it becomes a special or an added token, unless `split_special_tokens=False` asks for it.
+Text is text: nothing in it becomes a special or an added token, unless `split_special_tokens=False`
+asks for it.
 """
 
 import copy
@@ -33,13 +35,15 @@ SPECIAL = ("pad_token", "bos_token", "eos_token")
 
 
 class EquinfoTokenizer(PreTrainedTokenizer):
-    """`native` behind transformers' interface, for lossless tokenizers whose ids decode id by id or window by window.
+    """`native` behind transformers' interface, for lossless tokenizers whose ids decode id by id or
+    window by window.
 
-    <|pad|>, <|bos|> and <|eos|> are the ids that follow the codes, as everywhere here; added tokens follow these.
-    add_bos_token, add_eos_token: what `add_special_tokens=True` puts around each text; M2s are trained with BOS in
-    front. Truncation keeps `max_length` ids, and on the left drops whole units, so that the rest still decodes; what it
-    leaves of a unit on the right stands for what is certain of it. Offsets are those of units.py. `length` counts ids
-    before padding. Not there, with an error that says so: overflowing tokens, words, ids in place of text.
+    <|pad|>, <|bos|> and <|eos|> are the ids that follow the codes, as everywhere here; added tokens
+    follow these. add_bos_token, add_eos_token: what `add_special_tokens=True` puts around each
+    text; M2s are trained with BOS in front. Truncation keeps `max_length` ids, and on the left
+    drops whole units, so that the rest still decodes; what it leaves of a unit on the right stands
+    for what is certain of it. Offsets are those of units.py. `length` counts ids before padding.
+    Not there, with an error that says so: overflowing tokens, words, ids in place of text.
     """
 
     vocab_files_names = {  # noqa: RUF012
@@ -47,7 +51,9 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         "tensors_file": f"{saved.FOLDER}/{TENSORS_NAME}",
     }
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012
-    _auto_map: ClassVar[dict[str, list[str | None]]] = {"AutoTokenizer": [f"{saved.MODULE}.EquinfoTokenizer", None]}
+    _auto_map: ClassVar[dict[str, list[str | None]]] = {
+        "AutoTokenizer": [f"{saved.MODULE}.EquinfoTokenizer", None]
+    }
 
     def __init__(
         self,
@@ -64,22 +70,37 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         self.names = Names(self.native)
         self.add_bos_token, self.add_eos_token = add_bos_token, add_eos_token
         self._added_tokens_decoder = self._first_tokens(options.pop("added_tokens_decoder", {}))
-        extra = options.pop("extra_special_tokens", None) or options.pop("additional_special_tokens", None) or []
+        extra = (
+            options.pop("extra_special_tokens", None)
+            or options.pop("additional_special_tokens", None)
+            or []
+        )
         named = {name: f"<|{name[:3]}|>" for name in SPECIAL} | options
-        super().__init__(**named, additional_special_tokens=list(extra), split_special_tokens=split_special_tokens)
+        super().__init__(
+            **named,
+            additional_special_tokens=list(extra),
+            split_special_tokens=split_special_tokens,
+        )
 
     def _first_tokens(self, stored: dict[Any, Any]) -> dict[int, AddedToken]:
         """The special ids, and the added tokens that were stored with the tokenizer."""
         begin = self.native.code_size
         first = {
-            begin + n: AddedToken(f"<|{name[:3]}|>", special=True, normalized=False) for n, name in enumerate(SPECIAL)
+            begin + n: AddedToken(f"<|{name[:3]}|>", special=True, normalized=False)
+            for n, name in enumerate(SPECIAL)
         }
-        tokens = {int(i): AddedToken(**token) if isinstance(token, dict) else token for i, token in stored.items()}
+        tokens = {
+            int(i): AddedToken(**token) if isinstance(token, dict) else token
+            for i, token in stored.items()
+        }
         if sorted(first | tokens) != list(range(begin, begin + len(first | tokens))):
-            raise EquinfoError("tokenizer_config.json is another tokenizer's: its added tokens do not follow the codes")
+            raise EquinfoError(
+                "tokenizer_config.json is another tokenizer's: its added tokens do not follow the"
+                " codes"
+            )
         return first | tokens
 
-    # -- vocabulary --------------------------------------------------------------------------------------
+    # -- vocabulary --------------------------------------------------------------------------------
 
     @property
     def vocab_size(self) -> int:
@@ -105,21 +126,30 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         self.total_vocab_size = max(self._added_tokens_decoder) + 1
         self._numbers = np.array(range(self.total_vocab_size), dtype=object)
 
-    def _add_tokens(self, new_tokens: Sequence[str | AddedToken], special_tokens: bool = False) -> int:
-        """Ids after all others. A token that is there already, also as the string of a code, is not added."""
-        new: Any = [token for token in new_tokens or () if str(token) not in self._added_tokens_encoder]
+    def _add_tokens(
+        self, new_tokens: Sequence[str | AddedToken], special_tokens: bool = False
+    ) -> int:
+        """Ids after all others. A token that is there already, also as the string of a code, is not
+        added.
+        """
+        new: Any = [
+            token for token in new_tokens or () if str(token) not in self._added_tokens_encoder
+        ]
         new = [token for token in new if str(token) not in self.names.codes]
         for token in new:
-            if isinstance(token, AddedToken) and (token.lstrip or token.rstrip or token.single_word):
+            if isinstance(token, AddedToken) and (
+                token.lstrip or token.rstrip or token.single_word
+            ):
                 raise EquinfoError(
-                    f"{token.content!r} would take spaces of the text with it: no lstrip, rstrip, single_word"
+                    f"{token.content!r} would take spaces of the text with it: no lstrip, rstrip,"
+                    " single_word"
                 )
         if new:
             return super()._add_tokens(new, special_tokens)
         self._update_total_vocab_size()
         return 0
 
-    # -- text to ids -------------------------------------------------------------------------------------
+    # -- text to ids -------------------------------------------------------------------------------
 
     def _encode_plus(  # type: ignore[override]
         self, text: Any, text_pair: Any = None, **options: Any
@@ -128,67 +158,112 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         request = Request.of(options)
         columns, batched = columns_of(text, text_pair)
         data: dict[str, Any] = (
-            self._outputs(columns, request) if columns[0] else {"input_ids": [], "attention_mask": []}
+            self._outputs(columns, request)
+            if columns[0]
+            else {"input_ids": [], "attention_mask": []}
         )
         if not batched:
             data = {name: rows[0] for name, rows in data.items()}
-        return BatchEncoding(data, tensor_type=request.return_tensors, prepend_batch_axis=not batched)
+        return BatchEncoding(
+            data, tensor_type=request.return_tensors, prepend_batch_axis=not batched
+        )
 
     def _batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
         """transformers 4 has another name for a batch."""
         return self._encode_plus(list(batch_text_or_text_pairs), **options)
 
     def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
-        """As calling the tokenizer, which transformers 4 does through here and 5 instead of this."""
+        """As calling the tokenizer, which transformers 4 does through here and 5 instead of
+        this.
+        """
         options.setdefault("split_special_tokens", self.split_special_tokens)
         known = getattr(super(), "batch_encode_plus", self)
         return known(batch_text_or_text_pairs, **options)
 
     def _outputs(self, texts: list[list[str]], request: Request) -> dict[str, Any]:
-        """Each output of a batch that is not empty: a row for each, as a list, or as an array for tensors."""
-        plain = self.split_special_tokens if request.split_special_tokens is None else request.split_special_tokens
+        """Each output of a batch that is not empty: a row for each, as a list, or as an array for
+        tensors.
+        """
+        plain = (
+            self.split_special_tokens
+            if request.split_special_tokens is None
+            else request.split_special_tokens
+        )
         parser = Parser(self.native, {} if plain else self._added_tokens_encoder)
         around = self._around() if request.add_special_tokens else ([], [])
         whole = [parser.ids(column) for column in texts]
         kept = self._kept(whole, parser, request, len(texts) * sum(map(len, around)))
         batch = Batch(
-            [[ids[k] for ids, k in zip(*pair, strict=True)] for pair in zip(whole, kept, strict=True)], *around
+            [
+                [ids[k] for ids, k in zip(*pair, strict=True)]
+                for pair in zip(whole, kept, strict=True)
+            ],
+            *around,
         )
         columns = {"input_ids": batch.input_ids()}
-        if request.return_attention_mask is not False and "attention_mask" in self.model_input_names:
+        if (
+            request.return_attention_mask is not False
+            and "attention_mask" in self.model_input_names
+        ):
             columns["attention_mask"] = batch.attention_mask()
         if request.return_token_type_ids:
             columns["token_type_ids"] = batch.token_type_ids()
         if request.return_special_tokens_mask:
             columns["special_tokens_mask"] = batch.special_tokens_mask()
         if request.return_offsets_mapping:
-            rows = zip(*(zip(*column, strict=True) for column in zip(texts, whole, kept, strict=True)), strict=True)
-            columns["offset_mapping"] = batch.beside([parser.offsets(t, ids)[k] for row in rows for t, ids, k in row])
+            rows = zip(
+                *(zip(*column, strict=True) for column in zip(texts, whole, kept, strict=True)),
+                strict=True,
+            )
+            columns["offset_mapping"] = batch.beside(
+                [parser.offsets(t, ids)[k] for row in rows for t, ids, k in row]
+            )
         longest: Any = range(batch.sizes.max())  # what counts is its length
         self._eventual_warn_about_too_long_sequence(longest, request.max_length, request.verbose)
-        return self._rows(columns, request) | ({"length": batch.sizes.tolist()} if request.return_length else {})
+        return self._rows(columns, request) | (
+            {"length": batch.sizes.tolist()} if request.return_length else {}
+        )
 
     def _rows(self, columns: dict[str, Rows], request: Request) -> dict[str, Any]:
-        """Padded, as arrays where tensors are asked for and the rows are of one length, else as lists."""
+        """Padded, as arrays where tensors are asked for and the rows are of one length, else as
+        lists.
+        """
         length = length_of(columns["input_ids"].sizes, request)
         if length:
             side = request.padding_side or self.padding_side
-            fill = {"input_ids": self.pad_token_id, "token_type_ids": self.pad_token_type_id, "special_tokens_mask": 1}
-            columns = {name: rows.padded(length, fill.get(name, 0), side) for name, rows in columns.items()}
+            fill = {
+                "input_ids": self.pad_token_id,
+                "token_type_ids": self.pad_token_type_id,
+                "special_tokens_mask": 1,
+            }
+            columns = {
+                name: rows.padded(length, fill.get(name, 0), side) for name, rows in columns.items()
+            }
         if request.return_tensors is not None and columns["input_ids"].rectangular:
             return {name: rows.array() for name, rows in columns.items()}
         ids = {"input_ids": columns.pop("input_ids").lists(self._numbers)}
         return ids | {name: rows.lists() for name, rows in columns.items()}
 
-    def _kept(self, columns: list[list[np.ndarray]], parser: Parser, request: Request, edges: int) -> list[list[slice]]:
+    def _kept(
+        self, columns: list[list[np.ndarray]], parser: Parser, request: Request, edges: int
+    ) -> list[list[slice]]:
         """What truncation leaves of each text."""
-        if request.truncation_strategy is TruncationStrategy.DO_NOT_TRUNCATE or request.max_length is None:
+        if (
+            request.truncation_strategy is TruncationStrategy.DO_NOT_TRUNCATE
+            or request.max_length is None
+        ):
             return [[slice(None)] * len(column) for column in columns]
         rows, most = zip(*columns, strict=True), request.max_length - edges
-        keeps = zip(*(room(tuple(map(len, row)), most, request.truncation_strategy) for row in rows), strict=True)
+        keeps = zip(
+            *(room(tuple(map(len, row)), most, request.truncation_strategy) for row in rows),
+            strict=True,
+        )
         right = self.truncation_side == "right"
         return [
-            [slice(0, keep) if right else parser.last(ids, keep) for ids, keep in zip(column, kept, strict=True)]
+            [
+                slice(0, keep) if right else parser.last(ids, keep)
+                for ids, keep in zip(column, kept, strict=True)
+            ]
             for column, kept in zip(columns, keeps, strict=True)
         ]
 
@@ -202,7 +277,9 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
     ) -> list[str]:
         """The token strings of `encode`'s ids."""
-        return self.convert_ids_to_tokens(self.encode(text, pair, add_special_tokens=add_special_tokens, **options))
+        return self.convert_ids_to_tokens(
+            self.encode(text, pair, add_special_tokens=add_special_tokens, **options)
+        )
 
     def build_inputs_with_special_tokens(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
@@ -212,21 +289,30 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         return [i for text in texts for i in (*before, *text, *after)]
 
     def get_special_tokens_mask(
-        self, token_ids_0: list[int], token_ids_1: list[int] | None = None, already_has_special_tokens: bool = False
+        self,
+        token_ids_0: list[int],
+        token_ids_1: list[int] | None = None,
+        already_has_special_tokens: bool = False,
     ) -> list[int]:
         if already_has_special_tokens:
-            return super().get_special_tokens_mask(token_ids_0, token_ids_1, already_has_special_tokens=True)
+            return super().get_special_tokens_mask(
+                token_ids_0, token_ids_1, already_has_special_tokens=True
+            )
         before, after = self._around()
         texts = [token_ids_0] if token_ids_1 is None else [token_ids_0, token_ids_1]
-        return [i for text in texts for i in (*[1] * len(before), *[0] * len(text), *[1] * len(after))]
+        return [
+            i for text in texts for i in (*[1] * len(before), *[0] * len(text), *[1] * len(after))
+        ]
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:
         edges = sum(map(len, self._around()))
-        return [0] * (len(token_ids_0) + edges) + ([] if token_ids_1 is None else [1] * (len(token_ids_1) + edges))
+        return [0] * (len(token_ids_0) + edges) + (
+            [] if token_ids_1 is None else [1] * (len(token_ids_1) + edges)
+        )
 
-    # -- ids to text -------------------------------------------------------------------------------------
+    # -- ids to text -------------------------------------------------------------------------------
 
     def _decode(
         self,
@@ -235,11 +321,16 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         clean_up_tokenization_spaces: bool | None = None,
         **others: Any,
     ) -> str:
-        """The text of any ids, special ones apart, as units.readable defines it; U+FFFD for an id out of range."""
+        """The text of any ids, special ones apart, as units.readable defines it; U+FFFD for an id
+        out of range.
+        """
         ids = np.atleast_1d(np.asarray(token_ids, dtype=np.int64))
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
         text, at = [], 0
-        for place in [*np.flatnonzero((ids < 0) | (ids >= self.native.code_size)).tolist(), len(ids)]:
+        for place in [
+            *np.flatnonzero((ids < 0) | (ids >= self.native.code_size)).tolist(),
+            len(ids),
+        ]:
             text.append(readable(self.native, ids[at:place]))
             if place < len(ids) and int(ids[place]) not in skipped:
                 token = self._added_tokens_decoder.get(int(ids[place]))
@@ -250,7 +341,7 @@ class EquinfoTokenizer(PreTrainedTokenizer):
             clean_up_tokenization_spaces = self.clean_up_tokenization_spaces
         return self.clean_up_tokenization(whole) if clean_up_tokenization_spaces else whole
 
-    # -- kept and copied ---------------------------------------------------------------------------------
+    # -- kept and copied ---------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, saved.state(self)
@@ -259,12 +350,18 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         return type(self)(self.native, **copy.deepcopy(saved.settings(self), memo))
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, *inputs: Any, **options: Any) -> "EquinfoTokenizer":
-        """From the folder that `save_pretrained` wrote, or a hub's. Raises EquinfoError for another kind of folder."""
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Any, *inputs: Any, **options: Any
+    ) -> "EquinfoTokenizer":
+        """From the folder that `save_pretrained` wrote, or a hub's. Raises EquinfoError for another
+        kind of folder.
+        """
         saved.check_folder(Path(pretrained_model_name_or_path, options.get("subfolder") or ""))
         try:
             return super().from_pretrained(pretrained_model_name_or_path, *inputs, **options)
-        except ImportError as error:  # that protobuf is missing is all transformers says then, whatever was wrong
+        except (
+            ImportError
+        ) as error:  # that protobuf is missing is all transformers says then, whatever was wrong
             if isinstance(error.__context__, EquinfoError):
                 raise error.__context__ from None
             raise
@@ -278,12 +375,16 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     ) -> tuple[str, ...]:
         """What `save_pretrained` calls once it has written its own files."""
         if filename_prefix:
-            raise EquinfoError("filename_prefix is not supported: the files are found by their names")
+            raise EquinfoError(
+                "filename_prefix is not supported: the files are found by their names"
+            )
         return (*file_names, *saved.write(self, Path(save_directory), self._auto_map))
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoTokenizer") -> None:
-        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its file."""
+        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its
+        file.
+        """
 
 
 def as_hf(native: Tokenizer, options: dict[str, Any]) -> EquinfoTokenizer:
@@ -296,11 +397,13 @@ def as_hf(native: Tokenizer, options: dict[str, Any]) -> EquinfoTokenizer:
 
 def _checked(native: Tokenizer) -> Tokenizer:
     if not native.lossless:
-        raise EquinfoError(f"{native.name} is not lossless: use the original, from transformers or SentencePiece")
+        raise EquinfoError(
+            f"{native.name} is not lossless: use the original, from transformers or SentencePiece"
+        )
     if native.unit is None:
         raise EquinfoError(
-            f"{native.name} does not decode id by id or window by window, as transformers needs it: choose a codebook, "
-            "equal-info windows with reset=1, bpe, unigram or bytes"
+            f"{native.name} does not decode id by id or window by window, as transformers needs"
+            " it: choose a codebook, equal-info windows with reset=1, bpe, unigram or bytes"
         )
     return native
 

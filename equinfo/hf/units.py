@@ -1,4 +1,6 @@
-"""Ids by their units: what each stands for, where that lies in a text, and text of ids that no text may have."""
+"""Ids by their units: what each stands for, where that lies in a text, and text of ids that no text
+may have.
+"""
 
 import contextlib
 
@@ -22,10 +24,12 @@ def code_bytes(tokenizer: Tokenizer) -> list[bytes | None]:
 
 
 def readable(tokenizer: Tokenizer, ids: np.ndarray) -> str:
-    """The text of any codes: U+FFFD for bytes that are no UTF-8, and for what of a unit no text has.
+    """The text of any codes: U+FFFD for bytes that are no UTF-8, and for what of a unit no text
+    has.
 
-    Of a unit that no text has, and of an unfinished one at the end, stays what its first ids decode to, which may be
-    nothing. So the text of ids that grow only grows, but for a U+FFFD at its end where a character is unfinished.
+    Of a unit that no text has, and of an unfinished one at the end, stays what its first ids decode
+    to, which may be nothing. So the text of ids that grow only grows, but for a U+FFFD at its end
+    where a character is unfinished.
     """
     whole = len(ids) - len(ids) % (tokenizer.unit or 1)
     end = _begun(tokenizer, ids[whole:])
@@ -36,13 +40,20 @@ def _whole_units(tokenizer: Tokenizer, ids: np.ndarray) -> list[bytes]:
     try:
         return [tokenizer.decode(ids)]
     except EquinfoError:
-        units = [(unit, _unit_bytes(tokenizer, unit)) for unit in ids.reshape(-1, tokenizer.unit or 1)]
-        return [_begun(tokenizer, unit[:-1]) + REPLACEMENT if data is None else data for unit, data in units]
+        units = [
+            (unit, _unit_bytes(tokenizer, unit)) for unit in ids.reshape(-1, tokenizer.unit or 1)
+        ]
+        return [
+            _begun(tokenizer, unit[:-1]) + REPLACEMENT if data is None else data
+            for unit, data in units
+        ]
 
 
 def _unit_bytes(tokenizer: Tokenizer, unit: np.ndarray) -> bytes | None:
     with contextlib.suppress(EquinfoError):
-        return tokenizer._token_bytes(int(unit[0])) if tokenizer.unit == 1 else tokenizer.decode(unit)
+        return (
+            tokenizer._token_bytes(int(unit[0])) if tokenizer.unit == 1 else tokenizer.decode(unit)
+        )
     return None
 
 
@@ -55,7 +66,8 @@ def _begun(tokenizer: Tokenizer, unit: np.ndarray) -> bytes:
 
 
 def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
-    """int64[len(ids), 2]: the first and last (exclusive) characters of `text` that any byte of each id belongs to.
+    """int64[len(ids), 2]: the first and last (exclusive) characters of `text` that any byte of each
+    id belongs to.
 
     `ids` are those of `text`; all ids of a unit share what it stands for.
     """
@@ -65,8 +77,12 @@ def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
     unit = tokenizer.unit or 1
     ends = np.cumsum(_sizes(tokenizer, ids, unit))
     begins = np.concatenate([[0], ends])
-    ends = np.append(ends, len(data))  # the last unit, which may be short, stands for all that is left
-    characters = np.concatenate([[0], np.cumsum(data & 0xC0 != 0x80)])  # begun before each byte, and at the end
+    ends = np.append(
+        ends, len(data)
+    )  # the last unit, which may be short, stands for all that is left
+    characters = np.concatenate(
+        [[0], np.cumsum(data & 0xC0 != 0x80)]
+    )  # begun before each byte, and at the end
     starts = np.append(data & 0xC0 != 0x80, True)
     first = characters[begins] - ~starts[begins]
     return np.repeat(np.stack([first, characters[ends]], axis=1), unit, axis=0)[: len(ids)]

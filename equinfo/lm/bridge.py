@@ -1,10 +1,12 @@
-"""The one bridge from `lm` to `compress`: a trained byte LM becomes a byte model, and that a torch network."""
+"""The one bridge from `lm` to `compress`: a trained byte LM becomes a byte model, and that a torch
+network.
+"""
 
 import numpy as np
 import torch
 
-from equinfo.compress.integer import IntegerByteModel
-from equinfo.compress.models import SYMBOLS
+from equinfo.compress.models.base import SYMBOLS
+from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.freeze import freeze
@@ -17,13 +19,14 @@ CALIBRATION_IDS = 1 << 15  # what is used of a stream
 def to_byte_model(model: Decoder, context: int, ids: np.ndarray) -> IntegerByteModel:
     """Freeze a byte LM trained on sequences of `context` ids to integers.
 
-    ids: integers[n], training text as a stream, EOD after each document; the beginning of it decides the units of the
-    activations. Raises EquinfoError if the vocabulary is not the 257 symbols, if weights are not finite, without text,
-    and where a sum might leave 32 bits.
+    ids: integers[n], training text as a stream, EOD after each document; the beginning of it
+    decides the units of the activations. Raises EquinfoError if the vocabulary is not the 257
+    symbols, if weights are not finite, without text, and where a sum might leave 32 bits.
     """
     if model.config.vocab_size != SYMBOLS:
         raise EquinfoError(
-            f"an M1 has {SYMBOLS} ids (bytes and end of document), this LM has {model.config.vocab_size}"
+            f"an M1 has {SYMBOLS} ids (bytes and end of document), this LM has"
+            f" {model.config.vocab_size}"
         )
     used = ids[:CALIBRATION_IDS].astype(np.int64)
     if not len(used):

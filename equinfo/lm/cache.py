@@ -1,4 +1,6 @@
-"""Keys and values of what a decoder has seen, so that a step costs one position and not all of them."""
+"""Keys and values of what a decoder has seen, so that a step costs one position and not all of
+them.
+"""
 
 import torch
 from torch import Tensor
@@ -10,7 +12,10 @@ class LayerCache:
     """One layer's keys and values: f32[batch, heads, capacity, head_dim], filled up to `length`."""
 
     def __init__(self, shape: tuple[int, int, int, int], device: torch.device | str) -> None:
-        self.keys, self.values = torch.empty(shape, device=device), torch.empty(shape, device=device)
+        self.keys, self.values = (
+            torch.empty(shape, device=device),
+            torch.empty(shape, device=device),
+        )
         self.length = 0
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,7 +34,9 @@ class Cache:
 
     places: Tensor
 
-    def __init__(self, config: DecoderConfig, batch: int, capacity: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, config: DecoderConfig, batch: int, capacity: int, device: torch.device | str = "cpu"
+    ) -> None:
         shape = (batch, config.n_heads, capacity, config.head_dim)
         self.capacity = capacity
         self.rotary: tuple[Tensor, Tensor] | None = None

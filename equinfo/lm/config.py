@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from equinfo.errors import EquinfoError
 
-# d_model, heads, layers, head_dim, d_ff. 3m, 25m to 2b: table 4. The smaller ones are ours, for CPUs.
+# d_model, heads, layers, head_dim, d_ff. 3m, 25m to 2b: table 4. The smaller ones are ours, for
+# CPUs.
 SIZES: dict[str, tuple[int, int, int, int, int]] = {
     "30k": (32, 1, 2, 32, 96),
     "50k": (48, 2, 2, 24, 120),
@@ -28,9 +29,10 @@ NUM_SPECIAL = 3  # PAD, BOS and EOS end a tokenizer's vocabulary (tokenizers/bas
 class DecoderConfig:
     """A pre-norm decoder: RMSNorm, causal attention, gated MLP, no biases, separate output layer.
 
-    position: "rope", or "relative" (learned terms per layer, clipped at `relative_clip` positions back; Shaw et al.
-    2018). activation: of the gated MLP. tied: the output layer shares the embedding. period: ids a unit, as the
-    tokenizer says; above 1 an embedding tells the place in its unit of the id to come (`Decoder.places`).
+    position: "rope", or "relative" (learned terms per layer, clipped at `relative_clip` positions
+    back; Shaw et al. 2018). activation: of the gated MLP. tied: the output layer shares the
+    embedding. period: ids a unit, as the tokenizer says; above 1 an embedding tells the place in
+    its unit of the id to come (`Decoder.places`).
     """
 
     vocab_size: int
@@ -58,7 +60,9 @@ class DecoderConfig:
 
     @property
     def parameters(self) -> int:
-        """Weights of the layers' matrices: the paper's count, which has no embeddings and no output layer (table 4)."""
+        """Weights of the layers' matrices: the paper's count, which has no embeddings and no output
+        layer (table 4).
+        """
         return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
 
 
@@ -75,7 +79,9 @@ def modern(size: str, vocab_size: int) -> DecoderConfig:
 
 
 def paper(size: str, vocab_size: int) -> DecoderConfig:
-    """Relative attention and a gated ReLU MLP: the paper's (§3.4; "gated" is what table 4's counts fit)."""
+    """Relative attention and a gated ReLU MLP: the paper's (§3.4; "gated" is what table 4's counts
+    fit).
+    """
     return DecoderConfig(vocab_size, *dimensions(size), position="relative", activation="relu")
 
 
@@ -83,8 +89,8 @@ def paper(size: str, vocab_size: int) -> DecoderConfig:
 class OptimizerConfig:
     """How weights move; see lm/optimize.py for what the schedules are.
 
-    clip: the largest norm of all gradients together; 0 for none. z_loss: weight of log(Z)**2. weight_decay: of
-    matrices, not of norms and embeddings.
+    clip: the largest norm of all gradients together; 0 for none. z_loss: weight of log(Z)**2.
+    weight_decay: of matrices, not of norms and embeddings.
     """
 
     name: Literal["adamw", "adafactor"] = "adamw"
@@ -100,13 +106,15 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training: `steps` steps of `batch_size` sequences of `context` ids, in `micro_batches` equal parts each.
+    """One training: `steps` steps of `batch_size` sequences of `context` ids, in `micro_batches`
+    equal parts each.
 
-    bos_id begins every sequence. short_contexts: half of each batch's sequences are dealt evenly to these lengths and
-    cut into pieces of them, each beginning anew; an M1 of windows needs that, for it hardly ever has a context.
-    precision: of the products; weights, sums and losses stay float32. checkpoint_blocks: compute activations again in
-    the backward pass instead of keeping them (same numbers, less memory, a third more work). compile: torch.compile the
-    model (other rounding; pays on GPUs and in long runs).
+    bos_id begins every sequence. short_contexts: half of each batch's sequences are dealt evenly to
+    these lengths and cut into pieces of them, each beginning anew; an M1 of windows needs that, for
+    it hardly ever has a context. precision: of the products; weights, sums and losses stay float32.
+    checkpoint_blocks: compute activations again in the backward pass instead of keeping them (same
+    numbers, less memory, a third more work). compile: torch.compile the model (other rounding; pays
+    on GPUs and in long runs).
     """
 
     model: DecoderConfig
@@ -129,24 +137,40 @@ class TrainConfig:
             if value < 1:
                 raise EquinfoError(f"{name} is {value}: it must be at least 1")
         if self.batch_size % self.micro_batches:
-            raise EquinfoError(f"batch_size {self.batch_size} does not divide into {self.micro_batches} micro-batches")
+            raise EquinfoError(
+                f"batch_size {self.batch_size} does not divide into {self.micro_batches}"
+                " micro-batches"
+            )
         shares = 2 * len(self.short_contexts)
         if shares and (self.batch_size // self.micro_batches) % shares:
             raise EquinfoError(
-                f"{self.batch_size // self.micro_batches} sequences do not divide into {shares} parts: "
-                f"choose a batch size for {len(self.short_contexts)} short contexts"
+                f"{self.batch_size // self.micro_batches} sequences do not divide into {shares}"
+                f" parts: choose a batch size for {len(self.short_contexts)} short contexts"
             )
-        if any(not 1 <= length <= self.context or self.context % length for length in self.short_contexts):
-            raise EquinfoError(f"short_contexts {self.short_contexts} must divide the context, {self.context}")
+        if any(
+            not 1 <= length <= self.context or self.context % length
+            for length in self.short_contexts
+        ):
+            raise EquinfoError(
+                f"short_contexts {self.short_contexts} must divide the context, {self.context}"
+            )
         if self.short_contexts and self.model.period > 1:
-            raise EquinfoError("short_contexts begin amid units: an LM that is told places in units has none")
+            raise EquinfoError(
+                "short_contexts begin amid units: an LM that is told places in units has none"
+            )
         if not 0 <= self.bos_id < self.model.vocab_size:
-            raise EquinfoError(f"bos_id {self.bos_id} is no id of a vocabulary of {self.model.vocab_size}")
+            raise EquinfoError(
+                f"bos_id {self.bos_id} is no id of a vocabulary of {self.model.vocab_size}"
+            )
         if not 0 < self.optimizer.learning_rate < float("inf"):
-            raise EquinfoError(f"learning_rate is {self.optimizer.learning_rate}: it must be a positive number")
+            raise EquinfoError(
+                f"learning_rate is {self.optimizer.learning_rate}: it must be a positive number"
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values. Fields that came later stay out at their defaults: older trainings keep their configuration."""
+        """JSON values. Fields that came later stay out at their defaults: older trainings keep
+        their configuration.
+        """
         values = asdict(self)
         if self.model.period == 1:
             del values["model"]["period"]

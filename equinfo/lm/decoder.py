@@ -31,14 +31,22 @@ class Block(nn.Module):
         self.act = F.silu if config.activation == "silu" else F.relu
 
     def forward(
-        self, x: Tensor, rotary: Rotary | None, cache: LayerCache | None = None, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        rotary: Rotary | None,
+        cache: LayerCache | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
-        """x: f32[batch, time, d_model]; mask: what `visible` says, or None for all that is not later."""
+        """x: f32[batch, time, d_model]; mask: what `visible` says, or None for all that is not
+        later.
+        """
         x = x + self.attend(self.attn_norm(x), rotary, cache, mask)
         h = self.mlp_norm(x)
         return x + self.down(self.act(self.gate(h)) * self.up(h))
 
-    def attend(self, h: Tensor, rotary: Rotary | None, cache: LayerCache | None, mask: Tensor | None = None) -> Tensor:
+    def attend(
+        self, h: Tensor, rotary: Rotary | None, cache: LayerCache | None, mask: Tensor | None = None
+    ) -> Tensor:
         batch, time, _ = h.shape
         shape = (batch, time, self.config.n_heads, self.config.head_dim)
         q, k, v = (part(h).view(shape).transpose(1, 2) for part in (self.q, self.k, self.v))
@@ -51,12 +59,18 @@ class Block(nn.Module):
         else:
             near = q @ self.rel.weight.to(q.dtype).T
             whole = cache is None and mask is None
-            out = relative_flex(q, k, v, near) if h.is_cuda and whole else relative_attention(q, k, v, near, mask)
+            out = (
+                relative_flex(q, k, v, near)
+                if h.is_cuda and whole
+                else relative_attention(q, k, v, near, mask)
+            )
         return self.o(out.transpose(1, 2).reshape(batch, time, -1))
 
 
 def rotary_tables(config: DecoderConfig, time: int, device: Any) -> Rotary:
-    """cos and sin of position * base**(-2i / head_dim), for both halves of a head: f32[time, head_dim] each."""
+    """cos and sin of position * base**(-2i / head_dim), for both halves of a head: f32[time,
+    head_dim] each.
+    """
     half = config.head_dim // 2
     rates = config.rope_base ** (-torch.arange(half, device=device, dtype=torch.float64) / half)
     angles = (torch.arange(time, device=device, dtype=torch.float64)[:, None] * rates).repeat(1, 2)
@@ -70,44 +84,59 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def visible(real: Tensor, time: int) -> Tensor:
-    """bool[batch, 1, time, positions]: what each of the last `time` positions reads: those not later that are real.
+    """bool[batch, 1, time, positions]: what each of the last `time` positions reads: those not
+    later that are real.
 
-    real: bool[batch, positions], False for padding. Every position reads itself, so that padding has numbers too; no
-    real one reads them. Only distances between positions count, so padding before a text changes nothing.
+    real: bool[batch, positions], False for padding. Every position reads itself, so that padding
+    has numbers too; no real one reads them. Only distances between positions count, so padding
+    before a text changes nothing.
     """
     back = steps_back(time, real.shape[1], real.device)
     return (back == 0) | (back > 0) & real[:, None, None, :]
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold. mask: see `visible`."""
+    """q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold. mask:
+    see `visible`.
+    """
     if mask is not None:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     if q.shape[2] == k.shape[2] or q.shape[2] == 1:
         return F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=steps_back(q.shape[2], k.shape[2], q.device) >= 0)
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=steps_back(q.shape[2], k.shape[2], q.device) >= 0
+    )
 
 
 def steps_back(queries: int, keys: int, device: torch.device) -> Tensor:
-    """i64[queries, keys]: how many positions each key lies before each query, the last ones; negative for later."""
+    """i64[queries, keys]: how many positions each key lies before each query, the last ones;
+    negative for later.
+    """
     places = torch.arange(keys, device=device)
     return places[-queries:, None] - places[None, :]
 
 
-def relative_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Causal attention with score (q_i . k_j + near[i, min(i - j, clip)]) / sqrt(head_dim), by SDPA with a bias.
+def relative_attention(
+    q: Tensor, k: Tensor, v: Tensor, near: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """Causal attention with score (q_i . k_j + near[i, min(i - j, clip)]) / sqrt(head_dim), by SDPA
+    with a bias.
 
-    q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold; near: [batch, heads, time,
-    clip + 1], q_i . relative term; mask: see `visible`.
+    q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold; near:
+    [batch, heads, time, clip + 1], q_i . relative term; mask: see `visible`.
     """
     back = steps_back(q.shape[2], k.shape[2], q.device)
     bias = near.gather(3, back.clamp(0, near.shape[3] - 1).expand(*near.shape[:2], *back.shape))
-    bias = (bias * q.shape[3] ** -0.5).masked_fill(back < 0 if mask is None else ~mask, float("-inf"))
+    bias = (bias * q.shape[3] ** -0.5).masked_fill(
+        back < 0 if mask is None else ~mask, float("-inf")
+    )
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 
 def relative_flex(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
-    """As `relative_attention`, without a [time, time] bias in memory: for CUDA, where it has a backward pass."""
+    """As `relative_attention`, without a [time, time] bias in memory: for CUDA, where it has a
+    backward pass.
+    """
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     clip, scale, time = near.shape[3] - 1, q.shape[3] ** -0.5, q.shape[2]
@@ -115,7 +144,9 @@ def relative_flex(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
     def add_term(score, b, h, i, j):  # type: ignore[no-untyped-def]
         return score + near[b, h, i, (i - j).clamp(0, clip)] * scale
 
-    mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, time, time, device=str(q.device))
+    mask = create_block_mask(
+        lambda b, h, i, j: i >= j, None, None, time, time, device=str(q.device)
+    )
     attend = torch.compile(flex_attention, dynamic=False) if q.is_cuda else flex_attention
     return attend(q, k, v, score_mod=add_term, block_mask=mask)
 
@@ -123,7 +154,8 @@ def relative_flex(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
 class Decoder(nn.Module):
     """ids -> hidden states; `head_weight` turns those into logits (the loss does that in chunks).
 
-    checkpoint_blocks: in training, keep only each block's input and compute the rest again in the backward pass.
+    checkpoint_blocks: in training, keep only each block's input and compute the rest again in the
+    backward pass.
     """
 
     checkpoint_blocks = False
@@ -145,7 +177,8 @@ class Decoder(nn.Module):
         return self.embed.weight if self.config.tied else self.head.weight
 
     def initialise(self, seed: int) -> "Decoder":
-        """Draw all weights: normal of 1 / sqrt(fan-in), what feeds the residual stream cut by sqrt(2 * layers).
+        """Draw all weights: normal of 1 / sqrt(fan-in), what feeds the residual stream cut by
+        sqrt(2 * layers).
 
         Places begin as zeros: a seed's LM with them begins as the very function that it is without.
         """
@@ -165,13 +198,17 @@ class Decoder(nn.Module):
         return self
 
     def forward(
-        self, ids: Tensor, cache: Cache | None = None, real: Tensor | None = None, first: Tensor | None = None
+        self,
+        ids: Tensor,
+        cache: Cache | None = None,
+        real: Tensor | None = None,
+        first: Tensor | None = None,
     ) -> Tensor:
         """ids: i64[batch, time] -> hidden states after the last norm, [batch, time, d_model].
 
-        With a cache the ids follow those it has seen, and it takes them in. real: bool[batch, positions], those in the
-        cache first, False for padding that no other position shall read; None where there is no padding. first: see
-        `places`.
+        With a cache the ids follow those it has seen, and it takes them in. real: bool[batch,
+        positions], those in the cache first, False for padding that no other position shall read;
+        None where there is no padding. first: see `places`.
         """
         x = self.embed(ids)
         if self.config.period > 1:
@@ -187,22 +224,32 @@ class Decoder(nn.Module):
         return self.norm(x)
 
     def places(
-        self, ids: Tensor, cache: Cache | None = None, real: Tensor | None = None, first: Tensor | None = None
+        self,
+        ids: Tensor,
+        cache: Cache | None = None,
+        real: Tensor | None = None,
+        first: Tensor | None = None,
     ) -> Tensor:
-        """i64[batch, time]: the place in its unit, 0 .. period - 1, of the id that follows each of `ids`.
+        """i64[batch, time]: the place in its unit, 0 .. period - 1, of the id that follows each of
+        `ids`.
 
-        A unit begins after a special id or padding (see `forward` for `real`), and `period` ids after another.
-        first: i64[batch], the place of what follows ids[:, 0], where BOS begins a sequence that was cut from amid a
-        document; by default the ids follow those in the cache, or begin a document.
+        A unit begins after a special id or padding (see `forward` for `real`), and `period` ids
+        after another. first: i64[batch], the place of what follows ids[:, 0], where BOS begins a
+        sequence that was cut from amid a document; by default the ids follow those in the cache, or
+        begin a document.
         """
         special = ids >= self.config.special
         if real is not None:
             special |= ~real[:, -ids.shape[1] :]
         if first is None:
-            here = cache.places[:, -1] if cache is not None and cache.length else 0  # of ids[:, 0] itself
+            here = (
+                cache.places[:, -1] if cache is not None and cache.length else 0
+            )  # of ids[:, 0] itself
             first = torch.where(special[:, 0], 0, here + 1)
         steps = torch.arange(ids.shape[1], device=ids.device)
-        last = torch.where(special, steps, 0).cummax(1).values  # the last id that begins a unit, or else the first id
+        last = (
+            torch.where(special, steps, 0).cummax(1).values
+        )  # the last id that begins a unit, or else the first id
         found = (steps - last + torch.where(last == 0, first[:, None], 0)) % self.config.period
         if cache is not None:
             cache.places = found
@@ -217,6 +264,8 @@ class Decoder(nn.Module):
         cos, sin = cache.rotary
         return cos[cache.length :][: ids.shape[1]], sin[cache.length :][: ids.shape[1]]
 
-    def logits(self, ids: Tensor, cache: Cache | None = None, first: Tensor | None = None) -> Tensor:
+    def logits(
+        self, ids: Tensor, cache: Cache | None = None, first: Tensor | None = None
+    ) -> Tensor:
         """f32[batch, time, vocab_size]: for a look at few ids; training uses the chunked loss."""
         return F.linear(self(ids, cache, first=first), self.head_weight).float()

@@ -15,7 +15,8 @@ from equinfo.lm.sequences import places, shifted
 
 @dataclass(frozen=True)
 class Evaluation:
-    """sum_nats over all ids of a stream; num_bytes that the stream stands for; num_ids predicted, EOS included.
+    """sum_nats over all ids of a stream; num_bytes that the stream stands for; num_ids predicted,
+    EOS included.
 
     nats: of each id, f32[num_ids].
     """
@@ -41,7 +42,8 @@ def evaluate(
     batch_size: int = 32,
     blocks: bool = False,
 ) -> Evaluation:
-    """Predict every id once, in tiles of `context` that begin with bos_id, as in training; the last may be short.
+    """Predict every id once, in tiles of `context` that begin with bos_id, as in training; the last
+    may be short.
 
     ids: integers[n], a stream; or, with `blocks`, the first `context` ids of each of many blocks.
     Raises EquinfoError for an empty stream or an id beyond the model's vocabulary.
@@ -50,13 +52,18 @@ def evaluate(
         raise EquinfoError("there is nothing to evaluate on: the stream is empty")
     if int(ids.max()) >= model.config.vocab_size:
         raise EquinfoError(
-            f"id {int(ids.max())} is beyond the model's {model.config.vocab_size}: another tokenizer's stream?"
+            f"id {int(ids.max())} is beyond the model's {model.config.vocab_size}: another"
+            " tokenizer's stream?"
         )
     was_training = model.training
     model.eval()
     whole = len(ids) // context * context
     batches = [
-        b for b in np.split(ids[:whole].reshape(-1, context), range(batch_size, whole // context, batch_size)) if len(b)
+        b
+        for b in np.split(
+            ids[:whole].reshape(-1, context), range(batch_size, whole // context, batch_size)
+        )
+        if len(b)
     ]
     if whole < len(ids):
         batches.append(ids[None, whole:])
@@ -78,7 +85,9 @@ def _nats(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int) -
     hidden, there = scored(_hidden(model, targets, first, bos_id), targets)
     size = chunk_rows(len(model.head_weight), hidden.device)
     chunks = zip(hidden.split(size), there.split(size), strict=True)
-    return np.concatenate([_lost(h @ model.head_weight.T, target).cpu().numpy() for h, target in chunks])
+    return np.concatenate(
+        [_lost(h @ model.head_weight.T, target).cpu().numpy() for h, target in chunks]
+    )
 
 
 def _lost(logits: Tensor, targets: Tensor) -> Tensor:
@@ -88,12 +97,17 @@ def _lost(logits: Tensor, targets: Tensor) -> Tensor:
 
 @torch.no_grad()
 def predict(
-    model: Decoder, rows: np.ndarray, bos_id: int, batch_size: int = 32, firsts: np.ndarray | None = None
+    model: Decoder,
+    rows: np.ndarray,
+    bos_id: int,
+    batch_size: int = 32,
+    firsts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(nats f32, whether the likeliest id was right: bool) at each position, shaped as `rows`; 0 and False at ~ids.
+    """(nats f32, whether the likeliest id was right: bool) at each position, shaped as `rows`; 0
+    and False at ~ids.
 
-    rows: integers[count, context], ~id where a position is only read. firsts: int64[count], the place in its unit of
-    each row's first id; by default rows begin documents.
+    rows: integers[count, context], ~id where a position is only read. firsts: int64[count], the
+    place in its unit of each row's first id; by default rows begin documents.
     """
     firsts = np.zeros(len(rows), dtype=np.int64) if firsts is None else firsts
     nats, right = np.zeros(rows.shape, dtype=np.float32), np.zeros(rows.shape, dtype=bool)
@@ -114,11 +128,15 @@ def _hidden(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int)
 
 
 def _predict(hidden: Tensor, targets: Tensor, weight: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """As `predict`, for hidden states f32[n, d_model] and targets i64[n]; logits of one chunk at a time."""
+    """As `predict`, for hidden states f32[n, d_model] and targets i64[n]; logits of one chunk at a
+    time.
+    """
     parts = []
     size = chunk_rows(len(weight), weight.device)
     for h, target in zip(hidden.split(size), targets.split(size), strict=True):
         logits = h @ weight.T
-        parts.append((_lost(logits, target).cpu().numpy(), (logits.argmax(1) == target).cpu().numpy()))
+        parts.append(
+            (_lost(logits, target).cpu().numpy(), (logits.argmax(1) == target).cpu().numpy())
+        )
     nats, right = (np.concatenate(part) for part in zip(*parts, strict=True))
     return nats, right

@@ -1,4 +1,6 @@
-"""A decoder in the folder that `equinfo.hf` writes: config.json and model.safetensors, read without transformers."""
+"""A decoder in the folder that `equinfo.hf` writes: config.json and model.safetensors, read without
+transformers.
+"""
 
 import json
 from dataclasses import dataclass, fields
@@ -19,7 +21,9 @@ PREFIX = "decoder."  # of the decoder's weights in equinfo.hf.model.EquinfoForCa
 
 @dataclass(frozen=True)
 class Exported:
-    """What it takes to run a decoder: its architecture, the ids a sequence, the id that begins one."""
+    """What it takes to run a decoder: its architecture, the ids a sequence, the id that begins
+    one.
+    """
 
     model: DecoderConfig
     context: int
@@ -36,9 +40,14 @@ def is_exported(folder: Path | str) -> bool:
         return False
     kind = _json(file).get("model_type")
     if kind != MODEL_TYPE:
-        raise EquinfoError(f"{folder} holds a {kind!r} model, not an {MODEL_TYPE!r} one: name another folder")
+        raise EquinfoError(
+            f"{folder} holds a {kind!r} model, not an {MODEL_TYPE!r} one: name another folder"
+        )
     if (Path(folder) / "weights").is_dir():
-        raise EquinfoError(f"{folder} holds a training and what transformers saved: keep each in a folder of its own")
+        raise EquinfoError(
+            f"{folder} holds a training and what transformers saved: keep each in a folder of its"
+            " own"
+        )
     return True
 
 
@@ -53,18 +62,27 @@ def read_exported(folder: Path | str) -> Exported:
 
 
 def load_exported(folder: Path | str) -> Decoder:
-    """The decoder, on the CPU, float32. Raises EquinfoError for weights that are missing or not the config's."""
+    """The decoder, on the CPU, float32. Raises EquinfoError for weights that are missing or not the
+    config's.
+    """
     model = Decoder(read_exported(folder).model)
     weights: dict[str, Tensor] = {}
     try:
         for file in _weight_files(Path(folder)):
-            weights |= {name.removeprefix(PREFIX): tensor.float() for name, tensor in load_file(file).items()}
+            weights |= {
+                name.removeprefix(PREFIX): tensor.float()
+                for name, tensor in load_file(file).items()
+            }
     except (OSError, SafetensorError) as error:
-        raise EquinfoError(f"the weights in {folder} cannot be read ({error}): save the model again") from error
+        raise EquinfoError(
+            f"the weights in {folder} cannot be read ({error}): save the model again"
+        ) from error
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise EquinfoError(f"the weights in {folder} do not fit its config.json: save the model again") from error
+        raise EquinfoError(
+            f"the weights in {folder} do not fit its config.json: save the model again"
+        ) from error
     return model.eval()
 
 

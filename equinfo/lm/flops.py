@@ -4,7 +4,8 @@ from equinfo.lm.config import DecoderConfig
 
 
 def flops_per_byte(model: DecoderConfig, ratio: float, m1_parameters: int = 0) -> float:
-    """2 x parameters (no embeddings, no output layer) a token, / bytes a token, + 2 x M1's a byte (§3.8).
+    """2 x parameters (no embeddings, no output layer) a token, / bytes a token, + 2 x M1's a byte
+    (§3.8).
 
     The paper puts nominal sizes for parameters ("25m" as 25 M); ours are counted.
     """
@@ -12,18 +13,24 @@ def flops_per_byte(model: DecoderConfig, ratio: float, m1_parameters: int = 0) -
 
 
 def flops_per_token_exact(model: DecoderConfig, context: int) -> float:
-    """Multiplications and additions of every product in a cached step, averaged over a context's positions.
+    """Multiplications and additions of every product in a cached step, averaged over a context's
+    positions.
 
-    A step at position t reads t keys and values, t = 1 .. context, and min(t, clip + 1) relative terms.
+    A step at position t reads t keys and values, t = 1 .. context, and min(t, clip + 1) relative
+    terms.
     """
     mean_length = (context + 1) / 2
     attention = 4 * model.inner * mean_length
     if model.position == "relative":
         reach = min(model.relative_clip + 1, context)
-        attention += 2 * model.inner * (reach * (reach + 1) / 2 + (context - reach) * reach) / context
+        attention += (
+            2 * model.inner * (reach * (reach + 1) / 2 + (context - reach) * reach) / context
+        )
     return 2 * model.parameters + model.n_layers * attention + 2 * model.d_model * model.vocab_size
 
 
 def flops_per_byte_exact(model: DecoderConfig, ratio: float, context: int) -> float:
-    """`flops_per_token_exact` over bytes a token: attention and output layer included; M1 must be added by its own."""
+    """`flops_per_token_exact` over bytes a token: attention and output layer included; M1 must be
+    added by its own.
+    """
     return flops_per_token_exact(model, context) / ratio

@@ -1,9 +1,10 @@
-"""Freezing: a trained byte LM becomes integers, with the units of its activations chosen on calibration text.
+"""Freezing: a trained byte LM becomes integers, with the units of its activations chosen on
+calibration text.
 
-What the integers mean is in fixedpoint.py. Weights are int8 with a scale per output. So are inputs of products, with a
-unit per channel, which costs nothing (it merges into multipliers that are there anyway); queries and keys have one unit
-per head, because a rotation mixes their channels. Floating point decides what the integers are, once; whoever reads
-them needs none.
+What the integers mean is in fixedpoint.py. Weights are int8 with a scale per output. So are inputs
+of products, with a unit per channel, which costs nothing (it merges into multipliers that are there
+anyway); queries and keys have one unit per head, because a rotation mixes their channels. Floating
+point decides what the integers are, once; whoever reads them needs none.
 """
 
 import math
@@ -24,22 +25,38 @@ OCTAVE = (1 << fp.EXPONENT) / math.log(2)  # units in a nat
 GAIN = 1 << (fp.SHIFT - fp.FRACTION)  # a gain of 1
 
 
-def freeze(model: Decoder, context: int, ids: np.ndarray) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def freeze(
+    model: Decoder, context: int, ids: np.ndarray
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(config, tensors) of the integer M1, by the names in compress/checks.py.
 
-    ids: integers[n, T <= context], BOS first, that it is calibrated on. Raises EquinfoError for weights that are not
-    finite.
+    ids: integers[n, T <= context], BOS first, that it is calibrated on. Raises EquinfoError for
+    weights that are not finite.
     """
     for name, weight in model.state_dict().items():
         if not torch.isfinite(weight).all():
-            raise EquinfoError(f"M1's {name} holds numbers that are not finite: the training diverged")
+            raise EquinfoError(
+                f"M1's {name} holds numbers that are not finite: the training diverged"
+            )
     c, freezing = model.config, _Freezing(model, largest_activations(model, ids))
     for i in range(c.n_layers):
         freezing.block(f"blocks.{i}.")
     freezing.ends()
-    names = ("d_model", "n_layers", "n_heads", "head_dim", "d_ff", "position", "activation", "parameters")
+    names = (
+        "d_model",
+        "n_layers",
+        "n_heads",
+        "head_dim",
+        "d_ff",
+        "position",
+        "activation",
+        "parameters",
+    )
     epsilon = min(max(round(c.norm_eps / freezing.unit**2), 1), fp.MAX_EPSILON)
-    config = {name: getattr(c, name) for name in names} | {"max_context": context, "epsilon": epsilon}
+    config = {name: getattr(c, name) for name in names} | {
+        "max_context": context,
+        "epsilon": epsilon,
+    }
     return config, freezing.tensors | tables(model, context)
 
 
@@ -58,7 +75,9 @@ class _Freezing:
 
     def ends(self) -> None:
         """The embedding, the last norm and the output layer."""
-        self.tensors["embed"] = integers(self.weights["embed.weight"] / self.unit, np.int32, fp.RESIDUAL_MAX)
+        self.tensors["embed"] = integers(
+            self.weights["embed.weight"] / self.unit, np.int32, fp.RESIDUAL_MAX
+        )
         scale = self._norm("norm")
         self._linear("head", self.head, scale, torch.full((len(self.head),), 1 / OCTAVE))
 
@@ -74,7 +93,9 @@ class _Freezing:
         self._linear(b + "o", o, attended, to_residual)
 
         hidden = channel_units(self.seen[b + "down"])
-        gate = 2.0**-fp.GATE  # the sigmoid's table has this unit; ReLU takes any, here with an eighth of it in use
+        gate = (
+            2.0**-fp.GATE
+        )  # the sigmoid's table has this unit; ReLU takes any, here with an eighth of it in use
         if c.activation == "relu":
             gate = max(float(self.seen[b + "gate"].max()), TINY) / (1 << fp.GATE + 2)
         up = hidden / gate / (1 << fp.HIDDEN)
@@ -84,13 +105,19 @@ class _Freezing:
         self._linear(b + "down", down, hidden, to_residual)
 
     def _scores(self, b: str) -> tuple[Tensor, Tensor]:
-        """Store the scores' multipliers and the relative terms; the units of queries and keys, f32[heads] each."""
+        """Store the scores' multipliers and the relative terms; the units of queries and keys,
+        f32[heads] each.
+        """
         c = self.config
         queries, keys = (self._head_units(self.seen[b + part]) for part in "qk")
         if c.position == "relative":
             terms = self.weights[b + "rel.weight"]
-            keys = torch.maximum(keys, terms.abs().max() / fp.ACTIVATION_MAX)  # both are added before the product
-            self.tensors[b + "relative"] = integers(terms / keys[:, None, None], np.int8, fp.ACTIVATION_MAX)
+            keys = torch.maximum(
+                keys, terms.abs().max() / fp.ACTIVATION_MAX
+            )  # both are added before the product
+            self.tensors[b + "relative"] = integers(
+                terms / keys[:, None, None], np.int8, fp.ACTIVATION_MAX
+            )
         scores = (queries * keys).double() * OCTAVE / math.sqrt(c.head_dim) * (1 << fp.SCORE_SHIFT)
         self.tensors[b + "score"] = integers(scores.clamp_min(1), np.int32, INT32_MAX)
         return queries, keys
@@ -102,23 +129,33 @@ class _Freezing:
     def _norm(self, name: str) -> Tensor:
         """Store the gains of a norm; the unit of each of its outputs."""
         units = channel_units(self.seen[name])
-        self.tensors[name] = integers(self.weights[name + ".weight"] / units * GAIN, np.int32, INT32_MAX)
+        self.tensors[name] = integers(
+            self.weights[name + ".weight"] / units * GAIN, np.int32, INT32_MAX
+        )
         return units
 
     def _linear(self, name: str, weight: Tensor, inputs: Tensor, outputs: Tensor) -> None:
-        """Store weights for inputs in these units, and multipliers that lead to outputs in those."""
+        """Store weights for inputs in these units, and multipliers that lead to outputs in
+        those.
+        """
         scaled = (weight * inputs).double()
         steps = scaled.abs().amax(dim=1).clamp_min(TINY**2) / fp.ACTIVATION_MAX
-        self.tensors[name + ".weight"] = integers(scaled / steps[:, None], np.int8, fp.ACTIVATION_MAX)
-        self.tensors[name + ".scale"] = integers(steps / outputs * (1 << fp.SHIFT), np.int32, INT32_MAX)
+        self.tensors[name + ".weight"] = integers(
+            scaled / steps[:, None], np.int8, fp.ACTIVATION_MAX
+        )
+        self.tensors[name + ".scale"] = integers(
+            steps / outputs * (1 << fp.SHIFT), np.int32, INT32_MAX
+        )
 
 
 @torch.no_grad()
 def largest_activations(model: Decoder, ids: np.ndarray) -> dict[str, Tensor]:
-    """The largest absolute value of each channel that ids (integers[n, T]) send through the network: f32[width].
+    """The largest absolute value of each channel that ids (integers[n, T]) send through the
+    network: f32[width].
 
-    Outputs of attn_norm, q, k, v, mlp_norm, gate and norm and inputs of o and down, under their modules' names;
-    "residual": the residual stream before each norm. Channels of q and k that a rotation mixes count as a pair.
+    Outputs of attn_norm, q, k, v, mlp_norm, gate and norm and inputs of o and down, under their
+    modules' names; "residual": the residual stream before each norm. Channels of q and k that a
+    rotation mixes count as a pair.
     """
     seen: dict[str, Tensor] = {}
     c = model.config
@@ -133,14 +170,20 @@ def largest_activations(model: Decoder, ids: np.ndarray) -> dict[str, Tensor]:
             if kind.endswith("norm"):
                 see("residual", inputs[0])
             if kind in ("q", "k") and c.position == "rope":
-                x = torch.hypot(*x.unflatten(-1, (c.n_heads, c.head_dim)).chunk(2, dim=-1)).flatten(-2)
+                x = torch.hypot(*x.unflatten(-1, (c.n_heads, c.head_dim)).chunk(2, dim=-1)).flatten(
+                    -2
+                )
             see(name, x)
 
         return hook
 
     kinds = ("attn_norm", "q", "k", "v", "o", "mlp_norm", "gate", "down", "norm")
     watched = [(name, name.split(".")[-1], module) for name, module in model.named_modules()]
-    hooks = [module.register_forward_hook(watch(name, kind)) for name, kind, module in watched if kind in kinds]
+    hooks = [
+        module.register_forward_hook(watch(name, kind))
+        for name, kind, module in watched
+        if kind in kinds
+    ]
     try:
         for batch in np.array_split(ids, -(-len(ids) // CALIBRATION_ROWS)):
             model(torch.from_numpy(batch.astype(np.int64)).to(model.embed.weight.device))
@@ -153,8 +196,9 @@ def largest_activations(model: Decoder, ids: np.ndarray) -> dict[str, Tensor]:
 def channel_units(top: Tensor) -> Tensor:
     """The unit of each channel of int8 inputs, by its largest value (f32[K]): f32[K].
 
-    So all of the channels' differences are left to the weights (SmoothQuant, Xiao et al. 2023, with an exponent of 1):
-    this costs a 3m M1 0.04 % in bits/byte, an exponent of 0.5 0.16 % and one unit for all channels 0.96 %.
+    So all of the channels' differences are left to the weights (SmoothQuant, Xiao et al. 2023, with
+    an exponent of 1): this costs a 3m M1 0.04 % in bits/byte, an exponent of 0.5 0.16 % and one
+    unit for all channels 0.96 %.
     """
     return top.clamp_min(max(float(top.max()) / 256, TINY)) / fp.ACTIVATION_MAX
 
@@ -164,9 +208,13 @@ def tables(model: Decoder, context: int) -> dict[str, np.ndarray]:
     c, made = model.config, {}
     if c.position == "rope":
         for name, table in zip(("cos", "sin"), rotary_tables(c, context, "cpu"), strict=True):
-            made[name] = integers(table[:, : c.head_dim // 2] * (1 << fp.ANGLE), np.int16, 1 << fp.ANGLE)
+            made[name] = integers(
+                table[:, : c.head_dim // 2] * (1 << fp.ANGLE), np.int16, 1 << fp.ANGLE
+            )
     if c.activation == "silu":
-        middles = (torch.arange(fp.SIGMOID_SIZE, dtype=torch.float64) + 0.5) * 2.0 ** (fp.SIGMOID_STEP - fp.GATE) - 8
+        middles = (torch.arange(fp.SIGMOID_SIZE, dtype=torch.float64) + 0.5) * 2.0 ** (
+            fp.SIGMOID_STEP - fp.GATE
+        ) - 8
         made["sigmoid"] = integers(middles.sigmoid() * (1 << fp.SIGMOID), np.int32, 1 << fp.SIGMOID)
     return made
 

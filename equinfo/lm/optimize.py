@@ -13,8 +13,8 @@ DECAY_TO = 0.1
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
     """The rate of step 1 .. steps.
 
-    rsqrt: learning_rate / sqrt(max(step, warmup_steps)), the paper's (§3.4). warmup_decay: linear up, then cosine down
-    to a tenth.
+    rsqrt: learning_rate / sqrt(max(step, warmup_steps)), the paper's (§3.4). warmup_decay: linear
+    up, then cosine down to a tenth.
     """
     if config.schedule == "rsqrt":
         return config.learning_rate / math.sqrt(max(step, config.warmup_steps))
@@ -26,15 +26,22 @@ def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
 
 
 def make_optimizer(config: OptimizerConfig, model: Decoder) -> torch.optim.Optimizer:
-    """Adafactor over all parameters (it scales steps by each matrix's size), or AdamW, decaying matrices alone."""
+    """Adafactor over all parameters (it scales steps by each matrix's size), or AdamW, decaying
+    matrices alone.
+    """
     if config.name == "adafactor":
-        # torch scales by min(lr, 1 / sqrt(step)); for rates up to the paper's 1.0 that minimum is always our lr.
+        # torch scales by min(lr, 1 / sqrt(step)); for rates up to the paper's 1.0 that minimum is
+        # always our lr.
         return torch.optim.Adafactor(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
     embeddings = (".rel.weight", "embed.weight", "place.weight")
-    decayed = [p for name, p in model.named_parameters() if p.dim() == 2 and not name.endswith(embeddings)]
+    decayed = [
+        p for name, p in model.named_parameters() if p.dim() == 2 and not name.endswith(embeddings)
+    ]
     held = {id(p) for p in decayed}
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": [p for p in model.parameters() if id(p) not in held], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
+    return torch.optim.AdamW(
+        groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
+    )

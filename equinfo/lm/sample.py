@@ -15,8 +15,9 @@ from equinfo.lm.sequences import places
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an id is drawn: temperature (0: the likeliest), then the top_k likeliest (0: all), then the fewest whose
-    shares sum to top_p."""
+    """How an id is drawn: temperature (0: the likeliest), then the top_k likeliest (0: all), then
+    the fewest whose shares sum to top_p.
+    """
 
     temperature: float = 1.0
     top_k: int = 0
@@ -33,7 +34,9 @@ class Sampling:
 
 
 def shares(logits: Tensor, sampling: Sampling) -> Tensor:
-    """The distribution that `sampling` draws from: f32[vocab], from f32[vocab] logits (-inf: never)."""
+    """The distribution that `sampling` draws from: f32[vocab], from f32[vocab] logits (-inf:
+    never).
+    """
     if sampling.temperature == 0:
         return torch.nn.functional.one_hot(logits.argmax(), len(logits)).float()
     p = (logits / sampling.temperature).softmax(-1)
@@ -57,17 +60,25 @@ def sample(
     sampling: Sampling,
     mask: Callable[[int], np.ndarray | None] = lambda row: None,
 ) -> Iterator[np.ndarray]:
-    """Each step's ids, int64[len(prompts)], without end: -1 for rows whose prompt is not through yet.
+    """Each step's ids, int64[len(prompts)], without end: -1 for rows whose prompt is not through
+    yet.
 
-    prompts: integers[n] each, n may differ. context: ids a sequence, BOS included, as in training; when it is full, a
-    new one begins with the last half. mask(row): bool[vocab], what row may draw (asked when it draws). Row r draws from
-    a generator of its own, seeded by (seed, r), so a row's ids do not depend on the other rows.
+    prompts: integers[n] each, n may differ. context: ids a sequence, BOS included, as in training;
+    when it is full, a new one begins with the last half. mask(row): bool[vocab], what row may draw
+    (asked when it draws). Row r draws from a generator of its own, seeded by (seed, r), so a row's
+    ids do not depend on the other rows.
     """
     device = model.embed.weight.device
     cache = Cache(model.config, len(prompts), context, device)
-    generators = [torch.Generator().manual_seed(_row_seed(sampling.seed, row)) for row in range(len(prompts))]
+    generators = [
+        torch.Generator().manual_seed(_row_seed(sampling.seed, row)) for row in range(len(prompts))
+    ]
     rows = [prompt.tolist() for prompt in prompts]
-    begin = seen = 0  # the current sequence is BOS and the ids from `begin` on; those before `seen` are in the cache
+    begin = seen = (
+        # the current sequence is BOS and the ids from `begin` on; those before `seen` are in the
+        # cache
+        0
+    )
     upto = min(len(row) for row in rows)
     while True:
         if 1 + upto - begin > context:
@@ -92,13 +103,19 @@ def _row_seed(seed: int, row: int) -> int:
     return int(np.random.SeedSequence((seed, row)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _draw(logits: Tensor, allowed: np.ndarray | None, sampling: Sampling, generator: torch.Generator) -> int:
+def _draw(
+    logits: Tensor, allowed: np.ndarray | None, sampling: Sampling, generator: torch.Generator
+) -> int:
     if allowed is not None:
         logits = logits.masked_fill(~torch.from_numpy(allowed), float("-inf"))
     if sampling.temperature == 0:
         return int(logits.argmax())
-    # The inverse of the distribution function: on a CPU, torch.multinomial takes as long as the rest of a small model.
+    # The inverse of the distribution function: on a CPU, torch.multinomial takes as long as the
+    # rest of a small model.
     upto = shares(logits, sampling).double().cumsum(0)
     drawn = torch.rand((), generator=generator, dtype=torch.float64) * upto[-1]
-    # Right of `drawn`, or what has no share could be drawn; rounding may put it on the last share's end.
-    return min(int(torch.searchsorted(upto, drawn, right=True)), int(torch.searchsorted(upto, upto[-1])))
+    # Right of `drawn`, or what has no share could be drawn; rounding may put it on the last share's
+    # end.
+    return min(
+        int(torch.searchsorted(upto, drawn, right=True)), int(torch.searchsorted(upto, upto[-1]))
+    )

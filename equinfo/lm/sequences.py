@@ -1,6 +1,7 @@
 """A stream of ids as training sequences, in an order that the seed alone decides.
 
-A sequence may have positions that are read but not scored: those hold ~id, the id's complement, which is negative.
+A sequence may have positions that are read but not scored: those hold ~id, the id's complement,
+which is negative.
 """
 
 import hashlib
@@ -42,7 +43,9 @@ class StoredIds(Protocol):
 
 
 class Examples:
-    """Sequences that are there as they are trained on, not cut from a stream: int32[count, context], ~id unscored."""
+    """Sequences that are there as they are trained on, not cut from a stream: int32[count,
+    context], ~id unscored.
+    """
 
     def __init__(self, rows: np.ndarray, vocab_size: int) -> None:
         self.rows, self.vocab_size = np.ascontiguousarray(rows, dtype=np.int32), vocab_size
@@ -58,7 +61,9 @@ class Examples:
     def tiles(self, context: int) -> np.ndarray:
         """The rows. Raises EquinfoError where they have another length."""
         if self.rows.shape[1] != context:
-            raise EquinfoError(f"the examples have {self.rows.shape[1]} ids and the training's sequences {context}")
+            raise EquinfoError(
+                f"the examples have {self.rows.shape[1]} ids and the training's sequences {context}"
+            )
         return self.rows
 
     def firsts(self, context: int, period: int) -> np.ndarray:
@@ -66,7 +71,8 @@ class Examples:
 
 
 def example(read: np.ndarray, written: np.ndarray, context: int) -> np.ndarray | None:
-    """int32[context]: what is read, then what is written and scored, then its last id again, unscored, as padding.
+    """int32[context]: what is read, then what is written and scored, then its last id again,
+    unscored, as padding.
 
     read, written: integers[n]. None where they do not fit.
     """
@@ -79,7 +85,8 @@ def example(read: np.ndarray, written: np.ndarray, context: int) -> np.ndarray |
 
 
 def places(ids: np.ndarray, at: np.ndarray, model: DecoderConfig) -> np.ndarray:
-    """int64[len(at)]: the places in their units of a stream's ids number `at`, as `Decoder.places` counts them.
+    """int64[len(at)]: the places in their units of a stream's ids number `at`, as `Decoder.places`
+    counts them.
 
     ids: integers[n], a stream from its beginning. All 0 for an LM that is not told places.
     """
@@ -89,7 +96,9 @@ def places(ids: np.ndarray, at: np.ndarray, model: DecoderConfig) -> np.ndarray:
 
 
 def counted(at: np.ndarray, starts: np.ndarray, period: int) -> np.ndarray:
-    """int64[len(at)]: how many ids `at` lies after the last of `starts` (int64[n], ascending, from 0), mod `period`."""
+    """int64[len(at)]: how many ids `at` lies after the last of `starts` (int64[n], ascending, from
+    0), mod `period`.
+    """
     return (at - starts[np.searchsorted(starts, at, side="right") - 1]) % period
 
 
@@ -102,15 +111,20 @@ def largest(ids: np.ndarray | StoredIds) -> int:
 
 def data_hash(ids: np.ndarray | StoredIds) -> str:
     """SHA-256 (hex) that stands for the stream."""
-    return hashlib.sha256(np.ascontiguousarray(ids)).hexdigest() if isinstance(ids, np.ndarray) else ids.fingerprint
+    return (
+        hashlib.sha256(np.ascontiguousarray(ids)).hexdigest()
+        if isinstance(ids, np.ndarray)
+        else ids.fingerprint
+    )
 
 
 class Sequences:
-    """Tiles of `context` ids of a stream; the model sees bos_id and all but the last, and predicts all.
+    """Tiles of `context` ids of a stream; the model sees bos_id and all but the last, and predicts
+    all.
 
-    Every epoch takes each tile once, in an order of its own. ids: uint16 or uint32[n], or a stream on disk; what is
-    left over after the last whole tile is not trained on. model: the LM, if it is told places in units. Raises
-    EquinfoError where there is not one tile.
+    Every epoch takes each tile once, in an order of its own. ids: uint16 or uint32[n], or a stream
+    on disk; what is left over after the last whole tile is not trained on. model: the LM, if it is
+    told places in units. Raises EquinfoError where there is not one tile.
     """
 
     def __init__(
@@ -123,12 +137,18 @@ class Sequences:
     ) -> None:
         self.tiles: Rows
         if isinstance(ids, np.ndarray):
-            num_ids, self.tiles = len(ids), ids[: len(ids) // context * context].reshape(-1, context)
+            num_ids, self.tiles = (
+                len(ids),
+                ids[: len(ids) // context * context].reshape(-1, context),
+            )
         else:
             num_ids, self.tiles = ids.num_ids, ids.tiles(context)
         self.count = len(self.tiles)
         if self.count == 0:
-            raise EquinfoError(f"{num_ids} ids are fewer than one sequence of {context}: use more text or less context")
+            raise EquinfoError(
+                f"{num_ids} ids are fewer than one sequence of {context}: use more text or less"
+                " context"
+            )
         if model is None or model.period == 1:
             self._firsts = np.zeros(self.count, dtype=np.int64)
         elif isinstance(ids, np.ndarray):
@@ -139,11 +159,14 @@ class Sequences:
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
 
     def batch(self, first: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """(inputs, targets), int64[size, context]: the training's sequences number first .. first + size - 1.
+        """(inputs, targets), int64[size, context]: the training's sequences number first .. first +
+        size - 1.
 
         Targets that are not scored are negative.
         """
-        tiles = np.stack([self.tiles[self._tile(number)] for number in range(first, first + size)]).astype(np.int64)
+        tiles = np.stack(
+            [self.tiles[self._tile(number)] for number in range(first, first + size)]
+        ).astype(np.int64)
         return shifted(tiles, self.bos_id), tiles
 
     def firsts(self, first: int, size: int) -> np.ndarray:
@@ -153,19 +176,26 @@ class Sequences:
     def _tile(self, number: int) -> int:
         epoch, at = divmod(number, self.count)
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(self.count)
+            self._epoch, self._order = (
+                epoch,
+                np.random.default_rng((self.seed, epoch)).permutation(self.count),
+            )
         return int(self._order[at])
 
 
 def shifted(targets: np.ndarray, bos_id: int) -> np.ndarray:
-    """The inputs that predict `targets` (int64[rows, context]): bos_id, then all but the last, scored or not."""
+    """The inputs that predict `targets` (int64[rows, context]): bos_id, then all but the last,
+    scored or not.
+    """
     inputs = np.empty_like(targets)
     inputs[:, 0], inputs[:, 1:] = bos_id, np.maximum(targets, ~targets)[:, :-1]
     return inputs
 
 
 def dealt(targets: np.ndarray, short_contexts: tuple[int, ...]) -> list[np.ndarray]:
-    """The second half of `targets` (int64[rows, context]) in equal shares, each cut into rows of one of the lengths."""
+    """The second half of `targets` (int64[rows, context]) in equal shares, each cut into rows of
+    one of the lengths.
+    """
     if not short_contexts:
         return [targets]
     whole, rest = np.split(targets, 2)

@@ -1,8 +1,9 @@
 """The one training loop, for M1 and M2: deterministic, checkpointed, resumed to the last bit.
 
-A training's folder holds `metrics.jsonl` (a line a step), `probes.jsonl` (a line a probe, if there are any),
-`checkpoint-STEP` (weights and optimiser state, while it runs) and, once it is finished, `weights`. Which sequences a
-step sees depends on seed and step alone, so a resumed run takes the very steps that an uninterrupted one would.
+A training's folder holds `metrics.jsonl` (a line a step), `probes.jsonl` (a line a probe, if there
+are any), `checkpoint-STEP` (weights and optimiser state, while it runs) and, once it is finished,
+`weights`. Which sequences a step sees depends on seed and step alone, so a resumed run takes the
+very steps that an uninterrupted one would.
 """
 
 import hashlib
@@ -40,7 +41,8 @@ Board = Callable[[dict[str, Any]], Any]
 class Probe:
     """What to measure of the model after some of the steps; it must leave the model as it is.
 
-    measure(model) -> a JSON value. The model computes as in training (its device, float32), without gradients.
+    measure(model) -> a JSON value. The model computes as in training (its device, float32), without
+    gradients.
     """
 
     measure: Callable[[Decoder], Any]
@@ -54,7 +56,8 @@ NO_PROBE = Probe(lambda model: None, frozenset())
 class TrainResult:
     """status: "done", or what `Watch` saw: "diverged" or "collapsed".
 
-    steps taken; loss: nats a token of the last step; seconds of training, those before a resumption included.
+    steps taken; loss: nats a token of the last step; seconds of training, those before a resumption
+    included.
     """
 
     status: str
@@ -76,17 +79,21 @@ def train(
     initial: Mapping[str, np.ndarray] | None = None,
     probe: Probe = NO_PROBE,
 ) -> TrainResult:
-    """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint, or return what is finished.
+    """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint, or return what
+    is finished.
 
-    ids: uint16 or uint32[n], each below the vocabulary's size, or shards, or examples. progress: the bar's label, False
-    for none. device: CUDA if there is one. checkpoint_seconds: time between checkpoints; 0 for one after every step.
-    tensorboard: write the metrics to out/tensorboard as well. deadline: the time.monotonic() at which to pause.
-    initial: the weights to start from, by their names in the decoder, instead of drawn ones. probe: see `probes`.
-    Raises EquinfoError for a stream that does not fit the model or is shorter than a sequence, and for a folder of
-    another training.
+    ids: uint16 or uint32[n], each below the vocabulary's size, or shards, or examples. progress:
+    the bar's label, False for none. device: CUDA if there is one. checkpoint_seconds: time between
+    checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
+    well. deadline: the time.monotonic() at which to pause. initial: the weights to start from, by
+    their names in the decoder, instead of drawn ones. probe: see `probes`. Raises EquinfoError for
+    a stream that does not fit the model or is shorter than a sequence, and for a folder of another
+    training.
     """
     if largest(ids) >= config.model.vocab_size:
-        raise EquinfoError(f"id {largest(ids)} is beyond the model's vocabulary of {config.model.vocab_size}")
+        raise EquinfoError(
+            f"id {largest(ids)} is beyond the model's vocabulary of {config.model.vocab_size}"
+        )
     sequences = Sequences(ids, config.context, config.bos_id, config.seed, config.model)
     identity = {"config": config.to_dict(), "data": data_hash(ids)}
     if initial is not None:
@@ -100,7 +107,9 @@ def train(
 
 
 def load_train_config(folder: Path | str) -> TrainConfig | Exported:
-    """The configuration of a finished training; of a model that transformers saved, what its config.json says."""
+    """The configuration of a finished training; of a model that transformers saved, what its
+    config.json says.
+    """
     if is_exported(folder):
         return read_exported(folder)
     return TrainConfig.from_dict(_finished(folder).config["config"])
@@ -112,18 +121,25 @@ def best_device() -> torch.device:
 
 
 def load_model(folder: Path | str) -> Decoder:
-    """The decoder in the folder of a finished training, or where transformers saved one; on the CPU, float32."""
+    """The decoder in the folder of a finished training, or where transformers saved one; on the
+    CPU, float32.
+    """
     if is_exported(folder):
         return load_exported(folder)
     artifact = _finished(folder)
     model = Decoder(TrainConfig.from_dict(artifact.config["config"]).model)
-    model.load_state_dict({name: torch.from_numpy(array) for name, array in artifact.tensors.items()})
+    model.load_state_dict(
+        {name: torch.from_numpy(array) for name, array in artifact.tensors.items()}
+    )
     return model.eval()
 
 
 def probes(folder: Path | str) -> dict[int, Any]:
     """What the probes of a training measured, by step."""
-    return {line["step"]: line["value"] for line in map(json.loads, _whole_lines(Path(folder) / "probes.jsonl"))}
+    return {
+        line["step"]: line["value"]
+        for line in map(json.loads, _whole_lines(Path(folder) / "probes.jsonl"))
+    }
 
 
 def _whole_lines(path: Path) -> list[str]:
@@ -144,7 +160,10 @@ def _weights_hash(weights: Mapping[str, np.ndarray]) -> str:
 def _finished(folder: Path | str) -> Artifact:
     path = Path(folder) / "weights"
     if not path.is_dir():
-        raise EquinfoError(f"{folder} holds no finished training: `equinfo train-lm` or `equinfo train-m1` makes one")
+        raise EquinfoError(
+            f"{folder} holds no finished training: `equinfo train-lm` or `equinfo train-m1` makes"
+            " one"
+        )
     artifact = load_artifact(path)
     if artifact.kind != "lm":
         raise EquinfoError(f"{path} holds a {artifact.kind!r}, not a language model")
@@ -153,10 +172,16 @@ def _finished(folder: Path | str) -> Artifact:
 
 def _checked(artifact: Artifact, identity: dict[str, Any], out: Path) -> Artifact:
     """The artefact, if it belongs to this training."""
-    meanings = {"config": "other settings", "data": "another stream of ids", "initial": "other initial weights"}
+    meanings = {
+        "config": "other settings",
+        "data": "another stream of ids",
+        "initial": "other initial weights",
+    }
     for part, meaning in meanings.items():
         if artifact.config.get(part) != identity.get(part):
-            raise EquinfoError(f"{out} holds a training with {meaning}: choose another folder, or remove it")
+            raise EquinfoError(
+                f"{out} holds a training with {meaning}: choose another folder, or remove it"
+            )
     return artifact
 
 
@@ -168,7 +193,9 @@ def exact_products() -> None:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself; a CPU that does not is 44 to 500 times slower with it."""
+    """Whether the device multiplies bfloat16 itself; a CPU that does not is 44 to 500 times slower
+    with it.
+    """
     checks = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)
     return device.type != "cpu" or any(check() for check in checks)
 
@@ -185,15 +212,26 @@ class _Run:
         initial: Mapping[str, np.ndarray] | None,
         probe: Probe,
     ) -> None:
-        self.config, self.identity, self.out, self.device, self.probe = config, identity, out, device, probe
+        self.config, self.identity, self.out, self.device, self.probe = (
+            config,
+            identity,
+            out,
+            device,
+            probe,
+        )
         self.low = config.precision == "bfloat16"
         if self.low and not has_bfloat16(device):
             self.low = False
-            warnings.warn("this CPU has no bfloat16 products (AVX512-BF16 or AMX): computing in float32", stacklevel=3)
+            warnings.warn(
+                "this CPU has no bfloat16 products (AVX512-BF16 or AMX): computing in float32",
+                stacklevel=3,
+            )
         exact_products()
         self.model = Decoder(config.model).initialise(config.seed).to(device)
         if initial is not None:
-            self.model.load_state_dict({name: torch.from_numpy(array) for name, array in initial.items()})
+            self.model.load_state_dict(
+                {name: torch.from_numpy(array) for name, array in initial.items()}
+            )
         self.model.checkpoint_blocks = config.checkpoint_blocks
         self.hidden = torch.compile(self.model) if config.compile else self.model
         self.optimizer = make_optimizer(config.optimizer, self.model)
@@ -203,7 +241,12 @@ class _Run:
             self._restore(_checked(load_artifact(checkpoints[-1]), identity, out))
 
     def train(
-        self, sequences: Sequences, progress: str | bool, checkpoint_seconds: float, board: Board, deadline: float
+        self,
+        sequences: Sequences,
+        progress: str | bool,
+        checkpoint_seconds: float,
+        board: Board,
+        deadline: float,
     ) -> TrainResult:
         begun = saved = time.monotonic()
         earlier = self.seconds
@@ -241,7 +284,9 @@ class _Run:
         count = int((targets >= 0).sum())
         nats = sum(
             self._backward(shifted(part, c.bos_id), part, first, count)
-            for share, first in zip(*(np.split(a, c.micro_batches) for a in (targets, firsts)), strict=True)
+            for share, first in zip(
+                *(np.split(a, c.micro_batches) for a in (targets, firsts)), strict=True
+            )
             for part in dealt(share, c.short_contexts)
         )
         clip = c.optimizer.clip or math.inf
@@ -249,10 +294,19 @@ class _Run:
         self.optimizer.step()
         self.step += 1
         self.loss = float(nats) / count
-        return {"step": self.step, "loss": self.loss, "learning_rate": rate, "gradient_norm": float(norm)}
+        return {
+            "step": self.step,
+            "loss": self.loss,
+            "learning_rate": rate,
+            "gradient_norm": float(norm),
+        }
 
-    def _backward(self, inputs: np.ndarray, targets: np.ndarray, first: np.ndarray, count: int) -> torch.Tensor:
-        """Add a micro-batch's share of the gradient of a step that scores `count` positions; its nats."""
+    def _backward(
+        self, inputs: np.ndarray, targets: np.ndarray, first: np.ndarray, count: int
+    ) -> torch.Tensor:
+        """Add a micro-batch's share of the gradient of a step that scores `count` positions; its
+        nats.
+        """
         with torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext():
             ids, places = (torch.from_numpy(array).to(self.device) for array in (inputs, first))
             hidden, y = scored(self.hidden(ids, first=places), targets)
@@ -263,7 +317,9 @@ class _Run:
 
     @torch.no_grad()
     def _take_probe(self) -> None:
-        """Measure after a step that is to be probed; on disk before a checkpoint can hold the step."""
+        """Measure after a step that is to be probed; on disk before a checkpoint can hold the
+        step.
+        """
         if self.step in self.probe.steps:
             self.model.eval()
             line = {"step": self.step, "value": self.probe.measure(self.model)}
@@ -278,20 +334,26 @@ class _Run:
             watch.see(json.loads(line)["loss"])
         return watch
 
-    # -- what is on disk ---------------------------------------------------------------------------------
+    # -- what is on disk ---------------------------------------------------------------------------
 
     @contextmanager
     def board(self, wanted: bool) -> Iterator[Board]:
-        """Takes a step's metrics to TensorBoard, if wanted; steps after the checkpoint are purged first."""
+        """Takes a step's metrics to TensorBoard, if wanted; steps after the checkpoint are purged
+        first.
+        """
         if not wanted:
             yield lambda values: None
             return
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise EquinfoError("TensorBoard is not installed: pip install 'equinfo[tensorboard]'") from error
+            raise EquinfoError(
+                "TensorBoard is not installed: pip install 'equinfo[tensorboard]'"
+            ) from error
         with SummaryWriter(str(self.out / "tensorboard"), purge_step=self.step + 1) as writer:
-            yield lambda values: [writer.add_scalar(k, v, values["step"]) for k, v in values.items() if k != "step"]
+            yield lambda values: [
+                writer.add_scalar(k, v, values["step"]) for k, v in values.items() if k != "step"
+            ]
 
     def _open_bar(self, progress: str | bool) -> tqdm:
         label = progress if isinstance(progress, str) else None
@@ -299,10 +361,14 @@ class _Run:
         return tqdm(total=self.config.steps, initial=self.step, **options)
 
     def _open_metrics(self) -> TextIO:
-        """metrics.jsonl, cut back to the steps that the checkpoint holds; the probes' file likewise."""
+        """metrics.jsonl, cut back to the steps that the checkpoint holds; the probes' file
+        likewise.
+        """
         self.out.mkdir(parents=True, exist_ok=True)
         if self._probes.exists():
-            kept = [line for line in _whole_lines(self._probes) if json.loads(line)["step"] <= self.step]
+            kept = [
+                line for line in _whole_lines(self._probes) if json.loads(line)["step"] <= self.step
+            ]
             self._probes.write_text("".join(kept))
         kept = self._kept_metrics()
         self._metrics.write_text("".join(kept))
@@ -317,10 +383,16 @@ class _Run:
         return self.out / "probes.jsonl"
 
     def _kept_metrics(self) -> list[str]:
-        return self._metrics.read_text().splitlines(keepends=True)[: self.step] if self._metrics.exists() else []
+        return (
+            self._metrics.read_text().splitlines(keepends=True)[: self.step]
+            if self._metrics.exists()
+            else []
+        )
 
     def _weights(self) -> dict[str, np.ndarray]:
-        return {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
+        return {
+            name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()
+        }
 
     def _save_checkpoint(self) -> None:
         tensors = {f"model.{name}": array for name, array in self._weights().items()}
@@ -330,24 +402,32 @@ class _Run:
         progress = {"step": self.step, "seconds": self.seconds}
         earlier = list(self.out.glob("checkpoint-*"))
         # a new folder each time: there is never a moment without a whole checkpoint
-        Artifact("checkpoint", {**self.identity, **progress}, tensors).save(self.out / f"checkpoint-{self.step:09}")
+        Artifact("checkpoint", {**self.identity, **progress}, tensors).save(
+            self.out / f"checkpoint-{self.step:09}"
+        )
         _remove(earlier)
 
     def _restore(self, checkpoint: Artifact) -> None:
         self.step, self.seconds = checkpoint.config["step"], checkpoint.config["seconds"]
         tensors = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
-        weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+        weights = {
+            n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")
+        }
         self.model.load_state_dict(weights)
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith("optimizer."):
                 _, number, part = name.split(".")
                 state.setdefault(int(number), {})[part] = tensor
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.optimizer.load_state_dict(
+            {"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]}
+        )
 
     def _finish(self) -> TrainResult:
         result = TrainResult("done", self.step, self.loss, self.seconds)
-        Artifact("lm", {**self.identity, "result": vars(result)}, self._weights()).save(self.out / "weights")
+        Artifact("lm", {**self.identity, "result": vars(result)}, self._weights()).save(
+            self.out / "weights"
+        )
         _remove([*self.out.glob("checkpoint-*"), *self.out.glob(".checkpoint-*")])
         return result
 

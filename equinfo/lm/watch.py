@@ -9,9 +9,10 @@ LEARNT = 0.1  # nats a token below uniform that count as having learnt something
 class Watch:
     """Follows a training's losses (nats a token).
 
-    "diverged": the loss is no longer a number. "collapsed": the mean of the last steps has lost more than half of what
-    had been learnt, as the paper's runs with windows of 64 bits and more did when they fell back to uniform (D.1). A
-    stream that cannot be learnt is no collapse: nothing was learnt to lose.
+    "diverged": the loss is no longer a number. "collapsed": the mean of the last steps has lost
+    more than half of what had been learnt, as the paper's runs with windows of 64 bits and more did
+    when they fell back to uniform (D.1). A stream that cannot be learnt is no collapse: nothing was
+    learnt to lose.
     """
 
     def __init__(self, vocab_size: int, steps: int) -> None:

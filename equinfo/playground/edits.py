@@ -11,7 +11,9 @@ MOST_CELLS = 1 << 23
 
 @dataclass(frozen=True)
 class Edits:
-    """distance: fewest ids inserted, deleted or replaced. kept_a, kept_b: bool[ids], those that no edit touches."""
+    """distance: fewest ids inserted, deleted or replaced. kept_a, kept_b: bool[ids], those that no
+    edit touches.
+    """
 
     distance: int
     kept_a: np.ndarray

@@ -1,4 +1,6 @@
-"""HTML of pieces and numbers. Whatever comes from a text, a name or an error passes through `escape` or `shown`."""
+"""HTML of pieces and numbers. Whatever comes from a text, a name or an error passes through
+`escape` or `shown`.
+"""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -16,7 +18,9 @@ LONGEST_LABEL = 40
 
 
 def shown(piece: bytes) -> str:
-    """A piece's text with spaces, newlines and tabs marked, and all that is no printable character escaped."""
+    """A piece's text with spaces, newlines and tabs marked, and all that is no printable character
+    escaped.
+    """
     return "".join(map(_shown, piece.decode("utf-8", "surrogateescape")))
 
 
@@ -46,12 +50,16 @@ def about(piece: bytes, span: Span) -> str:
 
 
 def chip(inner: str, label: str, classes: str, first: bool, style: str = "") -> str:
-    """A list item whose `label` shows when it is pointed at or has the focus. inner: HTML; label: plain text.
+    """A list item whose `label` shows when it is pointed at or has the focus. inner: HTML; label:
+    plain text.
 
     One chip of a list is a tab stop; arrow keys lead on from there (keys.js).
     """
     styled = f' style="{style}"' if style else ""
-    return f'<li class="{classes}" tabindex="{0 if first else -1}" aria-label="{escape(label)}"{styled}>{inner}</li>'
+    return (
+        f'<li class="{classes}" tabindex="{0 if first else -1}"'
+        f' aria-label="{escape(label)}"{styled}>{inner}</li>'
+    )
 
 
 def chips(items: Iterable[str], name: str, below: str, classes: str = "eq-pieces") -> str:
@@ -70,7 +78,8 @@ def pieces(reading: Reading, with_ids: bool) -> list[str]:
         piece = reading.piece(span)
         inner = shown(piece)
         if with_ids:
-            inner = f'<span class="eq-text">{inner}</span><small>{escape(few(span.ids, 4).partition(" ")[2])}</small>'
+            ids = escape(few(span.ids, 4).partition(" ")[2])
+            inner = f'<span class="eq-text">{inner}</span><small>{ids}</small>'
         found.append(chip(inner, about(piece, span), f"eq-chip eq-c{number % COLOURS}", not number))
     return found
 
@@ -78,7 +87,8 @@ def pieces(reading: Reading, with_ids: bool) -> list[str]:
 def row(cells: Iterable[str], classes: str = "eq-row") -> str:
     """The first cell to the left, numbers to the right. cells: HTML."""
     name, *numbers = cells
-    return f'<div class="{classes}"><span>{name}</span>{"".join(f"<span>{n}</span>" for n in numbers)}</div>'
+    right = "".join(f"<span>{number}</span>" for number in numbers)
+    return f'<div class="{classes}"><span>{name}</span>{right}</div>'
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -89,7 +99,8 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
         cells = "".join(f"<td>{escape(number)}</td>" for number in numbers)
         body += f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
     return (
-        f'<table class="eq-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        "<table"
+        f' class="eq-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
 

@@ -1,4 +1,6 @@
-"""The page: a text, and the views that follow it. Imports Gradio; server.py imports this when it serves."""
+"""The page: a text, and the views that follow it. Imports Gradio; server.py imports this when it
+serves.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -6,29 +8,31 @@ from typing import Any
 
 import gradio
 
-from equinfo.compress.models import load_model
+from equinfo.compress.models.base import load_model
 from equinfo.playground import markup, views
 from equinfo.playground.readings import LONGEST, M1
 from equinfo.playground.writer import MOST_IDS, Writer
 from equinfo.tokenizers.base import Tokenizer
 
 TEXT = (
-    "The three currently living species are: African savanna elephants, African forest elephants, and the Asian"
-    " elephants."
+    "The three currently living species are: African savanna elephants, African forest elephants,"
+    " and the Asian elephants."
 )
 PIECES = (
-    "A coloured piece is the text of one id, or of a few that only together have one. Point at it, tap it, or press Tab"
-    " and the arrow keys, for its ids and bits. bytes/id: how much shorter the sequence gets. bits/byte: what the"
-    " ids take, log₂(number of ids) bits each, divided by the text's bytes."
+    "A coloured piece is the text of one id, or of a few that only together have one. Point at it,"
+    " tap it, or press Tab and the arrow keys, for its ids and bits. bytes/id: how much shorter"
+    " the sequence gets. bits/byte: what the ids take, log₂(number of ids) bits each, divided by"
+    " the text's bytes."
 )
 BITS = (
-    f"Bars: what the byte model {M1} finds in each character, −log₂ of its probability after the text before it."
-    " Steps: what the tokenizer spends, a piece's bits spread over its bytes."
+    f"Bars: what the byte model {M1} finds in each character, −log₂ of its probability after the"
+    " text before it. Steps: what the tokenizer spends, a piece's bits spread over its bytes."
 )
 PREFIX = (
-    "The same text after word A and after word B (leave one empty for none). Underlined: ids that do not stay. edits:"
-    " ids inserted, deleted or replaced from A to B; share: of the longer sequence, as in the paper's Fig. 8. Where ids"
-    " have no text of their own, they are shown themselves."
+    "The same text after word A and after word B (leave one empty for none). Underlined: ids that"
+    " do not stay. edits: ids inserted, deleted or replaced from A to B; share: of the longer"
+    " sequence, as in the paper's Fig. 8. Where ids have no text of their own, they are shown"
+    " themselves."
 )
 NO_LM = (
     "No language model is here. Train one with equinfo train-lm and start the page with"
@@ -43,10 +47,17 @@ def page(tokenizers: Mapping[str, Tokenizer], writer: Writer | None = None) -> g
         "bits": partial(views.bits_view, tokenizers, load_model(M1)),
         "prefix": partial(views.prefix_view, tokenizers),
     }
-    with gradio.Blocks(title="equinfo playground", analytics_enabled=False, elem_id="playground") as app:
-        _html("<h1>equinfo playground</h1><p>One text, several tokenizers: what each makes of it.</p>", "eq-title")
+    with gradio.Blocks(
+        title="equinfo playground", analytics_enabled=False, elem_id="playground"
+    ) as app:
+        _html(
+            "<h1>equinfo playground</h1><p>One text, several tokenizers: what each makes of"
+            " it.</p>",
+            "eq-title",
+        )
         text = gradio.Textbox(
-            TEXT, label=f"Text, at most {LONGEST:,} characters", lines=3, max_lines=10, max_length=LONGEST,
+            TEXT, label=f"Text, at most {LONGEST:,} characters", lines=3, max_lines=10,
+            max_length=LONGEST,
             elem_id="text",
         )  # fmt: skip
         with gradio.Tab("Pieces"):
@@ -55,13 +66,20 @@ def page(tokenizers: Mapping[str, Tokenizer], writer: Writer | None = None) -> g
             _live(shown["pieces"], [text, ids], "pieces")
         with gradio.Tab("Bits"):
             _html(markup.note(BITS))
-            which = gradio.Dropdown(list(tokenizers), value=_first(tokenizers), label="Tokenizer", elem_id="which")
+            which = gradio.Dropdown(
+                list(tokenizers), value=_first(tokenizers), label="Tokenizer", elem_id="which"
+            )
             _live(shown["bits"], [text, which], "bits")
         with gradio.Tab("Prefix"):
             _html(markup.note(PREFIX))
             with gradio.Row():
                 words = [
-                    gradio.Textbox(word, label=f"Word {name}", max_length=views.LONGEST_WORD, elem_id=f"word-{name}")
+                    gradio.Textbox(
+                        word,
+                        label=f"Word {name}",
+                        max_length=views.LONGEST_WORD,
+                        elem_id=f"word-{name}",
+                    )
                     for name, word in (("A", "Today"), ("B", "Yesterday"))
                 ]
             _live(shown["prefix"], [text, *words], "prefix")
@@ -74,33 +92,44 @@ def page(tokenizers: Mapping[str, Tokenizer], writer: Writer | None = None) -> g
 
 def _first(tokenizers: Mapping[str, Tokenizer]) -> str:
     """The tokenizer to begin with: the last whose ids have text of their own, if there is one."""
-    return ([label for label, one in tokenizers.items() if one.unit is not None] or list(tokenizers))[-1]
+    return (
+        [label for label, one in tokenizers.items() if one.unit is not None] or list(tokenizers)
+    )[-1]
 
 
 def _html(value: str, *classes: str, **options: Any) -> gradio.HTML:
-    return gradio.HTML(value, elem_classes=list(classes), apply_default_css=False, js_on_load=None, **options)
+    return gradio.HTML(
+        value, elem_classes=list(classes), apply_default_css=False, js_on_load=None, **options
+    )
 
 
 def _live(view: Callable[..., str], inputs: list, name: str) -> None:
-    """A view that follows its inputs; of those that come while it computes, only the last is shown."""
+    """A view that follows its inputs; of those that come while it computes, only the last is
+    shown.
+    """
     shown = _html(view(*(one.value for one in inputs)), elem_id=name)
     gradio.on(
-        [one.change for one in inputs], partial(views.or_error, view), inputs, shown, trigger_mode="always_last",
-        show_progress="hidden", concurrency_id="views", concurrency_limit=1, api_visibility="private",
+        [one.change for one in inputs], partial(views.or_error, view), inputs, shown,
+        trigger_mode="always_last",
+        show_progress="hidden", concurrency_id="views", concurrency_limit=1,
+        api_visibility="private",
     )  # fmt: skip
 
 
 def _writing(writer: Writer, text: gradio.Textbox) -> None:
     with gradio.Row():
         length = gradio.Slider(16, MOST_IDS, 96, step=16, label="Ids at most", elem_id="length")
-        heat = gradio.Slider(0, 2, 0.8, step=0.1, label="Temperature (0: the likeliest id)", elem_id="heat")
+        heat = gradio.Slider(
+            0, 2, 0.8, step=0.1, label="Temperature (0: the likeliest id)", elem_id="heat"
+        )
         seed = gradio.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
     with gradio.Row():
         go = gradio.Button("Continue the text", variant="primary", elem_id="go")
         stop = gradio.Button("Stop", elem_id="stop")
     shown = _html("", elem_id="written")
     writing = go.click(
-        writer.views, [text, length, heat, seed], shown, show_progress="hidden", trigger_mode="once",
+        writer.views, [text, length, heat, seed], shown, show_progress="hidden",
+        trigger_mode="once",
         concurrency_limit=1, api_visibility="private",
     )  # fmt: skip
     stop.click(None, cancels=[writing], api_visibility="private")

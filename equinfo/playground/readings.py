@@ -15,7 +15,7 @@ from equinfo.tokenizers.registry import load
 from equinfo.tokenizers.spans import Span
 
 if TYPE_CHECKING:
-    from equinfo.compress.models import ByteModel
+    from equinfo.compress.models.base import ByteModel
 
 DEFAULTS: tuple[str, ...] = ("bytes", "english-16k", "english-64k", "english-equalinfo16", "gzip8")
 M1 = "english-m1"
@@ -28,7 +28,9 @@ LEAST = 100
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as a tokenizer cuts it. label: what the user calls the tokenizer. cut: the text was longer."""
+    """A text as a tokenizer cuts it. label: what the user calls the tokenizer. cut: the text was
+    longer.
+    """
 
     label: str
     tokenizer: Tokenizer
@@ -51,7 +53,9 @@ class Reading:
     def spent(self) -> np.ndarray:
         """f64[bytes]: each span's bits, spread evenly over its bytes."""
         sizes = [span.end - span.start for span in self.spans]
-        return np.repeat([span.bits / max(size, 1) for span, size in zip(self.spans, sizes, strict=True)], sizes)
+        return np.repeat(
+            [span.bits / max(size, 1) for span, size in zip(self.spans, sizes, strict=True)], sizes
+        )
 
 
 def read(label: str, tokenizer: Tokenizer, text: str) -> Reading:
@@ -74,12 +78,16 @@ def read_all(tokenizers: Mapping[str, Tokenizer], text: str) -> list[Reading]:
 
 def clean(text: str | None, most: int = LONGEST) -> str:
     """At most `most` characters of what a browser sent; lone surrogates become U+FFFD."""
-    whole = (text or "")[: 2 * most].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    whole = (
+        (text or "")[: 2 * most].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    )
     return whole[:most]
 
 
 def byte_bits(model: "ByteModel", text: bytes) -> np.ndarray:
-    """f64[bytes]: -log2 p of each byte under a model that reads from the left and begins anew where it must."""
+    """f64[bytes]: -log2 p of each byte under a model that reads from the left and begins anew where
+    it must.
+    """
     state, never = model.start(1), np.array([False])
     found = np.empty(len(text))
     for at, byte in enumerate(text):
@@ -98,14 +106,16 @@ def by_character(text: str, values: np.ndarray) -> list[float]:
 
 def default_tokenizers() -> list[Tokenizer | Path | str]:
     """DEFAULTS, and arithmetic coding over M1, whose ids are 8 bits of one number."""
-    from equinfo.compress.models import load_model
+    from equinfo.compress.models.base import load_model
     from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 
     return [*DEFAULTS, ArithmeticTokenizer(load_model(M1), 8)]
 
 
 def load_all(names: Iterable[Tokenizer | Path | str]) -> dict[str, Tokenizer]:
-    """Tokenizers by what the page calls them: a name, a folder's last part, or the tokenizer's own name."""
+    """Tokenizers by what the page calls them: a name, a folder's last part, or the tokenizer's own
+    name.
+    """
     found: dict[str, Tokenizer] = {}
     for name in names:
         tokenizer = name if isinstance(name, Tokenizer) else load(name)

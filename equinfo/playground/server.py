@@ -1,4 +1,6 @@
-"""The server behind the page: on this machine alone unless another host is named, and never a word to another one."""
+"""The server behind the page: on this machine alone unless another host is named, and never a word
+to another one.
+"""
 
 import contextlib
 import ipaddress
@@ -18,13 +20,25 @@ if TYPE_CHECKING:
     import gradio
 
 HERE = Path(__file__).parent
-FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", "Arial", "sans-serif")
+FONTS = (
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Noto Sans",
+    "Helvetica Neue",
+    "Arial",
+    "sans-serif",
+)
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; font-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self'"
+    " 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'"
 )
-"""The browser itself refuses to load from, or send to, any other host. Gradio's templates need eval."""
+"""The browser itself refuses to load from, or send to, any other host. Gradio's templates need
+eval.
+"""
 
 
 def serve(
@@ -37,18 +51,23 @@ def serve(
 ) -> None:
     """Show the page at http://host:port/ until interrupted.
 
-    tokenizers: objects, names or folders; None for `default_tokenizers()`. lm: a folder that `train_lm` wrote, and
-    lm_tokenizer what it was trained with; without it nothing is generated. host: other than loopback, others can use
-    the page; a warning says so. Raises EquinfoError, before anything is served, for what cannot be loaded, and for a
-    port that cannot be had.
+    tokenizers: objects, names or folders; None for `default_tokenizers()`. lm: a folder that
+    `train_lm` wrote, and lm_tokenizer what it was trained with; without it nothing is generated.
+    host: other than loopback, others can use the page; a warning says so. Raises EquinfoError,
+    before anything is served, for what cannot be loaded, and for a port that cannot be had.
     """
     page = _page()
     if lm is None and lm_tokenizer is not None:
-        raise EquinfoError("there is a tokenizer for a language model and no language model: --lm FOLDER")
+        raise EquinfoError(
+            "there is a tokenizer for a language model and no language model: --lm FOLDER"
+        )
     chosen = load_all(default_tokenizers() if tokenizers is None else tokenizers)
     writer = None if lm is None else Writer.load(lm, lm_tokenizer)
     if not is_loopback(host):
-        print(f"equinfo: warning: everyone who reaches {host} can use this page; it asks no password", file=sys.stderr)
+        print(
+            f"equinfo: warning: everyone who reaches {host} can use this page; it asks no password",
+            file=sys.stderr,
+        )
     app = launch(page(chosen, writer), host, port, open_browser)
     with contextlib.suppress(KeyboardInterrupt):
         print(f"equinfo playground: {app.local_url} (Ctrl-C ends it)", flush=True)
@@ -71,7 +90,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def launch(app: "gradio.Blocks", host: str, port: int, open_browser: bool = False) -> "gradio.Blocks":
+def launch(
+    app: "gradio.Blocks", host: str, port: int, open_browser: bool = False
+) -> "gradio.Blocks":
     """Start serving, in threads of its own. Raises EquinfoError where the port cannot be had."""
     import gradio
     from starlette.middleware import Middleware
@@ -82,19 +103,27 @@ def launch(app: "gradio.Blocks", host: str, port: int, open_browser: bool = Fals
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)  # Gradio takes an empty list for unsaid
     for variable in ("NO_PROXY", "no_proxy"):  # Gradio asks its own server whether it is up
         os.environ[variable] = ",".join(filter(None, (os.environ.get(variable), host)))
-    name = f"[{host}]" if ":" in host and not host.startswith("[") else host  # IPv6, as in an address
+    name = (
+        f"[{host}]" if ":" in host and not host.startswith("[") else host
+    )  # IPv6, as in an address
     names = ["127.0.0.1", "localhost"] if host in ("127.0.0.1", "localhost") else ["*"]
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=names), Middleware(Guarded)]
     try:
         app.launch(
-            server_name=name, server_port=port, inbrowser=open_browser, prevent_thread_lock=True, quiet=True,
-            share=False, inline=False, ssr_mode=False, mcp_server=False, enable_monitoring=False, run_history=False,
-            pwa=False, allowed_paths=[], max_file_size=1, footer_links=[], state_session_capacity=32, max_threads=4,
-            theme=gradio.themes.Default(primary_hue="blue", font=FONTS, font_mono=MONO), head=_head(),
+            server_name=name, server_port=port, inbrowser=open_browser, prevent_thread_lock=True,
+            quiet=True,
+            share=False, inline=False, ssr_mode=False, mcp_server=False, enable_monitoring=False,
+            run_history=False,
+            pwa=False, allowed_paths=[], max_file_size=1, footer_links=[],
+            state_session_capacity=32, max_threads=4,
+            theme=gradio.themes.Default(primary_hue="blue", font=FONTS, font_mono=MONO),
+            head=_head(),
             app_kwargs={"middleware": middleware},
         )  # fmt: skip
     except OSError as error:
-        raise EquinfoError(f"port {port} of {host} cannot be used: choose another with --port") from error
+        raise EquinfoError(
+            f"port {port} of {host} cannot be used: choose another with --port"
+        ) from error
     return app
 
 
@@ -107,7 +136,10 @@ class Guarded:
     async def __call__(self, scope: Any, receive: Callable, send: Callable) -> None:
         async def guarded(message: dict) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", POLICY.encode()),
+                ]
             await send(message)
 
         await self.app(scope, receive, guarded)

@@ -33,7 +33,9 @@ class Writer:
 
     @classmethod
     def load(cls, lm: Path | str, tokenizer: Tokenizer | Path | str | None) -> "Writer":
-        """From the folder train-lm wrote. Raises EquinfoError where it is none, or the tokenizer does not fit."""
+        """From the folder train-lm wrote. Raises EquinfoError where it is none, or the tokenizer
+        does not fit.
+        """
         if tokenizer is None:
             raise EquinfoError(f"name the tokenizer that {lm} was trained with: --lm-tokenizer T")
         from equinfo.lm.train import load_model, load_train_config
@@ -43,7 +45,9 @@ class Writer:
         check_fit(config.model, chosen)
         return cls(Path(lm).resolve().name, load_model(lm).eval(), config.context, chosen)
 
-    def views(self, raw: str | None, max_ids: float, temperature: float, seed: float) -> Iterator[str]:
+    def views(
+        self, raw: str | None, max_ids: float, temperature: float, seed: float
+    ) -> Iterator[str]:
         """The continuation as it grows; the last view has its numbers and pieces."""
         prompt, text, seconds = clean(raw)[-LONGEST_PROMPT:], "", 0.0
         options = {
@@ -64,7 +68,9 @@ class Writer:
 
 
 def _timed(pieces: Iterator[str]) -> Iterator[tuple[str, float]]:
-    """Each piece and the seconds that it took to make, not those in which whoever asked was busy."""
+    """Each piece and the seconds that it took to make, not those in which whoever asked was
+    busy.
+    """
     begun = time.perf_counter()
     for piece in pieces:
         yield piece, time.perf_counter() - begun

@@ -1,11 +1,14 @@
-"""AC[v] and StaticAC[v]: documents through the arithmetic coder, its bits cut into N-bit ids (§3.3)."""
+"""AC[v] and StaticAC[v]: documents through the arithmetic coder, its bits cut into N-bit ids
+(§3.3).
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from equinfo.compress import bits, streams
-from equinfo.compress.models import ByteModel
+from equinfo.compress import bits
+from equinfo.compress.coder import streams
+from equinfo.compress.models.base import ByteModel
 from equinfo.compress.parallel import map_groups
 from equinfo.compress.pieces import Packer, Unpacker
 from equinfo.tokenizers.base import as_bytes, vocabulary_label
@@ -15,21 +18,27 @@ from equinfo.tokenizers.modelled import ModelledTokenizer
 class ArithmeticTokenizer(ModelledTokenizer):
     """Ids of `width` (1 to 16) bits from an arithmetic coder driven by `model`.
 
-    Each document is coded by itself, ends itself with EOD, and takes the fewest ids whose zero padding decodes (so no
-    stream ends in id 0). Named AC[v] over a network and StaticAC[v] over one fixed row of frequencies.
+    Each document is coded by itself, ends itself with EOD, and takes the fewest ids whose zero
+    padding decodes (so no stream ends in id 0). Named AC[v] over a network and StaticAC[v] over one
+    fixed row of frequencies.
     """
 
     kind = "ac"
 
     def __init__(self, model: ByteModel, width: int) -> None:
         super().__init__(model, width)
-        self.name = f"{'AC' if model.row is None else 'StaticAC'}[{vocabulary_label(self.code_size)}]"
+        self.name = (
+            f"{'AC' if model.row is None else 'StaticAC'}[{vocabulary_label(self.code_size)}]"
+        )
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         return map_groups(self._encode_group, documents)
 
     def _encode_group(self, documents: list[bytes]) -> list[np.ndarray]:
-        packed = [bits.pack(data, num_bits, self.width) for data, num_bits in streams.encode(self.model, documents)]
+        packed = [
+            bits.pack(data, num_bits, self.width)
+            for data, num_bits in streams.encode(self.model, documents)
+        ]
         return [ids[: len(np.trim_zeros(ids, "b"))] for ids in packed]
 
     def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
@@ -46,10 +55,11 @@ class ArithmeticTokenizer(ModelledTokenizer):
 
 
 class ArithmeticEncoder:
-    """See incremental.py. Over a static row ids come at once, over other models a context at a time.
+    """See incremental.py. Over a static row ids come at once, over other models a context at a
+    time.
 
-    Holds at most one context's bytes, and counts of the zero ids (a stream never ends in one) and of the bytes of 255
-    (a carry may pass through them) that came last.
+    Holds at most one context's bytes, and counts of the zero ids (a stream never ends in one) and
+    of the bytes of 255 (a carry may pass through them) that came last.
     """
 
     def __init__(self, tokenizer: ArithmeticTokenizer) -> None:
@@ -77,7 +87,10 @@ class ArithmeticDecoder:
 
     def __init__(self, tokenizer: ArithmeticTokenizer) -> None:
         self.tokenizer = tokenizer
-        self.stream, self.unpacker = streams.StreamDecoder(tokenizer.model), Unpacker(tokenizer.width)
+        self.stream, self.unpacker = (
+            streams.StreamDecoder(tokenizer.model),
+            Unpacker(tokenizer.width),
+        )
 
     def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
         return self.stream.feed(self.unpacker.feed(self.tokenizer.checked(ids)))

@@ -14,20 +14,23 @@ NUM_BYTES = 256
 
 
 def byte_of_letter() -> dict[str, int]:
-    """GPT-2's alphabet: the letter that stands for each byte inside the library, the other way round.
+    """GPT-2's alphabet: the letter that stands for each byte inside the library, the other way
+    round.
 
     Printable Latin-1 letters stand for themselves, the other bytes, in order, for U+0100 on.
     """
     own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(NUM_BYTES) if byte not in own]
-    return {chr(byte): byte for byte in own} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
+    return {chr(byte): byte for byte in own} | {
+        chr(0x100 + n): byte for n, byte in enumerate(others)
+    }
 
 
 class BPETokenizer(SubwordTokenizer):
     """Byte-level BPE with GPT-2's pretokenisation; takes any valid UTF-8.
 
-    model: the library's own JSON (a `tokenizer.json`), kept byte for byte, so that it is hashed as it is and
-    other programs can read it. The codes are the library's ids.
+    model: the library's own JSON (a `tokenizer.json`), kept byte for byte, so that it is hashed as
+    it is and other programs can read it. The codes are the library's ids.
     """
 
     kind = "bpe"
@@ -38,7 +41,9 @@ class BPETokenizer(SubwordTokenizer):
             self._library = tokenizers.Tokenizer.from_buffer(model)
             self.pieces = self._read_pieces()
         except Exception as error:  # the library raises bare Exceptions
-            raise EquinfoError(f"the stored BPE model cannot be read ({error}): rebuild it") from error
+            raise EquinfoError(
+                f"the stored BPE model cannot be read ({error}): rebuild it"
+            ) from error
         self.code_size = len(self.pieces)
         self.name = f"BPE[{vocabulary_label(self.code_size)}]"
 
@@ -51,8 +56,8 @@ class BPETokenizer(SubwordTokenizer):
     def train(cls, documents: list[bytes], vocab_size: int) -> Self:
         """Learn `vocab_size` codes (256 bytes and the merges) from documents of UTF-8.
 
-        A text too small to yield as many gives fewer, and `code_size` and `name` say how many. Raises
-        EquinfoError for vocab_size < 256, no text, and documents that are not UTF-8.
+        A text too small to yield as many gives fewer, and `code_size` and `name` say how many.
+        Raises EquinfoError for vocab_size < 256, no text, and documents that are not UTF-8.
         """
         if vocab_size < NUM_BYTES:
             raise EquinfoError(f"a BPE vocabulary of {vocab_size}: the bytes alone are {NUM_BYTES}")

@@ -1,12 +1,14 @@
-"""Range[v], ANS[v], Huffman[v]: documents through other entropy coders over the same byte models as AC[v]."""
+"""Range[v], ANS[v], Huffman[v]: documents through other entropy coders over the same byte models as
+AC[v].
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from equinfo.compress import rival_coders as rivals
-from equinfo.compress.models import EOD, ByteModel
+from equinfo.compress.coder import rivals
+from equinfo.compress.models.base import EOD, ByteModel
 from equinfo.compress.parallel import map_groups
 from equinfo.compress.pieces import NO_IDS, Packer, Unpacker
 from equinfo.errors import EquinfoError
@@ -17,8 +19,9 @@ from equinfo.tokenizers.modelled import ModelledTokenizer
 class CodedTokenizer(ModelledTokenizer):
     """Ids of `width` (1 to 16) bits from a rival coder driven by `model`.
 
-    A document ends itself with EOD. It is cut into messages of rival_coders.BLOCK symbols, each a number of words and
-    the words; the last id is padded with zero bits. So both directions take memory for one message.
+    A document ends itself with EOD. It is cut into messages of rival_coders.BLOCK symbols, each a
+    number of words and the words; the last id is padded with zero bits. So both directions take
+    memory for one message.
     """
 
     coder: ClassVar[rivals.RivalCoder]
@@ -62,7 +65,9 @@ class CodedEncoder:
         symbols = np.frombuffer(bytes(self.held[:whole]), dtype=np.uint8)
         del self.held[:whole]
         ids = [
-            self.packer.feed(np.frombuffer(self._message(symbols[at : at + rivals.BLOCK]), dtype=np.uint8))
+            self.packer.feed(
+                np.frombuffer(self._message(symbols[at : at + rivals.BLOCK]), dtype=np.uint8)
+            )
             for at in range(0, whole, rivals.BLOCK)
         ]
         return np.concatenate([NO_IDS, *ids]).astype(self.tokenizer.dtype)
@@ -101,7 +106,9 @@ class CodedDecoder:
         size = 2 + 4 * words
         if len(self.held) < size:
             return None
-        symbols = rivals.decode_message(self.tokenizer.coder, self.rows, rivals.words_of(bytes(self.held[2:size])))
+        symbols = rivals.decode_message(
+            self.tokenizer.coder, self.rows, rivals.words_of(bytes(self.held[2:size]))
+        )
         del self.held[:size]
         self.taken += size
         self.ended = symbols[-1] == EOD

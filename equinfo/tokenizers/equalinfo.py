@@ -1,4 +1,6 @@
-"""EqualInfoAC[b,v]: equal-info windows of b bits, cut into N-bit ids (§3.3), by one of several window rules."""
+"""EqualInfoAC[b,v]: equal-info windows of b bits, cut into N-bit ids (§3.3), by one of several
+window rules.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 
 from equinfo.compress import bits
-from equinfo.compress.compiled import MEMORY, CompiledWindows
-from equinfo.compress.limbs import codes_from_bits, codes_to_bits
-from equinfo.compress.models import ByteModel, fingerprint
+from equinfo.compress.models.base import ByteModel, fingerprint
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.window_steps import LOSSY
-from equinfo.compress.windows import Windows, make_windows
+from equinfo.compress.windows.compiled import MEMORY, CompiledWindows
+from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits
+from equinfo.compress.windows.steps import LOSSY
+from equinfo.compress.windows.windows import Windows, make_windows
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.looked_up import LookedUpTokenizer
@@ -22,17 +24,20 @@ from equinfo.tokenizers.modelled import ModelledTokenizer, check_width
 class WindowTokenizer(Tokenizer):
     """Codes of windows of `bits` bits, written as ids of `width` (1 to 16) bits, width <= bits.
 
-    Where width divides bits, each window is bits / width whole ids; elsewhere ids run across window ends and the
-    document's last id is padded with zero bits.
+    Where width divides bits, each window is bits / width whole ids; elsewhere ids run across window
+    ends and the document's last id is padded with zero bits.
 
-    Units are as many windows as make whole ids and one context, so they decode by themselves; with reset = 0 a window
-    depends on all before it, and only a whole stream decodes. By the rules in LOSSY nothing decodes where reset != 1.
+    Units are as many windows as make whole ids and one context, so they decode by themselves; with
+    reset = 0 a window depends on all before it, and only a whole stream decodes. By the rules in
+    LOSSY nothing decodes where reset != 1.
     """
 
     def __init__(self, windows: Windows, width: int, rule: str, reset: int = 1) -> None:
         self.windows, self.bits, self.width = windows, windows.bits, check_width(width)
         if width > self.bits:
-            raise EquinfoError(f"ids of {width} bits do not fit windows of {self.bits}: choose width <= bits")
+            raise EquinfoError(
+                f"ids of {width} bits do not fit windows of {self.bits}: choose width <= bits"
+            )
         self.code_size = 1 << width
         self.rule, self.reset = rule, reset
         self.lossless = rule not in LOSSY
@@ -40,19 +45,25 @@ class WindowTokenizer(Tokenizer):
         self.period = math.lcm(self.bits * max(reset, 1), width) // width
         self.unit = self.period if reset and decodes else None
         labels = [rule] * (rule != "free") + [f"reset={reset}"] * (reset != 1)
-        self.name = f"EqualInfoAC[{','.join([f'b={self.bits}', vocabulary_label(self.code_size), *labels])}]"
+        labels = [f"b={self.bits}", vocabulary_label(self.code_size), *labels]
+        self.name = f"EqualInfoAC[{','.join(labels)}]"
 
     def may_end(self, ids: np.ndarray) -> bool:
-        left = len(ids) * self.width % self.bits  # bits after the last whole window: padding, which is zero
+        left = (
+            len(ids) * self.width % self.bits
+        )  # bits after the last whole window: padding, which is zero
         return left < self.width and (left == 0 or int(ids[-1]) % (1 << left) == 0)
 
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:
         """By rank, codes end with the last string; elsewhere every code means some bytes.
 
-        The next id holds the next `now` bits of the window under way and, where ids run across window ends, the first
-        `then` bits of the one after.
+        The next id holds the next `now` bits of the window under way and, where ids run across
+        window ends, the first `then` bits of the one after.
         """
-        if not isinstance(self.windows, CompiledWindows) or self.windows.num_codes == 1 << self.bits:
+        if (
+            not isinstance(self.windows, CompiledWindows)
+            or self.windows.num_codes == 1 << self.bits
+        ):
             return None
         last = self.windows.num_codes - 1
         begun = len(ids) * self.width % self.bits
@@ -87,21 +98,26 @@ class WindowTokenizer(Tokenizer):
         return bits.pack(codes_to_bits(codes, self.bits), len(codes) * self.bits, self.width)
 
     def to_codes(self, ids: np.ndarray) -> np.ndarray:
-        """The inverse. Raises EquinfoError for ids that end inside a window, or in padding that is not zero."""
+        """The inverse. Raises EquinfoError for ids that end inside a window, or in padding that is
+        not zero.
+        """
         data, num_bits = bits.unpack(ids, self.width)
         left = num_bits % self.bits
         if left >= self.width or bits.get_bits(data, num_bits - left, left):
-            raise EquinfoError(f"{len(ids)} ids end inside a window of {self.bits} bits: the stream was cut or altered")
+            raise EquinfoError(
+                f"{len(ids)} ids end inside a window of {self.bits} bits: the stream was cut or"
+                " altered"
+            )
         return codes_from_bits(data, num_bits // self.bits, self.bits)
 
 
 class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
     """Windows over `model`, which runs wherever text is encoded or decoded.
 
-    rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" and "unflushed" are for
-    reproductions only: their windows do not all decode, and `lossless` says so. reset: the model's context begins anew
-    at every `reset`-th window (table 9 and figure 12 of the paper), or never inside a document (0); these two then
-    only encode.
+    rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" and
+    "unflushed" are for reproductions only: their windows do not all decode, and `lossless` says so.
+    reset: the model's context begins anew at every `reset`-th window (table 9 and figure 12 of the
+    paper), or never inside a document (0); these two then only encode.
     """
 
     kind = "equalinfo"
@@ -116,7 +132,9 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         reset: int = 1,
     ) -> None:
         ModelledTokenizer.__init__(self, model, width)
-        WindowTokenizer.__init__(self, make_windows(model, bits, max_window, rule, reset), width, rule, reset)
+        WindowTokenizer.__init__(
+            self, make_windows(model, bits, max_window, rule, reset), width, rule, reset
+        )
 
     def _options(self) -> dict[str, Any]:
         options = {"bits": self.bits, "width": self.width, "max_window": self.windows.max_window}
@@ -125,21 +143,26 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         return options | changed | ({"reset": self.reset} if self.reset != 1 else {})
 
     def compile(self, memory: int = MEMORY) -> "CompiledEqualInfoTokenizer":
-        """The same ids without the model, for windows of at most 20 bits and reset = 1, by rules that need not see
-        the byte after a window ("delay" and "unflushed" do).
+        """The same ids without the model, for windows of at most 20 bits and reset = 1, by rules
+        that need not see the byte after a window ("delay" and "unflushed" do).
 
         memory: bytes that the windows' tree may take. Raises EquinfoError where it cannot be.
         """
         if self.reset != 1:
-            raise EquinfoError(f"{self.name} cannot be compiled: its windows depend on those before")
+            raise EquinfoError(
+                f"{self.name} cannot be compiled: its windows depend on those before"
+            )
         windows = self.windows
         if not isinstance(windows, CompiledWindows):
-            windows = CompiledWindows.compile(self.model, self.bits, windows.max_window, self.rule, memory)
+            windows = CompiledWindows.compile(
+                self.model, self.bits, windows.max_window, self.rule, memory
+            )
         return CompiledEqualInfoTokenizer(windows, self.width, self.rule, fingerprint(self.model))
 
 
 class CompiledEqualInfoTokenizer(WindowTokenizer, LookedUpTokenizer):
-    """Windows whose strings are all in the artefact: no model runs, encoding and decoding are look-ups.
+    """Windows whose strings are all in the artefact: no model runs, encoding and decoding are
+    look-ups.
 
     m1: the fingerprint of the model they come from.
     """
@@ -153,7 +176,11 @@ class CompiledEqualInfoTokenizer(WindowTokenizer, LookedUpTokenizer):
         self.dictionary = windows.dictionary if width == windows.bits else None
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        return self.dictionary.encode(documents, self.dtype) if self.dictionary else self._encode_group(documents)
+        return (
+            self.dictionary.encode(documents, self.dtype)
+            if self.dictionary
+            else self._encode_group(documents)
+        )
 
     def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
         return self.dictionary.decode(ids) if self.dictionary else self._decode_group(ids)
@@ -177,7 +204,9 @@ def _last_bits(ids: np.ndarray, count: int, width: int) -> int:
 
 
 class WindowIdEncoder:
-    """One document in pieces; holds less than a window of its text, and windows until they make whole ids."""
+    """One document in pieces; holds less than a window of its text, and windows until they make
+    whole ids.
+    """
 
     def __init__(self, tokenizer: WindowTokenizer) -> None:
         self.tokenizer, self.windows = tokenizer, tokenizer.windows.encoder()

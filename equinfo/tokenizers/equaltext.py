@@ -1,12 +1,14 @@
-"""EqualTextAC[t,v]: windows of t bytes, each in as few whole ids as decode by themselves (the paper's appendix B)."""
+"""EqualTextAC[t,v]: windows of t bytes, each in as few whole ids as decode by themselves (the
+paper's appendix B).
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from equinfo.compress.equal_text import EqualTextCoder
-from equinfo.compress.models import ByteModel
+from equinfo.compress.coder.equal_text import EqualTextCoder
+from equinfo.compress.models.base import ByteModel
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import vocabulary_label
@@ -18,7 +20,8 @@ MAX_SIZE = 1 << 12
 class EqualTextTokenizer(ModelledTokenizer):
     """Windows of `size` bytes over `model`, restarted for each, in ids of `width` (1 to 16) bits.
 
-    A window takes as many ids as it needs, so `unit` is None; where each ends shows only in decoding.
+    A window takes as many ids as it needs, so `unit` is None; where each ends shows only in
+    decoding.
     """
 
     kind = "equaltext"

@@ -1,7 +1,9 @@
-"""Tokenizers of others as baselines: any Hugging Face tokenizer with a `tokenizer.json`, any SentencePiece model.
+"""Tokenizers of others as baselines: any Hugging Face tokenizer with a `tokenizer.json`, any
+SentencePiece model.
 
-Their ids stay what they are; the special ids of the protocol come after them. Special tokens of their own ([CLS], <s>)
-are codes that `encode` never yields: none are added, and a text that spells one is text. A document is encoded whole.
+Their ids stay what they are; the special ids of the protocol come after them. Special tokens of
+their own ([CLS], <s>) are codes that `encode` never yields: none are added, and a text that spells
+one is text. A document is encoded whole.
 """
 
 from abc import abstractmethod
@@ -17,25 +19,37 @@ from equinfo.tokenizers.base import Text, Tokenizer, as_bytes
 from equinfo.tokenizers.spans import Span
 from equinfo.tokenizers.subword import utf8_texts
 
-MODEL_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model")
+MODEL_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "spm.model",
+)
 PROBES = (
-    " ", "a", " a", "a ", "  a  b   c  ", "\n", "\n\na\n b\t\tc\r\nd\r", "A b É Ω", "é e\u0301 Å A\u030a 각 가\u1161",
+    " ", "a", " a", "a ", "  a  b   c  ", "\n", "\n\na\n b\t\tc\r\nd\r", "A b É Ω",
+    "é e\u0301 Å A\u030a 각 가\u1161",
     "ﬁ ½ ² Ａ …", "a , b . c ! d ? it 's do n't", "1234567 -- ''''", "▁a ▁", "a\0b",
-    "\u00a0\u2028\u3000\ufeff\u200d\ufffd", "İ ı ß ǆ", "👩‍🚀 🇩🇪 e\ufe0f", "".join(map(chr, range(0x21, 0x800))),
+    "\u00a0\u2028\u3000\ufeff\u200d\ufffd", "İ ı ß ǆ", "👩‍🚀 🇩🇪 e\ufe0f",
+    "".join(map(chr, range(0x21, 0x800))),
     "".join(chr(point) for point in range(0x800, 0x110000, 251) if not 0xD800 <= point < 0xE000),
 )  # fmt: skip
-"""Texts that normalisers, prefix spaces, clean-up and vocabularies without a way to write every byte alter."""
+"""Texts that normalisers, prefix spaces, clean-up and vocabularies without a way to write every
+byte alter.
+"""
 
 
 class ImportedTokenizer(Tokenizer):
     """Another library's tokenizer; takes any valid UTF-8.
 
-    model: the library's own file, kept byte for byte. name: as tables show it. lossless: whether PROBES come back, each
-    by itself; tried when None, and stored. That is a finding, not a proof, and many fail it: the bits/byte of an LM
-    over their ids are per byte of the text that went in, and say nothing of what was lost.
+    model: the library's own file, kept byte for byte. name: as tables show it. lossless: whether
+    PROBES come back, each by itself; tried when None, and stored. That is a finding, not a proof,
+    and many fail it: the bits/byte of an LM over their ids are per byte of the text that went in,
+    and say nothing of what was lost.
 
-    An id of most stands for bytes of its own (`unit` is 1), but where a word's space belongs to it the first one of a
-    stream loses that space, and clean-up may close gaps: `decode` gives what the library does for the whole stream.
+    An id of most stands for bytes of its own (`unit` is 1), but where a word's space belongs to it
+    the first one of a stream loses that space, and clean-up may close gaps: `decode` gives what the
+    library does for the whole stream.
     """
 
     unit = 1
@@ -71,7 +85,9 @@ class ImportedTokenizer(Tokenizer):
     def _probed(self) -> bool:
         probes = self._probes()
         try:
-            return self.decode_batch(self.encode_batch(probes)) == [probe.encode() for probe in probes]
+            return self.decode_batch(self.encode_batch(probes)) == [
+                probe.encode() for probe in probes
+            ]
         except EquinfoError:
             return False
 
@@ -79,7 +95,9 @@ class ImportedTokenizer(Tokenizer):
         texts = utf8_texts(documents)
         try:
             return [np.array(ids, dtype=np.int64) for ids in self.encode_texts(texts)]
-        except Exception as error:  # an unknown character, for vocabularies that have no id for such
+        except (
+            Exception
+        ) as error:  # an unknown character, for vocabularies that have no id for such
             raise EquinfoError(f"{self.name} cannot encode this text: {_line(error)}") from error
 
     def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -88,7 +106,10 @@ class ImportedTokenizer(Tokenizer):
         missing = ~self.known[array]
         if missing.any():
             at = int(missing.argmax())
-            raise EquinfoError(f"id {array[at]} at position {at} is none of {self.name}: its vocabulary leaves it out")
+            raise EquinfoError(
+                f"id {array[at]} at position {at} is none of {self.name}: its vocabulary leaves"
+                " it out"
+            )
         return array
 
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:
@@ -96,9 +117,11 @@ class ImportedTokenizer(Tokenizer):
         return None if self.known.all() else self.known
 
     def spans(self, text: Text) -> list[Span]:
-        """Each id with its part of the text, as the library tells; ids that share one (a character's bytes) together.
+        """Each id with its part of the text, as the library tells; ids that share one (a
+        character's bytes) together.
 
-        What no id stands for (white space that is dropped) belongs to the id after it, at the end to the last one.
+        What no id stands for (white space that is dropped) belongs to the id after it, at the end
+        to the last one.
         """
         data = as_bytes(text)
         ids, ends = self._cuts(utf8_texts([data])[0])
@@ -137,16 +160,18 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-# -- import --------------------------------------------------------------------------------------------------
+# -- import ----------------------------------------------------------------------------------------
 
 
 def from_pretrained(source: Any, name: str | None = None) -> ImportedTokenizer:
-    """A Hugging Face or SentencePiece tokenizer as one of ours; `save` writes a folder that needs the source no more.
+    """A Hugging Face or SentencePiece tokenizer as one of ours; `save` writes a folder that needs
+    the source no more.
 
-    source: a folder or file (`tokenizer.json`, SentencePiece's `.model`), a `tokenizers.Tokenizer`, a
-    `SentencePieceProcessor`, a fast tokenizer of transformers, or a name on the Hugging Face hub (with transformers
-    installed). name: for tables; by default that of file or folder, and "(HF)" or "(SentencePiece)". Raises
-    EquinfoError where there is none, and for tokenizers written in Python alone, which have no file to keep.
+    source: a folder or file (`tokenizer.json`, SentencePiece's `.model`), a `tokenizers.Tokenizer`,
+    a `SentencePieceProcessor`, a fast tokenizer of transformers, or a name on the Hugging Face hub
+    (with transformers installed). name: for tables; by default that of file or folder, and "(HF)"
+    or "(SentencePiece)". Raises EquinfoError where there is none, and for tokenizers written in
+    Python alone, which have no file to keep.
     """
     model, found = _read(source) if isinstance(source, str | Path) else _taken(source)
     return _made(model, name, found)
@@ -170,15 +195,17 @@ def _read(source: str | Path) -> tuple[bytes, str]:
 
 
 def _taken(source: Any) -> tuple[bytes, str]:
-    """(a tokenizer's file, name) of another library's object; its methods tell whose it is, so none is imported."""
+    """(a tokenizer's file, name) of another library's object; its methods tell whose it is, so none
+    is imported.
+    """
     if hasattr(source, "serialized_model_proto"):
         return source.serialized_model_proto(), ""
     backend = getattr(source, "backend_tokenizer", source)  # a fast tokenizer of transformers
     if hasattr(backend, "to_str"):
         return backend.to_str().encode(), Path(str(getattr(source, "name_or_path", ""))).name
     raise EquinfoError(
-        f"{type(source).__name__} has no tokenizer.json and is no SentencePiece model: name its .model file, if it has"
-        " one, or a tokenizer whose transformers class is a fast one"
+        f"{type(source).__name__} has no tokenizer.json and is no SentencePiece model: name its"
+        " .model file, if it has one, or a tokenizer whose transformers class is a fast one"
     )
 
 

@@ -1,11 +1,14 @@
 """One document in pieces: what goes in piece by piece comes out as soon as it is certain.
 
     encoder = tokenizer.encoder()
-    ids = [encoder.feed(piece) for piece in pieces] + [encoder.finish()]     # == tokenizer.encode(b"".join(pieces))
+    ids = [encoder.feed(piece) for piece in pieces] + [encoder.finish()]     # ==
+    tokenizer.encode(b"".join(pieces))
     decoder = tokenizer.decoder()
-    data = [decoder.feed(run) for run in runs] + [decoder.finish()]          # == tokenizer.decode(all ids)
+    data = [decoder.feed(run) for run in runs] + [decoder.finish()]          # ==
+    tokenizer.decode(all ids)
 
-After `finish` an object is spent. Text for people: `TextDecoder` holds bytes back until their character is complete.
+After `finish` an object is spent. Text for people: `TextDecoder` holds bytes back until their
+character is complete.
 """
 
 import codecs
@@ -32,10 +35,14 @@ class Decoder(Protocol):
     """Ids in, bytes out, for one document."""
 
     def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        """The bytes that `ids` make certain. Raises EquinfoError for ids that no encoder has written, as it shows."""
+        """The bytes that `ids` make certain. Raises EquinfoError for ids that no encoder has
+        written, as it shows.
+        """
 
     def finish(self) -> bytes:
-        """The bytes that are left. Raises EquinfoError where the ids end before their document does."""
+        """The bytes that are left. Raises EquinfoError where the ids end before their document
+        does.
+        """
 
 
 class WholeEncoder:
@@ -68,7 +75,9 @@ class WholeDecoder:
 
 
 class TextDecoder:
-    """A decoder's bytes as str: a character appears once its last byte has; what is no UTF-8 becomes U+FFFD."""
+    """A decoder's bytes as str: a character appears once its last byte has; what is no UTF-8
+    becomes U+FFFD.
+    """
 
     def __init__(self, tokenizer: "Tokenizer") -> None:
         self.decoder = tokenizer.decoder()

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from equinfo.compress.models import ByteModel, from_artifact
+from equinfo.compress.models.base import ByteModel, from_artifact
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
 
@@ -19,7 +19,9 @@ def check_width(width: int) -> int:
 
 
 class ModelledTokenizer(Tokenizer):
-    """A tokenizer whose ids are cut from bits that a byte model decides; `_options` is all else that it stores."""
+    """A tokenizer whose ids are cut from bits that a byte model decides; `_options` is all else
+    that it stores.
+    """
 
     def __init__(self, model: ByteModel, width: int) -> None:
         self.model, self.width = model, check_width(width)

@@ -1,11 +1,14 @@
-"""GZip[v], Zstd[v], XZ[v]: documents through a general compressor, the bits of its streams cut into N-bit ids.
+"""GZip[v], Zstd[v], XZ[v]: documents through a general compressor, the bits of its streams cut into
+N-bit ids.
 
-A document is cut into blocks of `block` bytes, and each is a stream of its own, padded with zero bits to whole ids. The
-last block is the one that is shorter than `block`, maybe empty: a document ends itself, and a shorter one is a single
-stream. So both directions take memory for one block, whatever the document.
+A document is cut into blocks of `block` bytes, and each is a stream of its own, padded with zero
+bits to whole ids. The last block is the one that is shorter than `block`, maybe empty: a document
+ends itself, and a shorter one is a single stream. So both directions take memory for one block,
+whatever the document.
 
-A compressor's output differs between libraries and their versions. `probe` is the hash of what this one makes of a
-fixed text, part of the fingerprint: a stored tokenizer whose probe differs decodes but refuses to encode.
+A compressor's output differs between libraries and their versions. `probe` is the hash of what this
+one makes of a fixed text, part of the fingerprint: a stored tokenizer whose probe differs decodes
+but refuses to encode.
 """
 
 import hashlib
@@ -52,14 +55,20 @@ class OpaqueTokenizer(Tokenizer):
     levels: ClassVar[range]
 
     def __init__(
-        self, bits: int = 8, probe: str | None = None, block: int = BLOCK, level: int | None = None, **format: Any
+        self,
+        bits: int = 8,
+        probe: str | None = None,
+        block: int = BLOCK,
+        level: int | None = None,
+        **format: Any,
     ) -> None:
         self.bits = check_width(bits)
         self.block = block
         self.level = self.default_level if level is None else level
         if self.level not in self.levels:
             raise EquinfoError(
-                f"{self.label} of level {self.level}: choose {self.levels.start} to {self.levels.stop - 1}"
+                f"{self.label} of level {self.level}: choose {self.levels.start} to"
+                f" {self.levels.stop - 1}"
             )
         if not 1 <= block <= WHOLE:
             raise EquinfoError(f"{self.label} in blocks of {block} bytes: choose 1 to {WHOLE}")
@@ -100,7 +109,8 @@ class OpaqueTokenizer(Tokenizer):
     def check_probe(self) -> None:
         if self.probe != self.own_probe:
             raise EquinfoError(
-                f"this {self.name} was made with another {self.package}, whose ids would differ from those here (it"
+                f"this {self.name} was made with another {self.package}, whose ids would differ"
+                " from those here (it"
                 f" still decodes): install the {self.package} that made it, or make it anew"
             )
 
@@ -162,7 +172,8 @@ class OpaqueEncoder:
         block, full = self.tokenizer.block, len(self.held) // self.tokenizer.block
         ids = [np.empty(0, dtype=self.tokenizer.dtype)]
         ids += [
-            self.tokenizer.block_ids(self.compress, bytes(self.held[n * block : (n + 1) * block])) for n in range(full)
+            self.tokenizer.block_ids(self.compress, bytes(self.held[n * block : (n + 1) * block]))
+            for n in range(full)
         ]
         del self.held[: full * block]
         return np.concatenate(ids)
@@ -172,7 +183,9 @@ class OpaqueEncoder:
 
 
 class OpaqueDecoder:
-    """A block's bytes once its stream has ended, and with it its checksum. Holds less than a block."""
+    """A block's bytes once its stream has ended, and with it its checksum. Holds less than a
+    block.
+    """
 
     def __init__(self, tokenizer: OpaqueTokenizer) -> None:
         self.tokenizer = tokenizer
@@ -228,7 +241,9 @@ class OpaqueDecoder:
 
 
 class GZipTokenizer(OpaqueTokenizer):
-    """Deflate by libdeflate, levels 1 to 12. raw: without zlib's header and checksum (the paper's Table 10)."""
+    """Deflate by libdeflate, levels 1 to 12. raw: without zlib's header and checksum (the paper's
+    Table 10).
+    """
 
     kind = "gzip"
     label = "GZip"
@@ -273,7 +288,9 @@ class ZstdTokenizer(OpaqueTokenizer):
 
 
 class _ZstdDecompressor:
-    """Stops soon after `max_length`: the library would expand all of its input, 32 KiB from each byte at most."""
+    """Stops soon after `max_length`: the library would expand all of its input, 32 KiB from each
+    byte at most.
+    """
 
     STEP = 64
 

@@ -41,9 +41,10 @@ def tokenizer_class(kind: str) -> type[Tokenizer]:
 def load(name_or_path: str | Path) -> Tokenizer:
     """A tokenizer by name or from its folder, of any kind.
 
-    Names: those that need no training (`bytes`, `gzip8`, `zstd12`, `xz16`, ..., ids of 1 to 16 bits), and those that
-    ship with the package (`english-64k`, ...; `pretrained_tokenizers()`). Raises EquinfoError for an unknown name, and
-    for a folder that is missing, damaged or not a tokenizer.
+    Names: those that need no training (`bytes`, `gzip8`, `zstd12`, `xz16`, ..., ids of 1 to 16
+    bits), and those that ship with the package (`english-64k`, ...; `pretrained_tokenizers()`).
+    Raises EquinfoError for an unknown name, and for a folder that is missing, damaged or not a
+    tokenizer.
     """
     name = str(name_or_path)
     if name in UNTRAINED:

@@ -1,4 +1,6 @@
-"""Any SentencePiece model, as its own library runs it. (`unigram` is ours, set up to lose nothing.)"""
+"""Any SentencePiece model, as its own library runs it. (`unigram` is ours, set up to lose
+nothing.)
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +15,9 @@ PIECE, ID, END = 2, 2, 5  # fields of SentencePieceText and of a piece in it (se
 
 
 class SentencePieceTokenizer(ImportedTokenizer):
-    """Ids as `EncodeAsIds` gives them, bytes as `Decode` does. Not lossless: at the least, ▁ comes back as a space."""
+    """Ids as `EncodeAsIds` gives them, bytes as `Decode` does. Not lossless: at the least, ▁ comes
+    back as a space.
+    """
 
     kind = "sentencepiece"
 
@@ -35,7 +39,9 @@ class SentencePieceTokenizer(ImportedTokenizer):
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each field of a protocol buffer message; the library's own readers differ by its version."""
+    """(number, value) of each field of a protocol buffer message; the library's own readers differ
+    by its version.
+    """
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

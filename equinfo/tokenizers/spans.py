@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Span:
     """A run of ids that decodes by itself, and the part of the text that it stands for.
 
-    start, end: bytes of the text. first, last: characters, None where that end lies inside a character or the text is
-    no UTF-8 (last is exclusive, as end is). bits: what the ids hold, log2(code_size) each (§3.8).
+    start, end: bytes of the text. first, last: characters, None where that end lies inside a
+    character or the text is no UTF-8 (last is exclusive, as end is). bits: what the ids hold,
+    log2(code_size) each (§3.8).
     """
 
     ids: tuple[int, ...]
@@ -31,20 +32,26 @@ class Span:
 
 
 def spans(tokenizer: "Tokenizer", text: bytes) -> list[Span]:
-    """The shortest runs of the ids of `text` that decode by themselves; they cover text and ids without a gap."""
+    """The shortest runs of the ids of `text` that decode by themselves; they cover text and ids
+    without a gap.
+    """
     each = math.log2(tokenizer.code_size)
     characters = _characters(text)
     found, start = [], 0
     for ids, size in _runs(tokenizer, text):
         end = start + size
         numbers = tuple(int(i) for i in ids)
-        found.append(Span(numbers, start, end, characters[start], characters[end], len(numbers) * each))
+        found.append(
+            Span(numbers, start, end, characters[start], characters[end], len(numbers) * each)
+        )
         start = end
     return found
 
 
 def _characters(text: bytes) -> list[int | None]:
-    """For each byte offset, the end included: how many characters come before it, None inside one."""
+    """For each byte offset, the end included: how many characters come before it, None inside
+    one.
+    """
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:
@@ -61,7 +68,9 @@ def _characters(text: bytes) -> list[int | None]:
 def _runs(tokenizer: "Tokenizer", text: bytes) -> Iterator[tuple[np.ndarray, int]]:
     """(ids, number of bytes) of each run."""
     ids = tokenizer.encode(text)
-    if tokenizer.unit is None or not tokenizer.lossless:  # what the ids decode to is not the text they stand for
+    if (
+        tokenizer.unit is None or not tokenizer.lossless
+    ):  # what the ids decode to is not the text they stand for
         return iter([(ids, len(text))] if len(ids) else [])
     runs = [ids[at : at + tokenizer.unit] for at in range(0, len(ids), tokenizer.unit)]
     try:

@@ -1,12 +1,13 @@
 """What the subword tokenizers share: text must be UTF-8, and every code stands for fixed bytes.
 
-Text is encoded in parts, so that memory does not grow with a document and a stream's ids are a whole document's. A part
-ends before the first space or line feed that follows another kind of character, once it has PART characters; or, where
-none comes, at 2 * PART. At the former no piece of either family is cut. GPT-2's pretokens hold white space only at
-their start or nothing but white space, so one of them ends there, whatever follows. SentencePiece's pieces hold a
-space only as their first character, so that its best segmentation is those of the parts side by side (but for the
-rounding of the scores it adds up, which the rule takes out of the ids). A text of 2 * PART characters without such a
-place costs a piece at its cut, and no more.
+Text is encoded in parts, so that memory does not grow with a document and a stream's ids are a
+whole document's. A part ends before the first space or line feed that follows another kind of
+character, once it has PART characters; or, where none comes, at 2 * PART. At the former no piece of
+either family is cut. GPT-2's pretokens hold white space only at their start or nothing but white
+space, so one of them ends there, whatever follows. SentencePiece's pieces hold a space only as
+their first character, so that its best segmentation is those of the parts side by side (but for the
+rounding of the scores it adds up, which the rule takes out of the ids). A text of 2 * PART
+characters without such a place costs a piece at its cut, and no more.
 """
 
 import codecs
@@ -22,25 +23,31 @@ from equinfo.tokenizers import utf8
 from equinfo.tokenizers.base import Tokenizer, as_bytes
 
 PART = 1 << 14
-PLACE = re.compile("[^\\s\u180e](?=[ \n])")  # Python's \s and U+180E hold all that any Unicode calls white space
+PLACE = re.compile(
+    "[^\\s\u180e](?=[ \n])"
+)  # Python's \s and U+180E hold all that any Unicode calls white space
 
 
 def utf8_texts(documents: list[bytes]) -> list[str]:
-    """The documents as str. Raises EquinfoError naming document and byte where one is not valid UTF-8."""
+    """The documents as str. Raises EquinfoError naming document and byte where one is not valid
+    UTF-8.
+    """
     texts = []
     for number, document in enumerate(documents):
         try:
             texts.append(document.decode("utf-8"))
         except UnicodeDecodeError as error:
             raise EquinfoError(
-                f"document {number} is not valid UTF-8 at byte {error.start}: subword tokenizers take text"
-                " only; choose bytes, gzip, ac or equalinfo for any bytes"
+                f"document {number} is not valid UTF-8 at byte {error.start}: subword tokenizers"
+                " take text only; choose bytes, gzip, ac or equalinfo for any bytes"
             ) from error
     return texts
 
 
 def part_end(text: str, at: int) -> int | None:
-    """Where the part of `text` that begins at `at` ends; None where what follows `text` must decide."""
+    """Where the part of `text` that begins at `at` ends; None where what follows `text` must
+    decide.
+    """
     place = PLACE.search(text, at + PART - 1, at + 2 * PART)
     if place:
         return place.end()
@@ -57,7 +64,9 @@ def parts_of(text: str) -> Iterator[str]:
 
 
 class PiecesTokenizer(Tokenizer):
-    """A tokenizer of UTF-8 text whose code i stands for the bytes `pieces[i]`, wherever it occurs."""
+    """A tokenizer of UTF-8 text whose code i stands for the bytes `pieces[i]`, wherever it
+    occurs.
+    """
 
     pieces: list[bytes]
     unit = 1
@@ -92,7 +101,8 @@ class PiecesTokenizer(Tokenizer):
             data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise EquinfoError(
-                f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name} never wrote it"
+                f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name}"
+                " never wrote it"
             ) from error
         return data
 
@@ -145,19 +155,23 @@ class SubwordEncoder:
         except UnicodeDecodeError as error:
             at = self.taken - pending + error.start
             raise EquinfoError(
-                f"the document is not valid UTF-8 at byte {at}: subword tokenizers take text only; choose bytes, gzip,"
-                " ac or equalinfo for any bytes"
+                f"the document is not valid UTF-8 at byte {at}: subword tokenizers take text only;"
+                " choose bytes, gzip, ac or equalinfo for any bytes"
             ) from error
         self.taken += len(data)
         return text
 
     def _ids(self, parts: list[str]) -> np.ndarray:
         encoded = self.tokenizer.encode_texts(parts) if parts else []
-        return np.concatenate([np.empty(0, dtype=self.tokenizer.dtype), *encoded]).astype(self.tokenizer.dtype)
+        return np.concatenate([np.empty(0, dtype=self.tokenizer.dtype), *encoded]).astype(
+            self.tokenizer.dtype
+        )
 
 
 class PiecesDecoder:
-    """A code's bytes come out with it. Refuses, as a whole stream's decoding does, what is no UTF-8."""
+    """A code's bytes come out with it. Refuses, as a whole stream's decoding does, what is no
+    UTF-8.
+    """
 
     def __init__(self, tokenizer: PiecesTokenizer) -> None:
         self.tokenizer, self.text = tokenizer, codecs.getincrementaldecoder("utf-8")()
@@ -173,5 +187,7 @@ class PiecesDecoder:
         try:
             self.text.decode(data, final)
         except UnicodeDecodeError as error:
-            raise EquinfoError(f"the stream decodes to invalid UTF-8: {self.tokenizer.name} never wrote it") from error
+            raise EquinfoError(
+                f"the stream decodes to invalid UTF-8: {self.tokenizer.name} never wrote it"
+            ) from error
         return data

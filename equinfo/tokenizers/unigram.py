@@ -22,11 +22,12 @@ LONGEST_LINE = 1 << 30
 class UnigramTokenizer(SubwordTokenizer):
     """SentencePiece unigram; takes any valid UTF-8, by falling back to bytes.
 
-    model: SentencePiece's own file, kept byte for byte. Its id 0 is the unknown piece, which byte fallback
-    never lets out; ids 1 to 256 are the bytes, the learnt pieces follow; there are no other special pieces.
-    So code = id - 1, and codes 0 .. 255 are the bytes.
+    model: SentencePiece's own file, kept byte for byte. Its id 0 is the unknown piece, which byte
+    fallback never lets out; ids 1 to 256 are the bytes, the learnt pieces follow; there are no
+    other special pieces. So code = id - 1, and codes 0 .. 255 are the bytes.
 
-    A ▁ in the text is written as its three bytes, never by SentencePiece, whose ▁ always is a space.
+    A ▁ in the text is written as its three bytes, never by SentencePiece, whose ▁ always is a
+    space.
     """
 
     kind = "unigram"
@@ -38,7 +39,9 @@ class UnigramTokenizer(SubwordTokenizer):
             self._library.LoadFromSerializedProto(model)
             self.pieces = self._read_pieces()
         except (RuntimeError, ValueError) as error:
-            raise EquinfoError(f"the stored unigram model cannot be read ({error}): rebuild it") from error
+            raise EquinfoError(
+                f"the stored unigram model cannot be read ({error}): rebuild it"
+            ) from error
         self.code_size = len(self.pieces)
         self.name = f"Unigram[{vocabulary_label(self.code_size)}]"
 
@@ -54,15 +57,18 @@ class UnigramTokenizer(SubwordTokenizer):
     def train(cls, documents: list[bytes], vocab_size: int) -> Self:
         """Learn `vocab_size` codes (256 bytes and the pieces) from documents of UTF-8.
 
-        A text too small to yield as many gives fewer, and `code_size` and `name` say how many. One thread, so
-        that sums of floats, and with them the pieces, are the same each time. Raises EquinfoError for a
-        vocab_size that does not hold the bytes and the text's letters, no text, and documents not in UTF-8.
+        A text too small to yield as many gives fewer, and `code_size` and `name` say how many. One
+        thread, so that sums of floats, and with them the pieces, are the same each time. Raises
+        EquinfoError for a vocab_size that does not hold the bytes and the text's letters, no text,
+        and documents not in UTF-8.
         """
         texts = utf8_texts(documents)
         if not any(texts):
             raise EquinfoError("no text to train a unigram model on: the corpus is empty")
         if vocab_size <= NUM_BYTES:
-            raise EquinfoError(f"a unigram vocabulary of {vocab_size}: the bytes alone are {NUM_BYTES}")
+            raise EquinfoError(
+                f"a unigram vocabulary of {vocab_size}: the bytes alone are {NUM_BYTES}"
+            )
         written = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.Train(
@@ -81,7 +87,9 @@ class UnigramTokenizer(SubwordTokenizer):
                 minloglevel=2,
             )  # fmt: skip
         except RuntimeError as error:
-            raise EquinfoError(f"no unigram model of {vocab_size} ids for this text: {error}") from error
+            raise EquinfoError(
+                f"no unigram model of {vocab_size} ids for this text: {error}"
+            ) from error
         return cls(written.getvalue())
 
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
@@ -96,7 +104,9 @@ class UnigramTokenizer(SubwordTokenizer):
         if len(parts) == 1:
             return codes
         space = np.frombuffer(SPACE.encode(), dtype=np.uint8).astype(np.int64)
-        more = [piece for part in parts[1:] for piece in (space, np.array(part, dtype=np.int64) - 1)]
+        more = [
+            piece for part in parts[1:] for piece in (space, np.array(part, dtype=np.int64) - 1)
+        ]
         return np.concatenate([codes, *more])
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -108,7 +118,9 @@ class UnigramTokenizer(SubwordTokenizer):
 
 
 def _lines(texts: list[str]) -> Iterator[str]:
-    """What the trainer sees: lines, each after the line feed before it (it strips those at the end)."""
+    """What the trainer sees: lines, each after the line feed before it (it strips those at the
+    end).
+    """
     for text in texts:
         for line in re.split("(?=\n)", text):
             yield from filter(None, RESERVED.split(line))

@@ -1,10 +1,12 @@
-"""Byte models for the tests: small random networks, and a context-dependent table that nothing else here computes."""
+"""Byte models for the tests: small random networks, and a context-dependent table that nothing else
+here computes.
+"""
 
 import numpy as np
 
-from equinfo.compress.golden import random_network
-from equinfo.compress.integer import IntegerByteModel
-from equinfo.compress.models import SYMBOLS, normalise
+from equinfo.compress.models.base import SYMBOLS, normalise
+from equinfo.compress.network.golden import random_network
+from equinfo.compress.network.integer import IntegerByteModel
 
 
 def neural_model(seed=0, scale=1.0, precision=16, **changes):
@@ -13,19 +15,28 @@ def neural_model(seed=0, scale=1.0, precision=16, **changes):
 
 
 class TableModel:
-    """The next row depends on a running hash of all bytes since the restart: rows u32[contexts, 257]."""
+    """The next row depends on a running hash of all bytes since the restart: rows u32[contexts,
+    257].
+    """
 
     kind = "table"
     parameters = 0
     row = None
 
     def __init__(self, rows, precision=16, max_context=1000, lanes=7):
-        self.rows, self.precision, self.max_context, self.lanes = rows, precision, max_context, lanes
+        self.rows, self.precision, self.max_context, self.lanes = (
+            rows,
+            precision,
+            max_context,
+            lanes,
+        )
 
     @classmethod
     def random(cls, seed=0, contexts=32, sharpness=3.0, precision=16, **options):
         """Rows exp(sharpness * normal), so that some bytes are likely and most are not."""
-        weights = np.exp(sharpness * np.random.default_rng(seed).standard_normal((contexts, SYMBOLS)))
+        weights = np.exp(
+            sharpness * np.random.default_rng(seed).standard_normal((contexts, SYMBOLS))
+        )
         counts = [(w / w.max() * 1e6).astype(np.int64) for w in weights]
         return cls(np.stack([normalise(c, precision) for c in counts]), precision, **options)
 

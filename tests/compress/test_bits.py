@@ -33,7 +33,12 @@ def test_unpack_inverts_pack(width, seed, count):
 
 
 @settings(max_examples=200, deadline=None)
-@given(width=st.integers(1, 16), data=st.binary(max_size=40), missing=st.integers(0, 7), size=st.integers(1, 9))
+@given(
+    width=st.integers(1, 16),
+    data=st.binary(max_size=40),
+    missing=st.integers(0, 7),
+    size=st.integers(1, 9),
+)
 def test_pieces_are_packed_and_unpacked_as_the_whole(width, data, missing, size):
     """A byte comes out with the id that completes it, and less than one period is held."""
     array, num_bits = np.frombuffer(data, dtype=np.uint8), max(8 * len(data) - missing, 0)
@@ -67,7 +72,9 @@ def test_bits_that_were_put_can_be_got(at, width, seed):
     value = int(np.random.default_rng(seed).integers(0, 1 << 60)) >> (60 - width)
     data = np.zeros(24, dtype=np.uint8)
     bits.put_bits(data, at, value, width)
-    assert as_string(data, 192) == "0" * at + (f"{value:0{width}b}" if width else "") + "0" * (192 - at - width)
+    assert as_string(data, 192) == "0" * at + (f"{value:0{width}b}" if width else "") + "0" * (
+        192 - at - width
+    )
     assert bits.get_bits(data, at, width) == value
 
 

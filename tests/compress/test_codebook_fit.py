@@ -1,21 +1,23 @@
-"""Codebooks fitted and grown: every law of a codebook, on text and on what is none; counts against plain Python."""
+"""Codebooks fitted and grown: every law of a codebook, on text and on what is none; counts against
+plain Python.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress import codebook
-from equinfo.compress.candidates import MAX_LENGTH, count_strings
-from equinfo.compress.choose import Candidates
-from equinfo.compress.codebook import fit
-from equinfo.compress.counts import CountModel
-from equinfo.compress.dictionary import Dictionary
-from equinfo.compress.grown import grow
-from equinfo.compress.models import StaticModel
-from equinfo.compress.parse import PARSES
-from equinfo.compress.pretokens import CLASS, END, MODES, masks_of
-from equinfo.compress.segments import Text, cut, pretoken_starts
+from equinfo.compress.codebook import codebook
+from equinfo.compress.codebook.candidates import MAX_LENGTH, count_strings
+from equinfo.compress.codebook.choose import Candidates
+from equinfo.compress.codebook.codebook import fit
+from equinfo.compress.codebook.grown import grow
+from equinfo.compress.codebook.pretokens import CLASS, END, MODES, masks_of
+from equinfo.compress.codebook.segments import Text, cut, pretoken_starts
+from equinfo.compress.dictionary.dictionary import Dictionary
+from equinfo.compress.dictionary.parse import PARSES
+from equinfo.compress.models.base import StaticModel
+from equinfo.compress.models.counts import CountModel
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
 
@@ -58,7 +60,10 @@ def test_a_fit_does_not_depend_on_threads(documents, monkeypatch):
 def test_what_was_learnt_holds_on_other_text(documents):
     other = take(load_corpus("bundled").documents("validation"), 50_000)
     total = sum(map(len, other))
-    ratios = {mode: total / num_pieces(fit(documents, 2048, mode).strings, mode, "longest", other)[0] for mode in MODES}
+    ratios = {
+        mode: total / num_pieces(fit(documents, 2048, mode).strings, mode, "longest", other)[0]
+        for mode in MODES
+    }
     assert ratios["superword"] > ratios["aligned"] > 3
     assert ratios["free"] > 3
 
@@ -68,13 +73,16 @@ def test_a_sample_comes_first(documents, monkeypatch):
     whole = sum(map(len, documents))
     sampled = fit(documents, 1024, "superword").uses.sum()
     monkeypatch.undo()
-    assert whole / sampled == pytest.approx(whole / fit(documents, 1024, "superword").uses.sum(), rel=0.02)
+    assert whole / sampled == pytest.approx(
+        whole / fit(documents, 1024, "superword").uses.sum(), rel=0.02
+    )
 
 
 @pytest.mark.parametrize(
     "document",
     [
-        bytes(range(256)) * 40, np.random.default_rng(3).bytes(60_000), b"\0" * 5000 + b"\0\1" * 3000 + b"ab" * 9000,
+        bytes(range(256)) * 40, np.random.default_rng(3).bytes(60_000),
+        b"\0" * 5000 + b"\0\1" * 3000 + b"ab" * 9000,
         "naïve – Ελληνικά русский 漢字 हिन्दी العربية ".encode() * 300, b"\xff\xfe \xc3" * 4000,
     ],
     ids=lambda document: repr(document[:8]),
@@ -99,7 +107,11 @@ def test_any_bytes_are_fitted_or_refused(document, mode):
     [
         ([], 512, "fitted on 1 to 4294967295 bytes of text, not on 0"),
         ([b"", b""], 512, "not on 0"),
-        ([b"a few words"], 512, "too few strings for a codebook of 512: it supports none; take more text"),
+        (
+            [b"a few words"],
+            512,
+            "too few strings for a codebook of 512: it supports none; take more text",
+        ),
         ([b"text"], 1000, "a codebook of 1000 strings: choose a power of two from 512 to 262144"),
         ([b"text"], 256, "choose a power of two"),
         ([b"text"], 0, "choose a power of two"),
@@ -124,7 +136,7 @@ def test_unknown_options_are_refused():
         fit([b"text"], 512, "free", "best")
 
 
-# -- candidates ------------------------------------------------------------------------------------------------
+# -- candidates ------------------------------------------------------------------------------------
 
 
 def counted(documents, starts, mode):
@@ -143,7 +155,9 @@ def counted(documents, starts, mode):
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(
-        st.lists(st.sampled_from([b"a", b"b", b" ", b".", b"\0"]), max_size=30).map(b"".join), min_size=1, max_size=4
+        st.lists(st.sampled_from([b"a", b"b", b" ", b".", b"\0"]), max_size=30).map(b"".join),
+        min_size=1,
+        max_size=4,
     ).filter(any),
     st.sampled_from(MODES),
 )
@@ -157,21 +171,29 @@ def test_candidates_are_counted_as_in_plain_python(documents, mode):
     assert all(ends < 2 or string in found for string, ends in expected.items())
     for string, fallback in zip(strings, candidates.fallbacks.tolist(), strict=True):
         shorter = [s for s in strings if len(s) < len(string) and string.startswith(s)]
-        may_end = [s for s in shorter if int(masks_of([s], mode)[0]) >> int(CLASS[string[len(s)]]) & 1]
-        assert (strings[fallback] if fallback >= 0 else None) == (max(may_end, key=len) if may_end else None)
+        may_end = [
+            s for s in shorter if int(masks_of([s], mode)[0]) >> int(CLASS[string[len(s)]]) & 1
+        ]
+        assert (strings[fallback] if fallback >= 0 else None) == (
+            max(may_end, key=len) if may_end else None
+        )
 
 
 def test_long_repeats_are_counted_up_to_the_longest_string():
     document = bytes(range(65, 91)) * 30
-    candidates = count_strings(Text([document] * 9), pretoken_starts(Text([document] * 9)), "free", 1 << 20, 2)
+    candidates = count_strings(
+        Text([document] * 9), pretoken_starts(Text([document] * 9)), "free", 1 << 20, 2
+    )
     assert candidates.depths.max() == MAX_LENGTH
 
 
-# -- the choice ------------------------------------------------------------------------------------------------
+# -- the choice ------------------------------------------------------------------------------------
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(0, 9)), max_size=25), st.integers(0, 3))
+@given(
+    st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(0, 9)), max_size=25), st.integers(0, 3)
+)
 def test_the_least_loss_goes_first(drawn, again):
     """Against plain Python that computes every loss anew."""
     parents, depths = [-1] * 256, [1] * 256
@@ -182,7 +204,13 @@ def test_the_least_loss_goes_first(drawn, again):
     ends = list(own)
     for node in range(len(ends) - 1, 255, -1):
         ends[parents[node]] += ends[node]
-    tree = np.array(parents), np.array(parents), np.zeros(len(ends), np.uint8), np.array(depths), np.array(ends)
+    tree = (
+        np.array(parents),
+        np.array(parents),
+        np.zeros(len(ends), np.uint8),
+        np.array(depths),
+        np.array(ends),
+    )
     there, expected = set(range(len(ends))), []
     there -= {node for node in range(256, len(ends)) if ends[node] == 0}
     above = list(parents)
@@ -190,7 +218,11 @@ def test_the_least_loss_goes_first(drawn, again):
         for node in there:
             while above[node] >= 0 and above[node] not in there:
                 above[node] = above[above[node]]
-        losses = {node: own[node] * (depths[node] - depths[above[node]] + again) for node in there if node >= 256}
+        losses = {
+            node: own[node] * (depths[node] - depths[above[node]] + again)
+            for node in there
+            if node >= 256
+        }
         gone = min(losses, key=lambda node: (losses[node], -node))
         there.remove(gone)
         own[above[gone]] += own[gone]
@@ -206,7 +238,7 @@ def test_a_prefix_that_is_never_an_end_is_not_chosen(documents):
     assert b" produ" not in strings
 
 
-# -- grown -----------------------------------------------------------------------------------------------------
+# -- grown -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -233,5 +265,7 @@ def test_a_model_without_context_grows_strings_of_likely_bytes():
 def test_a_model_with_too_few_likely_strings_is_refused():
     row = np.ones(257, dtype=np.uint32)
     row[ord(" ")] = (1 << 16) - 256
-    with pytest.raises(EquinfoError, match="too few likely strings for a codebook of 65536: it supports at most"):
+    with pytest.raises(
+        EquinfoError, match="too few likely strings for a codebook of 65536: it supports at most"
+    ):
         grow(StaticModel(row), 1 << 16, "aligned")

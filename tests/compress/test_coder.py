@@ -1,4 +1,6 @@
-"""The coder against exact arithmetic, against the ideal code length, and against another range coder."""
+"""The coder against exact arithmetic, against the ideal code length, and against another range
+coder.
+"""
 
 from fractions import Fraction
 
@@ -8,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress import coder
-from equinfo.compress.models import normalise
+from equinfo.compress.coder import coder
+from equinfo.compress.models.base import normalise
 from equinfo.errors import EquinfoError
 
 
@@ -40,7 +42,9 @@ def exact_interval(starts, freqs, precision):
 
 
 def integer_interval(starts, freqs, precision):
-    """The coder's own interval, by the rule of its docstring in Python integers: no bytes, no carries."""
+    """The coder's own interval, by the rule of its docstring in Python integers: no bytes, no
+    carries.
+    """
     low, width, scale = 0, coder.FULL, coder.STATE
     for start, freq in zip(starts, freqs, strict=True):
         unit = width >> precision
@@ -82,7 +86,11 @@ def test_the_code_is_the_shortest_bitstring_inside_the_interval(message):
     low, width = integer_interval(starts, freqs, message["precision"])
     assert len(data) == -(-num_bits // 8)
     assert low <= value_of(data) < low + width
-    shortest = next(n for n in range(10**6) if -((-low.numerator << n) // low.denominator) < (low + width) * 2**n)
+    shortest = next(
+        n
+        for n in range(10**6)
+        if -((-low.numerator << n) // low.denominator) < (low + width) * 2**n
+    )
     trimmed = bin(int.from_bytes(bytes(data), "big") | 1 << (8 * len(data)))[3:].rstrip("0")
     assert len(trimmed) == shortest <= num_bits
 
@@ -122,10 +130,16 @@ def test_as_short_as_constrictions_range_coder():
 
 @pytest.mark.parametrize(
     ("last", "begins_with"),
-    [((40000, 10), "80" + "00" * 30), ((32768, 10), "80" + "00" * 30), ((20000, 10), "7f" + "ff" * 30)],
+    [
+        ((40000, 10), "80" + "00" * 30),
+        ((32768, 10), "80" + "00" * 30),
+        ((20000, 10), "7f" + "ff" * 30),
+    ],
 )
 def test_a_carry_runs_through_all_that_was_settled(last, begins_with):
-    """Twenty intervals with one half in their middle settle 0x7fffff...; the last one lies above it, or below."""
+    """Twenty intervals with one half in their middle settle 0x7fffff...; the last one lies above
+    it, or below.
+    """
     code = [(32767, 2)] * 20 + [last]
     starts, freqs = (np.array(column, dtype=np.uint32) for column in zip(*code, strict=True))
     data, _ = coder.encode(starts, freqs, 16)
@@ -137,7 +151,9 @@ def test_a_carry_runs_through_all_that_was_settled(last, begins_with):
 @pytest.mark.parametrize("start", [0, 65535])
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 9, 50])
 def test_a_message_of_first_or_last_symbols_ends_where_a_decoder_still_looks(start, n):
-    """Its interval begins at 0 (or ends at 1) exactly, so the shortest bitstring would be empty for any n."""
+    """Its interval begins at 0 (or ends at 1) exactly, so the shortest bitstring would be empty for
+    any n.
+    """
     starts, freqs = np.full(n, start, dtype=np.uint32), np.ones(n, dtype=np.uint32)
     data, _ = coder.encode(starts, freqs, 16)
     low, width = integer_interval(starts, freqs, 16)
@@ -172,11 +188,21 @@ def test_nothing_takes_no_bits():
 
 @pytest.mark.parametrize(
     ("starts", "freqs", "precision"),
-    [([0], [0], 16), ([65536], [1], 16), ([65535], [2], 16), ([0, 1], [1], 16), ([0], [1], 0), ([0], [1], 21)],
+    [
+        ([0], [0], 16),
+        ([65536], [1], 16),
+        ([65535], [2], 16),
+        ([0, 1], [1], 16),
+        ([0], [1], 0),
+        ([0], [1], 21),
+    ],
 )
 def test_impossible_frequencies_are_refused(starts, freqs, precision):
     with pytest.raises(EquinfoError):
         coder.encode(np.array(starts), np.array(freqs), precision)
 
 
-GOLDEN = ("00001ef6c17259df80d3e29836be1e5e66d8a722bdceb25f5c7e948500ff379a8d4faf86ed85d7484b600e60", 347)
+GOLDEN = (
+    "00001ef6c17259df80d3e29836be1e5e66d8a722bdceb25f5c7e948500ff379a8d4faf86ed85d7484b600e60",
+    347,
+)

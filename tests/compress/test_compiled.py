@@ -1,12 +1,14 @@
-"""Compiled windows against the coder they come from: the same codes, the same texts, rule by rule."""
+"""Compiled windows against the coder they come from: the same codes, the same texts, rule by
+rule.
+"""
 
 import numpy as np
 import pytest
 from byte_models import TableModel, neural_model, peaky_row
 
-from equinfo.compress.compiled import CompiledWindows
-from equinfo.compress.models import StaticModel
-from equinfo.compress.windows import WindowCoder
+from equinfo.compress.models.base import StaticModel
+from equinfo.compress.windows.compiled import CompiledWindows
+from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
 MODELS = {
@@ -22,8 +24,19 @@ RULES = ["free", "reserve", "paper"]
 
 def documents(seed: int = 0) -> list[bytes]:
     generator = np.random.default_rng(seed)
-    likely = [bytes(generator.choice([101, 32, 116, 97], size=n).astype(np.uint8)) for n in (1, 2, 50, 400)]
-    return [b"", *likely, generator.bytes(300), b"e" * 500, bytes(range(256)), b"\0" * 77, b"\xff" * 9]
+    likely = [
+        bytes(generator.choice([101, 32, 116, 97], size=n).astype(np.uint8))
+        for n in (1, 2, 50, 400)
+    ]
+    return [
+        b"",
+        *likely,
+        generator.bytes(300),
+        b"e" * 500,
+        bytes(range(256)),
+        b"\0" * 77,
+        b"\xff" * 9,
+    ]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -47,7 +60,9 @@ def test_windows_are_as_long_as_the_coders(window, rule):
     texts = documents(1)
     compiled = CompiledWindows.compile(model, 10, window, rule)
     assert compiled.dictionary.longest <= window
-    for ours, theirs in zip(compiled.encode(texts), WindowCoder(model, 10, window, rule).encode(texts), strict=True):
+    for ours, theirs in zip(
+        compiled.encode(texts), WindowCoder(model, 10, window, rule).encode(texts), strict=True
+    ):
         assert (ours == theirs).all()
 
 
@@ -55,7 +70,10 @@ def test_windows_are_as_long_as_the_coders(window, rule):
 def test_parts_make_the_same_windows(rule):
     compiled = CompiledWindows.compile(TableModel.random(seed=3), 11, 20, rule)
     again = CompiledWindows.from_parts(*compiled.parts())
-    assert all((a == b).all() for a, b in zip(compiled.encode(documents()), again.encode(documents()), strict=True))
+    assert all(
+        (a == b).all()
+        for a, b in zip(compiled.encode(documents()), again.encode(documents()), strict=True)
+    )
     assert again.decode(again.encode(documents())) == compiled.decode(compiled.encode(documents()))
     assert (again.bits, again.max_window) == (11, 20)
 

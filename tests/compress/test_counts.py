@@ -1,4 +1,6 @@
-"""Count models: the table against a dictionary in Python integers, and every place that takes an M1."""
+"""Count models: the table against a dictionary in Python integers, and every place that takes an
+M1.
+"""
 
 import math
 from collections import Counter
@@ -8,10 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress import counts, streams
-from equinfo.compress.counts import SCALE, CountModel
-from equinfo.compress.models import EOD, SYMBOLS, fingerprint, load_model, normalise, to_artifact
-from equinfo.compress.windows import WindowCoder
+from equinfo.compress.coder import streams
+from equinfo.compress.models import counts
+from equinfo.compress.models.base import (
+    EOD,
+    SYMBOLS,
+    fingerprint,
+    load_model,
+    normalise,
+    to_artifact,
+)
+from equinfo.compress.models.counts import SCALE, CountModel
+from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
 TEXT = [
@@ -36,11 +46,14 @@ class Oracle:
                     self.seen.setdefault(tuple(symbols[at - k : at]), Counter())[symbol] += 1
 
     def kept(self, context):
-        return context in self.seen and (not context or self.seen[context].total() >= self.min_count)
+        return context in self.seen and (
+            not context or self.seen[context].total() >= self.min_count
+        )
 
     def discount(self, length):
         every = [
-            n for context, after in self.seen.items() if len(context) == length and self.kept(context)
+            n for context,
+            after in self.seen.items() if len(context) == length and self.kept(context)
             for n in after.values()
         ]  # fmt: skip
         once, twice = every.count(1), every.count(2)
@@ -86,13 +99,20 @@ def test_rows_are_those_of_dictionaries_of_counts(order, min_count):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    documents=st.lists(st.binary(max_size=30) | st.text("ab", max_size=40).map(str.encode), min_size=1, max_size=6),
+    documents=st.lists(
+        st.binary(max_size=30) | st.text("ab", max_size=40).map(str.encode), min_size=1, max_size=6
+    ),
     order=st.integers(1, 6),
     precision=st.integers(9, 20),
     text=st.binary(max_size=6) | st.text("abc", max_size=9).map(str.encode),
 )
-def test_rows_of_any_text_are_those_of_the_oracle_and_can_be_coded(documents, order, precision, text):
-    model, oracle = CountModel.train(documents, order, precision), Oracle(documents, order, precision)
+def test_rows_of_any_text_are_those_of_the_oracle_and_can_be_coded(
+    documents, order, precision, text
+):
+    model, oracle = (
+        CountModel.train(documents, order, precision),
+        Oracle(documents, order, precision),
+    )
     rows = rows_along(model, text)
     assert all(min(row) >= 1 and sum(row) == 1 << precision for row in rows)
     assert rows[-1] == oracle.row(text)

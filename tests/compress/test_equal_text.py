@@ -6,8 +6,8 @@ from byte_models import TableModel, neural_model, peaky_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.equal_text import EqualTextCoder
-from equinfo.compress.models import StaticModel
+from equinfo.compress.coder.equal_text import EqualTextCoder
+from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 
 MODELS = {
@@ -50,7 +50,9 @@ def test_documents_come_back_and_windows_are_their_own(name, size, width):
     text=st.binary(max_size=60),
 )
 def test_a_windows_ids_begin_no_other_windows(name, size, width, text):
-    """No length is stored: no cut of a document reads as another document, but for the cuts between its windows."""
+    """No length is stored: no cut of a document reads as another document, but for the cuts between
+    its windows.
+    """
     coder = EqualTextCoder(MODELS[name], size, width)
     (ids,) = coder.encode([text])
     for cut in range(len(ids)):

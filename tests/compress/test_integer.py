@@ -1,4 +1,6 @@
-"""The integer M1: steps against whole sequences against the NumPy definition; one lane against many; both coders."""
+"""The integer M1: steps against whole sequences against the NumPy definition; one lane against
+many; both coders.
+"""
 
 import ast
 import os
@@ -13,27 +15,46 @@ from byte_models import neural_model
 
 import equinfo.compress
 from equinfo import fixedpoint as fp
-from equinfo.compress import attention, checks, golden, matmul, network, reference, streams
-from equinfo.compress.golden import golden_hash, random_network
-from equinfo.compress.integer import IntegerByteModel
+from equinfo.compress.coder import streams
 from equinfo.compress.jit import kernel
-from equinfo.compress.matmul import COLUMN_STEP, ROW_STEP, pack, round_up
-from equinfo.compress.models import EOD, SYMBOLS
+from equinfo.compress.models.base import EOD, SYMBOLS
+from equinfo.compress.network import attention, checks, golden, matmul, network, reference
+from equinfo.compress.network.golden import golden_hash, random_network
+from equinfo.compress.network.integer import IntegerByteModel
+from equinfo.compress.network.matmul import COLUMN_STEP, ROW_STEP, pack, round_up
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.windows import WindowCoder
+from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
 KINDS = [
     {"position": "rope", "activation": "silu"},
     {"position": "relative", "activation": "relu"},
-    {"position": "rope", "activation": "relu", "head_dim": 12, "n_heads": 3, "d_ff": 36, "d_model": 20},
-    {"position": "relative", "activation": "silu", "head_dim": 36, "n_heads": 1, "d_ff": 7, "d_model": 9},
+    {
+        "position": "rope",
+        "activation": "relu",
+        "head_dim": 12,
+        "n_heads": 3,
+        "d_ff": 36,
+        "d_model": 20,
+    },
+    {
+        "position": "relative",
+        "activation": "silu",
+        "head_dim": 36,
+        "n_heads": 1,
+        "d_ff": 7,
+        "d_model": 9,
+    },
 ]
-TEXT = b"Call me Ishmael. Some years ago - never mind how long precisely - having little or no money"
+TEXT = (
+    b"Call me Ishmael. Some years ago - never mind how long precisely - having little or no money"
+)
 
 
 def rows_of(model, lanes, symbols, restarts=None):
-    """u32[steps + 1, lanes, 257]: the rows at the start and after each step. symbols: int[steps, lanes]."""
+    """u32[steps + 1, lanes, 257]: the rows at the start and after each step. symbols: int[steps,
+    lanes].
+    """
     state = model.start(lanes)
     rows = [model.frequencies(state).copy()]
     for step, fed in enumerate(symbols):
@@ -68,7 +89,9 @@ def test_values_at_their_limits_saturate_alike(kind):
         for name, tensor in tensors.items():
             if name.endswith((".scale", "norm", "attended", "score", "embed")):
                 limit = fp.RESIDUAL_MAX if name == "embed" else (1 << 31) - 1
-                tensors[name] = np.clip(tensor.astype(np.int64) << (4 * seed + 3), -limit, limit).astype(np.int32)
+                tensors[name] = np.clip(
+                    tensor.astype(np.int64) << (4 * seed + 3), -limit, limit
+                ).astype(np.int32)
         symbols = np.random.default_rng(seed).integers(0, SYMBOLS, 40)
         expected = reference.frequencies(config, tensors, symbols)
         assert (IntegerByteModel(config, tensors).sequences(symbols[None])[0] == expected).all()
@@ -155,7 +178,10 @@ def test_after_max_context_symbols_a_lane_restarts_by_itself(context):
 def test_a_long_context_does_not_change_what_a_short_one_says():
     config, tensors = random_network(8, max_context=500)
     short = {name: t[:40] if name in ("cos", "sin") else t for name, t in tensors.items()}
-    models = IntegerByteModel(config, tensors), IntegerByteModel(config | {"max_context": 40}, short)
+    models = (
+        IntegerByteModel(config, tensors),
+        IntegerByteModel(config | {"max_context": 40}, short),
+    )
     assert (rows_along(models[0], TEXT[:39]) == rows_along(models[1], TEXT[:39])).all()
 
 
@@ -179,7 +205,10 @@ def test_codes_do_not_depend_on_batch_or_threads(threads, monkeypatch):
     rng = np.random.default_rng(0)
     documents = [TEXT * int(n) for n in rng.integers(0, 30, 40)]
     windows = WindowCoder(model, 16)
-    alone = [(as_bytes(streams.encode(model, [d])[0]), windows.encode([d])[0].tolist()) for d in documents[:6]]
+    alone = [
+        (as_bytes(streams.encode(model, [d])[0]), windows.encode([d])[0].tolist())
+        for d in documents[:6]
+    ]
     monkeypatch.setenv("EQUINFO_THREADS", threads)
     coded = map_groups(lambda group: streams.encode(model, group), documents)
     codes = map_groups(windows.encode, documents)
@@ -199,13 +228,13 @@ def test_groups_are_used_and_keep_their_order(monkeypatch):
     monkeypatch.setenv("EQUINFO_THREADS", "3")
     calls = []
     items = [bytes(5000 + i) for i in range(9)]
-    assert map_groups(lambda group: calls.append(len(group)) or [len(item) for item in group], items) == list(
-        range(5000, 5009)
-    )
+    assert map_groups(
+        lambda group: calls.append(len(group)) or [len(item) for item in group], items
+    ) == list(range(5000, 5009))
     assert len(calls) == 3
 
 
-# -- the golden hash -----------------------------------------------------------------------------------------
+# -- the golden hash -------------------------------------------------------------------------------
 
 
 def defined(config, tensors, symbols):
@@ -223,7 +252,9 @@ def one_by_one(config, tensors, symbols):
 
 def in_steps(config, tensors, symbols, lanes=golden.SEQUENCES):
     model = IntegerByteModel(config, tensors)
-    parts = [rows_of(model, lanes, part.T)[:-1] for part in np.split(symbols, len(symbols) // lanes)]
+    parts = [
+        rows_of(model, lanes, part.T)[:-1] for part in np.split(symbols, len(symbols) // lanes)
+    ]
     return np.concatenate(parts, axis=1).transpose(1, 0, 2)
 
 
@@ -237,23 +268,39 @@ def test_golden_hash(run):
 
 
 def test_the_golden_hash_needs_no_special_instructions():
-    """The kernels as Numba compiles them for any processor of this family, in a process of its own."""
+    """The kernels as Numba compiles them for any processor of this family, in a process of its
+    own.
+    """
     code = (
-        "from equinfo.compress import golden, matmul; from equinfo.compress.integer import IntegerByteModel\n"
+        "from equinfo.compress.network import golden, matmul\n"
+        "from equinfo.compress.network.integer import IntegerByteModel\n"
         "assert not matmul.VNNI\n"
         "print(golden.golden_hash(lambda c, t, s: IntegerByteModel(c, t).sequences(s)))"
     )
     settings = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     output = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **settings}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert output.stdout.strip() == golden.HASH
 
 
 def test_no_float_is_in_the_files_that_decide_a_frequency():
     """No constant, no division that makes one, no type or function of NumPy's that is one."""
-    folder = Path(equinfo.compress.__file__).parent
-    files = ["integer", "network", "attention", "matmul", "rounding", "reference", "checks", "golden"]
+    folder = Path(equinfo.compress.__file__).parent / "network"
+    files = [
+        "integer",
+        "network",
+        "attention",
+        "matmul",
+        "rounding",
+        "reference",
+        "checks",
+        "golden",
+    ]
     for file in [Path(fp.__file__), *(folder / f"{name}.py" for name in files)]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), file
@@ -261,10 +308,20 @@ def test_no_float_is_in_the_files_that_decide_a_frequency():
             name = getattr(node, "attr", getattr(node, "id", ""))
             assert not re.search("float|double", str(name)), (file, name)
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np":
-                assert node.attr not in ("sqrt", "exp", "exp2", "log", "log2", "cos", "sin", "mean", "divide"), file
+                assert node.attr not in (
+                    "sqrt",
+                    "exp",
+                    "exp2",
+                    "log",
+                    "log2",
+                    "cos",
+                    "sin",
+                    "mean",
+                    "divide",
+                ), file
 
 
-# -- parts ---------------------------------------------------------------------------------------------------
+# -- parts -----------------------------------------------------------------------------------------
 
 
 def test_powers_are_the_floors_of_powers():
@@ -275,7 +332,9 @@ def test_powers_are_the_floors_of_powers():
     assert (table == np.floor(exact)).all()
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 2**16, 2**32 - 1, 2**32, 10**12, (1 << 31) ** 2 - 1, 2**62 - 1])
+@pytest.mark.parametrize(
+    "n", [1, 2, 3, 4, 2**16, 2**32 - 1, 2**32, 10**12, (1 << 31) ** 2 - 1, 2**62 - 1]
+)
 def test_integer_roots(n):
     from math import isqrt
 
@@ -296,19 +355,28 @@ portable_tile = matmul.make_tile(matmul.ROWS, vnni=False)
 
 @pytest.mark.parametrize("extreme", [False, True])
 @pytest.mark.parametrize(
-    ("rows", "inner", "columns"), [(1, 1, 1), (8, 16, 32), (9, 20, 257), (64, 64, 192), (13, 7, 33), (1, 64, 100)]
+    ("rows", "inner", "columns"),
+    [(1, 1, 1), (8, 16, 32), (9, 20, 257), (64, 64, 192), (13, 7, 33), (1, 64, 100)],
 )
 def test_products_are_exact_with_and_without_special_instructions(rows, inner, columns, extreme):
     rng = np.random.default_rng(rows)
     x = np.zeros((round_up(rows, ROW_STEP), round_up(inner, 4) + 3), dtype=np.uint8)
-    x[:rows] = rng.choice([0, 255], (rows, x.shape[1])) if extreme else rng.integers(0, 256, (rows, x.shape[1]))
-    w = (rng.choice([-128, 127], (columns, inner)) if extreme else rng.integers(-128, 128, (columns, inner))).astype(
-        np.int8
+    x[:rows] = (
+        rng.choice([0, 255], (rows, x.shape[1]))
+        if extreme
+        else rng.integers(0, 256, (rows, x.shape[1]))
     )
+    w = (
+        rng.choice([-128, 127], (columns, inner))
+        if extreme
+        else rng.integers(-128, 128, (columns, inner))
+    ).astype(np.int8)
     packed, offset = pack(w)
     expected = (x[:rows, :inner].astype(np.int64) - 128) @ w.T.astype(np.int64)
     y = np.full((len(x), round_up(columns, COLUMN_STEP) + 5), 7, dtype=np.int32)
-    matmul.multiply(x[: 1 if rows == 1 else len(x)], packed, offset, y, rows, columns, packed.shape[1])
+    matmul.multiply(
+        x[: 1 if rows == 1 else len(x)], packed, offset, y, rows, columns, packed.shape[1]
+    )
     assert (y[:rows, :columns] == expected).all()
     assert (y[:, round_up(columns, COLUMN_STEP) :] == 7).all()
     multiply_by(x, packed, offset, y, packed.shape[1])
@@ -335,7 +403,9 @@ def test_any_logits_become_frequencies(kind, precision):
 
 @pytest.mark.parametrize("multiplier", [1, 300, 65536, 2**31 - 1])
 def test_attention_weights_are_what_numpy_says(multiplier):
-    scores = np.random.default_rng(multiplier).integers(-(1 << 29), 1 << 29, 300).astype(np.int32) >> 10
+    scores = (
+        np.random.default_rng(multiplier).integers(-(1 << 29), 1 << 29, 300).astype(np.int32) >> 10
+    )
     scores[7:9] = 1 << 29, -(1 << 29)
     high, low = np.zeros((2, 300), dtype=np.uint8)
     total = attention.weigh(scores.copy(), 300, multiplier, fp.powers(), high, low)
@@ -346,7 +416,7 @@ def test_attention_weights_are_what_numpy_says(multiplier):
     assert expected.max() == 65535
 
 
-# -- what is refused -----------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------------------
 
 
 def broken(name, change):
@@ -359,12 +429,19 @@ NAMES = sorted(random_network(0)[1])
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tensors_of_another_shape_or_type_are_refused_before_a_kernel_reads_beyond_them(name):
-    for change in (lambda t: t[:-1], lambda t: t[..., None], lambda t: t.astype(np.int64), lambda t: t.astype("f4")):
+    for change in (
+        lambda t: t[:-1],
+        lambda t: t[..., None],
+        lambda t: t.astype(np.int64),
+        lambda t: t.astype("f4"),
+    ):
         with pytest.raises(EquinfoError, match=re.escape(name)):
             IntegerByteModel(*broken(name, change))
 
 
-@pytest.mark.parametrize("name", ["embed", "sigmoid", "cos", "blocks.0.score", "head.weight", "norm"])
+@pytest.mark.parametrize(
+    "name", ["embed", "sigmoid", "cos", "blocks.0.score", "head.weight", "norm"]
+)
 def test_values_outside_their_range_are_refused(name):
     lowest = lambda t: np.full_like(t, np.iinfo(t.dtype).min)  # noqa: E731
     with pytest.raises(EquinfoError, match=f"{re.escape(name)} has values outside"):
@@ -406,7 +483,14 @@ def test_configurations_that_no_kernel_knows_are_refused(change, message):
 
 
 def test_sums_that_might_leave_32_bits_are_refused():
-    width = {"d_model": 4, "d_ff": 60_000, "n_layers": 1, "n_heads": 1, "head_dim": 4, "max_context": 4}
+    width = {
+        "d_model": 4,
+        "d_ff": 60_000,
+        "n_layers": 1,
+        "n_heads": 1,
+        "head_dim": 4,
+        "max_context": 4,
+    }
     config, tensors = random_network(0, **width)
     IntegerByteModel(config, tensors)
     worst = tensors | {"blocks.0.down.weight": np.full((4, 60_000), 127, dtype=np.int8)}
@@ -419,10 +503,13 @@ def test_sums_that_might_leave_32_bits_are_refused():
 def test_bounds_hold_for_the_worst_inputs():
     rng = np.random.default_rng(0)
     w = rng.integers(-127, 128, (40, 64)).astype(np.int8)
-    bound = checks.sum_bounds({"head_dim": 4, "position": "rope", "max_context": 1}, {"x.weight": w})["x.weight"]
+    bound = checks.sum_bounds(
+        {"head_dim": 4, "position": "rope", "max_context": 1}, {"x.weight": w}
+    )["x.weight"]
     _, offset = pack(w)
     worst = max(
-        abs((255 * np.maximum(sign * w.astype(np.int64), 0)).sum(1) * sign + offset[:40]).max() for sign in (1, -1)
+        abs((255 * np.maximum(sign * w.astype(np.int64), 0)).sum(1) * sign + offset[:40]).max()
+        for sign in (1, -1)
     )
     assert worst <= bound
 
@@ -430,7 +517,9 @@ def test_bounds_hold_for_the_worst_inputs():
 def test_a_kernel_that_errs_is_noticed(monkeypatch):
     def saturating(x, w, offset, y, rows, columns, groups):
         multiply(x, w, offset, y, rows, columns, groups)
-        np.clip(y, -(1 << 15) * 32, (1 << 15) * 31, out=y)  # as 16-bit pairs that saturate would, somewhere
+        np.clip(
+            y, -(1 << 15) * 32, (1 << 15) * 31, out=y
+        )  # as 16-bit pairs that saturate would, somewhere
 
     multiply = matmul.multiply
     monkeypatch.setattr(matmul, "multiply", saturating)
@@ -439,7 +528,7 @@ def test_a_kernel_that_errs_is_noticed(monkeypatch):
 
 
 def test_a_float_network_of_earlier_versions_is_to_be_rebuilt():
-    from equinfo.compress.models import from_artifact
+    from equinfo.compress.models.base import from_artifact
 
     with pytest.raises(EquinfoError, match="rebuild it with equinfo train-m1"):
         from_artifact({"model": "neural", "precision": 16, "lm": {}}, {})

@@ -4,11 +4,26 @@ import numpy as np
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.intervals import LIMB, add_shifted, cell_number, first_cell, shifted_down, subtract_shifted
-from equinfo.compress.limbs import to_limbs
+from equinfo.compress.windows.intervals import (
+    LIMB,
+    add_shifted,
+    cell_number,
+    first_cell,
+    shifted_down,
+    subtract_shifted,
+)
+from equinfo.compress.windows.limbs import to_limbs
 
-positions = st.integers(0, 2**179 - 1) | st.integers(2**119, 2**121) | st.sampled_from([0, 2**60 - 1, 2**120 - 1])
-offsets = st.integers(0, 2**62 - 1) | st.integers(2**61, 2**62 - 1) | st.integers(0, 62).map(lambda k: 2**k - 1)
+positions = (
+    st.integers(0, 2**179 - 1)
+    | st.integers(2**119, 2**121)
+    | st.sampled_from([0, 2**60 - 1, 2**120 - 1])
+)
+offsets = (
+    st.integers(0, 2**62 - 1)
+    | st.integers(2**61, 2**62 - 1)
+    | st.integers(0, 62).map(lambda k: 2**k - 1)
+)
 shifts = st.integers(0, 119) | st.sampled_from([0, 1, 58, 59, 60, 61, 117])
 
 
@@ -49,7 +64,9 @@ def test_first_cell(position, shift, precision):
     assert cell == max(1 << precision >> shift, 1)
     grain = 1 << shift
     cell_size = max(1 << precision, grain)
-    assert position + int(start) * grain == -(-position // cell_size) * cell_size or shift >= precision
+    assert (
+        position + int(start) * grain == -(-position // cell_size) * cell_size or shift >= precision
+    )
     assert shift < precision or start == 0
 
 

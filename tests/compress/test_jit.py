@@ -13,7 +13,7 @@ import equinfo
 PACKAGE = Path(equinfo.__file__).parent
 ENCODES = """
 import equinfo.compress.jit as jit
-from equinfo.compress.dictionary import Dictionary
+from equinfo.compress.dictionary.dictionary import Dictionary
 import numpy as np
 def run():
     words = Dictionary([bytes([b]) for b in range(256)] + [b"ab"], np.arange(257))
@@ -34,22 +34,28 @@ def run(code: str, root: Path, **environment: str) -> str:
 @pytest.fixture
 def copy(tmp_path):
     """The package elsewhere, without what is cached."""
-    shutil.copytree(PACKAGE, tmp_path / "equinfo", ignore=shutil.ignore_patterns("__pycache__", "pretrained"))
+    shutil.copytree(
+        PACKAGE, tmp_path / "equinfo", ignore=shutil.ignore_patterns("__pycache__", "pretrained")
+    )
     return tmp_path
 
 
 def test_a_kernel_is_not_taken_from_the_cache_when_one_that_it_calls_has_changed(copy):
-    (copy / "equinfo" / "compress" / "called.py").write_text(
+    (copy / "equinfo" / "compress" / "coder" / "called.py").write_text(
         "from equinfo.compress.jit import kernel\n@kernel\ndef called():\n    return 1\n"
     )
     (copy / "equinfo" / "compress" / "calling.py").write_text(
-        "from equinfo.compress.called import called\nfrom equinfo.compress.jit import kernel\n"
+        "from equinfo.compress.coder.called import called\n"
+        "from equinfo.compress.jit import kernel\n"
         "@kernel\ndef calling():\n    return called()\n"
     )
-    show = "from equinfo.compress.calling import calling; print(calling(), sum(calling.stats.cache_hits.values()))"
+    show = (
+        "from equinfo.compress.calling import calling; print(calling(),"
+        " sum(calling.stats.cache_hits.values()))"
+    )
     assert run(show, copy) == "1 0"
     assert run(show, copy) == "1 1"
-    called = copy / "equinfo" / "compress" / "called.py"
+    called = copy / "equinfo" / "compress" / "coder" / "called.py"
     times = called.stat().st_mtime_ns
     called.write_text(called.read_text().replace("1", "2"))
     os.utime(called, ns=(times, times))
@@ -57,7 +63,9 @@ def test_a_kernel_is_not_taken_from_the_cache_when_one_that_it_calls_has_changed
 
 
 def test_a_read_only_installation_uses_the_users_cache_or_none(copy):
-    (copy / "equinfo" / "compress" / "__pycache__").write_text("no folder can be made here")
+    for room in [copy / "equinfo" / "compress", *(copy / "equinfo" / "compress").iterdir()]:
+        if room.is_dir():
+            (room / "__pycache__").write_text("no folder can be made here")
     home = copy / "home"
     home.mkdir()
     places = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home)}

@@ -7,7 +7,7 @@ from byte_models import neural_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.models import (
+from equinfo.compress.models.base import (
     EOD,
     SYMBOLS,
     StaticModel,

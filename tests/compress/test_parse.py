@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.dictionary import Dictionary
-from equinfo.compress.parse import AHEAD, BLOCK, fewest
-from equinfo.compress.pretokens import CLASS, END, MODES, masks_of
+from equinfo.compress.codebook.pretokens import CLASS, END, MODES, masks_of
+from equinfo.compress.dictionary.dictionary import Dictionary
+from equinfo.compress.dictionary.parse import AHEAD, BLOCK, fewest
 
 SINGLES = [bytes([byte]) for byte in range(256)]
 LETTERS = st.sampled_from([b"a", b"b", b" ", b".", b"\n", b"\0", b"\xff"])
@@ -18,7 +18,10 @@ STRINGS = st.lists(st.lists(LETTERS, min_size=2, max_size=6).map(b"".join), max_
 def codebook(strings, mode):
     """(strings, dictionary) of the bytes and those of `strings` that may be pieces."""
     distinct = sorted(set(strings) - set(SINGLES))
-    pieces = [*SINGLES, *[s for s, mask in zip(distinct, masks_of([*distinct, b"x"], mode), strict=False) if mask]]
+    pieces = [
+        *SINGLES,
+        *[s for s, mask in zip(distinct, masks_of([*distinct, b"x"], mode), strict=False) if mask],
+    ]
     return pieces, Dictionary(pieces, np.arange(len(pieces)), masks_of(pieces, mode), CLASS)
 
 
@@ -48,7 +51,9 @@ def fewest_oracle(strings, mode, text):
 
 def few(dictionary, text, last=True):
     trie = dictionary.trie
-    return fewest(np.frombuffer(text, dtype=np.uint8), last, trie.table, trie.root, dictionary.classes)
+    return fewest(
+        np.frombuffer(text, dtype=np.uint8), last, trie.table, trie.root, dictionary.classes
+    )
 
 
 def parsed(strings, dictionary, text, how):
@@ -83,13 +88,18 @@ def test_what_is_given_early_is_what_the_whole_gives(strings, text, mode, size):
         codes, used = few(dictionary, held, last=False)
         pieces += [strings[code] for code in codes]
         held = held[used:]
-    assert pieces + parsed(strings, dictionary, held, "fewest") == parsed(strings, dictionary, text, "fewest")
+    assert pieces + parsed(strings, dictionary, held, "fewest") == parsed(
+        strings, dictionary, text, "fewest"
+    )
 
 
 @pytest.fixture(scope="module")
 def dense():
     rng = np.random.default_rng(5)
-    return codebook([rng.integers(97, 100, size=n).astype(np.uint8).tobytes() for n in rng.integers(2, 9, 300)], "free")
+    return codebook(
+        [rng.integers(97, 100, size=n).astype(np.uint8).tobytes() for n in rng.integers(2, 9, 300)],
+        "free",
+    )
 
 
 def test_the_fewest_of_a_long_document_are_found_block_by_block(dense):

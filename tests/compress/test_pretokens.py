@@ -1,4 +1,6 @@
-"""Pretokens: told by pairs of bytes, the same for any bytes, and what a string's mask says about its ends."""
+"""Pretokens: told by pairs of bytes, the same for any bytes, and what a string's mask says about
+its ends.
+"""
 
 from itertools import pairwise
 
@@ -7,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.pretokens import ANYWHERE, CLASS, CUT, CUT_BITS, END, MODES, masks_of
-from equinfo.compress.segments import Text, pretoken_starts
+from equinfo.compress.codebook.pretokens import ANYWHERE, CLASS, CUT, CUT_BITS, END, MODES, masks_of
+from equinfo.compress.codebook.segments import Text, pretoken_starts
 from equinfo.errors import EquinfoError
 
-LIKELY = st.lists(st.sampled_from([b" ", b"a", b"7", b"'", b".", b"\n", b"\0", b"\xc3\xa9", b"\xff"])).map(b"".join)
+LIKELY = st.lists(
+    st.sampled_from([b" ", b"a", b"7", b"'", b".", b"\n", b"\0", b"\xc3\xa9", b"\xff"])
+).map(b"".join)
 
 
 def pretokens(document: bytes) -> list[bytes]:
@@ -77,5 +81,7 @@ def test_every_byte_has_a_class_and_every_row_of_cuts_its_bits():
 
 
 def test_an_unknown_mode_is_refused():
-    with pytest.raises(EquinfoError, match="pieces that are 'words': choose free, aligned, superword"):
+    with pytest.raises(
+        EquinfoError, match="pieces that are 'words': choose free, aligned, superword"
+    ):
         masks_of([b"a"], "words")

@@ -1,4 +1,6 @@
-"""constriction's coders over our models: exact in integers, lossless, and about as short as they should be."""
+"""constriction's coders over our models: exact in integers, lossless, and about as short as they
+should be.
+"""
 
 import contextlib
 import functools
@@ -11,10 +13,9 @@ from byte_models import TableModel, neural_model, peaky_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress import rival_coders as rivals
-from equinfo.compress import streams
-from equinfo.compress.counts import CountModel
-from equinfo.compress.models import EOD, SYMBOLS, StaticModel
+from equinfo.compress.coder import rivals, streams
+from equinfo.compress.models.base import EOD, SYMBOLS, StaticModel
+from equinfo.compress.models.counts import CountModel
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.coded import ANSTokenizer, HuffmanTokenizer, RangeTokenizer
 
@@ -76,7 +77,9 @@ def test_ans_words_are_those_of_integer_arithmetic(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_range_words_lie_in_the_interval_of_integer_arithmetic(name):
-    """The message's interval, in exact fractions cut to 64 bits as constriction cuts them, holds the words."""
+    """The message's interval, in exact fractions cut to 64 bits as constriction cuts them, holds
+    the words.
+    """
     model, symbols = model_named(name), np.array([*TEXT[:99], EOD], dtype=np.int32)
     words = CODERS["range"].encode(symbols, rivals.Rows(model).along(symbols)).tolist()
     low, width, shifted = 0, (1 << 64) - 1, 0
@@ -92,7 +95,9 @@ def test_range_words_lie_in_the_interval_of_integer_arithmetic(name):
 
 @pytest.mark.parametrize("name", ["unigram", "counts"])
 def test_huffman_lengths_are_the_shortest(name):
-    """Sum of frequency * length equals what merging the two rarest, again and again, costs in integers."""
+    """Sum of frequency * length equals what merging the two rarest, again and again, costs in
+    integers.
+    """
     import heapq
 
     import constriction
@@ -182,10 +187,12 @@ def test_what_no_encoder_writes_is_refused(cls):
 def test_without_constriction_the_error_says_what_to_install():
     code = (
         "import sys; sys.modules['constriction'] = None\n"
-        "from equinfo.compress.models import StaticModel\n"
+        "from equinfo.compress.models.base import StaticModel\n"
         "from equinfo.tokenizers.coded import ANSTokenizer\n"
         "try: ANSTokenizer(StaticModel.uniform(), 8).encode(b'a')\n"
         "except Exception as error: print(error)"
     )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert "pip install 'equinfo[rivals]'" in output.stdout

@@ -6,9 +6,9 @@ from byte_models import TableModel, neural_model, peaky_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress import coder, streams
+from equinfo.compress.coder import coder, streams
 from equinfo.compress.collect import STEPS, Collector
-from equinfo.compress.models import EOD, StaticModel
+from equinfo.compress.models.base import EOD, StaticModel
 from equinfo.errors import EquinfoError
 
 TEXT = b"We hold these truths to be self-evident, that all men are created equal. " * 3
@@ -94,7 +94,9 @@ def test_a_network_that_runs_along_the_text_gives_the_streams_of_its_steps(lengt
     model = neural_model(seed=2, scale=1.5)
     documents = [np.random.default_rng(n).bytes(n // 2) + TEXT[: n - n // 2] for n in lengths]
     along, stepped = streams.encode(model, documents), streams.encode(Stepping(model), documents)
-    assert [(bytes(data), bits) for data, bits in along] == [(bytes(data), bits) for data, bits in stepped]
+    assert [(bytes(data), bits) for data, bits in along] == [
+        (bytes(data), bits) for data, bits in stepped
+    ]
     assert streams.decode(model, along) == documents
 
 
@@ -124,7 +126,9 @@ def test_a_document_costs_what_its_frequencies_say_and_an_end():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_cut_streams_are_refused_unless_an_end_turns_up(name):
-    """The bits that are left can happen to be another document's; where ends are rare, they are refused."""
+    """The bits that are left can happen to be another document's; where ends are rare, they are
+    refused.
+    """
     model = model_named(name)
     document = TEXT[:100]
     data, _ = streams.encode(model, [document])[0]
@@ -140,7 +144,9 @@ def test_cut_streams_are_refused_unless_an_end_turns_up(name):
 @settings(max_examples=150, deadline=None)
 @given(name=st.sampled_from(MODELS), data=st.binary(max_size=40))
 def test_any_bytes_are_refused_or_are_a_document_and_nothing_more(name, data):
-    """What is accepted is about as long as the document's own code: nothing after the end is passed over."""
+    """What is accepted is about as long as the document's own code: nothing after the end is passed
+    over.
+    """
     model = model_named(name)
     document = decodes(model, (np.frombuffer(data, dtype=np.uint8), 8 * len(data)))
     if document is not None:
@@ -170,16 +176,32 @@ def test_altered_streams_give_another_document_or_none(name):
 
 @pytest.mark.parametrize("name", ["peaky", "peaky-first", "table-peaky", "neural", "uniform"])
 @pytest.mark.parametrize(
-    "data", [b"", b"\x00", b"\x01", b"\x80", b"\xff" * 30, b"\x00" * 30, b"\x55" * 8, b"\x00" * 9 + b"\x01"]
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"\x01",
+        b"\x80",
+        b"\xff" * 30,
+        b"\x00" * 30,
+        b"\x55" * 8,
+        b"\x00" * 9 + b"\x01",
+    ],
 )
 def test_hostile_streams_end_soon(name, data):
-    """Bytes out are bounded by the bits in, whatever the model: of padding only LOOK_AHEAD + TAIL bytes are read."""
+    """Bytes out are bounded by the bits in, whatever the model: of padding only LOOK_AHEAD + TAIL
+    bytes are read.
+    """
     model = model_named(name)
     most = 8 * (len(data) + coder.LOOK_AHEAD + coder.TAIL + 1) / -np.log2(1 - 256 / 65536)
     steps = []
     if model.row is None:
         advance = model.advance
-        model = type("Counted", (), {**vars(model), "__getattr__": lambda _, key: getattr(model_named(name), key)})()
+        model = type(
+            "Counted",
+            (),
+            {**vars(model), "__getattr__": lambda _, key: getattr(model_named(name), key)},
+        )()
         model.advance = lambda *arguments: steps.append(1) or advance(*arguments)
     document = decodes(model, (np.frombuffer(data, dtype=np.uint8), 8 * len(data)))
     assert len(steps) <= most
@@ -209,7 +231,9 @@ def test_golden_stream():
 
 @settings(max_examples=30, deadline=None)
 @given(
-    seed=st.integers(0, 999), lanes=st.integers(1, 5), steps=st.sampled_from([0, 1, STEPS - 1, STEPS, 2 * STEPS + 7])
+    seed=st.integers(0, 999),
+    lanes=st.integers(1, 5),
+    steps=st.sampled_from([0, 1, STEPS - 1, STEPS, 2 * STEPS + 7]),
 )
 def test_collected_bytes_are_sorted_by_document(seed, lanes, steps):
     rng = np.random.default_rng(seed)

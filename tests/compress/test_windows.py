@@ -1,4 +1,6 @@
-"""Equal-info windows against an oracle in Python integers, and every code of every small b enumerated."""
+"""Equal-info windows against an oracle in Python integers, and every code of every small b
+enumerated.
+"""
 
 import functools
 
@@ -9,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from window_oracle import Oracle
 
-from equinfo.compress.counts import CountModel
-from equinfo.compress.intervals import LIMB
-from equinfo.compress.limbs import codes_from_bits, codes_to_bits, num_limbs, to_limbs
-from equinfo.compress.models import SYMBOLS, StaticModel, normalise
-from equinfo.compress.windows import WindowCoder, count_failures, make_windows
+from equinfo.compress.models.base import SYMBOLS, StaticModel, normalise
+from equinfo.compress.models.counts import CountModel
+from equinfo.compress.windows.intervals import LIMB
+from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits, num_limbs, to_limbs
+from equinfo.compress.windows.windows import WindowCoder, count_failures, make_windows
 from equinfo.errors import EquinfoError
 
 BITS = [8, 12, 16, 24, 32, 64, 128]
@@ -22,17 +24,22 @@ ALL_BITS = [*BITS, 9, 31, 33, 59, 60, 61, 92, 93, 104, 105, 106, 119, 120, 121]
 LOSSLESS = ["free", "delay", "reserve", "rank"]
 # rule, reset: every rule, and the context that runs on for each that may have one
 VARIANTS = [
-    ("delay", 1), ("reserve", 1), ("paper", 1), ("unflushed", 1), ("free", 0), ("delay", 2), ("reserve", 3),
+    ("delay", 1), ("reserve", 1), ("paper", 1), ("unflushed", 1), ("free", 0), ("delay", 2),
+    ("reserve", 3),
 ]  # fmt: skip
 
 # rules that lose text, where the context runs on: no decoder
 ENCODED_ONLY = [("paper", 0), ("paper", 2), ("paper", 3), ("unflushed", 0), ("unflushed", 2)]
 
-TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune. "
+TEXT = (
+    b"It is a truth universally acknowledged, that a single man in possession of a good fortune. "
+)
 
 
 def skewed_model():
-    """Byte 0 first and almost certain, byte 255 last and likely: the two ends of every interval are in use."""
+    """Byte 0 first and almost certain, byte 255 last and likely: the two ends of every interval are
+    in use.
+    """
     row = np.ones(SYMBOLS, dtype=np.uint32)
     row[0], row[255] = 40000, 25281
     return StaticModel(row)
@@ -66,7 +73,8 @@ def chain_model():
 
 
 MODELS = [
-    "uniform", "uniform9", "uniform20", "unigram", "skewed", "peaky", "peaky-first", "peaky-last", "peaky20",
+    "uniform", "uniform9", "uniform20", "unigram", "skewed", "peaky", "peaky-first", "peaky-last",
+    "peaky20",
     "rare-end", "table", "table-sharp", "table12", "chain",
 ]  # fmt: skip
 
@@ -91,9 +99,9 @@ def as_integers(codes):
 
 
 def as_codes(integers, bits):
-    return np.array([to_limbs(code)[: num_limbs(bits)] for code in integers], dtype=np.int64).reshape(
-        -1, num_limbs(bits)
-    )
+    return np.array(
+        [to_limbs(code)[: num_limbs(bits)] for code in integers], dtype=np.int64
+    ).reshape(-1, num_limbs(bits))
 
 
 def texts(seed, model):
@@ -102,13 +110,26 @@ def texts(seed, model):
     row, likely = row_after(model), b""
     for _ in range(60):
         cumulative = np.cumsum(row(likely[-20:])[:256])
-        likely += bytes([int(np.searchsorted(cumulative, rng.integers(cumulative[-1]), side="right"))])
-    return [likely, rng.bytes(20), b"a" * 70, b"\0" * 70, b"\xff" * 30, TEXT[:40], bytes(range(250, 256)), b"", b"z"]
+        likely += bytes(
+            [int(np.searchsorted(cumulative, rng.integers(cumulative[-1]), side="right"))]
+        )
+    return [
+        likely,
+        rng.bytes(20),
+        b"a" * 70,
+        b"\0" * 70,
+        b"\xff" * 30,
+        TEXT[:40],
+        bytes(range(250, 256)),
+        b"",
+        b"z",
+    ]
 
 
 @pytest.mark.parametrize("bits", BITS)
 @pytest.mark.parametrize(
-    "name", ["uniform", "unigram", "peaky", "peaky-last", "skewed", "table", "table-sharp", "table12"]
+    "name",
+    ["uniform", "unigram", "peaky", "peaky-last", "skewed", "table", "table-sharp", "table12"],
 )
 def test_codes_and_texts_are_the_oracles(name, bits):
     model = model_named(name)
@@ -118,12 +139,17 @@ def test_codes_and_texts_are_the_oracles(name, bits):
     encoded = coder.encode(documents)
     assert [as_integers(codes) for codes in encoded] == [oracle.encode(text) for text in documents]
     rng = np.random.default_rng(bits)
-    hostile = [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(12)] + [0, (1 << bits) - 1]
+    hostile = [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(12)] + [
+        0,
+        (1 << bits) - 1,
+    ]
     assert coder.decode([as_codes(hostile, bits)]) == [oracle.decode(hostile)]
 
 
 @pytest.mark.parametrize(("rule", "reset"), VARIANTS)
-@pytest.mark.parametrize(("name", "bits"), [("peaky", 16), ("table", 24), ("table-sharp", 33), ("table12", 128)])
+@pytest.mark.parametrize(
+    ("name", "bits"), [("peaky", 16), ("table", 24), ("table-sharp", 33), ("table12", 128)]
+)
 def test_every_rule_is_its_oracle(name, bits, rule, reset):
     model = model_named(name)
     coder, oracle = (
@@ -139,10 +165,13 @@ def test_every_rule_is_its_oracle(name, bits, rule, reset):
 
 @pytest.mark.parametrize(("rule", "reset"), ENCODED_ONLY)
 @pytest.mark.parametrize(
-    ("name", "bits"), [("peaky", 16), ("table", 24), ("table-sharp", 33), ("table12", 128), ("neural", 24)]
+    ("name", "bits"),
+    [("peaky", 16), ("table", 24), ("table-sharp", 33), ("table12", 128), ("neural", 24)],
 )
 def test_rules_that_lose_text_are_their_oracles_where_the_context_runs_on(name, bits, rule, reset):
-    """Codes and lengths: a window is the longest string that holds a cell, and its code a cell of its own interval."""
+    """Codes and lengths: a window is the longest string that holds a cell, and its code a cell of
+    its own interval.
+    """
     model = model_named(name)
     coder = WindowCoder(model, bits, 30, rule, reset)
     oracle = Oracle(row_after(model), bits, model.precision, 30, rule, reset)
@@ -162,25 +191,37 @@ def test_no_decoder_shows_the_model_other_bytes(rule, reset):
 
 
 def test_a_static_models_windows_are_the_same_for_every_reset():
-    coders = [WindowCoder(model_named("unigram"), 24, rule="paper", reset=reset) for reset in (1, 2, 0)]
+    coders = [
+        WindowCoder(model_named("unigram"), 24, rule="paper", reset=reset) for reset in (1, 2, 0)
+    ]
     first, *others = [as_integers(coder.encode([TEXT])[0]) for coder in coders]
     assert all(codes == first for codes in others)
 
 
-@pytest.mark.parametrize(("name", "bits"), [("peaky", 8), ("unigram", 9), ("table-sharp", 12), ("table", 12)])
+@pytest.mark.parametrize(
+    ("name", "bits"), [("peaky", 8), ("unigram", 9), ("table-sharp", 12), ("table", 12)]
+)
 def test_ranks_are_the_oracles(name, bits):
     model = model_named(name)
-    coder, oracle = make_windows(model, bits, 30, "rank"), Oracle(row_after(model), bits, model.precision, 30, "rank")
+    coder, oracle = (
+        make_windows(model, bits, 30, "rank"),
+        Oracle(row_after(model), bits, model.precision, 30, "rank"),
+    )
     assert coder.dictionary.strings == oracle.strings()
     documents = texts(bits, model)
-    assert [as_integers(codes) for codes in coder.encode(documents)] == [oracle.encode(text) for text in documents]
+    assert [as_integers(codes) for codes in coder.encode(documents)] == [
+        oracle.encode(text) for text in documents
+    ]
     codes = list(range(len(coder.dictionary.strings)))
     assert coder.decode([as_codes(codes, bits)]) == [b"".join(coder.dictionary.strings)]
 
 
 def hostile_codes(bits, count):
     rng = np.random.default_rng(bits)
-    return [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(count)] + [0, (1 << bits) - 1]
+    return [int.from_bytes(rng.bytes(16), "big") >> (128 - bits) for _ in range(count)] + [
+        0,
+        (1 << bits) - 1,
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -194,7 +235,9 @@ def hostile_codes(bits, count):
     code=st.integers(0, 2**128 - 1),
     rule=st.sampled_from(["free", "delay", "reserve", "paper", "unflushed"]),
 )
-def test_any_frequencies_agree_with_the_oracle(bits, precision, weights, likely, picks, run, code, rule):
+def test_any_frequencies_agree_with_the_oracle(
+    bits, precision, weights, likely, picks, run, code, rule
+):
     weights[likely[0]] += likely[1]
     model = StaticModel(normalise(np.array(weights), precision), precision)
     coder = WindowCoder(model, bits, rule=rule)
@@ -249,26 +292,38 @@ def strings_of_all_codes(coder):
     + [("neural", 12)],
 )
 def test_every_code_has_one_meaning_and_every_meaning_one_code(name, bits):
-    """Over all 2**b codes: decoding ends in 1 to max_window bytes, and the string is written by one window again.
+    """Over all 2**b codes: decoding ends in 1 to max_window bytes, and the string is written by one
+    window again.
 
-    That window's code is the string's first free cell: at most the code it was read from, and it reads the same. So
-    the strings that decoding reaches and the codes that encoding writes are one to one, both ways.
+    That window's code is the string's first free cell: at most the code it was read from, and it
+    reads the same. So the strings that decoding reaches and the codes that encoding writes are one
+    to one, both ways.
     """
     coder = WindowCoder(model_named(name), bits)
     strings = strings_of_all_codes(coder)
     assert all(1 <= len(string) <= coder.max_window for string in strings)
-    assert {string[:1] for string in strings} == {bytes([k]) for k in range(256)}  # every byte begins a window
+    assert {string[:1] for string in strings} == {
+        bytes([k]) for k in range(256)
+    }  # every byte begins a window
     written = coder.encode(strings)
     assert all(len(codes) == 1 for codes in written)
     chosen = [as_integers(codes)[0] for codes in written]
-    assert all(code <= read_from and strings[code] == strings[read_from] for read_from, code in enumerate(chosen))
+    assert all(
+        code <= read_from and strings[code] == strings[read_from]
+        for read_from, code in enumerate(chosen)
+    )
     assert len(set(chosen)) == len(set(strings))
     assert {bytes([k]) for k in range(256)} <= set(strings)  # and ends one
 
 
 @pytest.mark.parametrize(
     ("name", "bits", "rule"),
-    [(name, bits, rule) for name in ("uniform", "peaky", "table-sharp") for bits in (9, 12) for rule in LOSSLESS[1:]]
+    [
+        (name, bits, rule)
+        for name in ("uniform", "peaky", "table-sharp")
+        for bits in (9, 12)
+        for rule in LOSSLESS[1:]
+    ]
     + [(name, 16, rule) for name in ("uniform", "peaky", "neural") for rule in ("delay", "reserve")]
     + [("neural", 12, "rank"), ("peaky", 16, "rank"), ("unigram", 16, "rank")],
 )
@@ -285,7 +340,10 @@ def test_codes_and_meanings_are_one_to_one_under_every_rule(name, bits, rule):
     written = coder.encode(strings)
     assert all(len(codes) == 1 for codes in written)
     chosen = [as_integers(codes)[0] for codes in written]
-    assert all(code <= read_from and strings[code] == strings[read_from] for read_from, code in enumerate(chosen))
+    assert all(
+        code <= read_from and strings[code] == strings[read_from]
+        for read_from, code in enumerate(chosen)
+    )
     assert len(set(chosen)) == len(set(strings))
 
 
@@ -294,9 +352,13 @@ def test_codes_are_one_to_one_where_the_context_runs_on(rule):
     coder = WindowCoder(model_named("table-sharp"), 12, rule=rule, reset=0)
     first = coder.encode([b"ab"])[0][:1]
     begun = coder.decode([first])[0]
-    streams = [np.concatenate([first, code]) for code in np.split(as_codes(range(1 << 12), 12), 1 << 12)]
+    streams = [
+        np.concatenate([first, code]) for code in np.split(as_codes(range(1 << 12), 12), 1 << 12)
+    ]
     strings = coder.decode(streams)
-    assert {string[: len(begun) + 1] for string in strings} == {begun + bytes([k]) for k in range(256)}
+    assert {string[: len(begun) + 1] for string in strings} == {
+        begun + bytes([k]) for k in range(256)
+    }
     fresh = WindowCoder(model_named("table-sharp"), 12, rule=rule)
     assert strings != fresh.decode(streams)
     assert {begun + bytes([k]) for k in range(256)} <= set(strings)
@@ -304,14 +366,20 @@ def test_codes_are_one_to_one_where_the_context_runs_on(rule):
 
 @pytest.mark.parametrize("bits", [9, 16, 59, 60, 92, 119, 128])
 def test_an_unflushed_window_is_the_longest_for_which_a_coder_has_put_out_its_bits(bits):
-    """Against the coder of Witten, Neal & Cleary (1987), in whole numbers: bits put out and pending, none to end."""
+    """Against the coder of Witten, Neal & Cleary (1987), in whole numbers: bits put out and
+    pending, none to end.
+    """
     model = model_named("table-sharp")
     coder = WindowCoder(model, bits, 40, "unflushed")
     oracle = Oracle(row_after(model), bits, model.precision, 40, "unflushed")
     unit = oracle.bits + model.precision
-    for text, (codes, lengths) in zip(texts(bits, model), coder.encode_lengths(texts(bits, model)), strict=True):
+    for text, (codes, lengths) in zip(
+        texts(bits, model), coder.encode_lengths(texts(bits, model)), strict=True
+    ):
         stops = np.cumsum(lengths)
-        for code, length, stop in zip(as_integers(codes), lengths.tolist(), stops.tolist(), strict=True):
+        for code, length, stop in zip(
+            as_integers(codes), lengths.tolist(), stops.tolist(), strict=True
+        ):
             rest = text[stop - length :]
             node, sizes = oracle.root(rest[0]), []
             for depth in range(1, length + 1):
@@ -343,7 +411,10 @@ def put_out(low, width, unit):
 def test_unflushed_windows_hold_the_text_of_two_bits_more():
     model = model_named("table")
     for bits in (12, 24, 59):
-        short, long = WindowCoder(model, bits, 40, "unflushed"), WindowCoder(model, bits + 2, 40, "paper")
+        short, long = (
+            WindowCoder(model, bits, 40, "unflushed"),
+            WindowCoder(model, bits + 2, 40, "paper"),
+        )
         for a, b in zip(short.encode_lengths([TEXT]), long.encode_lengths([TEXT]), strict=True):
             np.testing.assert_array_equal(a[1], b[1])
 
@@ -353,9 +424,15 @@ def test_the_papers_rule_loses_text_and_the_loss_is_counted():
     documents = [TEXT[at : at + 40] for at in range(40)]
     counted = count_failures(coder, documents)
     assert 0 < counted.wrong_windows < counted.windows
-    assert counted.wrong_documents == sum(coder.decode(coder.encode([d]))[0] != d for d in documents) > 0
+    assert (
+        counted.wrong_documents
+        == sum(coder.decode(coder.encode([d]))[0] != d for d in documents)
+        > 0
+    )
     for rule in ("free", "delay", "reserve"):
-        assert count_failures(WindowCoder(model_named("unigram"), 16, rule=rule), documents)[1::2] == (0, 0)
+        assert count_failures(WindowCoder(model_named("unigram"), 16, rule=rule), documents)[
+            1::2
+        ] == (0, 0)
 
 
 def test_the_papers_example_of_a_wrong_window():
@@ -363,7 +440,9 @@ def test_the_papers_example_of_a_wrong_window():
     coder = WindowCoder(model_named("unigram"), 16, rule="paper")
     codes, lengths = coder.encode_lengths([TEXT])[0]
     read = coder.decode(list(codes[:, None]))
-    pieces = [TEXT[stop - length : stop] for stop, length in zip(np.cumsum(lengths), lengths, strict=True)]
+    pieces = [
+        TEXT[stop - length : stop] for stop, length in zip(np.cumsum(lengths), lengths, strict=True)
+    ]
     assert all(text.startswith(piece) for text, piece in zip(read, pieces, strict=True))
     assert read != pieces
 
@@ -396,12 +475,16 @@ def test_an_encoder_holds_less_than_a_window():
 
 def test_a_context_that_runs_on_makes_fewer_windows():
     model = CountModel.train([TEXT] * 20 + [bytes(range(256))], order=2)
-    never, third, each = (len(WindowCoder(model, 16, reset=reset).encode([TEXT * 4])[0]) for reset in (0, 3, 1))
+    never, third, each = (
+        len(WindowCoder(model, 16, reset=reset).encode([TEXT * 4])[0]) for reset in (0, 3, 1)
+    )
     assert max(never, third) < each
 
 
 def test_enumeration_sees_what_a_window_rule_can_get_wrong():
-    """The laws above are not vacuous: some strings have several codes, and some windows fall back."""
+    """The laws above are not vacuous: some strings have several codes, and some windows fall
+    back.
+    """
     coder = WindowCoder(model_named("unigram"), 12)
     strings = strings_of_all_codes(coder)
     assert 256 < len(set(strings)) < len(strings)
@@ -416,7 +499,8 @@ def test_enumeration_sees_what_a_window_rule_can_get_wrong():
 
 @pytest.mark.parametrize("bits", ALL_BITS)
 @pytest.mark.parametrize(
-    "name", ["uniform", "uniform9", "peaky", "peaky20", "rare-end", "table-sharp", "chain", "neural"]
+    "name",
+    ["uniform", "uniform9", "peaky", "peaky20", "rare-end", "table-sharp", "chain", "neural"],
 )
 def test_every_byte_starts_and_ends_a_window(name, bits):
     coder = WindowCoder(model_named(name), bits)
@@ -441,7 +525,9 @@ def test_every_byte_starts_and_ends_a_window_under_every_rule(name, bits, rule):
 @pytest.mark.parametrize("bits", [16, 64, 128])
 @pytest.mark.parametrize("window", [1, 2, 7, 50])
 def test_no_window_is_longer_than_the_bound(bits, window):
-    """Under a peaky model nothing else would bound it; a run of the certain byte fills windows to the bound exactly."""
+    """Under a peaky model nothing else would bound it; a run of the certain byte fills windows to
+    the bound exactly.
+    """
     coder = WindowCoder(model_named("peaky"), bits, window)
     codes = coder.encode([b"a" * 350])[0]
     pieces = coder.decode(list(codes[:, None]))
@@ -481,14 +567,18 @@ def test_a_batch_is_its_documents_one_by_one(name, rule, reset):
     rng = np.random.default_rng(5)
     documents = [TEXT[: rng.integers(0, 90)] + rng.bytes(rng.integers(0, 9)) for _ in range(100)]
     together = coder.encode(documents)
-    assert [as_integers(codes) for codes in together] == [as_integers(coder.encode([d])[0]) for d in documents]
+    assert [as_integers(codes) for codes in together] == [
+        as_integers(coder.encode([d])[0]) for d in documents
+    ]
     if (rule, reset) not in ENCODED_ONLY:
         assert coder.decode(together) == [coder.decode([codes])[0] for codes in together]
 
 
 def test_likely_text_takes_fewer_windows():
     coder = WindowCoder(model_named("unigram"), 32)
-    assert len(coder.encode([TEXT])[0]) < 0.7 * len(coder.encode([bytes(range(128, 128 + len(TEXT)))])[0])
+    assert len(coder.encode([TEXT])[0]) < 0.7 * len(
+        coder.encode([bytes(range(128, 128 + len(TEXT)))])[0]
+    )
 
 
 @pytest.mark.parametrize("bits", ALL_BITS)
@@ -514,7 +604,12 @@ def test_golden_codes(rule):
 
 @pytest.mark.parametrize(
     ("rule", "reset", "message"),
-    [("none", 1, "unknown window rule"), ("free", -1, "1 or more"), ("paper", -1, "1 or more"), ("rank", 2, "reset=2")],
+    [
+        ("none", 1, "unknown window rule"),
+        ("free", -1, "1 or more"),
+        ("paper", -1, "1 or more"),
+        ("rank", 2, "reset=2"),
+    ],
 )
 def test_impossible_rules_are_refused(rule, reset, message):
     with pytest.raises(EquinfoError, match=message):

@@ -1,7 +1,7 @@
 """The window rules in Python integers, written from docs/windows.md and not from the kernels.
 
-Positions are integers in units of 2**-F of a cell; a node is (low, width); the edge after cumulative frequency c is
-width * c >> F; a child's width keeps its 62 - F leading bits.
+Positions are integers in units of 2**-F of a cell; a node is (low, width); the edge after
+cumulative frequency c is width * c >> F; a child's width keeps its 62 - F leading bits.
 """
 
 import functools
@@ -9,14 +9,23 @@ from itertools import pairwise
 
 
 class Oracle:
-    """Windows of `bits` bits; row(context) gives the 257 frequencies after all bytes since the context's start."""
+    """Windows of `bits` bits; row(context) gives the 257 frequencies after all bytes since the
+    context's start.
+    """
 
     def __init__(self, row, bits, precision, max_window, rule="free", reset=1):
         self.dropped = 2 if rule == "unflushed" else 0  # bits of a code that are not written
-        self.row, self.bits, self.precision, self.max_window = row, bits + self.dropped, precision, max_window
+        self.row, self.bits, self.precision, self.max_window = (
+            row,
+            bits + self.dropped,
+            precision,
+            max_window,
+        )
         self.rule, self.reset = rule, reset
         self.cell = 1 << precision
-        self.fallbacks = 0  # windows that `encode` ended before the longest prefix that holds a cell
+        self.fallbacks = (
+            0  # windows that `encode` ended before the longest prefix that holds a cell
+        )
         self.context, self.window = b"", 0
 
     def edges(self):
@@ -74,7 +83,9 @@ class Oracle:
         return self.holds(node, self.first_cell(node))
 
     def free_code(self, prefix, node, children):
-        """The first free cell, or the reserved one, or None. It is the node's first, or one just after a child's."""
+        """The first free cell, or the reserved one, or None. It is the node's first, or one just
+        after a child's.
+        """
         candidates = [self.first_cell(node)]
         for low, width in children:
             candidates += [(low + width) // self.cell, -(-(low + width) // self.cell)]
@@ -93,10 +104,15 @@ class Oracle:
         raise AssertionError("no cell inside")
 
     def delayed(self, text, path, node):
-        """(depth, code) where the next byte of text does not fit below `node`, the last of `path`."""
+        """(depth, code) where the next byte of text does not fit below `node`, the last of
+        `path`.
+        """
         low, width = self.raw_children(text[: len(path)], node)[text[len(path)]]
         cell = self.middle_cell(low, width, self.grain(node[1]))
-        return max([depth for depth in range(2, len(path) + 1) if self.holds(path[depth - 1], cell)], default=1), cell
+        return max(
+            [depth for depth in range(2, len(path) + 1) if self.holds(path[depth - 1], cell)],
+            default=1,
+        ), cell
 
     def middle_cell(self, low, width, grain):
         """The cell in which the middle of an interval lies; half its width is whole grains."""
@@ -148,14 +164,18 @@ class Oracle:
         found, at = [], 0
         self.restart()
         while at < len(text):
-            depth, code = self.longest_match(text[at:]) if self.rule == "rank" else self.end_window(text[at:])
+            depth, code = (
+                self.longest_match(text[at:]) if self.rule == "rank" else self.end_window(text[at:])
+            )
             self.next_window(text[at : at + depth])
             at += depth
             found.append((code >> self.dropped, depth))
         return found
 
     def decode(self, codes):
-        assert self.rule not in ("paper", "unflushed") or self.reset == 1, "the model would see other bytes"
+        assert self.rule not in ("paper", "unflushed") or self.reset == 1, (
+            "the model would see other bytes"
+        )
         text = b""
         self.restart()
         for code in codes:
@@ -171,7 +191,9 @@ class Oracle:
         while True:
             if self.rule == "paper" and self.shortest_code(node) == code:
                 match = prefix
-            inside = [k for k, child in enumerate(self.children(prefix, node)) if self.holds(child, code)]
+            inside = [
+                k for k, child in enumerate(self.children(prefix, node)) if self.holds(child, code)
+            ]
             if not inside:
                 return match or prefix
             node = self.given_away(self.children(prefix, node)[inside[0]])

@@ -1,5 +1,6 @@
-"""The examples of the documentation work: the tokenizer obeys the laws, the byte model drives coders, the experiment
-ends in a table."""
+"""The examples of the documentation work: the tokenizer obeys the laws, the byte model drives
+coders, the experiment ends in a table.
+"""
 
 import sys
 from dataclasses import replace
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 
 import equinfo
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
 from equinfo.corpora import take
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
-from experiments.rows import Rows
-from experiments.runner import Runner
+from experiments.runs.rows import Rows
+from experiments.runs.runner import Runner
 from experiments.scales import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,9 @@ def pairs(text):
     return PairTokenizer.train(text, size=512)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("add_*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "examples").glob("add_*.py")), ids=lambda path: path.stem
+)
 def test_an_example_fits_on_a_screen(path):
     assert len(path.read_text().splitlines()) < 40
 
@@ -94,7 +97,9 @@ def test_the_byte_model_drives_coders_losslessly_also_once_it_is_stored(make, te
 
 
 def test_the_byte_model_adapts_and_forgets(text):
-    """Better than frequencies that never change on a text unlike them, and the same after a restart as at a start."""
+    """Better than frequencies that never change on a text unlike them, and the same after a restart
+    as at a start.
+    """
     model, document = AdaptiveModel(), b"abracadabra " * 300
     fixed = ArithmeticTokenizer(StaticModel.unigram(text), 8)
     assert len(ArithmeticTokenizer(model, 8).encode(document)) < len(fixed.encode(document))
@@ -110,7 +115,12 @@ def test_the_byte_model_adapts_and_forgets(text):
 def test_the_experiment_runs_and_yields_a_table(tmp_path):
     training = replace(TINY.base, size="30k", steps=30, batch_size=4, context=32, max_epochs=100)
     micro = replace(
-        TINY, name="micro", seeds=2, train_bytes=1 << 14, validation_bytes=1 << 12, m2_trainings=(training,)
+        TINY,
+        name="micro",
+        seeds=2,
+        train_bytes=1 << 14,
+        validation_bytes=1 << 12,
+        m2_trainings=(training,),
     )
     rows = Rows(tmp_path / "rows.jsonl")
     assert EXPERIMENT.reduce(rows, micro).rows[0][1:] == [None] * 3  # gaps, not guesses

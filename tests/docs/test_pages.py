@@ -1,4 +1,6 @@
-"""What the documentation shows is what its code prints, its pictures are what the coders say, and the site builds."""
+"""What the documentation shows is what its code prints, its pictures are what the coders say, and
+the site builds.
+"""
 
 import json
 import os
@@ -20,7 +22,11 @@ PAGES = sorted(DOCS.rglob("*.md"))
 
 @pytest.fixture(autouse=True)
 def _quiet_and_offline(monkeypatch):
-    for name, value in (("TQDM_DISABLE", "1"), ("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")):
+    for name, value in (
+        ("TQDM_DISABLE", "1"),
+        ("HF_HUB_OFFLINE", "1"),
+        ("HF_DATASETS_OFFLINE", "1"),
+    ):
         monkeypatch.setenv(name, value)
 
 
@@ -55,13 +61,15 @@ def test_pictures_are_what_the_code_draws(tmp_path):
     import numpy as np
     import pictures
 
-    from equinfo.compress.models import fingerprint
-    from equinfo.compress.tree import enumerate_tree
-    from equinfo.compress.windows import WindowCoder
+    from equinfo.compress.models.base import fingerprint
+    from equinfo.compress.windows.tree import enumerate_tree
+    from equinfo.compress.windows.windows import WindowCoder
     from equinfo.tokenizers.registry import load
 
     for name, draw in pictures.PICTURES.items():
-        assert draw().svg() == (DOCS / name).read_text(encoding="utf-8"), f"{name}: python docs/draw"
+        assert draw().svg() == (DOCS / name).read_text(encoding="utf-8"), (
+            f"{name}: python docs/draw"
+        )
     assert fingerprint(coding.m1()) == load("english-equalinfo16").m1
     # the drawn intervals hold the cells that the coder's own tree says, and the page names them
     tree = enumerate_tree(WindowCoder(coding.m1(), free_cell.BITS), 1 << 16)
@@ -95,24 +103,38 @@ def test_deflates_steps_are_the_text():
 
 
 def test_the_free_cells_numbers_are_the_rows():
-    rows = [json.loads(line) for line in (ROOT / "results" / "windows.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (ROOT / "results" / "windows.jsonl").read_text().splitlines()
+    ]
     ratio = {(row["corpus"], row["bits"], row["rule"]): row["ratio"] for row in rows}
     page = (DOCS / "free-cell.md").read_text(encoding="utf-8")
     for corpus in ("imdb", "books"):
-        costs = [1 - ratio[corpus, bits, "free"] / ratio[corpus, bits, "paper"] for bits in (12, 16, 24)]
+        costs = [
+            1 - ratio[corpus, bits, "free"] / ratio[corpus, bits, "paper"] for bits in (12, 16, 24)
+        ]
         assert f"| {corpus} | " + " | ".join(f"{100 * cost:.1f} %" for cost in costs) + " |" in page
 
 
 def test_the_closing_rules_numbers_are_the_rows():
-    rows = [json.loads(line) for line in (ROOT / "results" / "closing_rules.jsonl").read_text().splitlines()]
-    never, every = ({row["counted"]: row for row in rows if row.get("m1_anew") == anew} for anew in ("never", "every"))
+    rows = [
+        json.loads(line)
+        for line in (ROOT / "results" / "closing_rules.jsonl").read_text().splitlines()
+    ]
+    never, every = (
+        {row["counted"]: row for row in rows if row.get("m1_anew") == anew}
+        for anew in ("never", "every")
+    )
     page = (DOCS / "windows.md").read_text(encoding="utf-8")
     for counted, row in never.items():
         found = (row, every[counted])
         shares = " | ".join(
-            f"{one[fill]['unigram']:.2%}".replace("%", " %") for one in found for fill in ("zeros", "text")
+            f"{one[fill]['unigram']:.2%}".replace("%", " %")
+            for one in found
+            for fill in ("zeros", "text")
         )
-        assert f"| {row['over_ac']:.3f} | {shares} | {every[counted]['bytes_a_window']:.2f} |" in page, counted
+        assert (
+            f"| {row['over_ac']:.3f} | {shares} | {every[counted]['bytes_a_window']:.2f} |" in page
+        ), counted
     longer = every["put-out"]["bytes_a_window"] / every["shortest"]["bytes_a_window"]
     assert f"are {longer - 1:.0%} longer windows".replace("%", " %") in page
     assert f"holds {1 / longer:.3f} of" in page
@@ -125,26 +147,54 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     path = DOCS / "notebooks" / "compare.ipynb"
     assert path.stat().st_size < 300_000
     notebook = execute(path, tmp_path)
-    pictures = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    pictures = [
+        o
+        for cell in notebook.cells
+        for o in cell.get("outputs", [])
+        if "image/png" in o.get("data", {})
+    ]
     assert len(pictures) == 3
     committed = json.loads(path.read_text(encoding="utf-8"))
     for cell, stored in zip(notebook.cells, committed["cells"], strict=True):
-        shown = "".join("".join(o["text"]) for o in stored.get("outputs", []) if o["output_type"] == "stream")
-        printed = "".join("".join(o["text"]) for o in cell.get("outputs", []) if o["output_type"] == "stream")
+        shown = "".join(
+            "".join(o["text"]) for o in stored.get("outputs", []) if o["output_type"] == "stream"
+        )
+        printed = "".join(
+            "".join(o["text"]) for o in cell.get("outputs", []) if o["output_type"] == "stream"
+        )
         assert agree(shown, printed)
 
 
 def test_the_site_builds_without_a_warning_and_asks_nothing_of_a_network(tmp_path):
     site = tmp_path / "site"
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "--site-dir",
+        str(site),
+    ]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    fetched = re.compile(r"""<(?:script|img|link|iframe|source)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//[^"'\s>]+""")
+    fetched = re.compile(
+        r"""<(?:script|img|link|iframe|source)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//[^"'\s>]+"""
+    )
     for page in site.rglob("*.html"):
-        links = [tag for tag in fetched.findall(page.read_text(encoding="utf-8")) if 'rel="canonical"' not in tag]
+        links = [
+            tag
+            for tag in fetched.findall(page.read_text(encoding="utf-8"))
+            if 'rel="canonical"' not in tag
+        ]
         assert not links, f"{page.name} fetches {links[0]}"
-    assert "class PairTokenizer" in re.sub(r"<[^>]+>", "", (site / "extend.html").read_text(encoding="utf-8"))
+    assert "class PairTokenizer" in re.sub(
+        r"<[^>]+>", "", (site / "extend.html").read_text(encoding="utf-8")
+    )
     assert "encode_batch" in (site / "reference" / "tokenizers.html").read_text(encoding="utf-8")
-    assert (site / "results/cpu/fig3.svg").read_bytes() == (ROOT / "results/cpu/fig3.svg").read_bytes()
+    assert (site / "results/cpu/fig3.svg").read_bytes() == (
+        ROOT / "results/cpu/fig3.svg"
+    ).read_bytes()
     assert 'href="results/fig3.html"' in (site / "index.html").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.recipes import Training
+from experiments.runs.recipes import Training
 from experiments.scales import TINY
 
 
@@ -13,12 +13,20 @@ def micro(tmp_path_factory):
     """TINY with a corpus of made-up verses, two M2 sizes and hardly any training."""
     corpus = tmp_path_factory.mktemp("corpus") / "verses.jsonl"
     lines = [
-        f'{{"text": "{n} green bottles, hanging on the wall; and if {n % 7} should fall, {n + 1}."}}'
+        f'{{"text": "{n} green bottles, hanging on the wall; and if {n % 7} should fall,'
+        f' {n + 1}."}}'
         for n in range(400)
     ]
     corpus.write_text("\n".join(lines))
     training = Training(
-        "modern", "30k", steps=6, batch_size=4, context=32, learning_rate=5e-3, warmup_steps=2, max_epochs=100
+        "modern",
+        "30k",
+        steps=6,
+        batch_size=4,
+        context=32,
+        learning_rate=5e-3,
+        warmup_steps=2,
+        max_epochs=100,
     )
     return replace(
         TINY,

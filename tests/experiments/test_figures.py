@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from experiments import figures
-from experiments.figures import Point, levels, mean_interval, spread
+from experiments.analysis import figures
+from experiments.analysis.figures import Point, levels, mean_interval, spread
 
 
 def test_names_keep_their_order_and_stand_a_line_apart_inside_the_frame():
@@ -15,12 +15,18 @@ def test_names_keep_their_order_and_stand_a_line_apart_inside_the_frame():
     assert (np.diff(heights) <= -14 + 1e-9).all()
     assert heights[3] == 50  # far from all others: beside its point
     assert heights.min() >= 7
-    assert heights[:3].mean() == pytest.approx(marks[:3].mean())  # moved together, as little as can be
+    assert heights[:3].mean() == pytest.approx(
+        marks[:3].mean()
+    )  # moved together, as little as can be
     assert len(spread(np.zeros(0), 14.0, 0.0, 1.0)) == 0
 
 
 def test_the_axis_breaks_above_the_best_and_shows_all():
-    points = [Point("Bytes", 1, 2.4, 0.1, 8.0), Point("M1 alone", 1, 2.0), Point("GZip[v=256]", 1, 4.2, 0, 4.3)]
+    points = [
+        Point("Bytes", 1, 2.4, 0.1, 8.0),
+        Point("M1 alone", 1, 2.0),
+        Point("GZip[v=256]", 1, 4.2, 0, 4.3),
+    ]
     low, high, top = levels(points)
     assert low < 2.0 < 2.5 < high < 4.2 < 8.0 < top
     assert levels(points[1:2])[1:] == (levels(points[1:2])[1],) * 2  # nothing above: not broken
@@ -33,7 +39,9 @@ def test_the_interval_of_a_mean_is_students():
 
 
 def test_a_figure_is_the_same_bytes_and_keeps_every_name_inside(tmp_path):
-    points = [Point(name, 1.0, y, 0.1, 4.0) for y, name in enumerate(figures.STYLES, 2) if "," not in name]
+    points = [
+        Point(name, 1.0, y, 0.1, 4.0) for y, name in enumerate(figures.STYLES, 2) if "," not in name
+    ]
     points = [one for one in points if one.name != "EqualInfoAC"]
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

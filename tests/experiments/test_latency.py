@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from equinfo.errors import EquinfoError
-from experiments import latency
-from experiments.generating import PROMPT, ROUNDS, beginnings
-from experiments.latency import Speed, speed_at
-from experiments.plan import closure
-from experiments.recipes import Latency
-from experiments.rows import Row, Rows
-from experiments.runner import Runner
+from experiments.exhibits import latency
+from experiments.exhibits.latency import Speed, speed_at
+from experiments.plan.plan import closure
+from experiments.runs.generating import PROMPT, ROUNDS, beginnings
+from experiments.runs.recipes import Latency
+from experiments.runs.rows import Row, Rows
+from experiments.runs.runner import Runner
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,9 @@ def test_tables_and_figures_come_from_rows_and_show_gaps(finished, scale, tmp_pa
     assert len(empty.rows) == len(table.rows) == len(latency.lms(scale))
     assert all(cell is None for line in empty.rows for cell in line[2:])
     assert all(line[6] == line[10] == 1.0 for line in table.rows[:1])
-    assert all(trend.holds is None for trend in latency.trends(Rows(tmp_path / "none.jsonl"), scale))
+    assert all(
+        trend.holds is None for trend in latency.trends(Rows(tmp_path / "none.jsonl"), scale)
+    )
 
 
 def test_prompts_are_beginnings_of_validation_documents(finished, scale, tmp_path):
@@ -74,12 +76,16 @@ def test_a_timing_comes_after_the_m2s_it_needs(scale):
 def test_speed_is_interpolated_in_its_logarithm_and_never_beyond_the_best():
     points = [Speed(3.0, 1.0, 1000.0, 1.0), Speed(2.0, 1.0, 10.0, 1.0)]
     assert speed_at(points, 2.5) == pytest.approx(100.0)
-    assert speed_at(points, 4.0) == pytest.approx(1000.0)  # the smallest is better than that already
+    assert speed_at(points, 4.0) == pytest.approx(
+        1000.0
+    )  # the smallest is better than that already
     assert speed_at(points, 1.9) is None
     assert speed_at([], 2.0) is None
 
 
-@pytest.mark.parametrize(("windows", "holds"), [((300, 310, 290), True), ((50, 52, 51), False), ((50, 400, 90), None)])
+@pytest.mark.parametrize(
+    ("windows", "holds"), [((300, 310, 290), True), ((50, 52, 51), False), ((50, 400, 90), None)]
+)
 def test_rounds_decide_which_is_faster(scale, tmp_path, windows, holds):
     rows = Rows(tmp_path / "made.jsonl")
     everything = latency.lms(scale)
@@ -93,7 +99,23 @@ def test_rounds_decide_which_is_faster(scale, tmp_path, windows, holds):
             {"key": lm.key, "bytes": n, "ids": n, "seconds": [1.0] * 3}
             for lm, n in zip(everything, written, strict=True)
         ]
-        rows.append(Row("Latency", recipe.key, scale.name, "done", recipe.to_dict(), 0, 1.0, values={"runs": runs}))
-    assert [trend.holds for trend in latency.trends(rows, scale)] == [holds, holds]  # than bytes, than BPE
+        rows.append(
+            Row(
+                "Latency",
+                recipe.key,
+                scale.name,
+                "done",
+                recipe.to_dict(),
+                0,
+                1.0,
+                values={"runs": runs},
+            )
+        )
+    assert [trend.holds for trend in latency.trends(rows, scale)] == [
+        holds,
+        holds,
+    ]  # than bytes, than BPE
     middle = sorted(windows)[1]
-    assert latency.reduce(rows, scale).rows[-1][4:8] == pytest.approx([middle, middle, middle / 100, middle / 100])
+    assert latency.reduce(rows, scale).rows[-1][4:8] == pytest.approx(
+        [middle, middle, middle / 100, middle / 100]
+    )

@@ -1,4 +1,6 @@
-"""Measures on the micro scale keep laws; tables, figures and trends of made-up rows say what the rows say."""
+"""Measures on the micro scale keep laws; tables, figures and trends of made-up rows say what the
+rows say.
+"""
 
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -7,18 +9,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.registry import load
-from experiments import context, d5, fig2, fig8, fig9, fig11, measures, table7, table8
-from experiments.measures import edits, sentence, texts, uniformity
-from experiments.recipes import Measure
-from experiments.rows import Row, Rows
-from experiments.runner import Runner
+from experiments.analysis.statistics import edit_distance, ngram_counts
+from experiments.exhibits import context, d5, fig2, fig8, fig9, fig11, table7, table8
+from experiments.runs import measures
+from experiments.runs.measures import edits, sentence, texts, uniformity
+from experiments.runs.recipes import Measure
+from experiments.runs.rows import Row, Rows
+from experiments.runs.runner import Runner
+from experiments.runs.words import frequent_words
 from experiments.scales import PAPER
-from experiments.statistics import edit_distance, ngram_counts
-from experiments.words import frequent_words
 
 ALL = (table7, fig2, fig9, table8, fig8, fig11, d5, context)
 
@@ -34,7 +37,7 @@ def measured(runner, recipe):
     return row.values
 
 
-# -- what is measured ----------------------------------------------------------------------------------------
+# -- what is measured ------------------------------------------------------------------------------
 
 
 def test_an_unknown_measure_is_refused(runner, micro):
@@ -61,7 +64,9 @@ def test_pieces_join_to_the_sentence(runner, micro, family):
 
 
 def test_a_window_holds_no_more_bits_than_it_has(runner, micro):
-    """But for windows of a byte, which may be dearer than b bits and are given a cell all the same."""
+    """But for windows of a byte, which may be dearer than b bits and are given a cell all the
+    same.
+    """
     row = Row("Measure", "", "micro", "done", {}, 0, 0, values=measured(runner, fig2.recipe(micro)))
     edges = fig9.edges(row)
     for a, b in pairwise(edges):
@@ -71,7 +76,9 @@ def test_a_window_holds_no_more_bits_than_it_has(runner, micro):
 def test_bytes_under_a_static_model_take_what_their_frequencies_say():
     model = StaticModel.unigram([b"aaab"])
     bits = sentence.byte_bits(model, b"ab", [0])
-    assert bits == pytest.approx([16 - np.log2(model.row[ord("a")]), 16 - np.log2(model.row[ord("b")])])
+    assert bits == pytest.approx(
+        [16 - np.log2(model.row[ord("a")]), 16 - np.log2(model.row[ord("b")])]
+    )
 
 
 def test_pieces_that_begin_inside_words_are_counted():
@@ -108,16 +115,23 @@ def test_edit_distances_of_bytes_are_those_of_the_words(runner, micro):
     first, second = frequent_words(runner, micro.corpus, edits.WORD_BYTES, edits.WORD)[:2]
     assert values["words"] == 2
     assert values["pairs"] == 1
-    sizes = [max(len(first), len(second)) + 1 + len(text) for text in edits.sentences(runner, micro.corpus)]
+    sizes = [
+        max(len(first), len(second)) + 1 + len(text)
+        for text in edits.sentences(runner, micro.corpus)
+    ]
     assert len(sizes) > 1
-    assert values["means"] == pytest.approx([edit_distance(list(first), list(second)) / n for n in sizes], abs=1e-6)
+    assert values["means"] == pytest.approx(
+        [edit_distance(list(first), list(second)) / n for n in sizes], abs=1e-6
+    )
     assert values["mean"] == pytest.approx(np.mean(values["means"]), abs=1e-6)
 
 
 @pytest.mark.parametrize("length", [3, 90, 400])
 def test_the_text_behind_the_word_is_a_sentence_or_whole_words(runner, tmp_path, length):
     document = "a dog. " * (length // 7) + "barked " * 60
-    (tmp_path / "one.jsonl").write_text("\n".join(f'{{"text": "{document} {n}"}}' for n in range(100)))
+    (tmp_path / "one.jsonl").write_text(
+        "\n".join(f'{{"text": "{document} {n}"}}' for n in range(100))
+    )
     found = edits.sentences(runner, str(tmp_path / "one.jsonl"))
     documents = list(runner.documents(str(tmp_path / "one.jsonl"), "validation", 1 << 20))
     assert len(found) == (len(documents) if length == 400 else 1)
@@ -147,10 +161,14 @@ def test_random_bits_lie_in_their_own_band_and_constant_ones_do_not(runner):
         part = {"whole": found, "random": random}
         return fig11.excess(Row("Measure", "", "", "done", {}, 0, 0, values=part))[0]
 
-    noise = [np.random.default_rng(seed).integers(0, 2, size=size).astype(np.uint8) for seed in range(20)]
+    noise = [
+        np.random.default_rng(seed).integers(0, 2, size=size).astype(np.uint8) for seed in range(20)
+    ]
     assert sum(most(bits) > random["most"] for bits in noise) <= 4  # one in twenty does
     assert most(np.ones(size, dtype=np.uint8)) > 1000
-    assert most(np.tile(noise[0][: size // 2], 2)) > random["most"]  # uniform in short runs, not in long ones
+    assert (
+        most(np.tile(noise[0][: size // 2], 2)) > random["most"]
+    )  # uniform in short runs, not in long ones
 
 
 def test_uniformity_leaves_ends_and_beginnings_of_blocks_out(runner, micro):
@@ -158,7 +176,9 @@ def test_uniformity_leaves_ends_and_beginnings_of_blocks_out(runner, micro):
     values, shards = measured(runner, recipe), runner.stream(recipe.stream, "train")
     assert shards.mode == "block"
     assert values["whole"]["bits"] == min(8 * shards.num_tokens, recipe.number)
-    assert values["inner"]["bits"] == min(8 * (shards.num_tokens - 4 * shards.num_documents), recipe.number)
+    assert values["inner"]["bits"] == min(
+        8 * (shards.num_tokens - 4 * shards.num_documents), recipe.number
+    )
 
 
 def test_the_free_cell_decodes_all_and_counts_agree(runner, micro):
@@ -180,7 +200,7 @@ def test_the_longer_context_is_another_m1_on_as_many_bytes(micro):
     assert len(context.pairs(PAPER)) == 1  # there both are the same weights
 
 
-# -- what is made of it --------------------------------------------------------------------------------------
+# -- what is made of it ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("module", ALL, ids=lambda module: module.__name__)
@@ -218,10 +238,19 @@ def made_up(tmp_path, values):
 
 @pytest.mark.parametrize(
     ("means", "noise", "holds"),
-    [((0.1, 0.2, 0.3, 0.9), 0.01, True), ((0.4, 0.2, 0.3, 0.9), 0.01, False), ((0.1, 0.2, 0.21, 0.9), 0.3, None)],
+    [
+        ((0.1, 0.2, 0.3, 0.9), 0.01, True),
+        ((0.4, 0.2, 0.3, 0.9), 0.01, False),
+        ((0.1, 0.2, 0.21, 0.9), 0.3, None),
+    ],
 )
 def test_fig8_orders_means_over_sentences(micro, tmp_path, means, noise, holds):
-    tokens = (micro.subwords[-1], micro.window(12, 12), micro.window(24, 12), micro.tokens("ac", 12))
+    tokens = (
+        micro.subwords[-1],
+        micro.window(12, 12),
+        micro.window(24, 12),
+        micro.tokens("ac", 12),
+    )
     values = {"words": 2, "pairs": 1, "ids": 9.0, "quantiles": [0.0, 0.1, 0.2, 0.3, 0.4]}
     generator = np.random.default_rng(0)
     found = {
@@ -237,8 +266,14 @@ def test_fig8_orders_means_over_sentences(micro, tmp_path, means, noise, holds):
 
 
 def uniform_values(deviations, most=3.0):
-    """Divergences that exceed a generator's median by so many deviations at n = 16 of tokens, and by none elsewhere."""
-    part = {"bits": 1 << 20, "ngrams": [1e-4] * 16, "tokens": [1e-4] * 15 + [1e-4 + deviations * 1e-6]}
+    """Divergences that exceed a generator's median by so many deviations at n = 16 of tokens, and
+    by none elsewhere.
+    """
+    part = {
+        "bits": 1 << 20,
+        "ngrams": [1e-4] * 16,
+        "tokens": [1e-4] * 15 + [1e-4 + deviations * 1e-6],
+    }
     bands = {kind: [[5e-5, 1e-4, 2e-4]] * 16 for kind in uniformity.KINDS}
     deviation = {kind: [1e-6] * 16 for kind in uniformity.KINDS}
     return {"whole": part, "inner": part, "random": {**bands, "deviation": deviation, "most": most}}
@@ -248,13 +283,17 @@ def uniform_values(deviations, most=3.0):
     ("deviations", "holds"),
     [
         ((2.9, 1, 20, 1, 11), [True, True, True]),
-        ((3.1, 1, 4.0, 1, 2.9), [False, False, None]),  # beyond the generator, and level with the others
+        (
+            (3.1, 1, 4.0, 1, 2.9),
+            [False, False, None],
+        ),  # beyond the generator, and level with the others
         ((9.0, 1, 4.0, 1, 20), [False, True, False]),
     ],
 )
 def test_fig11_compares_with_a_generator_at_every_n(micro, tmp_path, deviations, holds):
     rows = made_up(
-        tmp_path, [(r, uniform_values(one)) for r, one in zip(fig11.recipes(micro), deviations, strict=True)]
+        tmp_path,
+        [(r, uniform_values(one)) for r, one in zip(fig11.recipes(micro), deviations, strict=True)],
     )
     found = fig11.trends(rows, micro)
     assert [trend.holds for trend in found] == holds
@@ -263,8 +302,14 @@ def test_fig11_compares_with_a_generator_at_every_n(micro, tmp_path, deviations,
 
 
 def test_words_agree_where_their_windows_have_one_id():
-    """A word begins a window 10 times, always with id 7; further on its windows have ten different ids."""
-    words = {(b" the", True): Counter({7: 10}), (b" the", False): Counter(range(10)), (b" a", True): Counter({1: 9})}
+    """A word begins a window 10 times, always with id 7; further on its windows have ten different
+    ids.
+    """
+    words = {
+        (b" the", True): Counter({7: 10}),
+        (b" the", False): Counter(range(10)),
+        (b" a", True): Counter({1: 9}),
+    }
     assert texts.agreements(defaultdict(Counter, words)) == [[1.0, 0.0]]
     assert texts.pairs_alike(Counter({1: 2, 2: 2})) == pytest.approx(1 / 3, abs=1e-4)
 
@@ -278,7 +323,13 @@ def test_entropies_left_have_jackknife_intervals(micro, tmp_path):
 
 
 def test_d5_shares_and_trends(micro, tmp_path):
-    values = {"windows": 1000, "wrong_windows": 250, "wrong_last": 1, "documents": 10, "wrong_documents": 10}
+    values = {
+        "windows": 1000,
+        "wrong_windows": 250,
+        "wrong_last": 1,
+        "documents": 10,
+        "wrong_documents": 10,
+    }
     theirs = {**values, "sequences": 20, "wrong_sequences": 20}
     free = {name: 0 if name.startswith("wrong") else number for name, number in theirs.items()}
     left = {"text_bits": 0.25, "byte_bits": 0.125, "likeliest": 0.5}

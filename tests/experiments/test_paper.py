@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments.figures import STYLES, style_of
-from experiments.paper import counterpart, lookup, points, values
+from experiments.analysis.figures import STYLES, style_of
+from experiments.analysis.paper import counterpart, lookup, points, values
 from experiments.scales import SCALES
 
 
@@ -49,10 +49,15 @@ def test_what_stands_for_what_of_the_papers(name):
     scale = SCALES[name]
     names = {tokens.name: counterpart(tokens, scale) for tokens in scale.main}
     assert list(names.values()) == [
-        "Bytes", None, "SentencePiece", "GZip[v=256]", "GZip[v=65k]", "StaticAC[v=256]", "StaticAC[v=65k]",
-        "AC[v=256]", "AC[v=65k]", "EqualInfoAC[b=16,v=256]", "EqualInfoAC[b=16,v=65k]", "EqualInfoAC[b=16,v=65k]",
+        "Bytes", None, "SentencePiece", "GZip[v=256]", "GZip[v=65k]", "StaticAC[v=256]",
+        "StaticAC[v=65k]",
+        "AC[v=256]", "AC[v=65k]", "EqualInfoAC[b=16,v=256]", "EqualInfoAC[b=16,v=65k]",
+        "EqualInfoAC[b=16,v=65k]",
     ]  # fmt: skip
-    wide = [counterpart(scale.window(bits, scale.wide), scale) for bits in (*scale.windows, scale.between)]
+    wide = [
+        counterpart(scale.window(bits, scale.wide), scale)
+        for bits in (*scale.windows, scale.between)
+    ]
     assert wide == [f"EqualInfoAC[b={bits},v=65k]" for bits in (16, 32, 64, 128, 24)]
     assert counterpart(scale.tokens("ac", 1), scale) is None
 
@@ -60,4 +65,8 @@ def test_what_stands_for_what_of_the_papers(name):
 def test_at_the_papers_scale_names_are_the_papers():
     scale = SCALES["paper"]
     for tokens in scale.main:
-        assert counterpart(tokens, scale) in (tokens.name.replace(",paper", ""), "SentencePiece", None)
+        assert counterpart(tokens, scale) in (
+            tokens.name.replace(",paper", ""),
+            "SentencePiece",
+            None,
+        )

@@ -4,16 +4,18 @@ import pytest
 from test_lm_experiments import row, rows_of, verdicts
 
 from equinfo.lm.train import load_train_config
-from experiments import place
-from experiments.rows import Rows
-from experiments.runner import Runner
+from experiments.exhibits import place
+from experiments.runs.rows import Rows
+from experiments.runs.runner import Runner
 from experiments.scales import CPU
 
 NARROW, WIDE = 3.0, 2.0
 
 
 def results(closed, noise):
-    """Rows in which the place closes this share of every gap; seeds differ by `noise`, with and without alike."""
+    """Rows in which the place closes this share of every gap; seeds differ by `noise`, with and
+    without alike.
+    """
     for lm in place.recipes(CPU):
         narrow = place.bits_of(lm)[1] == CPU.narrow
         value = NARROW if narrow else WIDE
@@ -23,7 +25,12 @@ def results(closed, noise):
 
 @pytest.mark.parametrize(
     ("closed", "noise", "expected"),
-    [(0.75, 0.01, [True, True]), (0.25, 0.01, [True, False]), (-0.1, 0.01, [False, False]), (0.5, 0.1, [True, None])],
+    [
+        (0.75, 0.01, [True, True]),
+        (0.25, 0.01, [True, False]),
+        (-0.1, 0.01, [False, False]),
+        (0.5, 0.1, [True, None]),
+    ],
 )
 def test_how_much_of_the_gap_the_place_closes(tmp_path, closed, noise, expected):
     rows = rows_of(tmp_path, results(closed, noise))
@@ -56,4 +63,6 @@ def test_the_runner_tells_the_place(micro, tmp_path):
     runner = Runner(micro.name, Rows(tmp_path / "rows.jsonl"), tmp_path)
     (row,) = runner.run([lm])
     assert row.status == "done"
-    assert load_train_config(tmp_path / "lm" / lm.key).model.period == micro.windows[0] // micro.narrow
+    assert (
+        load_train_config(tmp_path / "lm" / lm.key).model.period == micro.windows[0] // micro.narrow
+    )

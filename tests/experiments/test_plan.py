@@ -1,4 +1,6 @@
-"""The plan: each run once, counted from recipes alone; shards are a partition; hours come from this device's rows."""
+"""The plan: each run once, counted from recipes alone; shards are a partition; hours come from this
+device's rows.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,14 +10,16 @@ import pytest
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import modern
 from experiments import catalogue
-from experiments.cost import cost, forward_flops, title
-from experiments.plan import WHOLE, Plan, amount, clock, closure, in_shard, parse_shard, survey
-from experiments.recipes import LM, M1, Measure, Spelling, Stream, Tokens, Training
-from experiments.rows import Row, Rows
+from experiments.plan.cost import cost, forward_flops, title
+from experiments.plan.plan import WHOLE, Plan, amount, clock, closure, in_shard, parse_shard, survey
+from experiments.plan.speed import FROM_ROWS, UNKNOWN, Speeds, largest_of_each_size
+from experiments.runs.recipes import LM, M1, Measure, Spelling, Stream, Tokens, Training
+from experiments.runs.rows import Row, Rows
 from experiments.scales import PAPER, SCALES
-from experiments.speed import FROM_ROWS, UNKNOWN, Speeds, largest_of_each_size
 
-TRAINING = Training("modern", "30k", steps=10, batch_size=4, context=32, learning_rate=1e-2, warmup_steps=1)
+TRAINING = Training(
+    "modern", "30k", steps=10, batch_size=4, context=32, learning_rate=1e-2, warmup_steps=1
+)
 M1_ = M1("bundled", 1000, replace(TRAINING, steps=100))
 AC = Stream(Tokens("ac", 256, "bundled", 1000, m1=M1_), "bundled", 1000, 500)
 BYTES = Stream(Tokens("bytes", 256, "bundled", 1000), "bundled", 1000, 500)
@@ -23,7 +27,13 @@ LARGE = replace(TRAINING, size="0.1m")
 
 
 def row(recipe, **changes):
-    fields = {"type": type(recipe).__name__, "key": recipe.key, "scale": "x", "status": "done", "recipe": {}}
+    fields = {
+        "type": type(recipe).__name__,
+        "key": recipe.key,
+        "scale": "x",
+        "status": "done",
+        "recipe": {},
+    }
     return Row(**fields | {"seed": 0, "seconds": 1.0, "device": "here", "code_size": 256} | changes)
 
 
@@ -94,11 +104,19 @@ def test_what_is_done_is_counted_as_done_and_not_as_work(runner):
     for recipe in (BYTES, recipes[0]):
         runner.rows.append(row(recipe))
     plan = survey(recipes, runner, WHOLE, unknown)
-    assert ([j.recipe for j in plan.done], [j.recipe for j in plan.to_do]) == ([BYTES, recipes[0]], [recipes[1]])
+    assert ([j.recipe for j in plan.done], [j.recipe for j in plan.to_do]) == (
+        [BYTES, recipes[0]],
+        [recipes[1]],
+    )
     assert plan.tokens == LARGE.tokens
-    assert [j.recipe for j in plan.jobs if j.left] == [BYTES, recipes[1]]  # the shards of BYTES are to make again
+    assert [j.recipe for j in plan.jobs if j.left] == [
+        BYTES,
+        recipes[1],
+    ]  # the shards of BYTES are to make again
     runner.share = lambda recipe: float(recipe == BYTES)
-    assert [j.recipe for j in survey(recipes, runner, WHOLE, unknown).jobs if j.left] == [recipes[1]]
+    assert [j.recipe for j in survey(recipes, runner, WHOLE, unknown).jobs if j.left] == [
+        recipes[1]
+    ]
 
 
 def test_a_run_in_the_middle_counts_for_what_is_left(runner):
@@ -110,17 +128,23 @@ def test_a_run_in_the_middle_counts_for_what_is_left(runner):
 
 
 def test_a_run_that_failed_with_every_seed_is_not_to_do(runner):
-    from experiments.recipes import attempts
+    from experiments.runs.recipes import attempts
 
     for attempt in attempts(LM(BYTES, TRAINING)):
         runner.rows.append(row(attempt, status="diverged"))
-    assert survey([LM(BYTES, TRAINING)], runner, WHOLE, unknown).to_do == survey([BYTES], runner, WHOLE, unknown).to_do
+    assert (
+        survey([LM(BYTES, TRAINING)], runner, WHOLE, unknown).to_do
+        == survey([BYTES], runner, WHOLE, unknown).to_do
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 7])
 def test_shards_are_a_partition(count, runner):
     everything = closure(PAPER.lms)
-    parts = [{r.key for r in everything if in_shard(r, (number, count))} for number in range(1, count + 1)]
+    parts = [
+        {r.key for r in everything if in_shard(r, (number, count))}
+        for number in range(1, count + 1)
+    ]
     assert sum(map(len, parts)) == len(everything)
     assert set().union(*parts) == {r.key for r in everything}
     plans = [survey(PAPER.lms, runner, (number, count), unknown) for number in range(1, count + 1)]
@@ -149,7 +173,9 @@ def test_the_shards_rows_joined_in_any_order_are_all_rows(tmp_path):
         assert Rows(joined).by_key == whole
 
 
-@pytest.mark.parametrize("text", ["0/5", "6/5", "x", "", "2", "2/", "/5", "-1/5", "1/0", "1.5/2", "1/2/3"])
+@pytest.mark.parametrize(
+    "text", ["0/5", "6/5", "x", "", "2", "2/", "/5", "-1/5", "1/0", "1.5/2", "1/2/3"]
+)
 def test_bad_shards_are_refused_in_a_line(text):
     with pytest.raises(EquinfoError, match="from 1/5 to 5/5"):
         parse_shard(text)
@@ -181,12 +207,16 @@ def test_where_no_row_says_a_trial_does():
 
 
 def test_sizes_too_large_for_a_trial_take_the_rate_of_a_smaller(monkeypatch):
-    from experiments import speed
+    from experiments.plan import speed
 
-    monkeypatch.setattr(speed, "training_rate", lambda training, *_: 1e9 if training.size == "25m" else None)
+    monkeypatch.setattr(
+        speed, "training_rate", lambda training, *_: 1e9 if training.size == "25m" else None
+    )
     speeds = Speeds()
     speeds.try_out(PAPER.lms, "cpu")
-    assert [size for size, (_, source) in speeds.training.items() if source == speed.FROM_TRIAL] == ["25m"]
+    assert [
+        size for size, (_, source) in speeds.training.items() if source == speed.FROM_TRIAL
+    ] == ["25m"]
     assert speeds.training["2b"] == (1e9, speed.FROM_SMALLER)
     seconds, _ = speeds.estimate(largest_of_each_size(PAPER.lms)[-1])
     assert seconds == pytest.approx(cost(largest_of_each_size(PAPER.lms)[-1]).flops / 1e9)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from experiments import harness
-from experiments.plan import closure
-from experiments.recipes import Questions
-from experiments.rows import Row, Rows
-from experiments.runner import Runner
+from experiments.exhibits import harness
+from experiments.plan.plan import closure
+from experiments.runs.recipes import Questions
+from experiments.runs.rows import Row, Rows
+from experiments.runs.runner import Runner
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,11 @@ def test_tables_come_from_rows_and_show_gaps(rows, scale, tmp_path):
     table, _ = harness.EXPERIMENT.output(rows, scale, tmp_path)
     none = Rows(tmp_path / "none.jsonl")
     empty = harness.reduce(none, scale)
-    assert [len(line) for line in table.rows] == [len(line) for line in empty.rows] == [len(table.columns)] * 4
+    assert (
+        [len(line) for line in table.rows]
+        == [len(line) for line in empty.rows]
+        == [len(table.columns)] * 4
+    )
     assert all(cell is not None for line in table.rows for cell in line)
     assert all(cell is None for line in empty.rows for cell in line[2:])
     assert [trend.holds for trend in harness.trends(none, scale)] == [None] * 4
@@ -60,12 +64,18 @@ def test_answers_are_paired_by_question(scale, tmp_path):
         for lm in scale.seeded(recipe.lm):
             right = [1] * (count + lm.training.seed) + [0] * (200 - count - lm.training.seed)
             values = {task: {"right": right} for task in harness.TASKS}
-            rows.append(Row("Questions", replace(recipe, lm=lm).key, "", "done", {}, None, 0, values=values))
+            rows.append(
+                Row("Questions", replace(recipe, lm=lm).key, "", "done", {}, None, 0, values=values)
+            )
     assert [trend.holds for trend in harness.trends(rows, scale)] == [True, False, True, False]
 
 
 def test_the_lm_comes_before_what_asks_it(scale):
-    recipes = [one for one in closure(harness.asked(scale)) if isinstance(one, Questions) or one in scale_lms(scale)]
+    recipes = [
+        one
+        for one in closure(harness.asked(scale))
+        if isinstance(one, Questions) or one in scale_lms(scale)
+    ]
     assert recipes == [*scale_lms(scale), *harness.asked(scale)]
 
 

@@ -1,4 +1,6 @@
-"""Runs in a budget, over processes and shards: the rows are those of a straight run; one failure stops nothing."""
+"""Runs in a budget, over processes and shards: the rows are those of a straight run; one failure
+stops nothing.
+"""
 
 import json
 import multiprocessing
@@ -10,15 +12,16 @@ import pytest
 
 from equinfo.sharding import ONE_THREAD
 from experiments import __main__ as command
-from experiments import catalogue, queue
-from experiments.experiment import Experiment
-from experiments.locks import lock
-from experiments.plan import closure
-from experiments.recipes import RECIPE_VERSION, Stream, Tokens
-from experiments.rows import Row, Rows
-from experiments.runner import Runner
-from experiments.speed import Speeds
-from experiments.tables import Table
+from experiments import catalogue
+from experiments.analysis.experiment import Experiment
+from experiments.analysis.tables import Table
+from experiments.plan import queue
+from experiments.plan.plan import closure
+from experiments.plan.speed import Speeds
+from experiments.runs.locks import lock
+from experiments.runs.recipes import RECIPE_VERSION, Stream, Tokens
+from experiments.runs.rows import Row, Rows
+from experiments.runs.runner import Runner
 
 
 @pytest.fixture(autouse=True)
@@ -50,27 +53,46 @@ def order(micro, recipes, folder, **options):
 
 
 def numbers(rows):
-    return {key: (row.sum_nats, row.num_tokens, row.unigram_nats) for key, row in rows.by_key.items()}
+    return {
+        key: (row.sum_nats, row.num_tokens, row.unigram_nats) for key, row in rows.by_key.items()
+    }
 
 
-def test_pieces_inside_a_deadline_end_in_the_rows_of_a_straight_run(micro, recipes, straight, tmp_path):
+def test_pieces_inside_a_deadline_end_in_the_rows_of_a_straight_run(
+    micro, recipes, straight, tmp_path
+):
     pauses = 0
     for _ in range(200):
         begun = time.monotonic()
-        paused = queue.carry_out(order(micro, recipes, tmp_path, deadline=begun + 0.2), Speeds()).paused
+        paused = queue.carry_out(
+            order(micro, recipes, tmp_path, deadline=begun + 0.2), Speeds()
+        ).paused
         if not paused:
             break
         pauses += 1
         if list((tmp_path / "work" / "lm").glob("*/checkpoint-*")):
-            assert not (tmp_path / "rows.jsonl").exists() or len(Rows(tmp_path / "rows.jsonl").by_key) < 5
+            assert (
+                not (tmp_path / "rows.jsonl").exists()
+                or len(Rows(tmp_path / "rows.jsonl").by_key) < 5
+            )
     assert pauses >= 3
     assert numbers(Rows(tmp_path / "rows.jsonl")) == numbers(straight)
 
 
-def test_a_budget_holds_by_the_clock_and_the_next_call_goes_on(micro, recipes, straight, tmp_path, monkeypatch, capsys):
+def test_a_budget_holds_by_the_clock_and_the_next_call_goes_on(
+    micro, recipes, straight, tmp_path, monkeypatch, capsys
+):
     endless = micro.lm(micro.bytes, replace(micro.base, steps=1_000_000, max_epochs=1e9))
     _stand_for_everything(monkeypatch, micro, [endless])
-    arguments = ["queue", "--results", str(tmp_path), "--work", str(tmp_path / "work"), "--budget", "12"]
+    arguments = [
+        "queue",
+        "--results",
+        str(tmp_path),
+        "--work",
+        str(tmp_path / "work"),
+        "--budget",
+        "12",
+    ]
     begun = time.monotonic()
     assert command.main(arguments) == 0
     assert time.monotonic() - begun < 12
@@ -157,7 +179,12 @@ def test_a_run_that_fails_is_named_and_stops_no_other(micro, tmp_path, monkeypat
 
 def test_the_plan_alone_runs_nothing(micro, tmp_path, monkeypatch, capsys):
     _stand_for_everything(monkeypatch, micro, [micro.lm(micro.bytes)])
-    assert command.main(["paper", "--plan", "--results", str(tmp_path), "--work", str(tmp_path / "work")]) == 0
+    assert (
+        command.main(
+            ["paper", "--plan", "--results", str(tmp_path), "--work", str(tmp_path / "work")]
+        )
+        == 0
+    )
     assert "2 of 2 runs to do" in capsys.readouterr().out
     assert not (tmp_path / "micro").exists()
 
@@ -166,12 +193,21 @@ def test_all_done_says_so_and_foreign_rows_are_named(micro, tmp_path, monkeypatc
     stream = micro.stream(micro.gzips[0])
     _stand_for_everything(monkeypatch, micro, [stream])
     (tmp_path / "micro").mkdir()
-    (tmp_path / "micro" / "rows.jsonl").write_text(json.dumps({"version": RECIPE_VERSION + 1}) + "\n")
-    queue.carry_out(queue.Order(micro, [stream], tmp_path / "micro" / "rows.jsonl", tmp_path / "work"), Speeds())
-    assert command.main(["queue", "--results", str(tmp_path), "--work", str(tmp_path / "work")]) == 0
+    (tmp_path / "micro" / "rows.jsonl").write_text(
+        json.dumps({"version": RECIPE_VERSION + 1}) + "\n"
+    )
+    queue.carry_out(
+        queue.Order(micro, [stream], tmp_path / "micro" / "rows.jsonl", tmp_path / "work"), Speeds()
+    )
+    assert (
+        command.main(["queue", "--results", str(tmp_path), "--work", str(tmp_path / "work")]) == 0
+    )
     out, err = capsys.readouterr()
     assert out.rstrip().endswith("all is done: 1 runs")
-    assert f"ignored rows of another recipe version: rows.jsonl:1 (recipe version {RECIPE_VERSION + 1})" in err
+    assert (
+        "ignored rows of another recipe version: rows.jsonl:1 (recipe version"
+        f" {RECIPE_VERSION + 1})" in err
+    )
 
 
 @pytest.mark.parametrize(
@@ -196,7 +232,10 @@ def test_cuda_is_hidden_or_demanded(monkeypatch, capsys):
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert command.main(["queue", "--device", "cuda"]) == 1
-    assert capsys.readouterr().err == "error: --device cuda: torch sees no CUDA device on this machine\n"
+    assert (
+        capsys.readouterr().err
+        == "error: --device cuda: torch sees no CUDA device on this machine\n"
+    )
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     command._choose_device("cpu", 1)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
@@ -208,15 +247,23 @@ def test_options_of_other_commands_are_refused(capsys):
     assert "--budget is for queue" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("budget", "pause", "end"), [(540, 523.8, 537), (100, 90, 97), (20, 15, 17.5)])
+@pytest.mark.parametrize(
+    ("budget", "pause", "end"), [(540, 523.8, 537), (100, 90, 97), (20, 15, 17.5)]
+)
 def test_a_budget_leaves_room_for_a_checkpoint(budget, pause, end):
-    assert queue.budgeted(1000.0, budget) == {"deadline": pytest.approx(1000 + pause), "end": pytest.approx(1000 + end)}
+    assert queue.budgeted(1000.0, budget) == {
+        "deadline": pytest.approx(1000 + pause),
+        "end": pytest.approx(1000 + end),
+    }
 
 
 def test_writers_of_one_file_lose_nothing(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"type": "broken off')
-    writers = [multiprocessing.get_context("spawn").Process(target=_write, args=(path, n)) for n in range(2)]
+    writers = [
+        multiprocessing.get_context("spawn").Process(target=_write, args=(path, n))
+        for n in range(2)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -232,8 +279,12 @@ def _write(path, number):
 
 
 def _stand_for_everything(monkeypatch, micro, recipes):
-    """Make one experiment of these recipes the whole catalogue, and `micro` every scale but "huge"."""
+    """Make one experiment of these recipes the whole catalogue, and `micro` every scale but
+    "huge".
+    """
     table = Table("made up", ["a"], [["b"]])
-    experiment = Experiment("made-up", "none", "made up", lambda scale: recipes, lambda rows, scale: table)
+    experiment = Experiment(
+        "made-up", "none", "made up", lambda scale: recipes, lambda rows, scale: table
+    )
     monkeypatch.setattr(catalogue, "EXPERIMENTS", {"made-up": experiment})
     monkeypatch.setattr(catalogue, "find_scale", lambda name: micro)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from equinfo.errors import EquinfoError
-from experiments import figures, findings, report
-from experiments.experiment import Experiment, Trend
-from experiments.recipes import Measure, seeds
-from experiments.rows import Row, Rows
-from experiments.tables import Table, escaped
+from experiments.analysis import figures, findings, report
+from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.tables import Table, escaped
+from experiments.runs.recipes import Measure, seeds
+from experiments.runs.rows import Row, Rows
 
 TRENDS = [
     Trend("It learns <something>", "a | b: 1 < 2", True, "1.25 < 2.5"),
@@ -29,13 +29,18 @@ def made(recipe, bits=2.0, **fields):
     """A made-up row: two bytes a token, `bits` a byte."""
     tokens = recipe.stream.tokens
     values = {
-        "num_tokens": 500, "num_bytes": 1000, "num_ids": 510, "sum_nats": bits * 1000 * 0.6931471805599453,
-        "trained_tokens": recipe.training.tokens, "tokenizer": tokens.name, "code_size": tokens.size,
-        "size": recipe.training.size, "parameters": 1000, "flops_per_byte": 1000.0, "flops_per_byte_exact": 2000.0,
+        "num_tokens": 500, "num_bytes": 1000, "num_ids": 510,
+        "sum_nats": bits * 1000 * 0.6931471805599453,
+        "trained_tokens": recipe.training.tokens, "tokenizer": tokens.name,
+        "code_size": tokens.size,
+        "size": recipe.training.size, "parameters": 1000, "flops_per_byte": 1000.0,
+        "flops_per_byte_exact": 2000.0,
         "commit": "0123456789ab", "device": "Abacus <9>", "versions": {"python": "3.12.0"},
     }  # fmt: skip
     values |= fields
-    return Row("LM", recipe.key, "micro", "done", recipe.to_dict(), recipe.training.seed, 61.0, **values)
+    return Row(
+        "LM", recipe.key, "micro", "done", recipe.to_dict(), recipe.training.seed, 61.0, **values
+    )
 
 
 def lms(scale):
@@ -43,8 +48,14 @@ def lms(scale):
 
 
 def reduce(rows, scale):
-    body = [[lm.stream.tokens.name, row and row.bits_per_byte, 1.5] for lm in lms(scale) for row in [rows.done(lm)]]
-    return Table("Bits & bytes", ["tokenizer", "bits/byte, ours", "bits/byte, paper"], body, "rule `free`")
+    body = [
+        [lm.stream.tokens.name, row and row.bits_per_byte, 1.5]
+        for lm in lms(scale)
+        for row in [rows.done(lm)]
+    ]
+    return Table(
+        "Bits & bytes", ["tokenizer", "bits/byte, ours", "bits/byte, paper"], body, "rule `free`"
+    )
 
 
 def draw(rows, scale, folder):
@@ -115,10 +126,14 @@ def test_every_trend_is_there_with_its_test_and_numbers(results, micro):
 def test_what_was_run_names_device_commit_seed_and_recipe(results, micro):
     told = written(results, micro)["some"].split("What was run")[1]
     assert "- Devices: Abacus &#60;9&#62;" in told
-    assert f"| LM Bytes 30k | 768 | 0.005 | 0 | 0123456789ab | 1.017 | {lms(micro)[0].key} |" in told
+    assert (
+        f"| LM Bytes 30k | 768 | 0.005 | 0 | 0123456789ab | 1.017 | {lms(micro)[0].key} |" in told
+    )
 
 
-def test_pages_of_experiments_that_are_no_more_go_and_rows_of_another_version_are_counted(results, micro):
+def test_pages_of_experiments_that_are_no_more_go_and_rows_of_another_version_are_counted(
+    results, micro
+):
     path = results / "micro" / "rows.jsonl"
     path.write_text('{"version": 1}\n' + path.read_text())
     written(results, micro)
@@ -129,8 +144,12 @@ def test_pages_of_experiments_that_are_no_more_go_and_rows_of_another_version_ar
 
 def test_remarks_and_changes_stand_on_their_page(results, micro, monkeypatch):
     monkeypatch.setitem(report.SCALES, "micro", micro)
-    (results / "remarks.json").write_text('{"micro": {"some": "Too `small`.", "never": "No time."}}')
-    (results / "changes.md").write_text(CHANGES + "| some | 2026-11-29 | other steps | too few | ab12 |\n")
+    (results / "remarks.json").write_text(
+        '{"micro": {"some": "Too `small`.", "never": "No time."}}'
+    )
+    (results / "changes.md").write_text(
+        CHANGES + "| some | 2026-11-29 | other steps | too few | ab12 |\n"
+    )
     pages = written(results, micro)
     changes = "## Changes\n\n- 2026-11-29: other steps. Why: too few (ab12)."
     assert f"## Remarks\n\nToo `small`.\n\n{changes}\n\n<details" in pages["some"]
@@ -190,7 +209,9 @@ def test_a_file_quotes_the_findings_and_keeps_the_rest(micro, tmp_path):
     path.write_text("a\n<!-- results -->\nold\n<!-- end -->\nb\n")
     for _ in range(2):
         report.quote(path, report.headline(found, micro))
-    before, text, after = re.fullmatch("(.*)<!-- results -->\n(.*)\n<!-- end -->(.*)", path.read_text(), re.S).groups()
+    before, text, after = re.fullmatch(
+        "(.*)<!-- results -->\n(.*)\n<!-- end -->(.*)", path.read_text(), re.S
+    ).groups()
     assert (before, after) == ("a\n", "\nb\n")
     assert text.startswith("M2s on bytes against M1 alone: not run yet. ")
     assert "M2s: 30k (768 ids), 50k (768 ids); 2 seeds" in text
@@ -202,12 +223,22 @@ def test_a_file_quotes_the_findings_and_keeps_the_rest(micro, tmp_path):
 @pytest.mark.parametrize(
     ("windows", "words", "agrees"),
     [
-        ((1.9, 1.902), "has 0.100 ± 0.006 bits/byte less than one on bytes (1.901 against 2.001).", True),
-        ((2.1, 2.102), "has 0.100 ± 0.006 bits/byte more than one on bytes (2.101 against 2.001).", False),
+        (
+            (1.9, 1.902),
+            "has 0.100 ± 0.006 bits/byte less than one on bytes (1.901 against 2.001).",
+            True,
+        ),
+        (
+            (2.1, 2.102),
+            "has 0.100 ± 0.006 bits/byte more than one on bytes (2.101 against 2.001).",
+            False,
+        ),
         ((1.9, 2.2), "± 1.9", None),
     ],
 )
-def test_the_main_finding_says_which_way_it_went_and_whether_that_is_decided(micro, tmp_path, windows, words, agrees):
+def test_the_main_finding_says_which_way_it_went_and_whether_that_is_decided(
+    micro, tmp_path, windows, words, agrees
+):
     rows = Rows(tmp_path / "rows.jsonl")
     seeded(rows, micro.lm(micro.contest[1], micro.base), *windows)
     seeded(rows, micro.lm(micro.bytes, micro.base), 2.0, 2.002)
@@ -232,11 +263,13 @@ def test_one_seed_of_two_is_not_run_yet(micro, tmp_path):
 
 
 def test_pages_are_written_without_torch(tmp_path):
-    root = Path(report.__file__).resolve().parents[1]
+    root = Path(report.__file__).resolve().parents[2]
     code = (
-        "import sys; from experiments.__main__ import main;"
-        "code = main(['report', '--results', sys.argv[1]]); sys.exit(code or 'torch' in sys.modules)"
+        "import sys; from experiments.__main__ import main;code = main(['report', '--results',"
+        " sys.argv[1]]); sys.exit(code or 'torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "not run yet" in (tmp_path / "pages" / "index.md").read_text()

@@ -7,15 +7,16 @@ from dataclasses import asdict
 import pytest
 
 from equinfo.errors import EquinfoError
-from experiments.recipes import RECIPE_VERSION, Stream, Tokens
-from experiments.rows import Row, Rows
+from experiments.runs.recipes import RECIPE_VERSION, Stream, Tokens
+from experiments.runs.rows import Row, Rows
 
 RECIPE = Stream(Tokens("bytes", 256, "bundled", 100), "bundled", 100, 100)
 
 
 def row(**changes):
     values = {
-        "type": "Stream", "key": RECIPE.key, "scale": "tiny", "status": "done", "recipe": RECIPE.to_dict(),
+        "type": "Stream", "key": RECIPE.key, "scale": "tiny", "status": "done",
+        "recipe": RECIPE.to_dict(),
         "seed": None, "seconds": 1.0, "num_tokens": 50, "num_bytes": 100, "code_size": 65536,
         "unigram_nats": 100 * math.log(2),
     }  # fmt: skip
@@ -65,7 +66,10 @@ def test_a_line_broken_by_a_kill_is_dropped_and_mended(tmp_path):
     rows = Rows(path)
     assert rows.done(RECIPE) == row()
     rows.append(row(key="other"))
-    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == [RECIPE.key, "other"]
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == [
+        RECIPE.key,
+        "other",
+    ]
 
 
 def test_a_foreign_line_is_named(tmp_path):
@@ -83,4 +87,6 @@ def test_keys_are_content():
 
 def test_an_id_takes_whole_bits():
     """Table 1: 32,000 pieces take 15 bits."""
-    assert row(num_bytes=428, num_tokens=100, code_size=32_000).bit_ratio == pytest.approx(2.28, abs=0.005)
+    assert row(num_bytes=428, num_tokens=100, code_size=32_000).bit_ratio == pytest.approx(
+        2.28, abs=0.005
+    )

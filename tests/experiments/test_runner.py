@@ -1,4 +1,6 @@
-"""The runner: what is done is skipped, what is not is resumed, and everything that is drawn comes from rows."""
+"""The runner: what is done is skipped, what is not is resumed, and everything that is drawn comes
+from rows.
+"""
 
 import csv
 import json
@@ -10,16 +12,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from equinfo.compress.models import fingerprint
+from equinfo.compress.models.base import fingerprint
 from equinfo.errors import EquinfoError
-from experiments import catalogue, runner
+from experiments import catalogue
 from experiments.catalogue import EXPERIMENTS
-from experiments.recipes import attempts, with_training
-from experiments.rows import Rows
-from experiments.runner import OutOfTime, Runner, unigram_nats
-from experiments.used import UsedIds
+from experiments.runs import runner
+from experiments.runs.recipes import attempts, with_training
+from experiments.runs.rows import Rows
+from experiments.runs.runner import OutOfTime, Runner, unigram_nats
+from experiments.runs.used import UsedIds
 
-# Made-up verses hold too few strings for a codebook, and no questions: these have tests of their own, on real text.
+# Made-up verses hold too few strings for a codebook, and no questions: these have tests of their
+# own, on real text.
 RUN = [name for name in EXPERIMENTS if name not in ("latency", "harness", "sweep")]
 
 
@@ -56,7 +60,9 @@ def test_rows_hold_each_documents_nats_and_bytes(finished):
     stream = rows.done(micro.lms[0].stream)
     sizes = stream.values["bytes"]
     assert sum(stream.values["codes"]) == stream.num_tokens
-    assert sum(stream.values["unigram"]) == pytest.approx(stream.unigram_nats, abs=0.01 * len(sizes))
+    assert sum(stream.values["unigram"]) == pytest.approx(
+        stream.unigram_nats, abs=0.01 * len(sizes)
+    )
     assert sum(sizes) == rows.done(micro.lms[0]).num_bytes
     assert len(sizes) == len(rows.done(micro.lms[0]).values["nats"])
 
@@ -94,7 +100,9 @@ def test_m1s_flops_count_where_it_runs(finished):
     for row in rows:
         neural = row.tokenizer.startswith(("AC", "EqualInfo"))
         assert (row.m1_parameters > 0) == neural
-        assert row.flops_per_byte == pytest.approx(2 * row.parameters / row.ratio + 2 * row.m1_parameters)
+        assert row.flops_per_byte == pytest.approx(
+            2 * row.parameters / row.ratio + 2 * row.m1_parameters
+        )
 
 
 def test_what_is_done_is_not_repeated(finished, monkeypatch):
@@ -111,14 +119,20 @@ def test_lost_rows_are_made_again_from_what_is_kept(finished, tmp_path):
     recipes = [*(lm.stream for lm in micro.lms[:2]), *micro.lms[:2]]
     again = Runner(micro.name, Rows(tmp_path / "rows.jsonl"), folder / "runs").run(recipes)
     for row, old in zip(again, Rows(folder / "rows.jsonl").all_done(recipes), strict=True):
-        assert (row.sum_nats, row.num_tokens, row.fingerprint) == (old.sum_nats, old.num_tokens, old.fingerprint)
+        assert (row.sum_nats, row.num_tokens, row.fingerprint) == (
+            old.sum_nats,
+            old.num_tokens,
+            old.fingerprint,
+        )
 
 
 def test_a_run_that_diverges_leaves_a_row_without_numbers(micro, tmp_path):
     from dataclasses import replace
 
     recipe = micro.lms[0]
-    hopeless = replace(recipe, training=replace(recipe.training, learning_rate=1e38, warmup_steps=1))
+    hopeless = replace(
+        recipe, training=replace(recipe.training, learning_rate=1e38, warmup_steps=1)
+    )
     rows = Rows(tmp_path / "rows.jsonl")
     assert Runner(micro.name, rows, tmp_path / "runs").run([hopeless]) == []
     assert rows.done(hopeless) is None
@@ -129,7 +143,9 @@ def test_a_run_that_diverges_leaves_a_row_without_numbers(micro, tmp_path):
     assert len(rows.by_key) == 3
 
 
-def test_a_failed_run_is_re_seeded_once_and_its_row_stands_for_the_recipe(micro, finished, monkeypatch):
+def test_a_failed_run_is_re_seeded_once_and_its_row_stands_for_the_recipe(
+    micro, finished, monkeypatch
+):
     _, folder = finished
     recipe = with_training(micro.lms[0], steps=5)
     real = Runner.train
@@ -192,7 +208,13 @@ def test_demo_ends_with_the_table_and_the_figure(finished, monkeypatch, capsys):
     out = capsys.readouterr().out
     columns = ["bytes/token", "uniform", "bits/byte, ours", "bits/byte, paper", "MFLOPs/byte"]
     names = ["Bytes", "BPE[", "Unigram[", "GZip[v=256]", "StaticAC[v=4096]", "AC[v=4096]"]
-    for word in [*columns, *names, "EqualInfoAC[b=12,v=4096,paper]", "EqualInfoAC[b=12,v=4096]", "fig3.svg"]:
+    for word in [
+        *columns,
+        *names,
+        "EqualInfoAC[b=12,v=4096,paper]",
+        "EqualInfoAC[b=12,v=4096]",
+        "fig3.svg",
+    ]:
         assert word in out
     assert (results / "micro" / "fig3.svg").exists()
 
@@ -225,7 +247,9 @@ def test_a_corpus_too_small_says_how_many_epochs_it_would_take(micro, tmp_path):
 
 
 def test_at_its_deadline_a_run_is_kept_and_goes_on(micro, tmp_path):
-    """Stopped in encoding and in training, again and again, it ends with the numbers of a straight run."""
+    """Stopped in encoding and in training, again and again, it ends with the numbers of a straight
+    run.
+    """
     recipe = micro.lms[-1]
     straight = Runner(micro.name, Rows(tmp_path / "a.jsonl"), tmp_path / "a").run([recipe])[0]
     rows, stops = Rows(tmp_path / "b.jsonl"), 0

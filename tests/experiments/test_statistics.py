@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.statistics import (
+from experiments.analysis.statistics import (
     Interval,
     Sample,
     bias_bits,
@@ -34,7 +34,7 @@ def test_equal_points_are_on_the_front_together_and_ties_on_one_axis_lose_to_the
     assert pareto([]) == []
 
 
-# -- intervals -----------------------------------------------------------------------------------------------
+# -- intervals -------------------------------------------------------------------------------------
 
 A, B = np.array([2.31, 2.36, 2.29, 2.33]), np.array([2.40, 2.43, 2.35])
 
@@ -61,7 +61,8 @@ def test_a_quotients_interval_is_the_bootstraps():
     over = under * generator.normal(2.2, 0.3, 400)
     found = contrast([(1, quotient(over, under))])
     theirs = stats.bootstrap(
-        (over, under), lambda a, b, axis: a.sum(axis) / b.sum(axis), paired=True, vectorized=True, rng=1,
+        (over, under), lambda a, b, axis: a.sum(axis) / b.sum(axis), paired=True, vectorized=True,
+        rng=1,
         method="basic", n_resamples=2000,
     ).confidence_interval  # fmt: skip
     assert found.estimate == pytest.approx(over.sum() / under.sum())
@@ -70,15 +71,22 @@ def test_a_quotients_interval_is_the_bootstraps():
 
 
 def test_texts_are_paired():
-    """Two tokenizers that find the same documents hard: the difference is far surer than either number."""
+    """Two tokenizers that find the same documents hard: the difference is far surer than either
+    number.
+    """
     generator = np.random.default_rng(3)
     under = np.full(200, 1000.0)
     hard = generator.normal(2.0, 0.4, 200)
-    one, other = (quotient(under * (hard + shift), under) for shift in (0.0, generator.normal(0.01, 0.01, 200)))
+    one, other = (
+        quotient(under * (hard + shift), under)
+        for shift in (0.0, generator.normal(0.01, 0.01, 200))
+    )
     gap = contrast([(1, one), (-1, other)])
     assert gap.below()
     assert gap.margin < contrast([(1, one)]).margin / 10
-    apart = contrast([(1, one), (-1, quotient(under[1:] * hard[1:], under[1:]))])  # others, so not paired
+    apart = contrast(
+        [(1, one), (-1, quotient(under[1:] * hard[1:], under[1:]))]
+    )  # others, so not paired
     assert apart.margin == pytest.approx(2**0.5 * contrast([(1, one)]).margin, rel=0.05)
 
 
@@ -125,7 +133,8 @@ def test_what_no_training_decides_varies_with_texts_alone():
 @pytest.mark.parametrize(
     ("estimate", "below", "within"),
     [
-        (-0.3, True, False), (-0.2, True, None), (-0.05, None, True), (0.0, None, True), (0.2, False, None),
+        (-0.3, True, False), (-0.2, True, None), (-0.05, None, True), (0.0, None, True),
+        (0.2, False, None),
         (0.3, False, False),
     ],
 )  # fmt: skip
@@ -143,7 +152,7 @@ def test_the_interval_of_a_deviation():
     assert deviation_interval(values) == pytest.approx((0.5991, 2.8735), abs=1e-4)
 
 
-# -- information ---------------------------------------------------------------------------------------------
+# -- information -----------------------------------------------------------------------------------
 
 
 def test_entropies_in_bits():
@@ -157,12 +166,18 @@ def test_entropies_in_bits():
 def test_a_known_divergence():
     plug_in, corrected = kl_uniform([3, 1, 0, 0], 4)
     assert plug_in == pytest.approx(2 - 0.811278)
-    assert plug_in - corrected == pytest.approx(bias_bits(4, 4)) == pytest.approx(3 / (8 * math.log(2)))
+    assert (
+        plug_in - corrected
+        == pytest.approx(bias_bits(4, 4))
+        == pytest.approx(3 / (8 * math.log(2)))
+    )
 
 
 def test_the_correction_takes_the_bias_of_uniform_samples_away():
     generator, symbols, m = np.random.default_rng(0), 256, 4000
-    samples = [np.bincount(generator.integers(symbols, size=m), minlength=symbols) for _ in range(200)]
+    samples = [
+        np.bincount(generator.integers(symbols, size=m), minlength=symbols) for _ in range(200)
+    ]
     plug_in, corrected = np.mean([kl_uniform(counts, symbols) for counts in samples], axis=0)
     assert plug_in == pytest.approx(bias_bits(symbols, m), rel=0.05)
     assert abs(corrected) < 0.05 * plug_in
@@ -170,7 +185,10 @@ def test_the_correction_takes_the_bias_of_uniform_samples_away():
 
 def test_edit_distance_over_ids():
     assert edit_distance(list(b"kitten"), list(b"sitting")) == 3
-    assert edit_distance(np.array([70000, 2, 3], dtype=np.uint32), np.array([2, 3], dtype=np.uint16)) == 1
+    assert (
+        edit_distance(np.array([70000, 2, 3], dtype=np.uint32), np.array([2, 3], dtype=np.uint16))
+        == 1
+    )
     assert edit_distance([], [1, 2]) == 2
 
 

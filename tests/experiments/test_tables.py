@@ -3,14 +3,17 @@
 import csv
 import io
 
-from experiments.tables import Table, shown
+from experiments.analysis.tables import Table, shown
 
-TABLE = Table("Title", ["name", "value"], [["a", 1.23456], ["b", None], ["c, d", 1234567]], "A note.")
+TABLE = Table(
+    "Title", ["name", "value"], [["a", 1.23456], ["b", None], ["c, d", 1234567]], "A note."
+)
 
 
 def test_markdown():
     assert TABLE.markdown().splitlines() == [
-        "## Title", "", "| name | value |", "| --- | ---: |", "| a | 1.235 |", "| b | – |", "| c, d | 1,234,567 |", "",
+        "## Title", "", "| name | value |", "| --- | ---: |", "| a | 1.235 |", "| b | – |",
+        "| c, d | 1,234,567 |", "",
         "A note.",
     ]  # fmt: skip
 
@@ -26,4 +29,11 @@ def test_text_lines_up():
 
 
 def test_numbers_for_people():
-    assert [shown(x) for x in (None, 0.12345, 12.345, 12345.6, 7, "x")] == ["–", "0.123", "12.35", "12,346", "7", "x"]
+    assert [shown(x) for x in (None, 0.12345, 12.345, 12345.6, 7, "x")] == [
+        "–",
+        "0.123",
+        "12.35",
+        "12,346",
+        "7",
+        "x",
+    ]

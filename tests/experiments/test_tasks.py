@@ -1,4 +1,6 @@
-"""Tasks beside language modelling: transduction, accuracy by position, spelling; and what is made of their rows."""
+"""Tasks beside language modelling: transduction, accuracy by position, spelling; and what is made
+of their rows.
+"""
 
 import math
 import time
@@ -13,37 +15,46 @@ from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import predict
 from equinfo.lm.sequences import Examples
 from equinfo.lm.train import load_model, train
-from experiments import fig10, fig13, table5
-from experiments.positions import constant, frequency_nats, sample
-from experiments.rows import Row, Rows
-from experiments.runner import OutOfTime, Runner
-from experiments.spelling import Speller, held_out, right_letters
-from experiments.transduction import Layout, evaluate, pieces
+from experiments.exhibits import fig10, fig13, table5
+from experiments.runs.positions import constant, frequency_nats, sample
+from experiments.runs.rows import Row, Rows
+from experiments.runs.runner import OutOfTime, Runner
+from experiments.runs.spelling import Speller, held_out, right_letters
+from experiments.runs.transduction import Layout, evaluate, pieces
 
 TASKS = (table5, fig10, fig13)
 
 
 @pytest.fixture(scope="module")
 def scale(micro):
-    return replace(micro, task_training=replace(micro.task_training, size="30k", steps=4, batch_size=4), sample=1)
+    return replace(
+        micro,
+        task_training=replace(micro.task_training, size="30k", steps=4, batch_size=4),
+        sample=1,
+    )
 
 
 @pytest.fixture(scope="module")
 def finished(scale, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tasks")
     rows = Rows(folder / "rows.jsonl")
-    Runner(scale.name, rows, folder / "runs").run([recipe for task in TASKS for recipe in task.recipes(scale)])
+    Runner(scale.name, rows, folder / "runs").run(
+        [recipe for task in TASKS for recipe in task.recipes(scale)]
+    )
     return rows, folder
 
 
-# -- layouts -------------------------------------------------------------------------------------------------
+# -- layouts ---------------------------------------------------------------------------------------
 
 
 def test_what_is_read_and_what_is_scored():
     text, ids = b"ab", np.array([3, 1], dtype=np.uint16)
     sep, end = 260, 261
     a, b, codes = 97, 98, [259, 257]
-    rows = {task: Layout(task, 4, 6).row(text, ids).tolist() for task in ("decompress", "compress", "control")}
+    rows = {
+        task: Layout(task, 4, 6).row(text, ids).tolist()
+        for task in ("decompress", "compress", "control")
+    }
     assert rows["decompress"] == [~codes[0], ~codes[1], ~sep, a, b, end]
     assert rows["compress"] == [~a, ~b, ~sep, *codes, end]
     assert rows["control"] == [~sep, a, b, end, ~end, ~end]
@@ -56,7 +67,9 @@ def test_pieces_do_not_overlap_and_leave_the_rest():
 
 def test_a_tasks_numbers_leave_end_out():
     layout = Layout("control", 4, 4)
-    rows = np.array([layout.row(text, np.array([], dtype=np.uint16)) for text in (b"ab", b"cd", b"ef", b"gh")])
+    rows = np.array(
+        [layout.row(text, np.array([], dtype=np.uint16)) for text in (b"ab", b"cd", b"ef", b"gh")]
+    )
     nats = np.where(rows == layout.end, 100.0, [[0, 1, 2, 0], [0, 3, 6, 0]] * 2)
     right = np.array([[True, True, False, True], [True, False, False, True]] * 2)
     found = evaluate((nats, right), rows, layout, batch_size=1)
@@ -104,7 +117,10 @@ class Letters:
     vocab_size, bos_id = 30, 28
 
     def encode_batch(self, texts):
-        return [np.array([part for byte in text.encode() for part in divmod(byte, 27)]) for text in texts]
+        return [
+            np.array([part for byte in text.encode() for part in divmod(byte, 27)])
+            for text in texts
+        ]
 
 
 def test_shared_letters_are_the_tokenizers_ids_and_own_ones_are_not():
@@ -118,10 +134,14 @@ def test_shared_letters_are_the_tokenizers_ids_and_own_ones_are_not():
 
 
 def test_greedy_spelling_writes_what_teacher_forcing_predicts():
-    """Where every id of a word is the likeliest after the ones before it, the word is spelt; else it is not."""
+    """Where every id of a word is the likeliest after the ones before it, the word is spelt; else
+    it is not.
+    """
     speller = Speller.over(Letters(), False, 24)
     some = ["abc", "cab", "bb", "acab"]
-    config = TrainConfig(modern("30k", speller.vocab_size), OptimizerConfig(), 28, steps=1, batch_size=1, context=24)
+    config = TrainConfig(
+        modern("30k", speller.vocab_size), OptimizerConfig(), 28, steps=1, batch_size=1, context=24
+    )
     model = Decoder(config.model).initialise(0).eval()
     model.head.weight.data[speller.end] = 0
     rows = speller.rows(some)
@@ -139,7 +159,9 @@ def test_some_words_are_held_out_and_always_the_same():
 
 
 def test_decompression_of_windows_is_learned_on_an_alphabet_of_four(tmp_path):
-    """Two bytes an id, as short windows have it: an M2 learns to write them, and its control cannot."""
+    """Two bytes an id, as short windows have it: an M2 learns to write them, and its control
+    cannot.
+    """
     rng = np.random.default_rng(0)
     losses = {}
     for task in ("decompress", "control"):
@@ -148,7 +170,8 @@ def test_decompression_of_windows_is_learned_on_an_alphabet_of_four(tmp_path):
         texts = [bytes(97 + part for code in row for part in divmod(int(code), 4)) for row in codes]
         rows = np.array([layout.row(text, ids) for text, ids in zip(texts, codes, strict=True)])
         config = TrainConfig(
-            modern("30k", layout.vocab_size), OptimizerConfig(learning_rate=1e-2, warmup_steps=20), layout.bos,
+            modern("30k", layout.vocab_size), OptimizerConfig(learning_rate=1e-2, warmup_steps=20),
+            layout.bos,
             steps=250, batch_size=16, context=24,
         )  # fmt: skip
         train(config, Examples(rows[:1000], layout.vocab_size), tmp_path / task)
@@ -158,7 +181,7 @@ def test_decompression_of_windows_is_learned_on_an_alphabet_of_four(tmp_path):
     assert losses["decompress"] < 0.75 * losses["control"]
 
 
-# -- runs ----------------------------------------------------------------------------------------------------
+# -- runs ------------------------------------------------------------------------------------------
 
 
 def test_every_run_yields_what_its_experiment_reads(finished, scale):
@@ -208,18 +231,22 @@ def test_tables_and_figures_come_from_rows_and_show_gaps(task, finished, scale, 
     empty = task.EXPERIMENT.reduce(Rows(tmp_path / "none.jsonl"), scale)
     assert len(empty.rows) == len(table.rows)
     assert all(len(line) == len(table.columns) for line in [*empty.rows, *table.rows])
-    assert all("±" in one.numbers or "no interval" in one.numbers for one in task.trends(rows, scale))
+    assert all(
+        "±" in one.numbers or "no interval" in one.numbers for one in task.trends(rows, scale)
+    )
     assert all(trend.holds is None for trend in task.trends(Rows(tmp_path / "none.jsonl"), scale))
 
 
-# -- trends on made-up rows ----------------------------------------------------------------------------------
+# -- trends on made-up rows ------------------------------------------------------------------------
 
 
 def made(tmp_path, scale, *pairs):
     rows = Rows(tmp_path / "made.jsonl")
     for recipe, values in pairs:
         kind = type(recipe).__name__
-        rows.append(Row(kind, recipe.key, scale.name, "done", recipe.to_dict(), 0, 1.0, values=values))
+        rows.append(
+            Row(kind, recipe.key, scale.name, "done", recipe.to_dict(), 0, 1.0, values=values)
+        )
     return rows
 
 
@@ -244,7 +271,9 @@ def test_decompression_is_paired_over_texts_and_seeds(tmp_path, scale, ac, windo
     pairs = []
     for run, recipe in runs.items():
         for number, one in enumerate(table5.seeds(scale, recipe)):
-            losses = (hard + 0.2 * number) * (share.get(run, 1.0) + noise * generator.normal(size=20))
+            losses = (hard + 0.2 * number) * (
+                share.get(run, 1.0) + noise * generator.normal(size=20)
+            )
             pairs.append((one, {"loss": losses.mean(), "losses": losses.tolist()}))
     found = table5.trends(made(tmp_path, scale, *pairs), scale)
     assert [trend.holds for trend in found] == holds[::-1]
@@ -259,15 +288,22 @@ def test_decompression_is_paired_over_texts_and_seeds(tmp_path, scale, ac, windo
     ],
 )
 def test_position_trends(tmp_path, scale, ends, holds):
-    """Gains of three probes in ten batches: nothing at first, half at the second, and what is given at the end."""
+    """Gains of three probes in ten batches: nothing at first, half at the second, and what is given
+    at the end.
+    """
     recipe, generator = fig10.runs(scale)[0], np.random.default_rng(0)
     ends = [*ends, *[0.0] * (fig10.places(recipe) - 2)]
 
     def values(seed):
-        gains = [[end * share + 0.01 * generator.normal(size=10) for end in ends] for share in (0.0, 0.5, 1.0)]
+        gains = [
+            [end * share + 0.01 * generator.normal(size=10) for end in ends]
+            for share in (0.0, 0.5, 1.0)
+        ]
         return {"steps": [1, 2, 3], "gains": np.array(gains).tolist()}
 
-    found = fig10.trends(made(tmp_path, scale, *seeded(fig10.seeds(scale, recipe), values)), scale)[:2]
+    found = fig10.trends(made(tmp_path, scale, *seeded(fig10.seeds(scale, recipe), values)), scale)[
+        :2
+    ]
     assert [trend.holds for trend in found] == holds
     assert ("nothing was learned" in found[0].numbers) == (holds[0] is None)
 
@@ -275,12 +311,23 @@ def test_position_trends(tmp_path, scale, ends, holds):
 def test_spelling_trends(tmp_path, scale):
     """500 words, of which each speller knows the first so many, seeds one more."""
     runs = fig13.spellers(scale)
-    known = {"Unigram, own": 450, "Unigram, shared": 250, "EqualInfoAC narrow, shared": 300, "Bytes, shared": 495}
+    known = {
+        "Unigram, own": 450,
+        "Unigram, shared": 250,
+        "EqualInfoAC narrow, shared": 300,
+        "Bytes, shared": 495,
+    }
 
     def trends(name, **changed):
         counts = {label: (known | changed).get(label, 100) for label in runs}
         pairs = [
-            (one, {"held_out_right": [1] * (counts[label] + seed) + [0] * (500 - counts[label] - seed)})
+            (
+                one,
+                {
+                    "held_out_right": [1] * (counts[label] + seed)
+                    + [0] * (500 - counts[label] - seed)
+                },
+            )
             for label, recipe in runs.items()
             for seed, one in enumerate(fig13.seeds(scale, recipe))
         ]

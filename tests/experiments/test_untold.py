@@ -5,20 +5,23 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from equinfo.compress.counts import CountModel
-from equinfo.compress.models import StaticModel, normalise
-from equinfo.compress.windows import WindowCoder
+from equinfo.compress.models.base import StaticModel, normalise
+from equinfo.compress.models.counts import CountModel
+from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
-from experiments.measures import untold
+from experiments.runs.measures import untold
 
-TEXT = b"It is a truth universally acknowledged, that a single man in possession of a good fortune. "
+TEXT = (
+    b"It is a truth universally acknowledged, that a single man in possession of a good fortune. "
+)
 
 
 def test_a_uniform_model_leaves_untold_what_is_known_by_hand():
-    """In 15 bits: a window is two bytes, as wide as half a code's cell, and begins anywhere against the cells.
+    """In 15 bits: a window is two bytes, as wide as half a code's cell, and begins anywhere against
+    the cells.
 
-    So a code has a string that lies in it whole, half of its cell, and the parts t / 2 and (1 - t) / 2 of two more:
-    1 + h(t) / 2 bits, for t uniform in [0, 1) 1 + 1 / (4 ln 2) on average.
+    So a code has a string that lies in it whole, half of its cell, and the parts t / 2 and (1 - t)
+    / 2 of two more: 1 + h(t) / 2 bits, for t uniform in [0, 1) 1 + 1 / (4 ln 2) on average.
     """
     found = untold.values(WindowCoder(StaticModel.uniform(), 15, rule="unflushed"), [])
     assert found["window_bits"] == pytest.approx(1 + 1 / (4 * np.log(2)), abs=0.01)
@@ -28,7 +31,9 @@ def test_a_uniform_model_leaves_untold_what_is_known_by_hand():
 
 @pytest.mark.parametrize("rule", ["paper", "unflushed", "free"])
 def test_endings_are_those_of_the_coder(rule):
-    """Every string and every next byte that ends its window, encoded: the same codes, strings and entropy."""
+    """Every string and every next byte that ends its window, encoded: the same codes, strings and
+    entropy.
+    """
     model = StaticModel(normalise(np.array([900, 500, 200, 60, 9, *[1] * 251, 0])))
     coder = WindowCoder(model, 9, 6, rule)
     endings = untold.enumerated(coder)
@@ -42,13 +47,19 @@ def test_endings_are_those_of_the_coder(rule):
                 chance = float(np.prod(shares[list(string)])) * shares[byte]
                 joint[int(codes[0, 0]), string[: lengths[0]]] += chance
     assert sum(joint.values()) == pytest.approx(1)
-    pairs = [(code, endings.texts[s]) for code, s in zip(endings.codes.tolist(), endings.strings, strict=True)]
+    pairs = [
+        (code, endings.texts[s])
+        for code, s in zip(endings.codes.tolist(), endings.strings, strict=True)
+    ]
     assert dict(zip(pairs, endings.chances, strict=True)) == pytest.approx(joint)
 
 
 def test_what_decodes_leaves_nothing_untold_and_what_does_not_does():
     model = CountModel.train([TEXT] * 20 + [bytes(range(256))], order=2)
-    found = {rule: untold.values(WindowCoder(model, 12, 20, rule), [TEXT]) for rule in ("free", "paper", "unflushed")}
+    found = {
+        rule: untold.values(WindowCoder(model, 12, 20, rule), [TEXT])
+        for rule in ("free", "paper", "unflushed")
+    }
     assert found["free"]["window_bits"] == found["free"]["text_bits"] == 0
     assert found["free"]["likeliest"] == pytest.approx(1)
     assert 0 < found["paper"]["window_bits"] < found["unflushed"]["window_bits"] < 2

@@ -13,13 +13,23 @@ from equinfo.lm.config import modern
 from equinfo.lm.decoder import Decoder
 
 CONTEXT = 64
-NAMES = ["bytes", "bpe", "english-16k", "codebook-fewest", "compiled-halves", "equalinfo-counts-32-12", "ac-counts-8"]
+NAMES = [
+    "bytes",
+    "bpe",
+    "english-16k",
+    "codebook-fewest",
+    "compiled-halves",
+    "equalinfo-counts-32-12",
+    "ac-counts-8",
+]
 
 
 @cache
 def make(name: str, context: int = CONTEXT, batch_size: int = 4) -> EquinfoLM:
     tokenizer = equinfo.load(name) if name.startswith("english") else zoo.make(name)
-    model = Decoder(replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period)).initialise(1)
+    model = Decoder(
+        replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period)
+    ).initialise(1)
     if tokenizer.period > 1:
         torch.nn.init.normal_(model.place.weight, generator=torch.Generator().manual_seed(1))
     return EquinfoLM(model, tokenizer, context=context, batch_size=batch_size)

@@ -1,4 +1,6 @@
-"""The model "equinfo": its numbers are those of a slow oracle and of our own evaluation, however they are asked for."""
+"""The model "equinfo": its numbers are those of a slow oracle and of our own evaluation, however
+they are asked for.
+"""
 
 import math
 import random
@@ -46,7 +48,7 @@ def slow_id(lm, before, one):
     return float(logits.log_softmax(-1)[one]), int(logits.argmax()) == one
 
 
-# -- loglikelihood -------------------------------------------------------------------------------------------
+# -- loglikelihood ---------------------------------------------------------------------------------
 
 
 def test_a_continuation_is_what_the_whole_is_more_than_its_context(lm):
@@ -91,7 +93,9 @@ def test_pieces_add_up_however_a_text_is_cut(lm):
 
 
 def test_the_ids_after_the_contexts_number_would_leave_text_out():
-    """What harness's own joining does: ids[len(encode(a)):], here of a string that goes on over the seam."""
+    """What harness's own joining does: ids[len(encode(a)):], here of a string that goes on over the
+    seam.
+    """
     lm, a, b = make("english-16k"), "In the beginn", "ing God"
     before, whole = lm.tokenizer.encode(a), lm.tokenizer.encode(a + b)
     assert not lm.tokenizer.decode(whole[len(before) :]).endswith(b.encode())
@@ -118,7 +122,9 @@ def test_one_by_one_in_batches_and_in_any_order(lm):
     pairs = [(VERSE[:a], VERSE[a:b]) for a, b in CUTS] + [("", VERSE), (VERSE * 9, VERSE), ("", "")]
     together = likelihoods(lm, *pairs)
     shuffled = random.Random(0).sample(range(len(pairs)), len(pairs))
-    assert [likelihoods(lm, *(pairs[n] for n in shuffled))[shuffled.index(n)] for n in range(len(pairs))] == together
+    assert [
+        likelihoods(lm, *(pairs[n] for n in shuffled))[shuffled.index(n)] for n in range(len(pairs))
+    ] == together
     for pair, (found, greedy) in zip(pairs, together, strict=True):
         ((one, likeliest),) = likelihoods(lm, pair)
         assert (one, likeliest) == (pytest.approx(found, abs=1e-3), greedy)
@@ -136,7 +142,9 @@ def test_of_a_context_that_is_too_long_the_last_ids_are_read(name):
         begin = len(ids) - CONTEXT
         assert 0 < begin < shared
         assert begin % lm.tokenizer.unit == 0
-        nats += sign * sum(slow_id(lm, ids[begin:at].tolist(), int(ids[at]))[0] for at in range(shared, len(ids)))
+        nats += sign * sum(
+            slow_id(lm, ids[begin:at].tolist(), int(ids[at]))[0] for at in range(shared, len(ids))
+        )
     assert likelihoods(lm, (a, b))[0][0] == pytest.approx(nats, abs=1e-4)
 
 
@@ -148,7 +156,9 @@ def test_windows_are_not_cut_where_the_context_is_no_multiple_of_them():
 
 
 def test_what_greedy_decoding_writes_is_greedy_and_nothing_else_is():
-    """Of a model that writes nothing but ASCII: what generation may not draw is never the likeliest either."""
+    """Of a model that writes nothing but ASCII: what generation may not draw is never the likeliest
+    either.
+    """
     model = Decoder(modern("30k", 259)).initialise(1)
     model.head.weight.data[128:] = 0
     lm = EquinfoLM(model, "bytes", context=99)
@@ -159,35 +169,43 @@ def test_what_greedy_decoding_writes_is_greedy_and_nothing_else_is():
     assert [greedy for _, greedy in found] == [True, True, False]
 
 
-# -- loglikelihood_rolling -----------------------------------------------------------------------------------
+# -- loglikelihood_rolling -------------------------------------------------------------------------
 
 
 def test_rolling_is_our_evaluation_of_the_document_alone(lm):
-    found = lm.loglikelihood_rolling(requests("loglikelihood_rolling", *((text,) for text in DOCUMENTS)))
+    found = lm.loglikelihood_rolling(
+        requests("loglikelihood_rolling", *((text,) for text in DOCUMENTS))
+    )
     for text, nats in zip(DOCUMENTS, found, strict=True):
         ids, size = np.append(lm.tokenizer.encode(text), lm.tokenizer.eos_id), len(text.encode())
         ours = evaluate(lm.model, ids, size, context=CONTEXT, bos_id=lm.tokenizer.bos_id)
         assert -nats / math.log(2) / size == pytest.approx(ours.bits_per_byte, rel=3e-7)
 
 
-# -- generate_until ------------------------------------------------------------------------------------------
+# -- generate_until --------------------------------------------------------------------------------
 
 
 def test_generation_is_ours_up_to_a_stop(lm):
     options = {"until": [], "max_gen_toks": 8}
     prompts = [VERSE, "In", VERSE * 9, ""]
-    found = lm.generate_until(requests("generate_until", *((prompt, options) for prompt in prompts)))
+    found = lm.generate_until(
+        requests("generate_until", *((prompt, options) for prompt in prompts))
+    )
     for prompt, text in zip(prompts, found, strict=True):
         (one,) = generate(lm.model, lm.tokenizer, prompt, context=CONTEXT, max_ids=8, temperature=0)
         assert text == one.text
     stop = found[0][2:4] or "x"
-    (cut,) = lm.generate_until(requests("generate_until", (prompts[0], {"until": stop, "max_gen_toks": 8})))
+    (cut,) = lm.generate_until(
+        requests("generate_until", (prompts[0], {"until": stop, "max_gen_toks": 8}))
+    )
     assert cut == found[0].partition(stop)[0]
 
 
 def test_samples_of_one_prompt_differ_and_are_the_same_again():
     lm = make("bytes")
-    asked = requests("generate_until", *[(VERSE, {"until": ["\n\n"], "do_sample": True, "max_gen_toks": 12})] * 6)
+    asked = requests(
+        "generate_until", *[(VERSE, {"until": ["\n\n"], "do_sample": True, "max_gen_toks": 12})] * 6
+    )
     found = lm.generate_until(asked)
     assert found == lm.generate_until(asked)
     assert len(set(found)) == len(found)
@@ -195,16 +213,20 @@ def test_samples_of_one_prompt_differ_and_are_the_same_again():
 
 def test_options_that_cannot_be_had_are_refused():
     with pytest.raises(EquinfoError, match="num_beams"):
-        make("bytes").generate_until(requests("generate_until", ("a", {"until": [], "num_beams": 2})))
+        make("bytes").generate_until(
+            requests("generate_until", ("a", {"until": [], "num_beams": 2}))
+        )
 
 
-# -- at home in harness --------------------------------------------------------------------------------------
+# -- at home in harness ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("lm") / "lm"
-    equinfo.train_lm(out, "bytes", [VERSE.encode()] * 40, size="30k", steps=2, batch_size=2, context=48)
+    equinfo.train_lm(
+        out, "bytes", [VERSE.encode()] * 40, size="30k", steps=2, batch_size=2, context=48
+    )
     return out
 
 
@@ -212,17 +234,24 @@ def test_harness_makes_the_model_by_its_name(folder):
     assert get_model("equinfo") is EquinfoLM
     assert "hf" in model_registry
     arguments = f"lm={folder},tokenizer=bytes,batch_size=3"
-    options = {"tasks": ["equinfo_cloze"], "limit": 3, "bootstrap_iters": 0, "task_manager": task_manager()}
+    options = {
+        "tasks": ["equinfo_cloze"],
+        "limit": 3,
+        "bootstrap_iters": 0,
+        "task_manager": task_manager(),
+    }
     found = simple_evaluate(model="equinfo", model_args=arguments, **options)
     assert found["results"]["equinfo_cloze"]["sample_len"] == 3
     assert (found["config"]["tokenizer"], found["config"]["context"]) == ("Bytes", 48)
-    made = EquinfoLM.create_from_arg_string(arguments, {"device": "cuda:0" if not torch.cuda.is_available() else None})
+    made = EquinfoLM.create_from_arg_string(
+        arguments, {"device": "cuda:0" if not torch.cuda.is_available() else None}
+    )
     again = [list(map(tuple, sample["resps"])) for sample in found["samples"]["equinfo_cloze"]]
     pairs = [pair for sample in found["samples"]["equinfo_cloze"] for pair in sample["arguments"]]
     direct = likelihoods(made, *pairs)
-    assert [pytest.approx(one, abs=1e-4) for ((one, _),) in (r for sample in again for r in sample)] == [
-        one for one, _ in direct
-    ]
+    assert [
+        pytest.approx(one, abs=1e-4) for ((one, _),) in (r for sample in again for r in sample)
+    ] == [one for one, _ in direct]
 
 
 def test_harness_caches_what_was_answered(tmp_path):
@@ -259,7 +288,9 @@ def test_wrong_arguments_are_one_line(folder):
 
 
 def test_model_args_win_over_harness_own_options(folder):
-    made = EquinfoLM.create_from_arg_obj({"lm": folder, "tokenizer": "bytes", "batch_size": 5}, {"batch_size": 1})
+    made = EquinfoLM.create_from_arg_obj(
+        {"lm": folder, "tokenizer": "bytes", "batch_size": 5}, {"batch_size": 1}
+    )
     assert made.batch_size == 5
 
 

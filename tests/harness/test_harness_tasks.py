@@ -23,7 +23,10 @@ def validation():
 
 @pytest.fixture(scope="module")
 def asked():
-    return {make_.__name__: list(make_()["validation"]) for make_ in (examples.cloze, examples.order, examples.text)}
+    return {
+        make_.__name__: list(make_()["validation"])
+        for make_ in (examples.cloze, examples.order, examples.text)
+    }
 
 
 def test_the_true_choice_is_the_texts_own_and_no_other_is(asked, validation):
@@ -59,16 +62,28 @@ def test_whole_documents(asked, validation):
 
 def test_the_questions_are_these(asked):
     """Golden: results are comparable only while they are."""
-    found = {name: hashlib.sha256(json.dumps(some).encode()).hexdigest()[:16] for name, some in asked.items()}
-    assert found == {"cloze": "906238a36976eaba", "order": "18e3900391704309", "text": "2f086e952c545a8a"}
+    found = {
+        name: hashlib.sha256(json.dumps(some).encode()).hexdigest()[:16]
+        for name, some in asked.items()
+    }
+    assert found == {
+        "cloze": "906238a36976eaba",
+        "order": "18e3900391704309",
+        "text": "2f086e952c545a8a",
+    }
 
 
 def test_another_corpus_and_one_that_asks_nothing(tmp_path):
-    lines = [{"text": f"{n}. And all the {n * 7} birds of the air flew over the sea."} for n in range(60)]
+    lines = [
+        {"text": f"{n}. And all the {n * 7} birds of the air flew over the sea."} for n in range(60)
+    ]
     corpus = tmp_path / "birds.jsonl"
     corpus.write_text("\n".join(map(json.dumps, lines)))
     some = examples.order(str(corpus))["validation"]
-    assert all(one["choices"][one["answer"]].endswith("birds of the air flew over the sea.") for one in some)
+    assert all(
+        one["choices"][one["answer"]].endswith("birds of the air flew over the sea.")
+        for one in some
+    )
     with pytest.raises(EquinfoError, match=r"birds\.jsonl .*another corpus"):
         examples.cloze(str(corpus))
 
@@ -80,17 +95,27 @@ def test_harness_finds_the_tasks_by_name_and_by_tag():
 
 @pytest.mark.parametrize("name", ["bytes", "codebook-fewest", "compiled-halves"])
 def test_harness_and_we_measure_the_same_without_a_network(name, asked, monkeypatch):
-    """bits_per_byte of harness's task is ours over the same documents; accuracies are shares of whole questions."""
-    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was reached for"))
+    """bits_per_byte of harness's task is ours over the same documents; accuracies are shares of
+    whole questions.
+    """
+    monkeypatch.setattr(
+        socket.socket, "connect", lambda *_: pytest.fail("the network was reached for")
+    )
     lm, limit = make(name), 4
     found = evaluate(lm, limit=limit)
     nats = total = 0.0
     for one in asked["text"][:limit]:
         data = one["text"].encode()
         ids = np.append(lm.tokenizer.encode(data), lm.tokenizer.eos_id)
-        nats += our_evaluate(lm.model, ids, len(data), context=CONTEXT, bos_id=lm.tokenizer.bos_id).sum_nats
+        nats += our_evaluate(
+            lm.model, ids, len(data), context=CONTEXT, bos_id=lm.tokenizer.bos_id
+        ).sum_nats
         total += len(data)
-    assert found["equinfo_text"]["bits_per_byte,none"] == pytest.approx(nats / math.log(2) / total, abs=1e-6)
+    assert found["equinfo_text"]["bits_per_byte,none"] == pytest.approx(
+        nats / math.log(2) / total, abs=1e-6
+    )
     for task in ("equinfo_cloze", "equinfo_order"):
         assert found[task]["sample_len"] == limit
-        assert found[task]["acc,none"] * limit == pytest.approx(round(found[task]["acc,none"] * limit))
+        assert found[task]["acc,none"] * limit == pytest.approx(
+            round(found[task]["acc,none"] * limit)
+        )

@@ -20,7 +20,10 @@ from equinfo.harness.joining import common, tiles
 )
 def test_what_two_streams_share(a, b, unit, expected):
     for left, right in ((a, b), (b, a)):
-        assert common(np.array(left, dtype=np.int64), np.array(right, dtype=np.int64), unit) == expected
+        assert (
+            common(np.array(left, dtype=np.int64), np.array(right, dtype=np.int64), unit)
+            == expected
+        )
 
 
 def test_every_id_from_first_on_is_predicted_once_after_as_many_as_fit():

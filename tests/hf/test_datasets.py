@@ -1,4 +1,6 @@
-"""datasets: one hash for equal tokenizers, whatever they have done; `map` finds its cache; processes change nothing."""
+"""datasets: one hash for equal tokenizers, whatever they have done; `map` finds its cache;
+processes change nothing.
+"""
 
 import copy
 import json
@@ -56,13 +58,19 @@ def test_the_hash_is_the_same_in_every_process(tmp_path):
     for seed, imports in (("1", ""), ("2", "import datasets")):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(HERE.parents[1])}
         code = HASH.format(imports=imports)
-        found.add(subprocess.check_output([sys.executable, "-c", code, tmp_path], env=environment, text=True))
+        found.add(
+            subprocess.check_output(
+                [sys.executable, "-c", code, tmp_path], env=environment, text=True
+            )
+        )
     assert len(found) == 1
     assert found.pop().split()[0] == Hasher.hash(zoo.make("bpe").as_hf())
 
 
 def test_map_finds_its_cache_on_the_second_run(tmp_path):
-    (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    (tmp_path / "texts.jsonl").write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in TEXTS)
+    )
     calls = tmp_path / "calls"
     code = """
 import sys, pathlib, datasets
@@ -79,9 +87,14 @@ for _ in range(2):
     print(sum(map(len, mapped["input_ids"])))
 """
     zoo.make("codebook-free").as_hf().save_pretrained(tmp_path / "tokenizer")
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "HF_HOME": str(tmp_path / "home")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(HERE.parents[1]),
+        "HF_HOME": str(tmp_path / "home"),
+    }
     outputs = {
-        subprocess.check_output([sys.executable, "-c", code, tmp_path], env=environment, text=True) for _ in range(2)
+        subprocess.check_output([sys.executable, "-c", code, tmp_path], env=environment, text=True)
+        for _ in range(2)
     }
     assert calls.read_text() == "x"
     total = sum(map(len, zoo.make("codebook-free").as_hf()(TEXTS)["input_ids"]))
@@ -91,7 +104,8 @@ for _ in range(2):
 def test_processes_change_nothing(tokenizer):
     rows = datasets.Dataset.from_dict({"text": TEXTS})
     one, two = (
-        rows.map(lambda batch: dict(tokenizer(batch["text"])), batched=True, num_proc=count) for count in (None, 2)
+        rows.map(lambda batch: dict(tokenizer(batch["text"])), batched=True, num_proc=count)
+        for count in (None, 2)
     )
     assert one["input_ids"][:] == two["input_ids"][:] == tokenizer(TEXTS)["input_ids"]
     assert one["attention_mask"][:] == two["attention_mask"][:]

@@ -1,4 +1,6 @@
-"""The decoder in transformers: the same logits, also cached, padded, saved and read by either side."""
+"""The decoder in transformers: the same logits, also cached, padded, saved and read by either
+side.
+"""
 
 import copy
 import json
@@ -20,7 +22,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 import equinfo
 from equinfo import pipeline
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.generation import stream as stream_text
 from equinfo.hf.config import EquinfoConfig
@@ -34,7 +36,13 @@ from equinfo.lm.train import load_model, load_train_config
 CLIPPED = DecoderConfig(259, 32, 2, 2, 16, 64, position="relative", relative_clip=5)
 TIED = replace(modern("30k", 259), tied=True)
 TOLD = replace(modern("30k", 259), period=3)
-CONFIGS = {"modern": modern("30k", 259), "paper": paper("30k", 259), "clipped": CLIPPED, "tied": TIED, "told": TOLD}
+CONFIGS = {
+    "modern": modern("30k", 259),
+    "paper": paper("30k", 259),
+    "clipped": CLIPPED,
+    "tied": TIED,
+    "told": TOLD,
+}
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 PAD, BOS, EOS = 256, 257, 258
 GREEDY = {"do_sample": False, "max_new_tokens": 12}
@@ -52,7 +60,9 @@ def tokenizer_of(config):
     """Of 256 codes and the decoder's period."""
     if config.period == 1:
         return equinfo.load("bytes")
-    return pipeline.make_tokenizer("equalinfo", 256, 8 * config.period, [], StaticModel.unigram([b"God said"]))
+    return pipeline.make_tokenizer(
+        "equalinfo", 256, 8 * config.period, [], StaticModel.unigram([b"God said"])
+    )
 
 
 def model_of(config, seed=0):
@@ -76,11 +86,13 @@ def assert_same_weights(a, b):
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-# -- one forward pass ----------------------------------------------------------------------------------------
+# -- one forward pass ------------------------------------------------------------------------------
 
 
 @every_config
-@pytest.mark.parametrize("options", [{}, {"use_cache": False}, {"attention_mask": torch.ones(2, 20)}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"use_cache": False}, {"attention_mask": torch.ones(2, 20)}], ids=str
+)
 def test_logits_are_the_decoders_bit_for_bit(config, options):
     model, ids = model_of(config), ids_of(2, 20)
     for with_gradients in (True, False):  # attention has another kernel for each
@@ -93,7 +105,9 @@ def test_logits_are_the_decoders_bit_for_bit(config, options):
 @every_config
 def test_the_loss_is_of_the_next_id(config):
     model, ids = model_of(config), ids_of(3, 15)
-    labels = ids.masked_fill(torch.rand(ids.shape, generator=torch.Generator().manual_seed(0)) < 0.3, -100)
+    labels = ids.masked_fill(
+        torch.rand(ids.shape, generator=torch.Generator().manual_seed(0)) < 0.3, -100
+    )
     output = model(ids, labels=labels)
     targets = labels[:, 1:].flatten()
     kept = targets >= 0
@@ -109,7 +123,9 @@ def test_fewer_logits_and_tuples():
     model, ids = model_of(CLIPPED), ids_of(2, 9)
     whole = model(ids).logits
     torch.testing.assert_close(model(ids, logits_to_keep=2).logits, whole[:, -2:])
-    torch.testing.assert_close(model(ids, logits_to_keep=torch.tensor([0, 3])).logits, whole[:, [0, 3]])
+    torch.testing.assert_close(
+        model(ids, logits_to_keep=torch.tensor([0, 3])).logits, whole[:, [0, 3]]
+    )
     assert torch.equal(model(ids, return_dict=False)[0], whole)
 
 
@@ -122,11 +138,13 @@ def test_cached_pieces_are_the_whole(config, cuts):
             output = model(piece, use_cache=True, past_key_values=cache)
             cache = output[CACHE]
             pieces.append(output.logits)
-        torch.testing.assert_close(torch.cat(pieces, dim=1), model(ids).logits, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            torch.cat(pieces, dim=1), model(ids).logits, atol=1e-4, rtol=1e-4
+        )
     assert cache.get_seq_length() == 20
 
 
-# -- padding -------------------------------------------------------------------------------------------------
+# -- padding ---------------------------------------------------------------------------------------
 
 
 @every_config
@@ -163,22 +181,33 @@ def test_a_padded_batch_is_generated_as_each_prompt_alone(config, options):
     together = model.generate(ids, attention_mask=mask, **GREEDY, **options)[:, ids.shape[1] :]
     for row, prompt in zip(together, prompts, strict=True):
         alone_ids, alone_mask = left_padded(prompt)
-        alone = model.generate(alone_ids, attention_mask=alone_mask, **GREEDY, **options)[0, alone_ids.shape[1] :]
+        alone = model.generate(alone_ids, attention_mask=alone_mask, **GREEDY, **options)[
+            0, alone_ids.shape[1] :
+        ]
         ended = [i for i in row.tolist() if i != PAD]
         assert ended == alone.tolist()
 
 
-# -- generation ----------------------------------------------------------------------------------------------
+# -- generation ------------------------------------------------------------------------------------
 
 
 @every_config
 def test_greedy_generation_is_that_of_equinfo(config):
     model, tokenizer = model_of(config), tokenizer_of(config)
     ids, mask = left_padded(tokenizer.encode("And God said").tolist())
-    (sample,) = equinfo.generate(model.decoder, tokenizer, "And God said", context=64, temperature=0, max_ids=12)
-    for options in ({}, {"use_cache": False}, {"prompt_lookup_num_tokens": 2}, {"prefill_chunk_size": 3}):
+    (sample,) = equinfo.generate(
+        model.decoder, tokenizer, "And God said", context=64, temperature=0, max_ids=12
+    )
+    for options in (
+        {},
+        {"use_cache": False},
+        {"prompt_lookup_num_tokens": 2},
+        {"prefill_chunk_size": 3},
+    ):
         processor = [DecodableIds(tokenizer)]
-        found = model.generate(ids, attention_mask=mask, logits_processor=processor, **options, **GREEDY)
+        found = model.generate(
+            ids, attention_mask=mask, logits_processor=processor, **options, **GREEDY
+        )
         assert found[0, 1:].tolist() == sample.ids + [EOS] * (sample.ended == "eos")
 
 
@@ -187,8 +216,18 @@ def test_sampling_repeats_with_the_seed_and_draws_no_padding():
     draws = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        options = {"do_sample": True, "temperature": 5.0, "top_k": 0, "max_new_tokens": 60, "num_return_sequences": 50}
-        draws.append(model.generate(ids, attention_mask=mask, suppress_tokens=[PAD, BOS, EOS], **options)[:, 4:])
+        options = {
+            "do_sample": True,
+            "temperature": 5.0,
+            "top_k": 0,
+            "max_new_tokens": 60,
+            "num_return_sequences": 50,
+        }
+        draws.append(
+            model.generate(ids, attention_mask=mask, suppress_tokens=[PAD, BOS, EOS], **options)[
+                :, 4:
+            ]
+        )
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     assert int(draws[0].max()) < 256
@@ -196,7 +235,15 @@ def test_sampling_repeats_with_the_seed_and_draws_no_padding():
     assert not ((unending == PAD) | (unending == BOS)).any()
 
 
-DECODED = ["bytes", "bpe", "codebook-aligned", "compiled-rank", "equalinfo-counts-32-12", "windows-delay", "gzip8"]
+DECODED = [
+    "bytes",
+    "bpe",
+    "codebook-aligned",
+    "compiled-rank",
+    "equalinfo-counts-32-12",
+    "windows-delay",
+    "gzip8",
+]
 
 
 @pytest.mark.parametrize("name", DECODED)
@@ -204,10 +251,18 @@ def test_with_the_processor_greedy_generation_is_that_of_equinfo(name):
     tokenizer = zoo.make(name)
     ended = set()
     for seed, prompt in enumerate(["In the", "", "Grün"]):
-        decoder = decoder_of(replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period), seed)
-        (sample,) = equinfo.generate(decoder, tokenizer, prompt, context=128, temperature=0, max_ids=60)
+        decoder = decoder_of(
+            replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period), seed
+        )
+        (sample,) = equinfo.generate(
+            decoder, tokenizer, prompt, context=128, temperature=0, max_ids=60
+        )
         drawn = sample.ids + [tokenizer.eos_id] * (sample.ended == "eos")
-        start = tokenizer.encode(prompt) if tokenizer.unit else tokenizer.encoder().feed(prompt.encode())
+        start = (
+            tokenizer.encode(prompt)
+            if tokenizer.unit
+            else tokenizer.encoder().feed(prompt.encode())
+        )
         found = EquinfoForCausalLM.from_lm(decoder, tokenizer, context=128).generate(
             torch.tensor([[tokenizer.bos_id, *start.tolist()]]), max_new_tokens=60, do_sample=False,
             logits_processor=[DecodableIds(tokenizer)],
@@ -219,13 +274,21 @@ def test_with_the_processor_greedy_generation_is_that_of_equinfo(name):
 
 @pytest.mark.parametrize("name", [name for name in DECODED if name != "gzip8"])
 def test_with_the_processor_every_document_that_ends_decodes(name):
-    """The model is random, so EOS comes anywhere it is allowed to; beams and rows end at different times."""
+    """The model is random, so EOS comes anywhere it is allowed to; beams and rows end at different
+    times.
+    """
     tokenizer = zoo.make(name)
-    model = EquinfoForCausalLM.from_lm(Decoder(modern("30k", tokenizer.vocab_size)).initialise(0), tokenizer, 512)
+    model = EquinfoForCausalLM.from_lm(
+        Decoder(modern("30k", tokenizer.vocab_size)).initialise(0), tokenizer, 512
+    )
     start = torch.full((16, 1), tokenizer.bos_id)
     bias = {(tokenizer.eos_id,): 5.0}
     torch.manual_seed(0)
-    options = {"temperature": 2.0, "max_new_tokens": 100, "logits_processor": [DecodableIds(tokenizer)]}
+    options = {
+        "temperature": 2.0,
+        "max_new_tokens": 100,
+        "logits_processor": [DecodableIds(tokenizer)],
+    }
     sampled = model.generate(start, do_sample=True, sequence_bias=bias, **options)
     assert (sampled == tokenizer.eos_id).any(1).sum() > 4
     for row in sampled[:, 1:].tolist():
@@ -236,25 +299,42 @@ def test_with_the_processor_every_document_that_ends_decodes(name):
 @pytest.mark.parametrize("name", ["english-16k", "english-equalinfo16"])
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_the_pipeline_writes_what_equinfo_writes(name, batch_size):
-    tokenizer, prompts = equinfo.load(name), ["In the beginning", "God", "And the evening and the morning"]
-    model = EquinfoForCausalLM.from_lm(Decoder(modern("30k", tokenizer.vocab_size)).initialise(0), tokenizer, 256)
-    write = transformers.pipeline("text-generation", model=model, tokenizer=tokenizer.as_hf(padding_side="left"))
-    options = {"do_sample": False, "max_new_tokens": 20, "logits_processor": [DecodableIds(tokenizer)]}
+    tokenizer, prompts = (
+        equinfo.load(name),
+        ["In the beginning", "God", "And the evening and the morning"],
+    )
+    model = EquinfoForCausalLM.from_lm(
+        Decoder(modern("30k", tokenizer.vocab_size)).initialise(0), tokenizer, 256
+    )
+    write = transformers.pipeline(
+        "text-generation", model=model, tokenizer=tokenizer.as_hf(padding_side="left")
+    )
+    options = {
+        "do_sample": False,
+        "max_new_tokens": 20,
+        "logits_processor": [DecodableIds(tokenizer)],
+    }
     written = write(prompts, batch_size=batch_size, return_full_text=False, **options)
-    samples = equinfo.generate(model.decoder, tokenizer, prompts, context=256, max_ids=20, temperature=0)
+    samples = equinfo.generate(
+        model.decoder, tokenizer, prompts, context=256, max_ids=20, temperature=0
+    )
     for (text,), sample in zip(written, samples, strict=True):
         assert text["generated_text"].rstrip("\ufffd") == sample.text.rstrip("\ufffd")
 
 
-# -- folders -------------------------------------------------------------------------------------------------
+# -- folders ---------------------------------------------------------------------------------------
 
 
 @every_config
 def test_round_trips_keep_every_bit(config, tmp_path):
     """Ours -> theirs -> ours, and theirs -> ours -> theirs."""
     decoder, ids = decoder_of(config, 5).eval(), ids_of(2, 20)
-    EquinfoForCausalLM.from_lm(decoder, tokenizer_of(config), context=64).save_pretrained(tmp_path / "a")
-    assert ("period" in json.loads((tmp_path / "a" / "config.json").read_text())) == (config.period > 1)
+    EquinfoForCausalLM.from_lm(decoder, tokenizer_of(config), context=64).save_pretrained(
+        tmp_path / "a"
+    )
+    assert ("period" in json.loads((tmp_path / "a" / "config.json").read_text())) == (
+        config.period > 1
+    )
     ours = load_model(tmp_path / "a")
     assert ours.config == config
     assert_same_weights(ours, decoder)
@@ -293,7 +373,9 @@ def trained(tmp_path_factory):
     tokens = pipeline.token_stream(tokenizer, [b"abcdefghij" * 40] * 4)
     settings = {"steps": 60, "batch_size": 8, "context": 32}
     optimizer = pipeline.optimizer("modern", 1e-2, 5)
-    config = pipeline.lm_config("modern", "30k", tokenizer.vocab_size, tokenizer.bos_id, optimizer, **settings)
+    config = pipeline.lm_config(
+        "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id, optimizer, **settings
+    )
     pipeline.train(config, tokens.ids, folder)
     return folder
 
@@ -303,7 +385,9 @@ def test_a_saved_folder_is_an_lm_to_equinfo(trained, tmp_path):
     stream = pipeline.token_stream(equinfo.load("bytes"), [b"abcdefghij" * 20, b"bcd"])
     assert equinfo.evaluate(tmp_path, "bytes", stream) == equinfo.evaluate(trained, "bytes", stream)
     options = {"prompt": "fghij", "max_ids": 30, "seed": 3}
-    assert equinfo.generate(tmp_path, "bytes", **options) == equinfo.generate(trained, "bytes", **options)
+    assert equinfo.generate(tmp_path, "bytes", **options) == equinfo.generate(
+        trained, "bytes", **options
+    )
     assert "".join(stream_text(tmp_path, "bytes", "fg", temperature=0, max_ids=8)) == "hijabcde"
 
 
@@ -339,17 +423,26 @@ def test_a_shared_folder_is_read_with_trust_where_nothing_is_registered(trained,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "made equinfo.hf.model" in done.stdout
-    assert sorted(file.name for file in again.iterdir()) == sorted(f.name for f in (tmp_path / "shared").iterdir())
+    assert sorted(file.name for file in again.iterdir()) == sorted(
+        f.name for f in (tmp_path / "shared").iterdir()
+    )
     assert (again / "modeling_equinfo.py").read_text().count("\n") == 1
 
 
 def test_the_configuration_keeps_every_field(tmp_path):
-    config = EquinfoConfig.of(replace(CLIPPED, tied=True, rope_base=5.0), 77, equinfo.load("bytes"), use_cache=False)
+    config = EquinfoConfig.of(
+        replace(CLIPPED, tied=True, rope_base=5.0), 77, equinfo.load("bytes"), use_cache=False
+    )
     config.save_pretrained(tmp_path)
     again = EquinfoConfig.from_pretrained(tmp_path)
     assert again.to_dict() == config.to_dict()
     assert asdict(again.decoder_config) == asdict(replace(CLIPPED, tied=True, rope_base=5.0))
-    standard = (again.hidden_size, again.num_hidden_layers, again.num_attention_heads, again.max_position_embeddings)
+    standard = (
+        again.hidden_size,
+        again.num_hidden_layers,
+        again.num_attention_heads,
+        again.max_position_embeddings,
+    )
     assert standard == (32, 2, 2, 77)
     assert (again.pad_token_id, again.bos_token_id, again.eos_token_id) == (PAD, BOS, EOS)
     assert again.tokenizer_fingerprint == equinfo.load("bytes").fingerprint
@@ -368,7 +461,7 @@ def test_an_m1_has_one_special_id(tmp_path):
     assert load_train_config(tmp_path / "hf").bos_id == 256
 
 
-# -- a model among models ------------------------------------------------------------------------------------
+# -- a model among models --------------------------------------------------------------------------
 
 
 def test_new_models_are_drawn_as_initialise_draws():
@@ -376,8 +469,14 @@ def test_new_models_are_drawn_as_initialise_draws():
     torch.manual_seed(3)
     model, again = EquinfoForCausalLM(EquinfoConfig()), EquinfoForCausalLM(EquinfoConfig())
     peer = Decoder(model.config.decoder_config).initialise(0)
-    for (name, weight), expected in zip(model.decoder.named_parameters(), peer.parameters(), strict=True):
-        assert abs(weight.std() / expected.std() - 1) < 0.05 if weight.dim() == 2 else bool((weight == 1).all()), name
+    for (name, weight), expected in zip(
+        model.decoder.named_parameters(), peer.parameters(), strict=True
+    ):
+        assert (
+            abs(weight.std() / expected.std() - 1) < 0.05
+            if weight.dim() == 2
+            else bool((weight == 1).all())
+        ), name
     torch.manual_seed(3)
     assert_same_weights(EquinfoForCausalLM(EquinfoConfig()), model)
     assert not torch.equal(again.decoder.embed.weight, model.decoder.embed.weight)
@@ -424,7 +523,7 @@ def test_pickles_and_copies_are_equal():
     assert model.to(torch.bfloat16)(ids).logits.dtype == torch.float32
 
 
-# -- bad input -----------------------------------------------------------------------------------------------
+# -- bad input -------------------------------------------------------------------------------------
 
 
 def refuses(message):
@@ -514,6 +613,9 @@ def test_the_processor_asks_for_what_equinfo_generates_with():
     rows = torch.tensor([ids, [tokenizer.pad_id, *ids[:-1]]])
     scores = DecodableIds(tokenizer)(rows, torch.zeros(2, tokenizer.vocab_size))
     document = np.empty(0, dtype=np.int64)
-    assert torch.equal(torch.isfinite(scores[0, : tokenizer.code_size]), torch.from_numpy(tokenizer.allowed(document)))
+    assert torch.equal(
+        torch.isfinite(scores[0, : tokenizer.code_size]),
+        torch.from_numpy(tokenizer.allowed(document)),
+    )
     assert torch.isfinite(scores[:, tokenizer.eos_id]).all()
     assert torch.isinf(scores[:, [tokenizer.pad_id, tokenizer.bos_id]]).all()

@@ -1,4 +1,6 @@
-"""Folders, and the Auto classes that read them: in this process, in new ones in either order, and by remote code."""
+"""Folders, and the Auto classes that read them: in this process, in new ones in either order, and
+by remote code.
+"""
 
 import json
 import os
@@ -73,7 +75,9 @@ for folder in sys.argv[2:]:
 
 
 @pytest.mark.parametrize("imports", [REGISTER + AUTO, AUTO + REGISTER])
-def test_auto_tokenizer_reads_the_folder_in_either_order_of_imports_and_without_torch(imports, folder, with_model):
+def test_auto_tokenizer_reads_the_folder_in_either_order_of_imports_and_without_torch(
+    imports, folder, with_model
+):
     output = run(NO_TORCH + imports + LOAD, TEXT, folder, with_model)
     assert output.splitlines() == [f"equinfo.hf.tokenizer left {wanted_ids()}"] * 2
 
@@ -90,8 +94,14 @@ def test_remote_code_reads_it_where_equinfo_was_never_imported(folder, with_mode
 
 
 def files(folder):
-    """The contents of all files but the one that only transformers 4 writes, from what is in the others."""
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The contents of all files but the one that only transformers 4 writes, from what is in the
+    others.
+    """
+    found = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     return {name: data for name, data in found.items() if name != "special_tokens_map.json"}
 
 
@@ -102,15 +112,22 @@ def test_without_equinfo_transformers_names_it(folder, tmp_path):
 
 
 def test_registering_imports_neither_transformers_nor_torch_nor_datasets():
-    code = f"import sys\n{REGISTER}print({{'transformers', 'torch', 'datasets'}} & set(sys.modules))"
+    code = (
+        f"import sys\n{REGISTER}print({{'transformers', 'torch', 'datasets'}} & set(sys.modules))"
+    )
     assert run(code).strip() == "set()"
 
 
-def test_without_wrapt_what_is_imported_already_is_told_and_without_transformers_nothing_happens(folder):
+def test_without_wrapt_what_is_imported_already_is_told_and_without_transformers_nothing_happens(
+    folder,
+):
     output = run(f"{NO_TORCH}sys.modules['wrapt'] = None\n{AUTO}{REGISTER}{LOAD}", TEXT, folder)
     assert output.strip() == f"equinfo.hf.tokenizer left {wanted_ids()}"
     for missing in ("wrapt", "transformers"):
-        run(f"import sys; sys.modules[{missing!r}] = None\n{REGISTER}equinfo.load('bytes').encode('a')")
+        run(
+            f"import sys; sys.modules[{missing!r}] ="
+            f" None\n{REGISTER}equinfo.load('bytes').encode('a')"
+        )
 
 
 def test_the_model_class_is_found_by_its_configuration(with_model):
@@ -124,7 +141,7 @@ print(type(AutoModelForCausalLM.from_config(config)).__module__)
     assert run("import sys\n" + REGISTER + code, with_model).split() == ["equinfo.hf.model"]
 
 
-# -- folders ---------------------------------------------------------------------------------------------------
+# -- folders ---------------------------------------------------------------------------------------
 
 
 def test_a_folder_keeps_settings_and_added_tokens(tmp_path):
@@ -140,7 +157,9 @@ def test_a_folder_keeps_settings_and_added_tokens(tmp_path):
     assert again.all_special_tokens == tokenizer.all_special_tokens
     again.save_pretrained(tmp_path / "b")
     assert files(tmp_path / "b") == files(tmp_path / "a")
-    changed = EquinfoTokenizer.from_pretrained(tmp_path / "a", padding_side="left", add_bos_token=True)
+    changed = EquinfoTokenizer.from_pretrained(
+        tmp_path / "a", padding_side="left", add_bos_token=True
+    )
     assert (changed.padding_side, changed("a")["input_ids"][0]) == ("left", changed.bos_token_id)
 
 
@@ -165,9 +184,9 @@ def test_another_tokenizers_artefact_is_refused(folder, tmp_path):
 
 
 def test_a_folder_of_another_kind_is_refused_with_the_remedy(tmp_path):
-    transformers.PreTrainedTokenizerFast(tokenizer_object=Library.from_buffer(zoo.make("bpe").model)).save_pretrained(
-        tmp_path / "plain"
-    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=Library.from_buffer(zoo.make("bpe").model)
+    ).save_pretrained(tmp_path / "plain")
     zoo.make("bytes").save(tmp_path / "native")
     m1 = equinfo.artifacts.PRETRAINED / "english-m1"
     (tmp_path / "empty").mkdir()

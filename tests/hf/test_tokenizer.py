@@ -1,4 +1,6 @@
-"""EquinfoTokenizer: the native ids in transformers' interface, text of any ids, and what it refuses."""
+"""EquinfoTokenizer: the native ids in transformers' interface, text of any ids, and what it
+refuses.
+"""
 
 import copy
 import pickle
@@ -14,8 +16,10 @@ from equinfo.hf import streaming
 from equinfo.hf.tokenizer import EquinfoTokenizer
 
 KINDS = [
-    "bytes", "bpe", "unigram", "codebook-free", "codebook-fewest", "compiled-whole", "compiled-rank", "compiled-narrow",
-    "equalinfo-static-8-8", "equalinfo-static-16-8", "equalinfo-static-12-8", "equalinfo-neural-24-12", "windows-reset",
+    "bytes", "bpe", "unigram", "codebook-free", "codebook-fewest", "compiled-whole",
+    "compiled-rank", "compiled-narrow",
+    "equalinfo-static-8-8", "equalinfo-static-16-8", "equalinfo-static-12-8",
+    "equalinfo-neural-24-12", "windows-reset",
     "windows-rank",
 ]  # fmt: skip
 TEXTS = [
@@ -38,13 +42,17 @@ def numbers(ids):
     return [int(i) for i in ids]
 
 
-# -- ids -----------------------------------------------------------------------------------------------------
+# -- ids -------------------------------------------------------------------------------------------
 
 
 def test_ids_are_the_native_ones_behind_bos(native):
     tokenizer = native.as_hf()
-    assert tokenizer(TEXTS)["input_ids"] == [[native.bos_id, *numbers(native.encode(text))] for text in TEXTS]
-    assert tokenizer(TEXTS, add_special_tokens=False)["input_ids"] == [numbers(native.encode(text)) for text in TEXTS]
+    assert tokenizer(TEXTS)["input_ids"] == [
+        [native.bos_id, *numbers(native.encode(text))] for text in TEXTS
+    ]
+    assert tokenizer(TEXTS, add_special_tokens=False)["input_ids"] == [
+        numbers(native.encode(text)) for text in TEXTS
+    ]
     assert (tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id) == (
         native.pad_id,
         native.bos_id,
@@ -55,7 +63,11 @@ def test_ids_are_the_native_ones_behind_bos(native):
 
 def test_a_batch_is_its_texts_one_by_one_and_a_text_survives(native):
     tokenizer = native.as_hf(add_eos_token=True)
-    options = {"return_special_tokens_mask": True, "return_offsets_mapping": True, "return_length": True}
+    options = {
+        "return_special_tokens_mask": True,
+        "return_offsets_mapping": True,
+        "return_length": True,
+    }
     batch = tokenizer(TEXTS, **options)
     for n, text in enumerate(TEXTS):
         one = tokenizer(text, **options)
@@ -79,31 +91,51 @@ def test_text_is_text_unless_it_is_asked_to_be_more(name):
     tokenizer.add_tokens(["<tool>", "<tool>s"])
     text = "a <|eos|><tool>s é<tool>"
     assert tokenizer(text, add_special_tokens=False)["input_ids"] == numbers(native.encode(text))
-    wanted = [*native.encode("a "), native.eos_id, native.vocab_size + 1, *native.encode(" é"), native.vocab_size]
-    coded = tokenizer(text, split_special_tokens=False, add_special_tokens=False, return_offsets_mapping=True)
+    wanted = [
+        *native.encode("a "),
+        native.eos_id,
+        native.vocab_size + 1,
+        *native.encode(" é"),
+        native.vocab_size,
+    ]
+    coded = tokenizer(
+        text, split_special_tokens=False, add_special_tokens=False, return_offsets_mapping=True
+    )
     assert coded["input_ids"] == numbers(wanted)
     assert tokenizer.decode(coded["input_ids"]) == text
     assert [text[a:b] for a, b in coded["offset_mapping"]].count("<tool>s") == 1
-    assert native.as_hf(split_special_tokens=False)("<|eos|>")["input_ids"] == [native.bos_id, native.eos_id]
+    assert native.as_hf(split_special_tokens=False)("<|eos|>")["input_ids"] == [
+        native.bos_id,
+        native.eos_id,
+    ]
 
 
 def test_pairs_are_two_texts_each_behind_bos(native):
     tokenizer = native.as_hf()
     pairs = list(zip(TEXTS, TEXTS[::-1], strict=True))
-    coded = tokenizer(TEXTS, TEXTS[::-1], return_token_type_ids=True, return_special_tokens_mask=True)
+    coded = tokenizer(
+        TEXTS, TEXTS[::-1], return_token_type_ids=True, return_special_tokens_mask=True
+    )
     assert coded["input_ids"] == [tokenizer.encode(a) + tokenizer.encode(b) for a, b in pairs]
     assert tokenizer(pairs)["input_ids"] == coded["input_ids"]
     for row, (a, b) in enumerate(pairs):
         sizes = len(tokenizer.encode(a)), len(tokenizer.encode(b))
         assert coded["token_type_ids"][row] == [0] * sizes[0] + [1] * sizes[1]
-        assert coded["special_tokens_mask"][row] == [1, *[0] * (sizes[0] - 1), 1, *[0] * (sizes[1] - 1)]
+        assert coded["special_tokens_mask"][row] == [
+            1,
+            *[0] * (sizes[0] - 1),
+            1,
+            *[0] * (sizes[1] - 1),
+        ]
     ids = [numbers(native.encode(text)) for text in TEXTS[-2:]]
-    prepared = tokenizer.prepare_for_model(*ids, return_special_tokens_mask=True, return_token_type_ids=True)
+    prepared = tokenizer.prepare_for_model(
+        *ids, return_special_tokens_mask=True, return_token_type_ids=True
+    )
     asked = tokenizer(*TEXTS[-2:], return_special_tokens_mask=True, return_token_type_ids=True)
     assert {k: list(v) for k, v in prepared.items()} == dict(asked)
 
 
-# -- as transformers' own tokenizer over the same BPE does it ----------------------------------------------------
+# -- as transformers' own tokenizer over the same BPE does it --------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +145,9 @@ def bpe_and_fast():
     native = zoo.make("bpe")
     library = tokenizers.Tokenizer.from_buffer(native.model)
     fast = transformers.PreTrainedTokenizerFast(tokenizer_object=library)
-    fast.add_special_tokens({"pad_token": "<|pad|>", "bos_token": "<|bos|>", "eos_token": "<|eos|>"})
+    fast.add_special_tokens(
+        {"pad_token": "<|pad|>", "bos_token": "<|bos|>", "eos_token": "<|eos|>"}
+    )
     return native.as_hf(add_bos_token=False), fast
 
 
@@ -149,7 +183,7 @@ def test_token_strings_of_a_bpe_are_the_librarys(bpe_and_fast):
     assert ours.tokenize(MIXED) == fast.tokenize(MIXED, split_special_tokens=True)
 
 
-# -- token strings ---------------------------------------------------------------------------------------------
+# -- token strings ---------------------------------------------------------------------------------
 
 
 def test_token_strings_are_distinct_and_go_both_ways(native):
@@ -179,16 +213,23 @@ def test_added_tokens_follow_all_others(native):
     code = tokenizer.convert_ids_to_tokens(5)
     assert tokenizer.add_tokens([code, "<|bos|>", "<tool>"]) == 1
     assert tokenizer.add_special_tokens({"mask_token": "<mask>"}) == 1
-    assert tokenizer.convert_tokens_to_ids([code, "<tool>", "<mask>"]) == [5, native.vocab_size, native.vocab_size + 1]
+    assert tokenizer.convert_tokens_to_ids([code, "<tool>", "<mask>"]) == [
+        5,
+        native.vocab_size,
+        native.vocab_size + 1,
+    ]
     assert (len(tokenizer), tokenizer.vocab_size) == (native.vocab_size + 2, native.vocab_size)
     assert tokenizer.decode([native.vocab_size, native.vocab_size + 1]) == "<tool><mask>"
-    assert tokenizer.decode([native.vocab_size, native.vocab_size + 1], skip_special_tokens=True) == "<tool>"
+    assert (
+        tokenizer.decode([native.vocab_size, native.vocab_size + 1], skip_special_tokens=True)
+        == "<tool>"
+    )
     for again in (pickle.loads(pickle.dumps(tokenizer)), copy.deepcopy(tokenizer)):
         assert again.get_vocab() == tokenizer.get_vocab()
         assert again.all_special_tokens == tokenizer.all_special_tokens
 
 
-# -- offsets and truncation of windows ---------------------------------------------------------------------------
+# -- offsets and truncation of windows -------------------------------------------------------------
 
 
 def slow_offsets(native, text):
@@ -248,13 +289,16 @@ def test_truncation_of_pairs():
         tokenizer("a" * 20, "b" * 6, truncation="only_second", max_length=10)
 
 
-# -- text of any ids ---------------------------------------------------------------------------------------------
+# -- text of any ids -------------------------------------------------------------------------------
 
 
 def test_any_ids_have_a_text_that_only_grows(native):
     tokenizer = native.as_hf()
     draw = random.Random(1)
-    streams = [numbers(native.encode(MIXED)[:80]), [draw.randrange(native.code_size) for _ in range(60)]]
+    streams = [
+        numbers(native.encode(MIXED)[:80]),
+        [draw.randrange(native.code_size) for _ in range(60)],
+    ]
     for ids in streams:
         whole = tokenizer.decode(ids)
         for end in range(len(ids)):
@@ -311,7 +355,7 @@ def test_transformers_own_streamers_do_where_single_ids_have_bytes(name, capsys)
     assert capsys.readouterr().out == MIXED + "\n"
 
 
-# -- kept and copied ---------------------------------------------------------------------------------------------
+# -- kept and copied -------------------------------------------------------------------------------
 
 
 def test_settings_survive_pickling_and_copying():
@@ -337,20 +381,26 @@ def test_settings_survive_pickling_and_copying():
 def test_special_tokens_can_be_switched_off():
     native = zoo.make("bytes")
     assert native.as_hf(add_bos_token=False)("a")["input_ids"] == [97]
-    assert native.as_hf(add_bos_token=False, add_eos_token=True)("a")["input_ids"] == [97, native.eos_id]
+    assert native.as_hf(add_bos_token=False, add_eos_token=True)("a")["input_ids"] == [
+        97,
+        native.eos_id,
+    ]
     assert native.as_hf(bos_token=None)("a")["input_ids"] == [97]
     assert native.as_hf().num_special_tokens_to_add(pair=True) == 2
 
 
 def test_a_chat_template_is_applied():
     tokenizer = zoo.make("codebook-free").as_hf(
-        split_special_tokens=False, chat_template="{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"
+        split_special_tokens=False,
+        chat_template="{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}",
     )
-    ids = tokenizer.apply_chat_template([{"role": "user", "content": "Hello"}], return_dict=True)["input_ids"]
+    ids = tokenizer.apply_chat_template([{"role": "user", "content": "Hello"}], return_dict=True)[
+        "input_ids"
+    ]
     assert ids == [*numbers(zoo.make("codebook-free").encode("Hello")), tokenizer.eos_token_id]
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["gzip8", "xz12", "ac-static-8", "ans-static-8", "equal-text"])

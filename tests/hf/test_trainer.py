@@ -66,30 +66,45 @@ def ids():
 
 
 @pytest.mark.parametrize(
-    ("parts", "period"), [(1, 1), (2, 1), (2, 3)], ids=["whole batches", "accumulated", "told places"]
+    ("parts", "period"),
+    [(1, 1), (2, 1), (2, 3)],
+    ids=["whole batches", "accumulated", "told places"],
 )
 def test_the_losses_are_those_of_our_loop(ids, tmp_path, parts, period):
     tokenizer = equinfo.load("bytes")
     config = pipeline.lm_config(
-        "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id, pipeline.optimizer("modern", 5e-3, 5),
+        "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id,
+        pipeline.optimizer("modern", 5e-3, 5),
         period, steps=STEPS, batch_size=ROWS, context=CONTEXT, seed=3,
     )  # fmt: skip
     train(config, ids, tmp_path / "ours")
-    expected = [json.loads(line)["loss"] for line in (tmp_path / "ours" / "metrics.jsonl").read_text().splitlines()]
+    expected = [
+        json.loads(line)["loss"]
+        for line in (tmp_path / "ours" / "metrics.jsonl").read_text().splitlines()
+    ]
 
-    model = EquinfoForCausalLM.from_lm(Decoder(config.model).initialise(config.seed), context=CONTEXT)
+    model = EquinfoForCausalLM.from_lm(
+        Decoder(config.model).initialise(config.seed), context=CONTEXT
+    )
     optimizer = make_optimizer(config.optimizer, model.decoder)
-    share = lambda done: learning_rate(config.optimizer, done + 1, STEPS) / config.optimizer.learning_rate  # noqa: E731
+
+    def share(done: int) -> float:
+        return learning_rate(config.optimizer, done + 1, STEPS) / config.optimizer.learning_rate
+
     trainer = Noting(
         model,
         arguments(
             tmp_path / "theirs", max_grad_norm=config.optimizer.clip,
             per_device_train_batch_size=ROWS // parts, gradient_accumulation_steps=parts,
         ),
-        train_dataset=Rows(Sequences(ids, CONTEXT, tokenizer.bos_id, config.seed, config.model), tokenizer.bos_id),
+        train_dataset=Rows(
+            Sequences(ids, CONTEXT, tokenizer.bos_id, config.seed, config.model), tokenizer.bos_id
+        ),
         optimizers=(optimizer, LambdaLR(optimizer, share)),
     )  # fmt: skip
-    trainer._get_train_sampler = lambda *_: torch.utils.data.SequentialSampler(trainer.train_dataset)
+    trainer._get_train_sampler = lambda *_: torch.utils.data.SequentialSampler(
+        trainer.train_dataset
+    )
     trainer.train()
     losses = np.array(trainer.losses).reshape(STEPS, parts).mean(axis=1)
     assert expected[0] - expected[-1] > 0.5
@@ -100,17 +115,27 @@ def test_the_losses_are_those_of_our_loop(ids, tmp_path, parts, period):
 
 
 def test_a_plain_trainer_learns_saves_and_evaluates(tmp_path):
-    """A datasets.Dataset of texts, tokenised by `map`, padded by the collator, checkpointed blocks."""
+    """A datasets.Dataset of texts, tokenised by `map`, padded by the collator, checkpointed
+    blocks.
+    """
     tokenizer = equinfo.load("bytes")
     hf_tokenizer = tokenizer.as_hf()
     texts = datasets.Dataset.from_dict({"text": ["abcdefghij" * n for n in range(1, 9)] * 8})
     rows = texts.map(lambda row: hf_tokenizer(row["text"]), remove_columns=["text"])
     torch.manual_seed(0)
-    model = EquinfoForCausalLM(EquinfoConfig.of(modern("30k", tokenizer.vocab_size), 128, tokenizer))
+    model = EquinfoForCausalLM(
+        EquinfoConfig.of(modern("30k", tokenizer.vocab_size), 128, tokenizer)
+    )
     saved = {"save_strategy": "steps", "save_steps": 30, "max_steps": 30}
     trainer = Noting(
         model,
-        arguments(tmp_path, learning_rate=1e-2, gradient_checkpointing=True, per_device_eval_batch_size=4, **saved),
+        arguments(
+            tmp_path,
+            learning_rate=1e-2,
+            gradient_checkpointing=True,
+            per_device_eval_batch_size=4,
+            **saved,
+        ),
         train_dataset=rows,
         eval_dataset=rows.select(range(6)),
         processing_class=hf_tokenizer,
@@ -124,4 +149,6 @@ def test_a_plain_trainer_learns_saves_and_evaluates(tmp_path):
     assert trainer.predict(rows.select(range(2))).predictions.shape[2] == tokenizer.vocab_size
     again = EquinfoForCausalLM.from_pretrained(tmp_path / "checkpoint-30")
     assert torch.equal(again.decoder.embed.weight, model.decoder.embed.weight)
-    assert equinfo.generate(tmp_path / "checkpoint-30", "bytes", "abcdefghijabc", temperature=0, max_ids=4)
+    assert equinfo.generate(
+        tmp_path / "checkpoint-30", "bytes", "abcdefghijabc", temperature=0, max_ids=4
+    )

@@ -1,10 +1,13 @@
-"""A second device without a second device: its tensors are computed on the CPU and keep away from the CPU's own.
+"""A second device without a second device: its tensors are computed on the CPU and keep away from
+the CPU's own.
 
-What runs on CUDA and takes a tensor that was made on the CPU by mistake fails there, and passes every test on a machine
-without a GPU. Here it fails as well: an operation that takes tensors of both devices is refused, but for copies. Torch
-lets only one such device be made in a process, and it changes what other libraries see, so run this file:
+What runs on CUDA and takes a tensor that was made on the CPU by mistake fails there, and passes
+every test on a machine without a GPU. Here it fails as well: an operation that takes tensors of
+both devices is refused, but for copies. Torch lets only one such device be made in a process, and
+it changes what other libraries see, so run this file:
 
-    python tests/lm/pretend_device.py        does all that the LMs do on it; the numbers must be the CPU's
+    python tests/lm/pretend_device.py        does all that the LMs do on it; the numbers must be the
+    CPU's
 """
 
 import tempfile
@@ -21,7 +24,10 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
-from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
+from torch.utils.backend_registration import (
+    _DummyBackendModule,
+    _setup_privateuseone_for_python_backend,
+)
 
 from equinfo.lm.bridge import to_byte_model, to_torch
 from equinfo.lm.config import DecoderConfig, OptimizerConfig, TrainConfig, modern, paper
@@ -41,7 +47,9 @@ class Module(_DummyBackendModule):
 
 
 def autocasting() -> list[torch.library.Library]:
-    """Autocast on the device: float32 products are taken in bfloat16, all else is as it is. To be kept alive."""
+    """Autocast on the device: float32 products are taken in bfloat16, all else is as it is. To be
+    kept alive.
+    """
     rest, products = torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")
     rest.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
     for name in ("linear", "matmul", "scaled_dot_product_attention"):
@@ -51,7 +59,9 @@ def autocasting() -> list[torch.library.Library]:
 
 def lowered(func: Any, *args: Any, **kwargs: Any) -> Any:
     low = lambda one: one.bfloat16() if one.dtype == torch.float32 else one  # noqa: E731
-    with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)):
+    with torch._C._ExcludeDispatchKeyGuard(
+        torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)
+    ):
         return func(*tree_map_only(Tensor, low, args), **tree_map_only(Tensor, low, kwargs))
 
 
@@ -84,7 +94,11 @@ def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
     there = [one for one in tensors if isinstance(one, There)]
     # A number in a tensor of its own may come from the CPU, as on CUDA.
-    if there and func not in COPIES and any(one.dim() and not isinstance(one, There) for one in tensors):
+    if (
+        there
+        and func not in COPIES
+        and any(one.dim() and not isinstance(one, There) for one in tensors)
+    ):
         raise AssertionError(f"{func} takes tensors of both devices")
     asked = kwargs.get("device")
     stays = bool(there) if asked is None else torch.device(asked).type == "pretend"
@@ -94,22 +108,32 @@ def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if func is torch.ops.aten.copy_.default:
         return args[0]
     changed = {id(one.inner): one for one in there}  # by an operation in place
-    return tree_map_only(Tensor, lambda one: changed.get(id(one), There(one)), out) if stays else out
+    return (
+        tree_map_only(Tensor, lambda one: changed.get(id(one), There(one)), out) if stays else out
+    )
 
 
-# -- what the LMs do ---------------------------------------------------------------------------------------------
+# -- what the LMs do -------------------------------------------------------------------------------
 
 IDS = (np.random.default_rng(0).integers(0, 40, 1500) ** 2 % 259).astype(np.uint16)
 ADAMW = OptimizerConfig(learning_rate=5e-3, warmup_steps=5)
-ADAFACTOR = OptimizerConfig("adafactor", "rsqrt", learning_rate=0.1, warmup_steps=5, clip=0.0, z_loss=1e-4)
+ADAFACTOR = OptimizerConfig(
+    "adafactor", "rsqrt", learning_rate=0.1, warmup_steps=5, clip=0.0, z_loss=1e-4
+)
 
 
-def config_of(model: DecoderConfig, optimizer: OptimizerConfig = ADAMW, **changes: Any) -> TrainConfig:
-    return TrainConfig(model, optimizer, **{"bos_id": 257, "steps": 3, "batch_size": 4, "context": 16} | changes)
+def config_of(
+    model: DecoderConfig, optimizer: OptimizerConfig = ADAMW, **changes: Any
+) -> TrainConfig:
+    return TrainConfig(
+        model, optimizer, **{"bos_id": 257, "steps": 3, "batch_size": 4, "context": 16} | changes
+    )
 
 
 def trained(config: TrainConfig, device: str) -> list[float]:
-    """Losses of a training that pauses after every step; of a probe, and of the weights that it leaves behind."""
+    """Losses of a training that pauses after every step; of a probe, and of the weights that it
+    leaves behind.
+    """
     measure = partial(evaluate, ids=IDS[:100], num_bytes=1, context=16, bos_id=257)
     probe = Probe(lambda model: measure(model).sum_nats, frozenset([2]))
     with tempfile.TemporaryDirectory() as folder:
@@ -125,9 +149,15 @@ def decoder(config: DecoderConfig, device: str) -> Decoder:
 
 def evaluated(config: DecoderConfig, device: str) -> list[float]:
     model = decoder(config, device)
-    rows = np.where(np.arange(16) % 3 == 0, ~IDS[:64].reshape(4, 16).astype(np.int64), IDS[:64].reshape(4, 16))
+    rows = np.where(
+        np.arange(16) % 3 == 0, ~IDS[:64].reshape(4, 16).astype(np.int64), IDS[:64].reshape(4, 16)
+    )
     nats, right = predict(model, rows, 257, batch_size=3)
-    return [evaluate(model, IDS[:100], 1, context=16, bos_id=257).sum_nats, *nats.ravel(), *right.ravel()]
+    return [
+        evaluate(model, IDS[:100], 1, context=16, bos_id=257).sum_nats,
+        *nats.ravel(),
+        *right.ravel(),
+    ]
 
 
 def written(config: DecoderConfig, device: str) -> list[float]:
@@ -162,22 +192,35 @@ def checks() -> Iterator[tuple[str, Callable[[str], list[float]]]]:
     low = {"precision": "bfloat16", "micro_batches": 2, "checkpoint_blocks": True}
     yield "trained, Adafactor", partial(trained, config_of(paper("30k", 259), ADAFACTOR))
     yield "trained, bfloat16", partial(trained, config_of(told, **low))
-    yield "trained, bfloat16, paper", partial(trained, config_of(paper("30k", 259), ADAFACTOR, **low))
-    yield "trained, short contexts", partial(trained, config_of(modern("30k", 259), short_contexts=(8,)))
+    yield (
+        "trained, bfloat16, paper",
+        partial(trained, config_of(paper("30k", 259), ADAFACTOR, **low)),
+    )
+    yield (
+        "trained, short contexts",
+        partial(trained, config_of(modern("30k", 259), short_contexts=(8,))),
+    )
     yield "integer M1", partial(frequencies, modern("30k", 259))
 
 
 def main() -> None:
     _setup_privateuseone_for_python_backend("pretend", Module())
     libraries = autocasting()
-    with Pretend(), sdpa_kernel(SDPBackend.MATH):  # fused attention has an operation of its own on each device
+    with (
+        Pretend(),
+        sdpa_kernel(SDPBackend.MATH),
+    ):  # fused attention has an operation of its own on each device
         try:
             torch.zeros(2, device="pretend:0") + torch.ones(2)
-            raise SystemExit("the device takes the CPU's tensors: nothing that follows would tell anything")
+            raise SystemExit(
+                "the device takes the CPU's tensors: nothing that follows would tell anything"
+            )
         except AssertionError:
             pass
         for name, check in checks():
-            np.testing.assert_allclose(check("pretend:0"), check("cpu"), rtol=2e-2, atol=1e-4, err_msg=name)
+            np.testing.assert_allclose(
+                check("pretend:0"), check("cpu"), rtol=2e-2, atol=1e-4, err_msg=name
+            )
             print(name)
     del libraries
 

@@ -1,12 +1,15 @@
-"""A trained byte LM becomes integers: nearly the same distribution, and a code as long as its loss promises."""
+"""A trained byte LM becomes integers: nearly the same distribution, and a code as long as its loss
+promises.
+"""
 
 import numpy as np
 import pytest
 import torch
 
 from equinfo import pipeline
-from equinfo.compress import reference, streams
-from equinfo.compress.models import EOD, SYMBOLS
+from equinfo.compress.coder import streams
+from equinfo.compress.models.base import EOD, SYMBOLS
+from equinfo.compress.network import reference
 from equinfo.errors import EquinfoError
 from equinfo.lm.bridge import to_byte_model, to_torch
 from equinfo.lm.config import modern, paper
@@ -15,7 +18,9 @@ from equinfo.lm.evaluate import evaluate
 from equinfo.lm.train import load_model
 
 CONTEXT = 48
-TEXT = b"And the earth was without form, and void; and darkness was upon the face of the deep. " * 12
+TEXT = (
+    b"And the earth was without form, and void; and darkness was upon the face of the deep. " * 12
+)
 IDS = pipeline.byte_stream([TEXT])
 
 
@@ -30,13 +35,17 @@ def test_frequencies_are_nearly_the_lms_distribution(style, size):
     shares = frozen.sequences(ids[:, 1:].numpy())[0] / 2**frozen.precision
     distance = np.abs(shares - expected[:-1]).sum(axis=1) / 2  # in total variation
     assert distance.mean() < 0.03
-    assert np.abs(expected[0] - expected[-1]).sum() / 2 > 0.3  # contexts matter, or this says little
+    assert (
+        np.abs(expected[0] - expected[-1]).sum() / 2 > 0.3
+    )  # contexts matter, or this says little
 
 
 @pytest.mark.parametrize("style", [modern, paper])
 def test_a_frozen_lm_is_the_same_for_numba_torch_and_numpy(style):
     model = to_byte_model(Decoder(style("0.1m", SYMBOLS)).initialise(4), CONTEXT, IDS)
-    symbols = np.stack([np.frombuffer(TEXT[at : at + CONTEXT], dtype=np.uint8) for at in (0, 5, 100)]).astype(np.int64)
+    symbols = np.stack(
+        [np.frombuffer(TEXT[at : at + CONTEXT], dtype=np.uint8) for at in (0, 5, 100)]
+    ).astype(np.int64)
     rows = model.sequences(symbols)
     assert (to_torch(model).frequencies(symbols).numpy() == rows).all()
     assert (reference.frequencies(model.config, model.tensors, symbols[1]) == rows[1]).all()
@@ -54,14 +63,18 @@ def test_code_length_is_the_bits_per_byte_of_the_lm(style, tmp_path):
     nats = 0.0
     for document in documents:  # each document begins a context of its own, as the coder has it
         ids = pipeline.byte_stream([document])
-        nats += evaluate(load_model(tmp_path), ids, len(document), context=CONTEXT, bos_id=EOD).sum_nats
+        nats += evaluate(
+            load_model(tmp_path), ids, len(document), context=CONTEXT, bos_id=EOD
+        ).sum_nats
     assert num_bits == pytest.approx(nats / np.log(2), rel=2e-2)
 
 
 def test_the_same_weights_and_text_give_the_same_artefact():
-    from equinfo.compress.models import fingerprint
+    from equinfo.compress.models.base import fingerprint
 
-    models = [to_byte_model(Decoder(modern("30k", SYMBOLS)).initialise(5), CONTEXT, IDS) for _ in range(2)]
+    models = [
+        to_byte_model(Decoder(modern("30k", SYMBOLS)).initialise(5), CONTEXT, IDS) for _ in range(2)
+    ]
     assert fingerprint(models[0]) == fingerprint(models[1])
 
 
@@ -94,4 +107,6 @@ def test_weights_of_zero_can_be_frozen():
     for weight in model.state_dict().values():
         weight.zero_()
     rows = to_byte_model(model, 16, IDS).sequences(np.zeros((1, 16), dtype=np.int64))
-    assert rows.max() - rows[0, 0, 1] == (1 << 16) % SYMBOLS or (rows[..., 1:] == rows[..., 1:2]).all()
+    assert (
+        rows.max() - rows[0, 0, 1] == (1 << 16) % SYMBOLS or (rows[..., 1:] == rows[..., 1:2]).all()
+    )

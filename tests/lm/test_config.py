@@ -19,7 +19,11 @@ def test_the_count_is_that_of_the_modules():
 
     for style in (modern, paper):
         model = Decoder(style("0.4m", 300))
-        matrices = sum(p.numel() for n, p in model.blocks.named_parameters() if p.dim() == 2 and ".rel." not in n)
+        matrices = sum(
+            p.numel()
+            for n, p in model.blocks.named_parameters()
+            if p.dim() == 2 and ".rel." not in n
+        )
         assert matrices == model.config.parameters
 
 

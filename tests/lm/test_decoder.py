@@ -21,15 +21,20 @@ def test_same_logits_as_hugging_face_llama_with_the_same_weights():
     model = Decoder(config).initialise(0).eval()
     peer = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=300, hidden_size=config.d_model, intermediate_size=config.d_ff, rms_norm_eps=config.norm_eps,
-            num_hidden_layers=config.n_layers, num_attention_heads=config.n_heads, head_dim=config.head_dim,
-            rope_parameters={"rope_type": "default", "rope_theta": config.rope_base}, tie_word_embeddings=False,
+            vocab_size=300, hidden_size=config.d_model, intermediate_size=config.d_ff,
+            rms_norm_eps=config.norm_eps,
+            num_hidden_layers=config.n_layers, num_attention_heads=config.n_heads,
+            head_dim=config.head_dim,
+            rope_parameters={"rope_type": "default", "rope_theta": config.rope_base},
+            tie_word_embeddings=False,
             attention_bias=False, mlp_bias=False, hidden_act="silu",
         )
     ).eval()  # fmt: skip
     names = {"embed": "model.embed_tokens", "norm": "model.norm", "head": "lm_head"}
     parts = {"attn_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm"}
-    parts |= {part: f"self_attn.{part}_proj" for part in "qkvo"} | {p: f"mlp.{p}_proj" for p in ("gate", "up", "down")}
+    parts |= {part: f"self_attn.{part}_proj" for part in "qkvo"} | {
+        p: f"mlp.{p}_proj" for p in ("gate", "up", "down")
+    }
     weights = {}
     for name, weight in model.state_dict().items():
         stem = name.removesuffix(".weight")
@@ -48,9 +53,15 @@ def written_out(q, k, v, near):
     out = torch.zeros_like(q)
     for i in range(q.shape[2]):
         scores = torch.stack(
-            [(q[:, :, i] * k[:, :, j]).sum(-1) + near[:, :, i, min(i - j, near.shape[3] - 1)] for j in range(i + 1)], -1
+            [
+                (q[:, :, i] * k[:, :, j]).sum(-1) + near[:, :, i, min(i - j, near.shape[3] - 1)]
+                for j in range(i + 1)
+            ],
+            -1,
         )
-        out[:, :, i] = ((scores / math.sqrt(q.shape[3])).softmax(-1)[..., None] * v[:, :, : i + 1]).sum(2)
+        out[:, :, i] = (
+            (scores / math.sqrt(q.shape[3])).softmax(-1)[..., None] * v[:, :, : i + 1]
+        ).sum(2)
     return out
 
 
@@ -104,9 +115,16 @@ def test_initial_weights_depend_on_the_seed_alone():
 @pytest.mark.parametrize("style", [modern, paper])
 @pytest.mark.parametrize("cuts", [[12], [1] * 12, [5, 1, 6]], ids=["whole", "steps", "pieces"])
 def test_padding_is_not_read(style, cuts):
-    """Before or after a row's ids, cached or not: the ids' logits are those of the row alone, and all are finite."""
+    """Before or after a row's ids, cached or not: the ids' logits are those of the row alone, and
+    all are finite.
+    """
     model = Decoder(style("30k", 257)).initialise(0).eval()
-    rows = [(0, 12), (5, 7), (2, 9), (12, 12)]  # of each, the first and the last real position; the last has none
+    rows = [
+        (0, 12),
+        (5, 7),
+        (2, 9),
+        (12, 12),
+    ]  # of each, the first and the last real position; the last has none
     ids = ids_of(257, 4, 12)
     real = torch.tensor([[begin <= place < end for place in range(12)] for begin, end in rows])
     cache = Cache(model.config, 4, 12) if len(cuts) > 1 else None

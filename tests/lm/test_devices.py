@@ -1,4 +1,6 @@
-"""What runs on CUDA makes its tensors there: found without a GPU, on a device that tests/lm/pretend_device.py makes."""
+"""What runs on CUDA makes its tensors there: found without a GPU, on a device that
+tests/lm/pretend_device.py makes.
+"""
 
 import subprocess
 import sys
@@ -13,6 +15,8 @@ def test_all_that_lms_do_keeps_to_its_device_and_gives_the_cpus_numbers():
     if not hasattr(torch.utils.backend_registration, "_setup_privateuseone_for_python_backend"):
         pytest.skip(f"torch {torch.__version__} makes no device in Python")
     script = Path(__file__).with_name("pretend_device.py")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert "trained, bfloat16" in done.stdout

@@ -17,9 +17,18 @@ CONFIG = modern("30k", 259)
 
 
 def written(folder, decoder, dtype=torch.float32):
-    values = {**asdict(CONFIG), "model_type": "equinfo", "context": 64, "bos_token_id": 257, "dtype": "whatever"}
+    values = {
+        **asdict(CONFIG),
+        "model_type": "equinfo",
+        "context": 64,
+        "bos_token_id": 257,
+        "dtype": "whatever",
+    }
     (folder / "config.json").write_text(json.dumps(values))
-    save_file({f"decoder.{n}": t.to(dtype) for n, t in decoder.state_dict().items()}, folder / "model.safetensors")
+    save_file(
+        {f"decoder.{n}": t.to(dtype) for n, t in decoder.state_dict().items()},
+        folder / "model.safetensors",
+    )
     return folder
 
 

@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from equinfo.compress import golden, reference
-from equinfo.compress.golden import golden_hash, random_network
-from equinfo.compress.integer import IntegerByteModel
+from equinfo.compress.network import golden, reference
+from equinfo.compress.network.golden import golden_hash, random_network
+from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.errors import EquinfoError
 from equinfo.lm import integer
 from equinfo.lm.bridge import to_torch
 from equinfo.lm.integer import IntegerDecoder
 
-STYLES = [{"position": "rope", "activation": "silu"}, {"position": "relative", "activation": "relu", "d_model": 20}]
+STYLES = [
+    {"position": "rope", "activation": "silu"},
+    {"position": "relative", "activation": "relu", "d_model": 20},
+]
 
 
 def by_torch(config, tensors, symbols):
@@ -44,13 +47,19 @@ def test_torch_agrees_with_numba_on_long_contexts(style, precision):
     symbols = np.random.default_rng(0).integers(0, 257, (2, 600))
     rows = to_torch(model).frequencies(symbols).numpy()
     assert (rows == model.sequences(symbols)).all()
-    assert (rows[0, :30] == reference.frequencies(model.config, model.tensors, symbols[0, :30], precision)).all()
+    assert (
+        rows[0, :30]
+        == reference.frequencies(model.config, model.tensors, symbols[0, :30], precision)
+    ).all()
 
 
 @pytest.mark.parametrize("rows", [1, 2, 17])
 def test_few_rows_go_through_products_of_int8_too(rows):
     rng = np.random.default_rng(rows)
-    x, w = (torch.from_numpy(rng.integers(-127, 128, shape).astype(np.int8)) for shape in ((rows, 24), (9, 24)))
+    x, w = (
+        torch.from_numpy(rng.integers(-127, 128, shape).astype(np.int8))
+        for shape in ((rows, 24), (9, 24))
+    )
     assert torch.equal(integer.int8_product(x, w), x.long() @ w.long().T)
 
 
@@ -75,7 +84,12 @@ def test_products_that_err_are_noticed(monkeypatch):
     weight = torch.full((8, 64), 127, dtype=torch.int8)
     monkeypatch.setattr(integer, "int8_product", off)
     assert integer.product_for(weight, weight.device) is not off
-    monkeypatch.setattr(integer, "exact_product", lambda a, b, bound: (a @ b).clamp(-(2**15), 2**15))
-    for check in (lambda: integer.product_for(weight, weight.device), lambda: IntegerDecoder(*random_network(0), 16)):
+    monkeypatch.setattr(
+        integer, "exact_product", lambda a, b, bound: (a @ b).clamp(-(2**15), 2**15)
+    )
+    for check in (
+        lambda: integer.product_for(weight, weight.device),
+        lambda: IntegerDecoder(*random_network(0), 16),
+    ):
         with pytest.raises(EquinfoError, match="products of integers wrong"):
             check()

@@ -11,7 +11,10 @@ from equinfo.lm.loss import cross_entropy, scored
 
 def inputs(n=70, d=16, vocab=90):
     torch.manual_seed(0)
-    hidden, weight = torch.randn(n, d, requires_grad=True), torch.randn(vocab, d, requires_grad=True)
+    hidden, weight = (
+        torch.randn(n, d, requires_grad=True),
+        torch.randn(vocab, d, requires_grad=True),
+    )
     return hidden, weight, torch.randint(vocab, (n,))
 
 
@@ -44,7 +47,10 @@ def test_gradients_by_finite_differences():
         return by_torch(h, w, targets, 0.1)[0]
 
     assert torch.autograd.gradcheck(total, (hidden.requires_grad_(), weight.requires_grad_()))
-    ours_h, ours_w = hidden.detach().float().requires_grad_(), weight.detach().float().requires_grad_()
+    ours_h, ours_w = (
+        hidden.detach().float().requires_grad_(),
+        weight.detach().float().requires_grad_(),
+    )
     cross_entropy(ours_h, ours_w, targets, 0.1)[0].backward()
     total(hidden, weight).backward()
     torch.testing.assert_close(ours_h.grad, hidden.grad.float(), rtol=1e-4, atol=1e-5)

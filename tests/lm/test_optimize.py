@@ -12,7 +12,11 @@ from equinfo.lm.optimize import learning_rate, make_optimizer
 
 def test_the_papers_schedule():
     config = OptimizerConfig("adafactor", "rsqrt", learning_rate=1.0, warmup_steps=10_000)
-    assert [learning_rate(config, step, 200_000) for step in (1, 10_000, 40_000)] == [0.01, 0.01, 0.005]
+    assert [learning_rate(config, step, 200_000) for step in (1, 10_000, 40_000)] == [
+        0.01,
+        0.01,
+        0.005,
+    ]
 
 
 def test_warm_up_then_decay_to_a_tenth():
@@ -34,4 +38,6 @@ def test_every_parameter_is_optimised_once_and_only_matrices_decay():
     held = [p for group in optimizer.param_groups for p in group["params"]]
     assert sorted(map(id, held)) == sorted(map(id, model.parameters()))
     assert all(p.dim() == 2 for p in optimizer.param_groups[0]["params"])
-    assert isinstance(make_optimizer(OptimizerConfig("adafactor", "rsqrt"), model), torch.optim.Adafactor)
+    assert isinstance(
+        make_optimizer(OptimizerConfig("adafactor", "rsqrt"), model), torch.optim.Adafactor
+    )

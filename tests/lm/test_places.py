@@ -1,4 +1,6 @@
-"""An M2 that is told the place of an id in its unit: the same place in training, evaluation and generation."""
+"""An M2 that is told the place of an id in its unit: the same place in training, evaluation and
+generation.
+"""
 
 from dataclasses import replace
 from itertools import islice
@@ -9,7 +11,7 @@ import torch
 
 import equinfo
 from equinfo import api, pipeline
-from equinfo.compress.models import StaticModel
+from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.lm.cache import Cache
 from equinfo.lm.config import NUM_SPECIAL, OptimizerConfig, TrainConfig, modern, paper
@@ -29,7 +31,9 @@ both = pytest.mark.parametrize("config", CONFIGS, ids=["modern", "paper"])
 
 
 def windows(bits, width, **options):
-    return pipeline.make_tokenizer("equalinfo", 1 << width, bits, [], StaticModel.unigram(TEXTS), **options)
+    return pipeline.make_tokenizer(
+        "equalinfo", 1 << width, bits, [], StaticModel.unigram(TEXTS), **options
+    )
 
 
 def told(config, seed=0):
@@ -49,11 +53,15 @@ def documents(count, seed=0, whole=True):
 
 
 def stream_of(*args, **options):
-    return np.concatenate([np.append(ids, EOS) for ids in documents(*args, **options)]).astype(np.uint16)
+    return np.concatenate([np.append(ids, EOS) for ids in documents(*args, **options)]).astype(
+        np.uint16
+    )
 
 
 def walked(ids, place=0):
-    """The place of each id of a stream, counted one by one, and of what follows: a list of len(ids) + 1."""
+    """The place of each id of a stream, counted one by one, and of what follows: a list of len(ids)
+    + 1.
+    """
     places = [place]
     for i in ids:
         places.append(0 if i >= CODES else (places[-1] + 1) % PERIOD)
@@ -61,25 +69,39 @@ def walked(ids, place=0):
 
 
 def by_ids_with_places(model):
-    """logits(ids, places): the oracle, a decoder without places whose ids are pairs of a place and an id."""
+    """logits(ids, places): the oracle, a decoder without places whose ids are pairs of a place and
+    an id.
+    """
     size = model.config.vocab_size
     plain = Decoder(replace(model.config, vocab_size=PERIOD * size, period=1)).eval()
-    weights = {name: weight for name, weight in model.state_dict().items() if name != "place.weight"}
+    weights = {
+        name: weight for name, weight in model.state_dict().items() if name != "place.weight"
+    }
     table = model.place.weight[:, None] + model.embed.weight
     plain.load_state_dict(
-        {**weights, "embed.weight": table.flatten(0, 1), "head.weight": model.head.weight.repeat(3, 1)}
+        {
+            **weights,
+            "embed.weight": table.flatten(0, 1),
+            "head.weight": model.head.weight.repeat(3, 1),
+        }
     )
-    return lambda ids, places: plain.logits(torch.tensor(ids) + size * torch.tensor(places))[..., :size]
+    return lambda ids, places: plain.logits(torch.tensor(ids) + size * torch.tensor(places))[
+        ..., :size
+    ]
 
 
-# -- one place, however it is come by ----------------------------------------------------------------------------
+# -- one place, however it is come by --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cuts", [[1] * 24, [24], [7, 1, 1, 9, 6]], ids=["steps", "whole", "pieces"])
+@pytest.mark.parametrize(
+    "cuts", [[1] * 24, [24], [7, 1, 1, 9, 6]], ids=["steps", "whole", "pieces"]
+)
 def test_places_are_counted_from_the_last_special_id(cuts):
     draw, model = np.random.default_rng(0), told(CONFIGS[0])
     ids = np.where(
-        draw.random((6, 24)) < 0.15, draw.integers(PAD, EOS + 1, (6, 24)), draw.integers(CODES, size=(6, 24))
+        draw.random((6, 24)) < 0.15,
+        draw.integers(PAD, EOS + 1, (6, 24)),
+        draw.integers(CODES, size=(6, 24)),
     )
     cache, found = Cache(model.config, 6, 24), []
     for piece in torch.from_numpy(ids).split(cuts, dim=1):
@@ -96,7 +118,9 @@ def test_cached_logits_and_those_after_padding_are_the_whole_ones(config):
     real = torch.arange(45)[None] >= 5
     with torch.no_grad():
         cache = Cache(config, 1, 40)
-        pieces = torch.cat([model.logits(piece, cache) for piece in ids.split([8, 1, 1, 19, 11], dim=1)], dim=1)
+        pieces = torch.cat(
+            [model.logits(piece, cache) for piece in ids.split([8, 1, 1, 19, 11], dim=1)], dim=1
+        )
         after = model(padded, real=real)[:, 5:] @ model.head_weight.T
         for found in (model.logits(ids), pieces, after):
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
@@ -112,8 +136,16 @@ def test_evaluation_and_predictions_know_where_tiles_begin(config):
         targets = ids[tile].astype(np.int64)
         with torch.no_grad():
             logits = oracle([[BOS, *targets[:-1]]], [[places[at] for at in tile]])[0]
-        nats.append(float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(targets), reduction="sum")))
-    assert evaluate(model, ids, 1, context=CONTEXT, bos_id=BOS, batch_size=3).sum_nats == pytest.approx(sum(nats))
+        nats.append(
+            float(
+                torch.nn.functional.cross_entropy(
+                    logits, torch.from_numpy(targets), reduction="sum"
+                )
+            )
+        )
+    assert evaluate(
+        model, ids, 1, context=CONTEXT, bos_id=BOS, batch_size=3
+    ).sum_nats == pytest.approx(sum(nats))
     rows, firsts = ids[: 6 * CONTEXT].reshape(6, CONTEXT), np.array(places)[: 6 * CONTEXT : CONTEXT]
     found, _ = predict(model, rows, BOS, batch_size=4, firsts=firsts)
     np.testing.assert_allclose(found.sum(1), nats[:6], rtol=1e-4)
@@ -122,11 +154,14 @@ def test_evaluation_and_predictions_know_where_tiles_begin(config):
 
 
 @both
-@pytest.mark.parametrize("prompts", [[[], [4, 11, 13]], [[1] * 30]], ids=["short", "longer than a sequence"])
+@pytest.mark.parametrize(
+    "prompts", [[[], [4, 11, 13]], [[1] * 30]], ids=["short", "longer than a sequence"]
+)
 def test_generation_goes_on_counting_where_a_sequence_begins_anew(config, prompts):
     model, steps = told(config), 45
     run = sample(
-        model, [np.array(prompt, dtype=np.int64) for prompt in prompts], bos_id=BOS, context=CONTEXT,
+        model, [np.array(prompt, dtype=np.int64) for prompt in prompts], bos_id=BOS,
+        context=CONTEXT,
         sampling=Sampling(temperature=0), mask=lambda row: np.arange(CODES + 3) < CODES,
     )  # fmt: skip
     drawn = np.stack(list(islice(run, steps)), axis=1)
@@ -145,7 +180,9 @@ def test_sequences_of_a_stream_and_of_shards_know_their_first_place(tmp_path):
     tokenizer = windows(20, 8)  # 5 ids are 2 windows, and documents end amid them
     model = replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period)
     for mode in ("document", "block"):
-        shards = tokenize_corpus(tokenizer, TEXTS, tmp_path / mode, mode=mode, shard_bytes=400, block_bytes=200)
+        shards = tokenize_corpus(
+            tokenizer, TEXTS, tmp_path / mode, mode=mode, shard_bytes=400, block_bytes=200
+        )
         sequences = Sequences(shards, 7, tokenizer.bos_id, 0, model)
         found = sequences.firsts(0, len(sequences.tiles))
         if mode == "block":
@@ -153,13 +190,15 @@ def test_sequences_of_a_stream_and_of_shards_know_their_first_place(tmp_path):
             continue
         assert len(shards.manifest["shards"]) > 1
         in_memory = Sequences(shards.stream().ids, 7, tokenizer.bos_id, 0, model)
-        counts = [n for ids, _ in shards.documents() for n in range(len(ids) + 1)]  # EOS is the last
+        counts = [
+            n for ids, _ in shards.documents() for n in range(len(ids) + 1)
+        ]  # EOS is the last
         expected = [counts[7 * in_memory._tile(n)] % tokenizer.period for n in range(len(found))]
         assert set(expected) == {0, 1, 2, 3, 4}
         assert found.tolist() == in_memory.firsts(0, len(found)).tolist() == expected
 
 
-# -- training ----------------------------------------------------------------------------------------------------
+# -- training --------------------------------------------------------------------------------------
 
 
 def config_of(model=CONFIGS[0], **changes):
@@ -168,7 +207,9 @@ def config_of(model=CONFIGS[0], **changes):
 
 
 def test_what_only_the_place_says_is_learned(tmp_path):
-    """Two of three ids follow from the one before and the place: their nats go, and stay without the place."""
+    """Two of three ids follow from the one before and the place: their nats go, and stay without
+    the place.
+    """
     ids, held_out, losses = stream_of(600), stream_of(60, seed=1), []
     for period in (PERIOD, 1):
         config = config_of(replace(CONFIGS[0], period=period), steps=60, batch_size=16)
@@ -207,7 +248,7 @@ def test_settings_of_lms_without_places_say_nothing_of_them():
         config_of(replace(CONFIGS[0], period=0))
 
 
-# -- which tokenizer it is for -----------------------------------------------------------------------------------
+# -- which tokenizer it is for ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

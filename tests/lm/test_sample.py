@@ -1,4 +1,6 @@
-"""Sampling: cached steps are whole forward passes, draws are the distribution asked for, rows are independent."""
+"""Sampling: cached steps are whole forward passes, draws are the distribution asked for, rows are
+independent.
+"""
 
 from itertools import islice
 
@@ -15,7 +17,9 @@ from equinfo.lm.sample import Sampling, _draw, sample, shares
 CLIPPED = DecoderConfig(257, 32, 2, 2, 16, 64, position="relative", relative_clip=5)
 
 
-@pytest.mark.parametrize("config", [modern("30k", 257), paper("30k", 257), CLIPPED], ids=["modern", "paper", "clipped"])
+@pytest.mark.parametrize(
+    "config", [modern("30k", 257), paper("30k", 257), CLIPPED], ids=["modern", "paper", "clipped"]
+)
 @pytest.mark.parametrize("cuts", [[1] * 20, [20], [7, 1, 1, 6, 5]])
 def test_cached_pieces_are_the_whole(config, cuts):
     model = Decoder(config).initialise(0).eval()
@@ -25,11 +29,15 @@ def test_cached_pieces_are_the_whole(config, cuts):
         pieces = torch.cat([model.logits(part, cache) for part in ids.split(cuts, dim=1)], dim=1)
         torch.testing.assert_close(pieces, model.logits(ids), atol=1e-4, rtol=1e-4)
         cache.clear()
-        torch.testing.assert_close(model.logits(ids[:, :4], cache), pieces[:, :4], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            model.logits(ids[:, :4], cache), pieces[:, :4], atol=1e-4, rtol=1e-4
+        )
 
 
 def greedy_without_cache(model, prompt, steps, context, bos):
-    """What `sample` promises, written out: BOS and the ids since `begin`, all computed anew at each step."""
+    """What `sample` promises, written out: BOS and the ids since `begin`, all computed anew at each
+    step.
+    """
     ids, begin = list(prompt), 0
     for _ in range(steps):
         if 1 + len(ids) - begin > context:
@@ -41,7 +49,9 @@ def greedy_without_cache(model, prompt, steps, context, bos):
 
 def drawn(model, prompts, steps, context=16, mask=lambda row: None, **options):
     arrays = [np.array(prompt, dtype=np.int64) for prompt in prompts]
-    run = sample(model, arrays, bos_id=256, context=context, sampling=Sampling(**options), mask=mask)
+    run = sample(
+        model, arrays, bos_id=256, context=context, sampling=Sampling(**options), mask=mask
+    )
     columns = np.stack(list(islice(run, steps)), axis=1)
     return [[int(i) for i in row if i >= 0] for row in columns]
 
@@ -50,7 +60,9 @@ def drawn(model, prompts, steps, context=16, mask=lambda row: None, **options):
 @pytest.mark.parametrize("prompt", [[], [1, 2, 3], list(range(40))])
 def test_greedy_is_recomputation_beyond_the_end_of_the_context(style, prompt):
     model = Decoder(style("30k", 257)).initialise(1).eval()
-    assert drawn(model, [prompt], 40, temperature=0)[0] == greedy_without_cache(model, prompt, 40, 16, 256)
+    assert drawn(model, [prompt], 40, temperature=0)[0] == greedy_without_cache(
+        model, prompt, 40, 16, 256
+    )
 
 
 def test_a_row_does_not_depend_on_its_batch():
@@ -84,7 +96,9 @@ def test_shares():
     torch.testing.assert_close(shares(LOGITS, Sampling()), plain)
     torch.testing.assert_close(shares(LOGITS, Sampling(temperature=0.5)), (LOGITS * 2).softmax(-1))
     assert shares(LOGITS, Sampling(temperature=0)).tolist() == [1, 0, 0, 0, 0]
-    torch.testing.assert_close(shares(LOGITS, Sampling(top_k=2)), torch.tensor([*LOGITS[:2].softmax(-1), 0, 0, 0]))
+    torch.testing.assert_close(
+        shares(LOGITS, Sampling(top_k=2)), torch.tensor([*LOGITS[:2].softmax(-1), 0, 0, 0])
+    )
     assert (shares(LOGITS, Sampling(top_p=0.7)) > 0).tolist() == [True, True, False, False, False]
     assert (shares(LOGITS, Sampling(top_p=1e-9)) > 0).tolist() == [True, False, False, False, False]
 
@@ -98,7 +112,9 @@ def test_draws_follow_the_shares():
     assert np.abs(seen - expected).max() < 0.03
 
 
-@pytest.mark.parametrize("options", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}])
+@pytest.mark.parametrize(
+    "options", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}]
+)
 def test_impossible_settings_are_refused(options):
     with pytest.raises(EquinfoError, match=next(iter(options))):
         Sampling(**options)
@@ -110,7 +126,14 @@ def test_ids_are_drawn_as_often_as_their_shares_say():
     sampling = Sampling(temperature=0.7, top_k=3)
     generator = torch.Generator().manual_seed(1)
     draws = 20_000
-    found = np.bincount([_draw(logits, allowed, sampling, generator) for _ in range(draws)], minlength=5) / draws
-    expected = shares(logits.masked_fill(~torch.from_numpy(allowed), float("-inf")), sampling).numpy()
+    found = (
+        np.bincount(
+            [_draw(logits, allowed, sampling, generator) for _ in range(draws)], minlength=5
+        )
+        / draws
+    )
+    expected = shares(
+        logits.masked_fill(~torch.from_numpy(allowed), float("-inf")), sampling
+    ).numpy()
     deviation = np.sqrt(expected * (1 - expected) / draws)
     assert np.all(np.abs(found - expected) <= 4 * deviation)  # 0 where the share is 0

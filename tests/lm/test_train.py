@@ -1,4 +1,6 @@
-"""The training loop: deterministic, resumed to the last bit, able to learn, honest when it fails."""
+"""The training loop: deterministic, resumed to the last bit, able to learn, honest when it
+fails.
+"""
 
 import json
 import os
@@ -22,18 +24,24 @@ from equinfo.lm.train import Probe, load_model, load_train_config, probes, train
 
 IDS = (np.random.default_rng(0).integers(0, 40, 4000) ** 2 % 257).astype(np.uint16)
 ADAMW = OptimizerConfig(learning_rate=5e-3, warmup_steps=5)
-ADAFACTOR = OptimizerConfig("adafactor", "rsqrt", learning_rate=0.1, warmup_steps=5, clip=0.0, z_loss=1e-4)
+ADAFACTOR = OptimizerConfig(
+    "adafactor", "rsqrt", learning_rate=0.1, warmup_steps=5, clip=0.0, z_loss=1e-4
+)
 
 
 def config_of(style=modern, **changes):
     optimizer = ADAMW if style is modern else ADAFACTOR
     return TrainConfig(
-        style("30k", 257), optimizer, **{"bos_id": 256, "steps": 20, "batch_size": 8, "context": 32} | changes
+        style("30k", 257),
+        optimizer,
+        **{"bos_id": 256, "steps": 20, "batch_size": 8, "context": 32} | changes,
     )
 
 
 def losses(folder):
-    return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
 
 
 # 20 steps on IDS, float32. Other processors and torch releases round otherwise: hence a tolerance.
@@ -64,16 +72,22 @@ def test_micro_batches_make_the_same_step(tmp_path):
 
 
 def test_short_contexts_begin_anew(tmp_path):
-    """The first step's loss is that of the untrained model on the batch's pieces, each from its own BOS."""
+    """The first step's loss is that of the untrained model on the batch's pieces, each from its own
+    BOS.
+    """
     config = config_of(short_contexts=(8, 4))
     train(config, IDS, tmp_path)
     model = Decoder(config.model).initialise(config.seed)
-    _, tiles = Sequences(IDS, config.context, config.bos_id, config.seed).batch(0, config.batch_size)
+    _, tiles = Sequences(IDS, config.context, config.bos_id, config.seed).batch(
+        0, config.batch_size
+    )
     pieces = [*tiles[:4], *tiles[4:6].reshape(-1, 8), *tiles[6:].reshape(-1, 4)]
     nats = 0.0
     for piece in pieces:
         logits = model.logits(torch.tensor([[config.bos_id, *piece[:-1]]]))
-        nats += torch.nn.functional.cross_entropy(logits[0], torch.tensor(piece), reduction="sum").item()
+        nats += torch.nn.functional.cross_entropy(
+            logits[0], torch.tensor(piece), reduction="sum"
+        ).item()
     assert losses(tmp_path)[0] == pytest.approx(nats / tiles.size, abs=1e-4)
 
 
@@ -82,7 +96,9 @@ def test_bfloat16_learns_alike(tmp_path, monkeypatch):
     exact = train(config_of(), IDS, tmp_path / "float32")
     low = train(config_of(precision="bfloat16"), IDS, tmp_path / "bfloat16")
     assert low.loss == pytest.approx(exact.loss, rel=0.02)
-    assert all(weight.dtype == torch.float32 for weight in load_model(tmp_path / "bfloat16").parameters())
+    assert all(
+        weight.dtype == torch.float32 for weight in load_model(tmp_path / "bfloat16").parameters()
+    )
 
 
 def test_a_cpu_without_bfloat16_computes_in_float32_and_says_so(tmp_path, monkeypatch):
@@ -142,7 +158,9 @@ def test_a_folder_of_another_training_is_refused(tmp_path):
 
 
 def test_a_diverged_run_says_so_and_leaves_no_weights(tmp_path):
-    config = replace(config_of(), optimizer=replace(ADAMW, learning_rate=1e30, clip=0.0, warmup_steps=1))
+    config = replace(
+        config_of(), optimizer=replace(ADAMW, learning_rate=1e30, clip=0.0, warmup_steps=1)
+    )
     result = train(config, IDS, tmp_path)
     assert result.status == "diverged"
     assert result.steps < 20
@@ -167,7 +185,9 @@ def test_a_compiled_model_learns_alike(tmp_path):
     plain = train(config_of(steps=5), IDS, tmp_path / "plain")
     compiled = train(config_of(steps=5, compile=True), IDS, tmp_path / "compiled")
     assert compiled.loss == pytest.approx(plain.loss, abs=1e-3)
-    assert set(load_model(tmp_path / "compiled").state_dict()) == set(load_model(tmp_path / "plain").state_dict())
+    assert set(load_model(tmp_path / "compiled").state_dict()) == set(
+        load_model(tmp_path / "plain").state_dict()
+    )
 
 
 def test_metrics_go_to_tensorboard(tmp_path):
@@ -176,10 +196,12 @@ def test_metrics_go_to_tensorboard(tmp_path):
     train(config_of(), IDS, tmp_path, tensorboard=True)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {"loss", "learning_rate", "gradient_norm"} <= set(events.Tags()["scalars"])
-    assert [event.value for event in events.Scalars("loss")] == pytest.approx(losses(tmp_path), rel=1e-6)
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(
+        losses(tmp_path), rel=1e-6
+    )
 
 
-# -- positions that are not scored, initial weights, probes --------------------------------------------------
+# -- positions that are not scored, initial weights, probes ----------------------------------------
 
 
 def examples(count=40):
@@ -190,7 +212,9 @@ def examples(count=40):
 
 
 def test_only_scored_positions_count(tmp_path):
-    """The first step's loss is the untrained model's mean over what is written, and padding never matters."""
+    """The first step's loss is the untrained model's mean over what is written, and padding never
+    matters.
+    """
     config, source = config_of(steps=1, batch_size=4, micro_batches=2), examples()
     result = train(config, source, tmp_path / "a")
     model = Decoder(config.model).initialise(config.seed)
@@ -231,7 +255,11 @@ def test_paused_with_probes_masks_and_initial_weights_is_the_straight_run(tmp_pa
     assert list(probes(tmp_path / "straight")) == [1, 4, 6]
     assert probes(tmp_path / "straight")[6] == measure(load_model(tmp_path / "straight"))
     unprobed = train(config, source, tmp_path / "unprobed", initial=options["initial"])
-    assert losses(tmp_path / "unprobed") == losses(tmp_path / "straight") == losses(tmp_path / "paused")
+    assert (
+        losses(tmp_path / "unprobed")
+        == losses(tmp_path / "straight")
+        == losses(tmp_path / "paused")
+    )
     assert unprobed.loss == straight.loss
 
 
@@ -248,7 +276,10 @@ def test_probes_beyond_the_checkpoint_are_taken_again(tmp_path):
 
 def test_initial_weights_are_where_it_starts_and_part_of_what_it_is(tmp_path):
     config = replace(config_of(steps=1), optimizer=replace(ADAMW, learning_rate=1e-12))
-    first = {name: tensor.numpy() for name, tensor in Decoder(config.model).initialise(5).state_dict().items()}
+    first = {
+        name: tensor.numpy()
+        for name, tensor in Decoder(config.model).initialise(5).state_dict().items()
+    }
     train(config, IDS, tmp_path, initial=first)
     for name, tensor in load_model(tmp_path).state_dict().items():
         np.testing.assert_allclose(tensor.numpy(), first[name], atol=1e-6)

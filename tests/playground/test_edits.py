@@ -7,7 +7,14 @@ from rapidfuzz.distance import Levenshtein
 from equinfo.playground.edits import MOST_CELLS, edits
 
 RANDOM = np.random.default_rng(8)
-PAIRS = [([], []), ([], [1, 2]), ([5], [5]), ([1, 2, 3], [3, 2, 1]), ([1, 1, 1, 2], [1, 2]), ([7] * 9, [7] * 4)]
+PAIRS = [
+    ([], []),
+    ([], [1, 2]),
+    ([5], [5]),
+    ([1, 2, 3], [3, 2, 1]),
+    ([1, 1, 1, 2], [1, 2]),
+    ([7] * 9, [7] * 4),
+]
 PAIRS += [
     (RANDOM.integers(0, symbols, n).tolist(), RANDOM.integers(0, symbols, m).tolist())
     for symbols, n, m in [(2, 40, 30), (3, 17, 60), (9, 64, 64), (1000, 50, 50), (2, 200, 190)]
@@ -26,7 +33,9 @@ def test_the_distance_is_levenshteins_and_the_alignment_has_it(a, b):
 
 def cost(kept_a: np.ndarray, kept_b: np.ndarray) -> int:
     """Edits between ids that stay: each gap takes as many as its longer side has."""
-    gaps_a, gaps_b = (np.diff([-1, *np.flatnonzero(kept), len(kept)]) - 1 for kept in (kept_a, kept_b))
+    gaps_a, gaps_b = (
+        np.diff([-1, *np.flatnonzero(kept), len(kept)]) - 1 for kept in (kept_a, kept_b)
+    )
     return int(np.maximum(gaps_a, gaps_b).sum())
 
 

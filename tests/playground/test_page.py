@@ -27,13 +27,18 @@ HOSTILE = (
     "<script>window.owned=1</script><img src=x onerror='window.owned=2'></li></ol> *md* # [a](b)\n"
     "${window.owned=3} {{constructor}} `${window.owned=4}` &lt; \x07\x1b[31m\u202e end"
 )
-RUN = "import sys; from equinfo.playground import serve; serve({}, lm={!r}, lm_tokenizer='english-16k', port={})"
+RUN = (
+    "import sys; from equinfo.playground import serve; serve({}, lm={!r},"
+    " lm_tokenizer='english-16k', port={})"
+)
 
 
 @pytest.fixture(scope="session")
 def lm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("playground") / "tiny-lm"
-    equinfo.train_lm(folder, "english-16k", size="30k", steps=6, batch_size=4, context=32, max_bytes=60_000)
+    equinfo.train_lm(
+        folder, "english-16k", size="30k", steps=6, batch_size=4, context=32, max_bytes=60_000
+    )
     return folder
 
 
@@ -46,7 +51,12 @@ def url(lm):
         port = probe.getsockname()[1]
     command = [sys.executable, "-c", RUN.format(NAMES, str(lm), port)]
     # What users may have set, and must make no difference.
-    env = {**os.environ, "GRADIO_ALLOWED_PATHS": "/", "HTTP_PROXY": "http://127.0.0.1:9", "GRADIO_SHARE": "true"}
+    env = {
+        **os.environ,
+        "GRADIO_ALLOWED_PATHS": "/",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "GRADIO_SHARE": "true",
+    }
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as server:
         line = server.stdout.readline()
         try:
@@ -62,7 +72,9 @@ def browser():
         pytest.skip("there is neither chromium nor google-chrome")
     with playwright.sync_playwright() as started:
         rules = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=[f"--host-resolver-rules={rules}"])
+        chromium = started.chromium.launch(
+            executable_path=CHROMIUM, args=[f"--host-resolver-rules={rules}"]
+        )
         yield chromium
         chromium.close()
 
@@ -235,7 +247,9 @@ def test_a_taken_port_and_an_open_host_are_named(url, capsys):
     with closing(socket.socket()) as taken:
         taken.bind(("0.0.0.0", 0))
         taken.listen()
-        with pytest.raises(EquinfoError, match=r"port \d+ of 0\.0\.0\.0 cannot be used: choose another"):
+        with pytest.raises(
+            EquinfoError, match=r"port \d+ of 0\.0\.0\.0 cannot be used: choose another"
+        ):
             serve(["bytes"], host="0.0.0.0", port=taken.getsockname()[1])
     assert "warning: everyone who reaches 0.0.0.0" in capsys.readouterr().err
 

@@ -1,4 +1,6 @@
-"""The page's views are functions from text to HTML: what they say is what the library says, and nothing is markup."""
+"""The page's views are functions from text to HTML: what they say is what the library says, and
+nothing is markup.
+"""
 
 import html.parser
 import re
@@ -24,8 +26,20 @@ from equinfo.playground.readings import (
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 
 TEXT = "In the beginning – é 文字\n\tGod created the heaven & the earth."
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'&amp; </li></ol> \x00\x1b[31m\u202e ${1} {{value}}"
-NAMES = ["bytes", "bpe", "unigram", "gzip8", "gzip-narrow", "codebook-superword", "compiled-free", "ac-static-8"]
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)> \"'&amp; </li></ol>"
+    " \x00\x1b[31m\u202e ${1} {{value}}"
+)
+NAMES = [
+    "bytes",
+    "bpe",
+    "unigram",
+    "gzip8",
+    "gzip-narrow",
+    "codebook-superword",
+    "compiled-free",
+    "ac-static-8",
+]
 NAMES += ["equalinfo-counts-16-16", "equalinfo-static-24-12", "equal-text", "windows-reset"]
 TOKENIZERS = {name: zoo.make(name) for name in NAMES}
 MODEL = zoo.byte_model("counts")
@@ -93,18 +107,27 @@ def test_a_card_has_the_tokenizers_numbers():
     for label, tokenizer in TOKENIZERS.items():
         ids = tokenizer.encode(TEXT)
         rate = len(ids) * np.log2(tokenizer.code_size) / size
-        cells = re.search(rf"<span>{label}</span><span>(.*?)</span><span>(.*?)</span><span>(.*?)</span>", source)
+        cells = re.search(
+            rf"<span>{label}</span><span>(.*?)</span><span>(.*?)</span><span>(.*?)</span>", source
+        )
         assert cells.groups() == (f"{len(ids):,}", f"{size / len(ids):.2f}", f"{rate:.2f}")
 
 
 def test_a_pieces_label_has_its_ids_and_bits():
     labels = Seen(views.pieces_view({"b": equinfo.load("bytes")}, "a\n")).labels
-    assert labels == ["“a” · id 97 · 8 bits · 8.00 bits/byte", "“\\n” · id 10 · 8 bits · 8.00 bits/byte"]
+    assert labels == [
+        "“a” · id 97 · 8 bits · 8.00 bits/byte",
+        "“\\n” · id 10 · 8 bits · 8.00 bits/byte",
+    ]
 
 
 def test_nothing_of_a_text_a_word_or_a_name_is_markup():
-    seen = Seen(everything({HOSTILE: zoo.make("bytes"), "x": zoo.make("gzip8")}, HOSTILE, (HOSTILE, "<b>")))
-    plain = Seen(everything({"y": zoo.make("bytes"), "x": zoo.make("gzip8")}, "plain", ("plain", "word")))
+    seen = Seen(
+        everything({HOSTILE: zoo.make("bytes"), "x": zoo.make("gzip8")}, HOSTILE, (HOSTILE, "<b>"))
+    )
+    plain = Seen(
+        everything({"y": zoo.make("bytes"), "x": zoo.make("gzip8")}, "plain", ("plain", "word"))
+    )
     assert seen.tags == plain.tags
     assert seen.attributes == plain.attributes
     assert "alert(1)" in seen.text
@@ -114,8 +137,14 @@ def test_nothing_of_a_text_a_word_or_a_name_is_markup():
 
 
 def test_spaces_newlines_and_what_is_no_character_are_visible():
-    assert markup.shown(b" \n\t") == '<i class="eq-space"> </i><i class="eq-newline">\n</i><i class="eq-tab">\t</i>'
-    assert markup.shown(b"\xc3<\x1b") == '<i class="eq-escaped">\\xc3</i>&lt;<i class="eq-escaped">\\x1b</i>'
+    assert (
+        markup.shown(b" \n\t")
+        == '<i class="eq-space"> </i><i class="eq-newline">\n</i><i class="eq-tab">\t</i>'
+    )
+    assert (
+        markup.shown(b"\xc3<\x1b")
+        == '<i class="eq-escaped">\\xc3</i>&lt;<i class="eq-escaped">\\x1b</i>'
+    )
 
 
 @pytest.mark.parametrize("text", ["", "a", TEXT, "🙂", "\n"])
@@ -155,7 +184,10 @@ def test_the_prefix_view_counts_edits_of_ids():
     for label, tokenizer in TOKENIZERS.items():
         a, b = (tokenizer.encode(f"{word} {TEXT}").tolist() for word in ("The", "Another"))
         found = edits(a, b)
-        row = "".join(f"<span>{cell}</span>" for cell in [len(a), len(b), found.distance, f"{100 * found.share:.0f} %"])
+        row = "".join(
+            f"<span>{cell}</span>"
+            for cell in [len(a), len(b), found.distance, f"{100 * found.share:.0f} %"]
+        )
         assert f"<span>{label}</span>{row}" in source
         assert f"{found.kept_a.sum()} of {len(a)} ids stay" in source
 
@@ -192,10 +224,15 @@ def test_more_pieces_than_can_be_drawn_are_counted():
 def test_tokenizers_are_loaded_once_and_named_apart(tmp_path):
     for name, text in (("a", b"one text " * 9), ("b", b"another " * 9)):
         equinfo.train_tokenizer("bpe", tmp_path / name / "tok", [text], size=260)
-    found = load_all(["bytes", tmp_path / "a" / "tok", "bytes", tmp_path / "b" / "tok", zoo.make("bytes")])
+    found = load_all(
+        ["bytes", tmp_path / "a" / "tok", "bytes", tmp_path / "b" / "tok", zoo.make("bytes")]
+    )
     other = equinfo.load(tmp_path / "b" / "tok")
     assert list(found) == ["bytes", "tok", f"tok ({other.fingerprint[:8]})", "Bytes"]
-    for wrong, message in (([], "name one tokenizer"), (["nothing-here"], "no tokenizer 'nothing-here'")):
+    for wrong, message in (
+        ([], "name one tokenizer"),
+        (["nothing-here"], "no tokenizer 'nothing-here'"),
+    ):
         with pytest.raises(EquinfoError, match=message):
             load_all(wrong)
 
@@ -208,4 +245,6 @@ def test_an_error_is_a_line_on_the_page():
     def fails(text: str) -> str:
         raise EquinfoError(f"cannot cut {text}")
 
-    assert views.or_error(fails, "<b>") == '<p class="eq-error" role="alert">cannot cut &lt;b&gt;</p>'
+    assert (
+        views.or_error(fails, "<b>") == '<p class="eq-error" role="alert">cannot cut &lt;b&gt;</p>'
+    )

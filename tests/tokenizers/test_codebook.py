@@ -1,4 +1,6 @@
-"""What codebooks promise beside the laws of every tokenizer: names, pieces, pinned ids, hostile artefacts."""
+"""What codebooks promise beside the laws of every tokenizer: names, pieces, pinned ids, hostile
+artefacts.
+"""
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from tokenizer_zoo import CODEBOOKS, byte_model, make, training_text
 
 from equinfo import api
 from equinfo.artifacts import Artifact
-from equinfo.compress.parse import AHEAD, BLOCK
+from equinfo.compress.dictionary.parse import AHEAD, BLOCK
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.codebook import CodebookTokenizer
 
@@ -24,16 +26,25 @@ def test_names():
 
 # fmt: off
 PIECES = {
-    "codebook-aligned": ["I", "n", " the", " be", "g", "in", "ning", ",", " in", " the", " be", "g", "in", "ning"],
-    "codebook-superword": ["In the", " be", "gi", "n", "ning", ", in the", " be", "gi", "n", "ning"],
-    "codebook-fewest": ["I", "n", " the", " be", "g", "in", "ning", ", in the", " be", "g", "in", "ning"],
+    "codebook-aligned": [
+        "I", "n", " the", " be", "g", "in", "ning", ",", " in", " the", " be", "g", "in",
+        "ning",
+    ],
+    "codebook-superword": [
+        "In the", " be", "gi", "n", "ning", ", in the", " be", "gi", "n", "ning",
+    ],
+    "codebook-fewest": [
+        "I", "n", " the", " be", "g", "in", "ning", ", in the", " be", "g", "in", "ning",
+    ],
 }
 IDS = {
     "codebook-superword": [
-        1549, 283, 1694, 1767, 1778, 1377, 283, 1694, 1767, 1778, 1477, 33, 1771, 1987, 1967, 1899, 1408,
+        1549, 283, 1694, 1767, 1778, 1377, 283, 1694, 1767, 1778, 1477, 33, 1771, 1987, 1967, 1899,
+        1408,
     ],
     "codebook-grown": [
-        148, 296, 45, 240, 272, 295, 273, 112, 59, 82, 45, 240, 272, 295, 273, 129, 33, 297, 451, 431, 366, 116,
+        148, 296, 45, 240, 272, 295, 273, 112, 59, 82, 45, 240, 272, 295, 273, 129, 33, 297, 451,
+        431, 366, 116,
     ],
 }
 # fmt: on
@@ -72,7 +83,11 @@ def test_an_encoder_holds_no_more_than_it_must(name):
 def hostile(**changes):
     whole = make("codebook-aligned").artifact
     config = {name: changes.get(name, value) for name, value in whole.config.items()}
-    return Artifact("codebook", config, {name: changes.get(name, value) for name, value in whole.tensors.items()})
+    return Artifact(
+        "codebook",
+        config,
+        {name: changes.get(name, value) for name, value in whole.tensors.items()},
+    )
 
 
 def spelt(strings):
@@ -88,11 +103,23 @@ def spelt(strings):
         ({"lengths": np.ones((2, 256), dtype=np.uint8)}, "lengths do not fit"),
         ({"strings": np.zeros(3, dtype=np.float32)}, "lengths do not fit"),
         (spelt([*SINGLES, b"", *[b"x%d" % n for n in range(255)]]), "lengths do not fit"),
-        (spelt([*SINGLES, *[b"x%d" % (n // 2) for n in range(256)]]), "repeats a string or lacks a byte"),
-        (spelt([*SINGLES[1:], *[b"x%d" % n for n in range(257)]]), "repeats a string or lacks a byte"),
+        (
+            spelt([*SINGLES, *[b"x%d" % (n // 2) for n in range(256)]]),
+            "repeats a string or lacks a byte",
+        ),
+        (
+            spelt([*SINGLES[1:], *[b"x%d" % n for n in range(257)]]),
+            "repeats a string or lacks a byte",
+        ),
         (spelt(SINGLES), "a codebook of 256 strings: choose a power of two"),
-        (spelt([*SINGLES, *[b"%03d" % n for n in range(100)]]), "a codebook of 356 strings: choose a power of two"),
-        (spelt([*SINGLES, b"a b", *[b"%03d" % n for n in range(255)]]), "b'a b' crosses a boundary"),
+        (
+            spelt([*SINGLES, *[b"%03d" % n for n in range(100)]]),
+            "a codebook of 356 strings: choose a power of two",
+        ),
+        (
+            spelt([*SINGLES, b"a b", *[b"%03d" % n for n in range(255)]]),
+            "b'a b' crosses a boundary",
+        ),
         ({"mode": "words"}, "pieces that are 'words'"),
         ({"parse": "best"}, "pieces by 'best'"),
     ],

@@ -32,16 +32,28 @@ def trained(library: tokenizers.Tokenizer, trainer: type, **options) -> tokenize
     return library
 
 
-def byte_level(normalizer: normalizers.Normalizer | None = None, prefix: bool = False) -> tokenizers.Tokenizer:
-    """GPT-2's sort, with an end of text before its document, cut after 8 ids and padded: none of it is to matter."""
+def byte_level(
+    normalizer: normalizers.Normalizer | None = None, prefix: bool = False
+) -> tokenizers.Tokenizer:
+    """GPT-2's sort, with an end of text before its document, cut after 8 ids and padded: none of it
+    is to matter.
+    """
     library = tokenizers.Tokenizer(models.BPE())
     if normalizer:
         library.normalizer = normalizer
     library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
     library.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trained(library, trainers.BpeTrainer, vocab_size=500, initial_alphabet=alphabet, special_tokens=["<|end|>"])
-    library.post_processor = processors.TemplateProcessing("<|end|> $A", special_tokens=[("<|end|>", 0)])
+    trained(
+        library,
+        trainers.BpeTrainer,
+        vocab_size=500,
+        initial_alphabet=alphabet,
+        special_tokens=["<|end|>"],
+    )
+    library.post_processor = processors.TemplateProcessing(
+        "<|end|> $A", special_tokens=[("<|end|>", 0)]
+    )
     library.enable_truncation(8)
     library.enable_padding(length=8)
     return library
@@ -50,11 +62,20 @@ def byte_level(normalizer: normalizers.Normalizer | None = None, prefix: bool = 
 def byte_fallback() -> tokenizers.Tokenizer:
     """Llama 2's sort."""
     library = tokenizers.Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
-    library.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    library.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    steps = [
+        decoders.Replace("▁", " "),
+        decoders.ByteFallback(),
+        decoders.Fuse(),
+        decoders.Strip(" ", 1, 0),
+    ]
     library.decoder = decoders.Sequence(steps)
     every_byte = [f"<0x{byte:02X}>" for byte in range(256)]
-    return trained(library, trainers.BpeTrainer, vocab_size=600, special_tokens=SPECIAL + every_byte)
+    return trained(
+        library, trainers.BpeTrainer, vocab_size=600, special_tokens=SPECIAL + every_byte
+    )
 
 
 def word_piece() -> tokenizers.Tokenizer:
@@ -63,7 +84,12 @@ def word_piece() -> tokenizers.Tokenizer:
     library.normalizer = normalizers.BertNormalizer(lowercase=True)
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     library.decoder = decoders.WordPiece()
-    trained(library, trainers.WordPieceTrainer, vocab_size=400, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    trained(
+        library,
+        trainers.WordPieceTrainer,
+        vocab_size=400,
+        special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"],
+    )
     library.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return library
 
@@ -74,12 +100,16 @@ def unigram() -> tokenizers.Tokenizer:
     library.normalizer = normalizers.NFKC()
     library.pre_tokenizer = pre_tokenizers.Metaspace()
     library.decoder = decoders.Metaspace()
-    return trained(library, trainers.UnigramTrainer, vocab_size=400, special_tokens=SPECIAL, unk_token="<unk>")
+    return trained(
+        library, trainers.UnigramTrainer, vocab_size=400, special_tokens=SPECIAL, unk_token="<unk>"
+    )
 
 
 def word_level() -> tokenizers.Tokenizer:
     """Ids with holes between them."""
-    library = tokenizers.Tokenizer(models.WordLevel({"[UNK]": 0, "the": 3, "earth": 7, ".": 9}, unk_token="[UNK]"))
+    library = tokenizers.Tokenizer(
+        models.WordLevel({"[UNK]": 0, "the": 3, "earth": 7, ".": 9}, unk_token="[UNK]")
+    )
     library.pre_tokenizer = pre_tokenizers.Whitespace()
     return library
 
@@ -87,12 +117,21 @@ def word_level() -> tokenizers.Tokenizer:
 def sentence_piece(**options) -> sentencepiece.SentencePieceProcessor:
     written, texts = io.BytesIO(), (document.decode() for document in training_text()[:400])
     sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=texts, model_writer=written, vocab_size=500, minloglevel=2, num_threads=1, **options
+        sentence_iterator=texts,
+        model_writer=written,
+        vocab_size=500,
+        minloglevel=2,
+        num_threads=1,
+        **options,
     )
     return sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
 
 
-VERBATIM = {"normalization_rule_name": "identity", "add_dummy_prefix": False, "remove_extra_whitespaces": False}
+VERBATIM = {
+    "normalization_rule_name": "identity",
+    "add_dummy_prefix": False,
+    "remove_extra_whitespaces": False,
+}
 LIBRARIES = {
     "byte-level": byte_level,
     "byte-level-nfc": lambda: byte_level(normalizers.NFC()),
@@ -122,7 +161,9 @@ def imported(name: str):
 
 
 def plain(name: str):
-    """(ids of a text, text of ids) by the library's own calls, without special tokens, cuts and padding."""
+    """(ids of a text, text of ids) by the library's own calls, without special tokens, cuts and
+    padding.
+    """
     its = library(name)
     if isinstance(its, sentencepiece.SentencePieceProcessor):
         return its.EncodeAsIds, its.Decode
@@ -138,7 +179,7 @@ def texts() -> list[str]:
     return [TEXT, *PROBES, *(document.decode() for document in training_text()[-20:])]
 
 
-# -- ids and text --------------------------------------------------------------------------------------------
+# -- ids and text ----------------------------------------------------------------------------------
 
 
 @EVERY
@@ -155,7 +196,9 @@ def test_ids_and_text_are_the_librarys(name):
 
 @EVERY
 def test_lossless_is_what_comes_back(name):
-    """Only the byte-level one without normaliser and prefix space is; the next best two lose their ▁ alone."""
+    """Only the byte-level one without normaliser and prefix space is; the next best two lose their
+    ▁ alone.
+    """
     made = imported(name)
     lost = [text for text in texts() if made.decode(made.encode(text)) != text.encode()]
     assert made.lossless == (not lost) == (name == "byte-level")
@@ -164,12 +207,18 @@ def test_lossless_is_what_comes_back(name):
 
 
 def test_characters_of_all_of_unicode_come_back_from_the_lossless_one():
-    every = "".join(chr(point) for point in range(0, 0x110000, 3) if not 0xD800 <= point < 0xE000).encode()
+    every = "".join(
+        chr(point) for point in range(0, 0x110000, 3) if not 0xD800 <= point < 0xE000
+    ).encode()
     assert imported("byte-level").decode(imported("byte-level").encode(every)) == every
 
 
 def test_a_text_that_spells_a_special_token_is_text():
-    for name, token in (("byte-level", "<|end|>"), ("byte-fallback", "</s>"), ("sp-bpe-bytes", "</s>")):
+    for name, token in (
+        ("byte-level", "<|end|>"),
+        ("byte-fallback", "</s>"),
+        ("sp-bpe-bytes", "</s>"),
+    ):
         ids = imported(name).encode(f"a {token} b")
         assert ids.min() > 2
         assert imported(name).decode(ids) == f"a {token} b".encode()
@@ -213,7 +262,11 @@ def test_byte_level_ids_decode_one_by_one(name):
     ids = made.encode(TEXT)
     decoder = made.decoder()
     fed = [decoder.feed([i]) for i in ids]
-    assert b"".join(fed) + decoder.finish() == made.decode(ids) == b"".join(made.token_bytes(i) for i in ids)
+    assert (
+        b"".join(fed) + decoder.finish()
+        == made.decode(ids)
+        == b"".join(made.token_bytes(i) for i in ids)
+    )
     assert all(fed)
     for n in range(len(ids)):
         assert made.allowed(ids[:n])[ids[n]]
@@ -222,7 +275,7 @@ def test_byte_level_ids_decode_one_by_one(name):
         made.decode(ids[:cut])
 
 
-# -- parts ---------------------------------------------------------------------------------------------------
+# -- parts -----------------------------------------------------------------------------------------
 
 
 @EVERY
@@ -234,7 +287,10 @@ def test_spans_cover_ids_and_text(name):
         assert [i for span in found for i in span.ids] == ids
         if not ids:
             continue
-        assert [found[0].start, *(span.end for span in found)] == [*(s.start for s in found), len(text.encode())]
+        assert [found[0].start, *(span.end for span in found)] == [
+            *(s.start for s in found),
+            len(text.encode()),
+        ]
         for span in found:
             assert text[span.first : span.last].encode() == text.encode()[span.start : span.end]
 
@@ -253,7 +309,7 @@ def test_spans_give_each_word_its_space():
     assert [len(ids) for ids in cut] == [3]  # its three bytes are one character
 
 
-# -- what is kept --------------------------------------------------------------------------------------------
+# -- what is kept ----------------------------------------------------------------------------------
 
 
 @EVERY
@@ -262,9 +318,15 @@ def test_a_folder_gives_the_same_tokenizer(name, tmp_path):
     made.save(tmp_path / "saved")
     loaded = equinfo.load(tmp_path / "saved")
     assert type(loaded) is type(made)
-    assert (loaded.fingerprint, loaded.name, loaded.lossless) == (made.fingerprint, name, made.lossless)
+    assert (loaded.fingerprint, loaded.name, loaded.lossless) == (
+        made.fingerprint,
+        name,
+        made.lossless,
+    )
     np.testing.assert_array_equal(loaded.encode(TEXT), made.encode(TEXT))
-    assert type(made).load(tmp_path / "saved").decode(made.encode(TEXT)) == made.decode(made.encode(TEXT))
+    assert type(made).load(tmp_path / "saved").decode(made.encode(TEXT)) == made.decode(
+        made.encode(TEXT)
+    )
 
 
 def test_an_altered_folder_is_refused(tmp_path):
@@ -296,17 +358,21 @@ def test_a_token_file_brings_the_text_back():
 @pytest.mark.parametrize("name", ["byte-level", "word-piece", "sp-unigram-bytes"])
 def test_an_lm_trains_is_evaluated_and_generates(name, tmp_path):
     made, held_out = imported(name), training_text()[-5:]
-    equinfo.train_lm(tmp_path / "m2", made, training_text()[:50], size="30k", steps=3, batch_size=4, context=64)
+    equinfo.train_lm(
+        tmp_path / "m2", made, training_text()[:50], size="30k", steps=3, batch_size=4, context=64
+    )
     result = equinfo.evaluate(tmp_path / "m2", made, held_out)
     assert result.num_bytes == sum(map(len, held_out))
     assert result.num_ids == sum(map(len, made.encode_batch(held_out))) + len(held_out)
-    assert 0 < result.bits_per_byte < 2 * np.log2(made.vocab_size) * result.num_ids / result.num_bytes
+    assert (
+        0 < result.bits_per_byte < 2 * np.log2(made.vocab_size) * result.num_ids / result.num_bytes
+    )
     (sample,) = generate(tmp_path / "m2", made, "In the", max_ids=12)
     assert sample.ended in ("eos", "length")
     assert max(sample.ids) < made.code_size
 
 
-# -- where they come from ------------------------------------------------------------------------------------
+# -- where they come from --------------------------------------------------------------------------
 
 
 def test_every_source_of_one_tokenizer_gives_its_ids(tmp_path):
@@ -316,11 +382,20 @@ def test_every_source_of_one_tokenizer_gives_its_ids(tmp_path):
     fast = transformers.PreTrainedTokenizerFast(tokenizer_object=its)
     fast.save_pretrained(tmp_path / "named")
     expected = imported("byte-level").encode(TEXT)
-    sources = [its, fast, tmp_path, str(tmp_path / "tokenizer.json"), tmp_path / "other.json", tmp_path / "named"]
+    sources = [
+        its,
+        fast,
+        tmp_path,
+        str(tmp_path / "tokenizer.json"),
+        tmp_path / "other.json",
+        tmp_path / "named",
+    ]
     made = [from_pretrained(source) for source in sources]
     for one in made:
         np.testing.assert_array_equal(one.encode(TEXT), expected)
-    assert [one.name for one in made[2:]] == [f"{n} (HF)" for n in (tmp_path.name, tmp_path.name, "other", "named")]
+    assert [one.name for one in made[2:]] == [
+        f"{n} (HF)" for n in (tmp_path.name, tmp_path.name, "other", "named")
+    ]
 
 
 def test_a_model_file_of_sentencepiece_is_a_source(tmp_path):
@@ -348,7 +423,9 @@ def test_transformers_reads_a_folder_that_has_no_tokenizer_json(tmp_path):
 def test_what_is_no_tokenizer_is_named_in_one_line(tmp_path):
     (tmp_path / "broken.json").write_text('{"model": 1}')
     (tmp_path / "broken.model").write_bytes(b"\x0a\x05text, and no more")
-    (tmp_path / "random.json").write_text(tokenizers.Tokenizer(models.BPE({"a": 0}, [], dropout=0.1)).to_str())
+    (tmp_path / "random.json").write_text(
+        tokenizers.Tokenizer(models.BPE({"a": 0}, [], dropout=0.1)).to_str()
+    )
     make("bpe").save(tmp_path / "ours")
     (tmp_path / "nothing").mkdir()
     for source, message in [
@@ -366,7 +443,9 @@ def test_what_is_no_tokenizer_is_named_in_one_line(tmp_path):
 
 
 def test_a_character_without_an_id_is_an_error_where_the_library_has_none():
-    made = from_pretrained(tokenizers.Tokenizer(models.WordPiece({"a": 0, "##b": 1}, unk_token="[UNK]")))
+    made = from_pretrained(
+        tokenizers.Tokenizer(models.WordPiece({"a": 0, "##b": 1}, unk_token="[UNK]"))
+    )
     assert made.encode("ab").tolist() == [0, 1]
     with pytest.raises(EquinfoError, match="cannot encode this text"):
         made.encode("ü")

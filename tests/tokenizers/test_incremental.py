@@ -1,4 +1,6 @@
-"""Documents in pieces: the ids and bytes of the whole document, in bounded memory, whatever the pieces."""
+"""Documents in pieces: the ids and bytes of the whole document, in bounded memory, whatever the
+pieces.
+"""
 
 import itertools
 import tracemalloc
@@ -9,20 +11,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizer_zoo import NAMES, NEURAL, SUBWORDS, make, training_text
 
-from equinfo.compress import coder, streams
-from equinfo.compress.models import SYMBOLS, StaticModel
+from equinfo.compress.coder import coder, streams
+from equinfo.compress.models.base import SYMBOLS, StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers import subword
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.incremental import TextDecoder
 
-SLOW = [name for name in NEURAL if name not in ("ac-neural-8", "ac-neural-12", "equalinfo-neural-16-8")]
+SLOW = [
+    name for name in NEURAL if name not in ("ac-neural-8", "ac-neural-12", "equalinfo-neural-16-8")
+]
 STREAMED = [name for name in NAMES if name not in SLOW]
 FAST = ("bytes", "codebook", "bpe", "unigram", "gzip", "zstd", "xz", "ac-static")
 CONSTANT = [name for name in STREAMED if name.startswith(FAST)]
 
 examples = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
 )
 
 
@@ -70,7 +77,11 @@ def test_pieces_give_what_the_whole_gives(name):
     tokenizer = make(name)
     text = training_text()[0]
     documents = [b"", b"a", "naïve – 漢字 👩‍👩‍👧 ".encode() * 6, b"\0" * 300, text[:600]]
-    documents += [] if is_text(name) else [b"\xff" * 300, bytes(range(256)), np.random.default_rng(2).bytes(500)]
+    documents += (
+        []
+        if is_text(name)
+        else [b"\xff" * 300, bytes(range(256)), np.random.default_rng(2).bytes(500)]
+    )
     for document in documents:
         check(tokenizer, document, [1])
         check(tokenizer, document, [7, 1, 0, 100])
@@ -105,11 +116,16 @@ def test_cut_streams_are_refused_at_the_end(name):
             found = decoder.feed(ids[:end]) + decoder.finish()
         except EquinfoError:
             continue
-        assert found == tokenizer.decode(ids[:end])  # by chance it ends there: then the whole stream's decoding agrees
+        assert found == tokenizer.decode(
+            ids[:end]
+        )  # by chance it ends there: then the whole stream's decoding agrees
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from([name for name in STREAMED if name.startswith(("ac-", "bpe", "unigram"))]), st.data())
+@given(
+    st.sampled_from([name for name in STREAMED if name.startswith(("ac-", "bpe", "unigram"))]),
+    st.data(),
+)
 def test_any_ids_fare_in_pieces_as_they_do_whole(name, data):
     tokenizer = make(name)
     most = 24 if tokenizer.code_size >= 256 else 80
@@ -135,7 +151,16 @@ def test_wrong_ids_and_pieces_are_refused(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["bytes", "ac-static-1", "ac-static-6", "ac-static-8", "ac-static-12", "ac-counts-8", *SUBWORDS]
+    "name",
+    [
+        "bytes",
+        "ac-static-1",
+        "ac-static-6",
+        "ac-static-8",
+        "ac-static-12",
+        "ac-counts-8",
+        *SUBWORDS,
+    ],
 )
 def test_bytes_come_out_early(name):
     tokenizer = make(name)
@@ -148,7 +173,9 @@ def test_bytes_come_out_early(name):
     assert known >= len(text) - 60
 
 
-@pytest.mark.parametrize("name", [name for name in STREAMED if make(name).kind in ("gzip", "zstd", "xz")])
+@pytest.mark.parametrize(
+    "name", [name for name in STREAMED if make(name).kind in ("gzip", "zstd", "xz")]
+)
 def test_a_block_comes_out_with_its_last_id(name):
     tokenizer = make(name)
     text = b"".join(training_text())[: 2 * min(tokenizer.block, 10_240)]
@@ -197,7 +224,9 @@ def test_a_carry_runs_through_any_number_of_bytes():
 
 
 def _straddling(run, last):
-    """Intervals that each hold the middle of the one before: what is settled stays 0.0111... or becomes 0.1000..."""
+    """Intervals that each hold the middle of the one before: what is settled stays 0.0111... or
+    becomes 0.1000...
+    """
     starts = np.full(2 * run + 8, (1 << 15) - 1, dtype=np.uint32)
     widths = np.full(2 * run + 8, 2, dtype=np.uint32)
     starts[-4:] = last and 1 << 15
@@ -260,18 +289,36 @@ def test_streams_over_a_model_agree_with_its_intervals():
 
 
 WHITE = [" ", " ", "\n", "\n", "\t", "\u00a0", "\u2003", "\x1c", "\x85", "\u180e", "\u200b"]
-CHARACTERS = [*WHITE, "'s", "'", "ll", "a", "Z", "é", "漢", "7", "½", ".", "!?", "\u0301", "👩", "\U000e0001"]
+CHARACTERS = [
+    *WHITE,
+    "'s",
+    "'",
+    "ll",
+    "a",
+    "Z",
+    "é",
+    "漢",
+    "7",
+    "½",
+    ".",
+    "!?",
+    "\u0301",
+    "👩",
+    "\U000e0001",
+]
 
 
-# -- subwords ----------------------------------------------------------------------------------------------
+# -- subwords --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", SUBWORDS)
 @pytest.mark.parametrize(
     "text",
     [
-        "a" * 400, "the cat  sat\n\n on  the mat's edge, they'll say 'tis 1,234.5 \t\r\n ok " * 9, "漢字かな。" * 60,
-        "漢字かな。\n" * 50, " " * 300, "\n" * 300, "x\u00a0 y\u2003\nz\x1c \x85 \u180e w" * 30, "▁▁ ▁a▁ b" * 40,
+        "a" * 400, "the cat  sat\n\n on  the mat's edge, they'll say 'tis 1,234.5 \t\r\n ok " * 9,
+        "漢字かな。" * 60,
+        "漢字かな。\n" * 50, " " * 300, "\n" * 300, "x\u00a0 y\u2003\nz\x1c \x85 \u180e w" * 30,
+        "▁▁ ▁a▁ b" * 40,
         "I'd we've '" * 40, "é" * 299 + " é",
     ],
     ids=lambda text: repr(text[:12]),
@@ -285,7 +332,9 @@ def test_parts_are_the_same_in_pieces(name, text, monkeypatch):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(CHARACTERS), max_size=60).map("".join), st.integers(1, 9))
 def test_a_part_ends_where_pretokens_do(text, part):
-    """Whatever comes before and after a place, GPT-2's expression, on both sides of it alone, finds the same."""
+    """Whatever comes before and after a place, GPT-2's expression, on both sides of it alone, finds
+    the same.
+    """
     library = make("bpe")._library.pre_tokenizer
     place = subword.PLACE.search(text, part)
     if place is None:
@@ -311,7 +360,10 @@ def test_parts_of_a_long_text_are_its_librarys_ids(name):
 @pytest.mark.parametrize("name", SUBWORDS)
 def test_a_part_is_at_most_twice_its_length(name):
     text = "漢" * 100_000
-    assert {len(part) for part in subword.parts_of(text)} == {2 * subword.PART, 100_000 % (2 * subword.PART)}
+    assert {len(part) for part in subword.parts_of(text)} == {
+        2 * subword.PART,
+        100_000 % (2 * subword.PART),
+    }
     encoder = make(name).encoder()
     for _ in range(30):
         encoder.feed("漢".encode() * 5000)
@@ -320,7 +372,11 @@ def test_a_part_is_at_most_twice_its_length(name):
 
 @pytest.mark.parametrize("name", SUBWORDS)
 def test_invalid_text_is_refused_where_it_is(name):
-    for pieces, at in [([b"abc", b"d\xffe"], 4), ([b"ab\xc3", b"x"], 2), ([b"ab", "é".encode(), b"\xe2\x96"], 4)]:
+    for pieces, at in [
+        ([b"abc", b"d\xffe"], 4),
+        ([b"ab\xc3", b"x"], 2),
+        ([b"ab", "é".encode(), b"\xe2\x96"], 4),
+    ]:
         encoder = make(name).encoder()
         with pytest.raises(EquinfoError, match=f"not valid UTF-8 at byte {at}:"):
             fed(encoder, pieces)

@@ -9,7 +9,14 @@ from tokenizer_zoo import NAMES, NEURAL, SUBWORDS, make, training_text
 import equinfo
 from equinfo.errors import EquinfoError
 
-INVALID_UTF8 = [b"\xff", b"ab\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf5\x80\x80\x80", b"text \xe2\x96"]
+INVALID_UTF8 = [
+    b"\xff",
+    b"ab\xc3",
+    b"\xed\xa0\x80",
+    b"\xc0\x80",
+    b"\xf5\x80\x80\x80",
+    b"text \xe2\x96",
+]
 BINARY = [
     *INVALID_UTF8,
     bytes(range(256)),
@@ -30,7 +37,10 @@ TEXT = [
 ]
 
 examples = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
 )
 
 
@@ -86,7 +96,11 @@ def test_any_documents_come_back_batched_and_one_by_one(tokenizer):
 
 
 def test_a_batch_equals_a_loop(tokenizer):
-    documents = [*edge_documents(tokenizer)[::7], *(text[:300] for text in training_text()[:9]), b""]
+    documents = [
+        *edge_documents(tokenizer)[::7],
+        *(text[:300] for text in training_text()[:9]),
+        b"",
+    ]
     batch = tokenizer.encode_batch(documents)
     for document, ids in zip(documents, batch, strict=True):
         np.testing.assert_array_equal(tokenizer.encode(document), ids)
@@ -97,7 +111,9 @@ def test_a_batch_equals_a_loop(tokenizer):
 
 def test_str_means_its_utf8_and_lone_surrogates_are_refused(tokenizer):
     np.testing.assert_array_equal(tokenizer.encode("– é"), tokenizer.encode("– é".encode()))
-    np.testing.assert_array_equal(tokenizer.encode(bytearray(b"ab")), tokenizer.encode(memoryview(b"ab")))
+    np.testing.assert_array_equal(
+        tokenizer.encode(bytearray(b"ab")), tokenizer.encode(memoryview(b"ab"))
+    )
     with pytest.raises(EquinfoError, match="lone surrogate at character 2"):
         tokenizer.encode("ab\ud800")
     for wrong in (5, None, [1, 2]):
@@ -123,7 +139,9 @@ def test_special_ids_are_distinct_and_beyond_the_codes(tokenizer):
             tokenizer.decode([0, one])
 
 
-@pytest.mark.parametrize("ids", [[-1], [1 << 40], [0.5], [1.0], ["a"], [[0, 1]], [None], 3, np.array([True])], ids=repr)
+@pytest.mark.parametrize(
+    "ids", [[-1], [1 << 40], [0.5], [1.0], ["a"], [[0, 1]], [None], 3, np.array([True])], ids=repr
+)
 def test_wrong_ids_are_a_clear_error(tokenizer, ids):
     with pytest.raises(EquinfoError, match=r"out of range|flat sequence of integers"):
         tokenizer.decode(ids)

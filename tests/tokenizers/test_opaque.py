@@ -1,4 +1,6 @@
-"""GZip[v], Zstd[v], XZ[v]: what is no stream of ours is refused, in bounded memory; another library encodes nothing."""
+"""GZip[v], Zstd[v], XZ[v]: what is no stream of ours is refused, in bounded memory; another library
+encodes nothing.
+"""
 
 import lzma
 import tracemalloc
@@ -25,7 +27,9 @@ DECOMPRESSOR = {
 }
 
 
-@pytest.fixture(params=[(cls, width) for cls in CLASSES for width in WIDTHS], ids=lambda p: f"{p[0].kind}{p[1]}")
+@pytest.fixture(
+    params=[(cls, width) for cls in CLASSES for width in WIDTHS], ids=lambda p: f"{p[0].kind}{p[1]}"
+)
 def tokenizer(request):
     return request.param[0](request.param[1])
 
@@ -57,7 +61,10 @@ def test_longer_documents_are_blocks_each_a_stream_of_its_own(cls):
             text = TEXT[:size]
             blocks = [text[at : at + 100] for at in range(0, size + 1, 100)]
             whole = cls(bits)
-            assert made.encode(text).tolist() == np.concatenate([whole.encode(block) for block in blocks]).tolist()
+            assert (
+                made.encode(text).tolist()
+                == np.concatenate([whole.encode(block) for block in blocks]).tolist()
+            )
             assert made.decode(made.encode(text)) == text
     assert cls(8).block == BLOCK == 10_240
 
@@ -85,7 +92,9 @@ def test_an_artefact_of_before_there_were_blocks_still_is_one_stream(tmp_path):
     loaded = equinfo.load(tmp_path / "t")
     assert (loaded.block, loaded.fingerprint) == (WHOLE, artifact.hash)
     text = TEXT * 30
-    assert loaded.encode(text).tolist() == list(bitstream.unpack(ids_of(loaded, _deflate(text)), 8)[0])
+    assert loaded.encode(text).tolist() == list(
+        bitstream.unpack(ids_of(loaded, _deflate(text)), 8)[0]
+    )
     assert loaded.decode(loaded.encode(text)) == text
 
 
@@ -98,8 +107,10 @@ def _deflate(text):
 @pytest.mark.parametrize(
     ("cls", "options"),
     [
-        (GZipTokenizer, {"level": 0}), (GZipTokenizer, {"level": 13}), (ZstdTokenizer, {"level": 20}),
-        (XZTokenizer, {"level": 10}), (XZTokenizer, {"block": 0}), (ZstdTokenizer, {"block": WHOLE + 1}),
+        (GZipTokenizer, {"level": 0}), (GZipTokenizer, {"level": 13}),
+        (ZstdTokenizer, {"level": 20}),
+        (XZTokenizer, {"level": 10}), (XZTokenizer, {"block": 0}),
+        (ZstdTokenizer, {"block": WHOLE + 1}),
     ],
 )  # fmt: skip
 def test_other_options_are_refused(cls, options):
@@ -122,7 +133,10 @@ def test_a_cut_between_blocks_is_refused(cls):
     for size in (100, 120):
         ids = made.encode(TEXT[:size])
         for blocks in (1, 2):
-            first = sum(len(made.encode(TEXT[50 * n : 50 * n + 50])) - len(made.encode(b"")) for n in range(blocks))
+            first = sum(
+                len(made.encode(TEXT[50 * n : 50 * n + 50])) - len(made.encode(b""))
+                for n in range(blocks)
+            )
             with pytest.raises(EquinfoError, match="was cut short"):
                 made.decode(ids[:first])
 
@@ -197,7 +211,9 @@ def test_other_widths_are_refused(bits):
 
 @pytest.mark.parametrize("bits", range(1, 17))
 def test_any_width_is_the_same_bits(bits):
-    """Ready by name, too: a stream's bits are those of 8-bit ids, padded with zero bits to whole ids."""
+    """Ready by name, too: a stream's bits are those of 8-bit ids, padded with zero bits to whole
+    ids.
+    """
     tokenizer = equinfo.load(f"gzip{bits}")
     data, num_bits = bitstream.unpack(equinfo.load("gzip8").encode(TEXT), 8)
     assert tokenizer.encode(TEXT).tolist() == bitstream.pack(data, num_bits, bits).tolist()

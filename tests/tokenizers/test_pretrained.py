@@ -1,4 +1,6 @@
-"""The tokenizers that ship with the package: found by name, lossless on any text, described by cards that are true."""
+"""The tokenizers that ship with the package: found by name, lossless on any text, described by
+cards that are true.
+"""
 
 import itertools
 import json
@@ -12,13 +14,18 @@ import pytest
 
 import equinfo
 from equinfo.artifacts import PRETRAINED, pretrained
-from equinfo.compress.models import load_model
+from equinfo.compress.models.base import load_model
 from equinfo.corpora import load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.registry import pretrained_tokenizers
 
 NAMES = pretrained_tokenizers()
-CODES = {"english-16k": 1 << 14, "english-32k": 1 << 15, "english-64k": 1 << 16, "english-equalinfo16": 1 << 16}
+CODES = {
+    "english-16k": 1 << 14,
+    "english-32k": 1 << 15,
+    "english-64k": 1 << 16,
+    "english-equalinfo16": 1 << 16,
+}
 ROWS = Path(__file__).parents[2] / "results" / "pretrained.jsonl"
 OTHERS = [
     "Im Anfang schuf Gott Himmel und Erde. Und die Erde war wüst und leer.".encode() * 20,
@@ -72,7 +79,11 @@ def test_rows_and_cards_are_of_what_ships(name):
     card = (PRETRAINED / f"{name}.md").read_text()
     for row in rows:
         assert row["fingerprint"] in card
-        shown = row["bytes"] / row["tokens"] if "tokens" in row else 8 * row["coded_bytes"] / row["bytes"]
+        shown = (
+            row["bytes"] / row["tokens"]
+            if "tokens" in row
+            else 8 * row["coded_bytes"] / row["bytes"]
+        )
         assert f"| {row['corpus']} | {shown:.{3 if 'tokens' in row else 4}f} |" in card
 
 
@@ -84,12 +95,16 @@ def test_byte_models_are_found_by_name(name):
 def test_no_torch_and_no_network(tmp_path):
     code = (
         "import sys\nsys.modules['torch'] = None\n"
-        "def offline(event, args):\n    if event.startswith('socket.'):\n        raise OSError(event)\n"
+        "def offline(event, args):\n    if event.startswith('socket.'):\n        raise"
+        " OSError(event)\n"
         "sys.addaudithook(offline)\nimport equinfo\n"
         f"for name in {NAMES}:\n"
-        "    made = equinfo.load(name)\n    assert made.decode(made.encode('A fine film.')) == b'A fine film.'\n"
+        "    made = equinfo.load(name)\n    assert made.decode(made.encode('A fine film.')) =="
+        " b'A fine film.'\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
 
 

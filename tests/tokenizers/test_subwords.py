@@ -22,7 +22,9 @@ def cls(request):
 
 @pytest.mark.parametrize("name", SUBWORDS)
 def test_every_character_of_unicode_comes_back(name):
-    every = "".join(chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000).encode()
+    every = "".join(
+        chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000
+    ).encode()
     assert make(name).decode(make(name).encode(every)) == every
 
 
@@ -31,7 +33,9 @@ def test_training_again_in_another_process_and_on_one_thread_gives_the_same(name
     code = f"from tokenizer_zoo import make; print(make({name!r}).fingerprint)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "RAYON_NUM_THREADS": "1"}
     environment |= {"EQUINFO_THREADS": "1", "PYTHONHASHSEED": "5"}
-    output = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
+    output = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
+    )
     assert output.stdout.strip() == make(name).fingerprint
 
 
@@ -42,7 +46,9 @@ def test_training_on_little_text_gives_fewer_codes_and_says_so(cls):
     assert made.decode(made.encode("ab – xyz")) == "ab – xyz".encode()
 
 
-@pytest.mark.parametrize(("documents", "message"), [([], "no text"), ([b"", b""], "no text"), ([b"\xff"], "UTF-8")])
+@pytest.mark.parametrize(
+    ("documents", "message"), [([], "no text"), ([b"", b""], "no text"), ([b"\xff"], "UTF-8")]
+)
 def test_training_on_nothing_or_on_bytes_is_refused(cls, documents, message):
     with pytest.raises(EquinfoError, match=message):
         cls.train(documents, vocab_size=300)
@@ -94,7 +100,10 @@ def test_ids_that_make_no_utf8_are_refused(name):
 
 
 def test_a_stored_model_that_is_none_is_refused(cls):
-    tensors = {name: np.frombuffer(b"{}", dtype=np.uint8) for name in ("tokenizer.json", "sentencepiece.model")}
+    tensors = {
+        name: np.frombuffer(b"{}", dtype=np.uint8)
+        for name in ("tokenizer.json", "sentencepiece.model")
+    }
     with pytest.raises(EquinfoError, match="cannot be read"):
         cls.from_artifact(Artifact(cls.kind, {}, tensors))
     with pytest.raises(EquinfoError, match="lacks a part"):
@@ -109,7 +118,8 @@ def test_a_foreign_sentencepiece_model_is_refused():
 
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=iter(["some text"] * 9), model_writer=written, vocab_size=20, hard_vocab_limit=False,
+        sentence_iterator=iter(["some text"] * 9), model_writer=written, vocab_size=20,
+        hard_vocab_limit=False,
         minloglevel=2,
     )  # fmt: skip
     with pytest.raises(EquinfoError, match="not one unknown, 256 bytes"):

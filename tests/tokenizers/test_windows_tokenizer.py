@@ -29,21 +29,31 @@ def test_defaults_are_not_stored_so_old_artefacts_keep_their_hashes():
     plain = EqualInfoTokenizer(byte_model("static"), 16, 8)
     assert plain.artifact.config["options"] == {"bits": 16, "width": 8, "max_window": 64}
     assert plain.name == "EqualInfoAC[b=16,v=256]"
-    assert plain.fingerprint == EqualInfoTokenizer(byte_model("static"), 16, 8, 64, "free", 1).fingerprint
+    assert (
+        plain.fingerprint
+        == EqualInfoTokenizer(byte_model("static"), 16, 8, 64, "free", 1).fingerprint
+    )
 
 
-@pytest.mark.parametrize("name", [*WINDOW_OPTIONS, "equalinfo-static-24-16", "equalinfo-counts-32-12"])
+@pytest.mark.parametrize(
+    "name", [*WINDOW_OPTIONS, "equalinfo-static-24-16", "equalinfo-counts-32-12"]
+)
 def test_pieces_make_the_ids_of_the_whole(name):
     tokenizer, rng = make(name), np.random.default_rng(4)
     data = np.frombuffer(TEXT, dtype=np.uint8)
     whole = tokenizer.encode(TEXT)
     encoder, decoder = tokenizer.encoder(), tokenizer.decoder()
-    ids = [encoder.feed(part.tobytes()) for part in np.split(data, np.sort(rng.integers(0, len(data), 8)))]
+    ids = [
+        encoder.feed(part.tobytes())
+        for part in np.split(data, np.sort(rng.integers(0, len(data), 8)))
+    ]
     assert sum(map(len, ids)) > 0.8 * len(whole)
     ids.append(encoder.finish())
     assert all(part.dtype == tokenizer.dtype for part in ids)
     np.testing.assert_array_equal(np.concatenate(ids), whole)
-    parts = [decoder.feed(part) for part in np.split(whole, np.sort(rng.integers(0, len(whole), 8)))]
+    parts = [
+        decoder.feed(part) for part in np.split(whole, np.sort(rng.integers(0, len(whole), 8)))
+    ]
     assert sum(map(len, parts)) > 0.8 * len(TEXT)
     assert b"".join([*parts, decoder.finish()]) == TEXT
 
@@ -83,11 +93,19 @@ def test_the_papers_rule_says_that_it_loses_text(tmp_path, rule):
     assert tokenizer.decode(tokenizer.encode(TEXT)) != TEXT
     tokenizer.save(tmp_path / "t")
     loaded = equinfo.load(tmp_path / "t")
-    assert (loaded.name, loaded.rule, loaded.lossless) == (f"EqualInfoAC[b=16,v=65k,{rule}]", rule, False)
+    assert (loaded.name, loaded.rule, loaded.lossless) == (
+        f"EqualInfoAC[b=16,v=65k,{rule}]",
+        rule,
+        False,
+    )
 
 
-@pytest.mark.parametrize(("model", "reset"), [("counts", 0), ("counts", 2), ("static", 3), ("neural", 2)])
-def test_the_papers_rule_encodes_where_the_context_runs_on_and_never_decodes(tmp_path, model, reset):
+@pytest.mark.parametrize(
+    ("model", "reset"), [("counts", 0), ("counts", 2), ("static", 3), ("neural", 2)]
+)
+def test_the_papers_rule_encodes_where_the_context_runs_on_and_never_decodes(
+    tmp_path, model, reset
+):
     made = EqualInfoTokenizer(byte_model(model), 24, 12, rule="paper", reset=reset)
     assert not made.lossless
     assert made.name == f"EqualInfoAC[b=24,v=4096,paper,reset={reset}]"
@@ -104,7 +122,9 @@ def test_the_papers_rule_encodes_where_the_context_runs_on_and_never_decodes(tmp
     (span,) = tokenizer.spans(documents[0])
     assert (span.start, span.end, list(span.ids)) == (0, 400, batch[0].tolist())
     for refused in (lambda: tokenizer.decode(batch[0]), lambda: tokenizer.decoder()):
-        with pytest.raises(EquinfoError, match=f'rule "paper" with reset={reset} only encodes.*choose reset=1'):
+        with pytest.raises(
+            EquinfoError, match=f'rule "paper" with reset={reset} only encodes.*choose reset=1'
+        ):
             refused()
     with pytest.raises(EquinfoError, match="cannot be compiled"):
         tokenizer.compile()
@@ -118,16 +138,30 @@ def test_ids_that_lose_text_are_one_span():
 @pytest.mark.parametrize("size", [0, 1, 3, 48, 257, 1 << 17, -2])
 def test_sizes_that_are_no_power_of_two_are_refused(size):
     for kind in ("ac", "static-ac", "equalinfo", "equaltext", "gzip", "xz", "ans"):
-        with pytest.raises(EquinfoError, match=f"{kind} with {size} ids: choose a power of two, 2 to 65536"):
+        with pytest.raises(
+            EquinfoError, match=f"{kind} with {size} ids: choose a power of two, 2 to 65536"
+        ):
             make_tokenizer(kind, size, 16, [TEXT], byte_model("static"))
 
 
 def test_any_power_of_two_is_a_size():
     model = byte_model("static")
-    made = [make_tokenizer("ac", 2, None, [], model), make_tokenizer("equalinfo", 64, 12, [], model)]
-    made += [make_tokenizer("static-ac", 128, None, [TEXT], None), make_tokenizer("gzip", 64, None, [], None)]
+    made = [
+        make_tokenizer("ac", 2, None, [], model),
+        make_tokenizer("equalinfo", 64, 12, [], model),
+    ]
+    made += [
+        make_tokenizer("static-ac", 128, None, [TEXT], None),
+        make_tokenizer("gzip", 64, None, [], None),
+    ]
     made += [make_tokenizer("equaltext", 1024, None, [], model)]
-    names = ["StaticAC[v=2]", "EqualInfoAC[b=12,v=64]", "StaticAC[v=128]", "GZip[v=64]", "EqualTextAC[t=8,v=1024]"]
+    names = [
+        "StaticAC[v=2]",
+        "EqualInfoAC[b=12,v=64]",
+        "StaticAC[v=128]",
+        "GZip[v=64]",
+        "EqualTextAC[t=8,v=1024]",
+    ]
     assert [tokenizer.name for tokenizer in made] == names
     assert [tokenizer.vocab_size for tokenizer in made] == [5, 67, 131, 67, 1027]
     with pytest.raises(EquinfoError, match="ids of 12 bits do not fit windows of 10"):
@@ -144,18 +178,30 @@ def test_single_bits_are_the_bits_of_wider_ids():
 
 def test_make_tokenizer_passes_options_on():
     model = byte_model("static")
-    assert make_tokenizer("equalinfo", 256, 16, [], model, rule="delay", reset=0).name.endswith("delay,reset=0]")
+    assert make_tokenizer("equalinfo", 256, 16, [], model, rule="delay", reset=0).name.endswith(
+        "delay,reset=0]"
+    )
     uncompiled = make_tokenizer("equalinfo", 4096, 12, [], model, rule="unflushed", compile=True)
     assert uncompiled.kind == "equalinfo"
-    assert make_tokenizer("equaltext", 4096, None, [], model, text=20).name == "EqualTextAC[t=20,v=4096]"
+    assert (
+        make_tokenizer("equaltext", 4096, None, [], model, text=20).name
+        == "EqualTextAC[t=20,v=4096]"
+    )
     with pytest.raises(EquinfoError, match="windows of 0 bytes"):
         make_tokenizer("equaltext", 256, None, [], model, text=0)
 
 
-@pytest.mark.parametrize(("bits", "width"), [(12, 12), (16, 8), (16, 12), (12, 8), (12, 1), (12, 5), (9, 7)])
+@pytest.mark.parametrize(
+    ("bits", "width"), [(12, 12), (16, 8), (16, 12), (12, 8), (12, 1), (12, 5), (9, 7)]
+)
 def test_by_rank_the_allowed_ids_are_those_that_decode(bits, width):
-    """Every way to go on, tried: an id is allowed just where some whole windows that begin so decode."""
-    tokenizer, rng = EqualInfoTokenizer(byte_model("static"), bits, width, rule="rank"), np.random.default_rng(0)
+    """Every way to go on, tried: an id is allowed just where some whole windows that begin so
+    decode.
+    """
+    tokenizer, rng = (
+        EqualInfoTokenizer(byte_model("static"), bits, width, rule="rank"),
+        np.random.default_rng(0),
+    )
     ids = np.empty(0, dtype=np.int64)
     refused = 0
     for _ in range(40):
@@ -167,7 +213,10 @@ def test_by_rank_the_allowed_ids_are_those_that_decode(bits, width):
             stream = np.concatenate([ids, [code], np.zeros(rest, dtype=np.int64)])
             assert decodes(tokenizer, stream) == allowed[code]
         ids = np.append(
-            ids, max(np.flatnonzero(allowed)) if rng.random() < 0.5 else rng.choice(np.flatnonzero(allowed))
+            ids,
+            max(np.flatnonzero(allowed))
+            if rng.random() < 0.5
+            else rng.choice(np.flatnonzero(allowed)),
         )
     assert refused > 0
 
@@ -180,7 +229,9 @@ def decodes(tokenizer, ids):
         return False
 
 
-@pytest.mark.parametrize(("bits", "width"), [(16, 12), (24, 16), (16, 16), (12, 8), (12, 6), (18, 12), (9, 7), (8, 1)])
+@pytest.mark.parametrize(
+    ("bits", "width"), [(16, 12), (24, 16), (16, 16), (12, 8), (12, 6), (18, 12), (9, 7), (8, 1)]
+)
 def test_a_stream_may_end_where_it_decodes(bits, width):
     tokenizer, rng = EqualInfoTokenizer(byte_model("static"), bits, width), np.random.default_rng(0)
     for length in range(1, 30):

@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from equinfo.compress.counts import CountModel
-from equinfo.compress.golden import random_network
-from equinfo.compress.integer import IntegerByteModel
-from equinfo.compress.models import ByteModel, StaticModel
+from equinfo.compress.models.base import ByteModel, StaticModel
+from equinfo.compress.models.counts import CountModel
+from equinfo.compress.network.golden import random_network
+from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.corpora import load_corpus, take
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
@@ -13,24 +13,39 @@ from equinfo.tokenizers.registry import load, tokenizer_class
 WIDTHS = (8, 12, 16)
 WINDOWS = [(bits, width) for bits in (12, 16, 24, 32, 64, 128) for width in WIDTHS if width <= bits]
 
-PLAIN = ["bytes", "bpe", "unigram"] + [f"{kind}{w}" for kind in ("gzip", "zstd", "xz") for w in WIDTHS]
+PLAIN = ["bytes", "bpe", "unigram"] + [
+    f"{kind}{w}" for kind in ("gzip", "zstd", "xz") for w in WIDTHS
+]
 OPAQUE_OPTIONS = {
     "gzip-raw": ("gzip", {"raw": True, "level": 9}),
     "gzip-block": ("gzip", {"bits": 12, "block": 100}),
     "zstd-block": ("zstd", {"bits": 16, "block": 64, "level": 1}),
 }
-OPAQUE_OPTIONS |= {"gzip-narrow": ("gzip", {"bits": 6}), "xz-narrow": ("xz", {"bits": 1, "block": 64})}
+OPAQUE_OPTIONS |= {
+    "gzip-narrow": ("gzip", {"bits": 6}),
+    "xz-narrow": ("xz", {"bits": 1, "block": 64}),
+}
 PLAIN += OPAQUE_OPTIONS
 RIVALS = [f"{kind}-static-{w}" for kind in ("range", "ans", "huffman") for w in WIDTHS]
 RIVALS += ["range-counts-8", "ans-counts-12", "huffman-counts-16", "ans-static-7"]
 COUNTS = ["ac-counts-8", "ac-counts-12", "equalinfo-counts-16-16", "equalinfo-counts-32-12"]
-NARROW = ["ac-static-1", "ac-static-6", "ac-counts-7", "equalinfo-static-12-6", "equalinfo-counts-18-12"]
+NARROW = [
+    "ac-static-1",
+    "ac-static-6",
+    "ac-counts-7",
+    "equalinfo-static-12-6",
+    "equalinfo-counts-18-12",
+]
 NARROW += ["equalinfo-static-9-7", "equalinfo-static-13-1"]
 STATIC = [f"ac-static-{w}" for w in WIDTHS] + [f"equalinfo-static-{b}-{w}" for b, w in WINDOWS]
 NEURAL = [name.replace("static", "neural") for name in STATIC] + ["equalinfo-relative-16-8"]
 WINDOW_OPTIONS: dict[str, tuple[str, str, dict]] = {
     "windows-delay": ("equalinfo", "static", {"bits": 16, "width": 8, "rule": "delay"}),
-    "windows-reserve": ("equalinfo", "neural", {"bits": 24, "width": 16, "rule": "reserve", "reset": 0}),
+    "windows-reserve": (
+        "equalinfo",
+        "neural",
+        {"bits": 24, "width": 16, "rule": "reserve", "reset": 0},
+    ),
     "windows-rank": ("equalinfo", "static", {"bits": 16, "width": 16, "rule": "rank"}),
     "windows-reset": ("equalinfo", "counts", {"bits": 32, "width": 12, "reset": 2}),
     "equal-text": ("equaltext", "counts", {"size": 8, "width": 8}),
@@ -53,7 +68,17 @@ COMPILED = {
     "compiled-reserve": ("counts", {"bits": 12, "width": 12, "rule": "reserve"}),
     "compiled-narrow": ("static", {"bits": 12, "width": 5, "rule": "rank"}),
 }
-NAMES = PLAIN + CODEBOOKS + list(COMPILED) + STATIC + COUNTS + NARROW + RIVALS + NEURAL + list(WINDOW_OPTIONS)
+NAMES = (
+    PLAIN
+    + CODEBOOKS
+    + list(COMPILED)
+    + STATIC
+    + COUNTS
+    + NARROW
+    + RIVALS
+    + NEURAL
+    + list(WINDOW_OPTIONS)
+)
 
 SUBWORDS = ("bpe", "unigram")
 
@@ -66,7 +91,9 @@ def training_text() -> list[bytes]:
 
 @cache
 def make(name: str) -> Tokenizer:
-    """The tokenizer `name`: one of PLAIN, ac-MODEL-WIDTH (or a rival of ac), equalinfo-MODEL-BITS-WIDTH."""
+    """The tokenizer `name`: one of PLAIN, ac-MODEL-WIDTH (or a rival of ac),
+    equalinfo-MODEL-BITS-WIDTH.
+    """
     if name in SUBWORDS:
         return tokenizer_class(name).train(training_text(), vocab_size=600)
     if name in OPAQUE_OPTIONS:
@@ -102,7 +129,11 @@ def byte_model(name: str) -> ByteModel:
 
 
 def network(position: str, context: int = 48) -> IntegerByteModel:
-    """Two layers of random weights: sure of itself (so that windows hold several bytes), and as often wrong."""
+    """Two layers of random weights: sure of itself (so that windows hold several bytes), and as
+    often wrong.
+    """
     activation = "silu" if position == "rope" else "relu"
     width = {"d_model": 16, "n_heads": 2, "head_dim": 8, "d_ff": 16, "parameters": 2 * 7 * 16 * 16}
-    return IntegerByteModel(*random_network(7, position=position, activation=activation, max_context=context, **width))
+    return IntegerByteModel(
+        *random_network(7, position=position, activation=activation, max_context=context, **width)
+    )

@@ -1,8 +1,9 @@
-"""What the tasks ask, made of a corpus alone: the same text gives the same questions, in the same order, anywhere.
+"""What the tasks ask, made of a corpus alone: the same text gives the same questions, in the same
+order, anywhere.
 
-A sentence ends at . ! or ? or with its line (a verse of the bundled corpus is one or more). Choices differ in nothing
-that counting words, bytes or final marks could tell. Questions stand in the order of their hash, so that the first ones
-(harness's `limit`) are from all of the text.
+A sentence ends at . ! or ? or with its line (a verse of the bundled corpus is one or more). Choices
+differ in nothing that counting words, bytes or final marks could tell. Questions stand in the order
+of their hash, so that the first ones (harness's `limit`) are from all of the text.
 """
 
 import hashlib
@@ -36,7 +37,9 @@ def text(corpus: str = "bundled", **_: Any) -> dict[str, Dataset]:
 
 
 def cloze(corpus: str = "bundled", **_: Any) -> dict[str, Dataset]:
-    """A sentence's last word among three others as long and about as frequent in training text (a factor of two)."""
+    """A sentence's last word among three others as long and about as frequent in training text (a
+    factor of two).
+    """
     return _dataset(corpus, _clozes(corpus), QUESTIONS)
 
 
@@ -55,7 +58,9 @@ def _clozes(corpus: str) -> Iterator[Example]:
         if last is None:
             continue
         question, word, mark = before + sentence[: last.start()], last[1], sentence[last.end(1) :]
-        others = _mixed([other for other in alike[_kind(word, counts)] if other != word], question)[: CHOICES - 1]
+        others = _mixed([other for other in alike[_kind(word, counts)] if other != word], question)[
+            : CHOICES - 1
+        ]
         if len(others) == CHOICES - 1:
             yield _example(question, f" {word}{mark}", [f" {other}{mark}" for other in others])
 
@@ -70,14 +75,20 @@ def _orders(corpus: str) -> Iterator[Example]:
         if len(set(middle)) < SHUFFLED:
             continue
         shuffles = (_mixed(middle, f"{sentence}\0{number}") for number in range(2 * CHOICES))
-        others = list(dict.fromkeys(" ".join([first, *one, last]) for one in shuffles if one != middle))
+        others = list(
+            dict.fromkeys(" ".join([first, *one, last]) for one in shuffles if one != middle)
+        )
         question = before.rstrip()
         space = before[len(question) :]
-        yield _example(question, space + sentence, [space + other for other in others[: CHOICES - 1]])
+        yield _example(
+            question, space + sentence, [space + other for other in others[: CHOICES - 1]]
+        )
 
 
 def _pairs(corpus: str) -> Iterator[tuple[str, str]]:
-    """(a sentence and the white space after it, the next sentence), not longer than LONGEST together."""
+    """(a sentence and the white space after it, the next sentence), not longer than LONGEST
+    together.
+    """
     for document in _documents(corpus, "validation"):
         for before, after in pairwise(SENTENCE.finditer(document)):
             sentence = after[0].rstrip()
@@ -106,7 +117,9 @@ def _dataset(corpus: str, examples: Iterable[Example], most: int) -> dict[str, D
     """The `most` with the smallest hashes. Raises EquinfoError where there are none."""
     found = sorted(examples, key=lambda example: _digest(example["text"]))[:most]
     if not found:
-        raise EquinfoError(f"{corpus} has no validation text that makes a question: take another corpus")
+        raise EquinfoError(
+            f"{corpus} has no validation text that makes a question: take another corpus"
+        )
     return {"validation": Dataset.from_list(found)}
 
 

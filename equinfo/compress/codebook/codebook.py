@@ -1,0 +1,142 @@
+"""Codebooks: exactly 2**k strings, the 256 bytes among them, fitted to the windows that they
+themselves make of a text.
+
+A round cuts the text by the codebook so far, counts what follows the windows' starts
+(candidates.py), and chooses the strings that make the longest windows there (choose.py). Other
+starts come of it, so the rounds go on until the ratio settles: the first on a sample of the
+documents and from the starts of the pretokens, the last ones on all of them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from equinfo.compress.codebook.candidates import count_strings
+from equinfo.compress.codebook.choose import NUM_BYTES
+from equinfo.compress.codebook.pretokens import CLASS, check_mode, masks_of
+from equinfo.compress.codebook.segments import Text, cut, pretoken_starts
+from equinfo.compress.dictionary.dictionary import Dictionary
+from equinfo.compress.dictionary.parse import check_parse
+from equinfo.errors import EquinfoError
+
+MIN_BITS, MAX_BITS = 9, 18
+MAX_TEXT = (1 << 32) - 1  # places are uint32
+SAMPLE = 24 << 20  # bytes of text for the first rounds
+ROUNDS = 8
+SETTLED = 1e-3  # a ratio that changes by less, relatively
+AGAIN = {"free": 0, "aligned": 0, "superword": 8}  # bytes, see choose.py; chosen on held-out text
+BATCH = 4096  # spare strings spelt at a time
+CANDIDATES = 6  # for each string wanted
+RARE = 64  # what passes fewer starts than a 64th of the mean string's share is no candidate
+
+
+class Codebook(NamedTuple):
+    """strings: in the order of their bytes, so each just before its extensions. uses: int64[n], how
+    often each is a piece of the text that they were fitted on; all but bytes at least once.
+    """
+
+    strings: list[bytes]
+    uses: np.ndarray
+
+
+def check_size(size: int) -> int:
+    if size.bit_count() != 1 or not MIN_BITS <= size.bit_length() - 1 <= MAX_BITS:
+        raise EquinfoError(
+            f"a codebook of {size} strings: choose a power of two from {1 << MIN_BITS} to"
+            f" {1 << MAX_BITS}"
+        )
+    return size
+
+
+def most_strings(count: int) -> str:
+    """How to say what size of codebook `count` strings are enough for."""
+    bits = count.bit_length() - 1
+    return f"at most {1 << bits}" if bits >= MIN_BITS else "none"
+
+
+def fit(
+    documents: list[bytes], size: int, mode: str, how: str = "longest", rounds: int = ROUNDS
+) -> Codebook:
+    """The codebook of `size` strings (2**9 to 2**18) that makes long pieces of these documents.
+
+    mode: one of pretokens.MODES. how: one of parse.PARSES. rounds: at most so many on the sample,
+    and on the whole text. Every string but the bytes is a piece of the text's own parse at least
+    once. Deterministic, whatever the number of threads. Memory: the text once more, and about 12
+    bytes for each of its windows. Raises EquinfoError where the text has too few strings.
+    """
+    check_size(size)
+    check_mode(mode)
+    check_parse(how)
+    documents = [document for document in documents if document]
+    total = sum(map(len, documents)) + len(documents)
+    if not 0 < total <= MAX_TEXT:
+        raise EquinfoError(f"a codebook is fitted on 1 to {MAX_TEXT} bytes of text, not on {total}")
+    fitting = _Fitting(size, mode, how)
+    step = total // SAMPLE
+    if step > 1:
+        sample = Text(documents[::step])
+        fitting.settle(sample, pretoken_starts(sample), rounds)
+    text = Text(documents)
+    fitting.settle(text, fitting.cut(text) if step > 1 else pretoken_starts(text), rounds)
+    fitting.replace_unused(text)
+    order = sorted(range(size), key=fitting.strings.__getitem__)
+    return Codebook([fitting.strings[i] for i in order], fitting.uses[order])
+
+
+class _Fitting:
+    """A codebook on its way. strings: the bytes first. uses: of each, in the last cut. spare: what
+    comes next.
+    """
+
+    def __init__(self, size: int, mode: str, how: str) -> None:
+        self.size, self.mode, self.how = size, mode, how
+
+    def settle(self, text: Text, starts: np.ndarray, rounds: int) -> None:
+        """Choose strings and cut the text by them, until it makes no difference."""
+        before = 0.0
+        for _ in range(rounds):
+            self.choose(text, starts)
+            starts = self.cut(text)
+            ratio = text.num_bytes / len(starts)
+            if abs(ratio - before) < SETTLED * ratio:
+                return
+            before = ratio
+
+    def choose(self, text: Text, starts: np.ndarray) -> None:
+        floor = max(len(starts) // (self.size * RARE), 2)
+        candidates = count_strings(text, starts, self.mode, CANDIDATES * self.size, floor)
+        ranked = candidates.ranked(AGAIN[self.mode])
+        self.strings = candidates.strings(ranked[: self.size])
+        self.spare = (candidates, ranked[self.size :])
+
+    def cut(self, text: Text) -> np.ndarray:
+        """The starts of the text's pieces: uint32[n]."""
+        masks = masks_of(self.strings, self.mode)
+        starts, self.uses = cut(
+            text, Dictionary(self.strings, np.arange(len(self.strings)), masks, CLASS), self.how
+        )
+        return starts
+
+    def replace_unused(self, text: Text) -> None:
+        """Put the next candidates in the place of strings that are no piece of the text, until all
+        are.
+        """
+        candidates, rest = self.spare
+        spare = (
+            s
+            for at in range(0, len(rest), BATCH)
+            for s in candidates.strings(rest[at : at + BATCH])
+        )
+        while len(self.strings) < self.size or not self.uses[NUM_BYTES:].all():
+            kept = [
+                s for s, uses in zip(self.strings, self.uses, strict=True) if uses or len(s) == 1
+            ]
+            self.strings = kept + [
+                s for _, s in zip(range(self.size - len(kept)), spare, strict=False)
+            ]
+            if len(self.strings) < self.size:
+                raise EquinfoError(
+                    f"the text has too few strings for a codebook of {self.size}: it supports"
+                    f" {most_strings(len(kept))}; take more text"
+                )
+            self.cut(text)

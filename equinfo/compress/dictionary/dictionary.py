@@ -1,0 +1,316 @@
+"""Strings with codes: text is cut into the longest ones that fit, codes are written out again.
+
+What a piece is depends on the bytes from its begin and on nothing before it. So a long document is
+cut into spans that overlap, walked side by side as if each were a document, and joined where the
+pieces of both begin at one place: from there on they are the same.
+"""
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+
+from equinfo.compress.dictionary.double_array import (
+    ANY,
+    CODE_MASK,
+    END,
+    LENGTH_BITS,
+    MAX_LENGTH,
+    DoubleArray,
+    build,
+)
+from equinfo.compress.dictionary.walk import close_up, measure, spell, walk
+from equinfo.compress.parallel import in_threads
+from equinfo.errors import EquinfoError
+
+SPAN = 1 << 15  # bytes at which a document is cut, at least
+NO_CODES = np.empty(0, dtype=np.uint16)
+GROUP_BYTES = 1 << 20  # of text walked at once by a thread
+BATCH_BYTES = GROUP_BYTES // 2  # of documents, of whom the last may be as large
+THREADS = threading.local()
+
+
+class Dictionary:
+    """Pieces by longest match. Encoding runs without the GIL in `parallel.num_threads()` threads.
+
+    strings: distinct; the 256 single bytes are among them and have codes. codes: int64[n] below
+    2**20, -1 for a string that is no piece but begins one (all other prefixes are added where they
+    lack). masks: uint8[n], bit k: the string may end a piece where the next byte is of class k (bit
+    7: at the document's end); all, if not given. Strings that may not end everywhere have codes of
+    their own. classes: uint8[256], each byte's class, 0 to 6. meanings: int64[m], the string (its
+    number) that each code 0 .. m - 1 decodes to, -1 for none; the string that has it, if not given.
+    Raises EquinfoError for what breaks this.
+    """
+
+    def __init__(
+        self,
+        strings: list[bytes],
+        codes: np.ndarray,
+        masks: np.ndarray | None = None,
+        classes: np.ndarray | None = None,
+        meanings: np.ndarray | None = None,
+    ) -> None:
+        self.strings, self.codes = strings, np.asarray(codes, dtype=np.int64)
+        self.masks = np.full(len(strings), ANY, dtype=np.uint8) if masks is None else masks
+        self.classes = np.zeros(256, dtype=np.uint8) if classes is None else classes
+        self.meanings = (
+            self._own_meanings() if meanings is None else np.asarray(meanings, dtype=np.int64)
+        )
+        self._check()
+        self.longest = max(map(len, strings))
+
+    def _own_meanings(self) -> np.ndarray:
+        meanings = np.full(int(self.codes.max(initial=-1)) + 1, -1, dtype=np.int64)
+        has_code = np.flatnonzero(self.codes >= 0)
+        meanings[self.codes[has_code]] = has_code
+        return meanings
+
+    def _check(self) -> None:
+        n = len(self.strings)
+        if self.codes.shape != (n,) or self.masks.shape != (n,) or self.classes.shape != (256,):
+            raise EquinfoError(
+                f"a dictionary of {n} strings needs as many codes and masks, and 256 classes"
+            )
+        if (
+            self.codes.max(initial=0) > CODE_MASK
+            or self.codes.min(initial=0) < -1
+            or self.classes.max() >= END
+        ):
+            raise EquinfoError(
+                f"codes must be below {CODE_MASK + 1}, and classes of bytes below {END}"
+            )
+        if self.meanings.max(initial=0) >= n or len(self.meanings) > CODE_MASK + 1:
+            raise EquinfoError("a code decodes to a string that is not there")
+        free = (self.codes >= 0) & (self.masks == ANY)
+        bound = self.codes[(self.codes >= 0) & (self.masks != ANY)]
+        if len(np.unique(bound)) < len(bound):
+            raise EquinfoError("strings that may not end everywhere must have codes of their own")
+        single = {
+            string[0]
+            for string, ends in zip(self.strings, free, strict=True)
+            if ends and len(string) == 1
+        }
+        if len(single) != 256 or len(set(self.strings)) != n or b"" in self.strings:
+            raise EquinfoError(
+                "a dictionary's strings must be distinct, and every byte a piece that may end"
+                " anywhere"
+            )
+
+    @cached_property
+    def trie(self) -> DoubleArray:
+        return build(self.strings, self.codes, self.masks, self.classes)
+
+    @cached_property
+    def spelled(self) -> tuple[np.ndarray, np.ndarray]:
+        """(begin << LENGTH_BITS | length of each code's string: int64[m], the strings' bytes with
+        15 more).
+        """
+        lengths = np.array([len(s) for s in self.strings], dtype=np.int64)
+        where = (np.cumsum(lengths) - lengths) << LENGTH_BITS | lengths
+        blob = np.frombuffer(b"".join([*self.strings, bytes(15)]), dtype=np.uint8)
+        return np.where(self.meanings >= 0, where[self.meanings], 0), blob
+
+    def lengths(self, codes: np.ndarray) -> np.ndarray:
+        """int64[n]: bytes that each code stands for; 0 where it has none."""
+        return self.spelled[0][codes] & MAX_LENGTH
+
+    # -- text to codes -----------------------------------------------------------------------------
+
+    def encode(
+        self,
+        documents: list[Any],
+        dtype: Any = np.uint32,
+        as_bytes: Callable[[list[Any]], list[bytes]] = list,
+    ) -> list[np.ndarray]:
+        """The codes of each document, `dtype`[pieces].
+
+        as_bytes: what turns documents into bytes, a batch at a time: all at once would be memory
+        that was never used.
+        """
+        sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
+        ends = np.cumsum(sizes)
+        if len(sizes) == 0 or ends[-1] <= BATCH_BYTES or sizes.max() > BATCH_BYTES:
+            return self._encode(
+                as_bytes(documents), dtype
+            )  # threads share spans, and not documents
+        cuts = [
+            0,
+            *(np.flatnonzero(np.diff((ends - sizes) // BATCH_BYTES)) + 1).tolist(),
+            len(sizes),
+        ]
+        self.trie  # noqa: B018 (built before the threads ask for it)
+        batches = in_threads(
+            lambda batch: self._encode(as_bytes(documents[slice(*batch)]), dtype), [*pairwise(cuts)]
+        )
+        return list(chain.from_iterable(batches))
+
+    def _encode(self, documents: list[bytes], dtype: Any) -> list[np.ndarray]:
+        sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
+        text = np.frombuffer(b"".join(documents), dtype=np.uint8)
+        spans, firsts = _spans(sizes, self._overlap)
+        codes, counts = self.walk(text, spans, dtype)
+        stops = np.cumsum(counts)
+        if len(spans) == len(documents):
+            return list(
+                map(codes.__getitem__, map(slice, (stops - counts).tolist(), stops.tolist()))
+            )
+        pieces = [codes[a:b] for a, b in zip(stops - counts, stops, strict=True)]
+        return [
+            self._joined(pieces[a:b], spans[a:b], document) if b > a + 1 else pieces[a]
+            for a, b, document in zip(firsts, [*firsts[1:], len(spans)], documents, strict=True)
+        ]
+
+    @property
+    def _overlap(self) -> int:
+        """Bytes that a span shares with the next: room for pieces to meet, and for the last, cut
+        one.
+        """
+        return 4 * self.longest + 64
+
+    def walk(
+        self, text: np.ndarray, spans: np.ndarray, dtype: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(the codes of all spans, how many each has).
+
+        text: uint8[m]. spans: int64[n, 2], begins and stops of what is walked as a document each.
+        """
+        spans = np.ascontiguousarray(spans)
+        widths = spans[:, 1] - spans[:, 0]
+        ends = np.cumsum(widths)
+        if len(spans) == 0 or ends[-1] <= GROUP_BYTES:
+            return self._walk(text, spans, int(widths.sum()), dtype)
+        cuts = [
+            0,
+            *(np.flatnonzero(np.diff((ends - widths) // GROUP_BYTES)) + 1).tolist(),
+            len(spans),
+        ]
+        self.trie  # noqa: B018 (built before the threads ask for it)
+        done = in_threads(
+            lambda group: self._walk(
+                text, spans[slice(*group)], int(widths[slice(*group)].sum()), dtype
+            ),
+            list(pairwise(cuts)),
+        )
+        return np.concatenate([codes for codes, _ in done]), np.concatenate(
+            [counts for _, counts in done]
+        )
+
+    def _walk(
+        self, text: np.ndarray, spans: np.ndarray, width: int, dtype: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        trie, out, counts = self.trie, _scratch(width), np.empty(len(spans), dtype=np.int64)
+        walk(text, spans, trie.table, trie.fallback, trie.root, trie.shifts, out, counts)
+        codes = np.empty(int(counts.sum()), dtype=dtype)
+        close_up(out, spans, counts, codes)
+        return codes, counts
+
+    def _joined(self, pieces: list[np.ndarray], spans: np.ndarray, document: bytes) -> np.ndarray:
+        """One document's codes from those of its spans."""
+        kept, skip = [], 0
+        for k in range(len(pieces) - 1):
+            meeting = self._meet(pieces[k], pieces[k + 1], spans[k], spans[k + 1])
+            if meeting is None or len(pieces[k]) - meeting[0] < skip:
+                return self._alone(document, pieces[0].dtype)
+            kept.append(pieces[k][skip : len(pieces[k]) - meeting[0]])
+            skip = meeting[1]
+        return np.concatenate([*kept, pieces[-1][skip:]])
+
+    def _meet(
+        self, codes: np.ndarray, following: np.ndarray, span: np.ndarray, next_span: np.ndarray
+    ) -> tuple[int, int] | None:
+        """Where pieces of two spans begin at one place: (pieces of the first from there on, of the
+        second before).
+        """
+        tail, head = codes[-self._overlap :], following[: self._overlap]
+        tail_lengths, head_lengths = self.lengths(tail), self.lengths(head)
+        tail_starts = span[1] - np.cumsum(tail_lengths[::-1])[::-1]
+        head_starts = next_span[0] + np.cumsum(head_lengths) - head_lengths
+        sure = tail_starts < span[1] - self.longest - 1  # the others may have seen the span's end
+        common, a, b = np.intersect1d(
+            tail_starts[sure], head_starts, assume_unique=True, return_indices=True
+        )
+        return (len(tail) - int(a[0]), int(b[0])) if len(common) else None
+
+    def _alone(self, document: bytes, dtype: Any) -> np.ndarray:
+        """A document's codes by one walk: of a text so regular that the spans' pieces never
+        meet.
+        """
+        text = np.frombuffer(document, dtype=np.uint8)
+        return self.walk(text, np.array([[0, len(document)]]), dtype)[0]
+
+    # -- codes to text -----------------------------------------------------------------------------
+
+    def decode(self, streams: list[np.ndarray]) -> list[bytes]:
+        """The bytes of each stream of codes. Raises EquinfoError for a code that no string has."""
+        where, blob = self.spelled
+        codes = streams[0] if len(streams) == 1 else np.concatenate([NO_CODES, *streams])
+        ends = np.cumsum([len(stream) for stream in streams], dtype=np.int64)
+        wrong = measure(codes, where, ends)
+        if wrong >= 0:
+            raise EquinfoError(
+                f"code {int(codes[wrong])} stands for no string: the stream was altered or made"
+                " by another tokenizer"
+            )
+        out = np.empty((int(ends[-1]) if len(ends) else 0) + 15, dtype=np.uint8)
+        spell(codes, where, blob, out)
+        whole, stops = memoryview(out), ends.tolist()
+        return [bytes(whole[a:b]) for a, b in zip([0, *stops], stops, strict=False)]
+
+    def encoder(self) -> "DictionaryEncoder":
+        return DictionaryEncoder(self)
+
+
+class DictionaryEncoder:
+    """One document in pieces; holds less than the longest string and a byte, whose class says where
+    pieces end.
+    """
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self.dictionary, self.held = dictionary, bytearray()
+
+    def feed(self, data: bytes, last: bool = False) -> np.ndarray:
+        """The codes (uint32) of the pieces that are certain now. After `last`, of all that are
+        left.
+        """
+        self.held += data
+        codes = self.dictionary.encode([bytes(self.held)])[0]
+        if not last:
+            lengths = self.dictionary.lengths(codes)
+            codes = codes[np.cumsum(lengths) - lengths < len(self.held) - self.dictionary.longest]
+        del self.held[: int(self.dictionary.lengths(codes).sum())]
+        return codes
+
+
+def _spans(sizes: np.ndarray, overlap: int) -> tuple[np.ndarray, np.ndarray]:
+    """Documents' (begin, stop) in the text, long ones in several: (int64[spans, 2], each document's
+    first span).
+    """
+    step = max(SPAN, 32 * overlap)
+    ends = np.cumsum(sizes)
+    begins = ends - sizes
+    if sizes.max(initial=0) < 2 * step:
+        return np.column_stack((begins, ends)), np.arange(len(sizes))
+    counts = np.maximum(sizes // step, 1)
+    owner = np.repeat(np.arange(len(ends)), counts)
+    firsts = np.cumsum(counts) - counts
+    inside = np.arange(len(owner)) - firsts[owner]
+    starts = begins[owner] + inside * step
+    is_last = inside == counts[owner] - 1
+    return np.column_stack(
+        [starts, np.where(is_last, ends[owner], starts + step + overlap)]
+    ), firsts
+
+
+def _scratch(size: int) -> np.ndarray:
+    """uint32[size] with any values, one a thread: memory that was never used costs the system's
+    time, page by page.
+    """
+    if size > 2 * GROUP_BYTES:
+        return np.empty(size, dtype=np.uint32)  # too much to keep
+    scratch: np.ndarray | None = getattr(THREADS, "scratch", None)
+    if scratch is None or len(scratch) < size:
+        scratch = THREADS.scratch = np.empty(size, dtype=np.uint32)
+    return scratch[:size]

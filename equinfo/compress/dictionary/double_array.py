@@ -1,0 +1,246 @@
+"""A set of byte strings as a double-array trie of one 64-bit entry a node: a step is one load.
+
+The child of a node with base B by byte c is the entry at B + c, if its label is c. No two nodes
+share a base, so the label alone tells whose child an entry is; the leaves share the base LEAF, of
+which nothing is a child. No other base is a multiple of 256, so a free place p with label p % 256
+is nobody's child either. An entry holds
+
+    label   8 bits   the byte that leads here
+    base   24 bits
+    code   20 bits
+    mask    8 bits   bit k: a piece may end here if the next byte is of class k; its code is then
+    `code`
+    stride  4 bits   signed: PAIR less the bytes that the piece ended before
+
+A node without a code of its own borrows that of the deepest prefix that may end where this string
+goes on (code, and how far back), so that a walk that can go no further need not look back. Where
+that is too far, or hangs on the next byte (a mask with some bits), `fallback` holds it, at the
+place that the field `code` says: code | back << CODE_BITS.
+
+The table's first 65,536 entries are where a walk stands that has read two bytes: first | second <<
+8. Where no string begins with both, the entry stands for the first byte's piece, that ended a byte
+before. So the next piece begins `stride` bytes further on than the walk that ended, with the entry
+of a pair.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from equinfo.compress.jit import kernel
+from equinfo.compress.raw import address, load64
+from equinfo.errors import EquinfoError
+
+LABEL_MASK = 255
+BASE, BASE_MASK = 8, (1 << 24) - 1
+CODE, CODE_BITS = 32, 20
+CODE_MASK = (1 << CODE_BITS) - 1
+MASK, ANY = 52, 255
+STRIDE, PAIR = 60, 2
+MAX_BACK = PAIR + 8
+PAIRS = 1 << 16  # where nodes begin in the table
+LEAF = PAIRS + 1  # the base of nodes without children
+LENGTH_BITS = 12
+MAX_LENGTH = (1 << LENGTH_BITS) - 1
+NUM_CLASSES, END = 8, 7  # classes of bytes; the last is that of the end of a document
+FAR = 1 << 8  # places that a search passes before the next one begins further on
+ROOM = 1 << 10  # places behind the last one that a search may look at
+
+
+class DoubleArray(NamedTuple):
+    """table: int64, 256 entries from each base on. fallback: uint32. root: the entry that stands
+    for the empty string.
+
+    shifts: uint8[256], which bit of an entry says whether its piece may end before a byte; None
+    where no entry needs to ask, since all know their pieces whatever follows.
+    """
+
+    table: np.ndarray
+    fallback: np.ndarray
+    root: int
+    shifts: np.ndarray | None
+
+
+def build(
+    strings: list[bytes], codes: np.ndarray, masks: np.ndarray, classes: np.ndarray
+) -> DoubleArray:
+    """strings: distinct, all 256 bytes among them. codes: int64[n], -1 for none. masks: uint8[n].
+    classes: uint8[256].
+
+    Strings that may not end everywhere have codes of their own. Raises EquinfoError for strings of
+    more than 4,095 bytes, and for more nodes or pieces far back than an entry can address.
+    """
+    alphabetic = sorted(range(len(strings)), key=strings.__getitem__)
+    ends = np.cumsum([len(strings[k]) for k in alphabetic], dtype=np.int64)
+    blob = np.frombuffer(b"".join([strings[k] for k in alphabetic]), dtype=np.uint8)
+    if max(map(len, strings)) > MAX_LENGTH:
+        raise EquinfoError(
+            f"a string of {max(map(len, strings))} bytes: a dictionary's have at most {MAX_LENGTH}"
+        )
+    parent, byte, node = _nodes(blob, ends)
+    code = np.full(len(parent), -1, dtype=np.int64)
+    mask = np.zeros(len(parent), dtype=np.int64)
+    code[node], mask[node] = codes[alphabetic], masks[alphabetic]
+    children = np.argsort(parent, kind="stable")[1:]
+    first = np.searchsorted(parent[children], np.arange(len(parent) + 1))
+    # Codes are about equally frequent, so a node is as hot as there are codes below it. Hot ones
+    # lie close together.
+    branches, heat = np.diff(first), _codes_below(parent, code)
+    order = np.lexsort((-heat, branches == 1))
+    base = _place(byte, children, first, order[branches[order] > 0])
+    if base.max() > BASE_MASK:
+        raise EquinfoError(f"a dictionary of {len(parent)} nodes: more than an entry can address")
+    borrowed, back = _borrowed(parent, byte, code, mask, classes.astype(np.int64))
+    own = code >= 0
+    far = ~own & (back > MAX_BACK)
+    asks = far | own & (mask != ANY)
+    field = np.where(own, code, borrowed)
+    field[far] = _unused(field[asks & own], int(far.sum()))
+    fallback = np.zeros(int(field[asks].max(initial=0)) + 1, dtype=np.uint32)
+    fallback[field[asks]] = (borrowed | back << CODE_BITS)[asks]
+    ends, stride = np.where(own, mask, np.where(far, 0, ANY)), PAIR - np.where(own | far, 0, back)
+    entries = byte | base << BASE | field << CODE | ends << MASK | stride << STRIDE
+    table = np.arange(base.max() + 256) % 256
+    table[base[parent[1:]] + byte[1:]] = entries[1:]
+    table[:PAIRS] = _pairs(table, int(base[0]))
+    root = int(base[0]) << BASE | ANY << MASK | PAIR << STRIDE
+    return DoubleArray(
+        table, fallback, root, (classes + MASK).astype(np.uint8) if asks.any() else None
+    )
+
+
+def _unused(codes: np.ndarray, count: int) -> np.ndarray:
+    """`count` places of `fallback` besides these. Raises EquinfoError where an entry cannot hold so
+    many.
+    """
+    room = len(codes) + count
+    if room > CODE_MASK:
+        raise EquinfoError(
+            f"{room} strings end far back or hang on what follows: more than an entry can address"
+        )
+    free = np.ones(room, dtype=np.bool_)
+    free[codes[codes < room]] = False
+    return np.flatnonzero(free)[:count]
+
+
+def _pairs(table: np.ndarray, root: int) -> np.ndarray:
+    """The entries after two bytes, int64[65536]."""
+    second, first = np.divmod(np.arange(PAIRS), 256)
+    ones = table[root + first]
+    both = table[(ones >> BASE & BASE_MASK) + second]
+    code = ones & CODE_MASK << CODE
+    return np.where(
+        both & LABEL_MASK == second, both, LEAF << BASE | code | ANY << MASK | (PAIR - 1) << STRIDE
+    )
+
+
+@kernel
+def _nodes(blob, ends):
+    """The prefixes of sorted strings, in that order: (parent, last byte: int64[nodes], node of each
+    string).
+    """
+    parent, byte = np.empty(len(blob) + 1, dtype=np.int64), np.empty(len(blob) + 1, dtype=np.int64)
+    node, path = np.empty(len(ends), dtype=np.int64), np.zeros(MAX_LENGTH + 1, dtype=np.int64)
+    parent[0], byte[0], size, before, length = -1, 0, 1, 0, 0
+    for k in range(len(ends)):
+        begin = ends[k - 1] if k > 0 else 0
+        shared = 0
+        while (
+            shared < min(length, ends[k] - begin) and blob[before + shared] == blob[begin + shared]
+        ):
+            shared += 1
+        before, length = begin, ends[k] - begin
+        for depth in range(shared, length):
+            parent[size], byte[size] = path[depth], blob[begin + depth]
+            path[depth + 1] = size
+            size += 1
+        node[k] = path[length]
+    return parent[:size].copy(), byte[:size].copy(), node
+
+
+@kernel
+def _codes_below(parent, code):
+    """How many codes the strings that begin with each node's have."""
+    count = (code >= 0).astype(np.int64)
+    for node in range(len(parent) - 1, 0, -1):  # children come after their parents
+        count[parent[node]] += count[node]
+    return count
+
+
+@kernel
+def _place(byte, children, first, order):
+    """A base for each node: first fit, in `order`: those of one child last, since they fill the
+    holes.
+
+    Where a search took long, the next one begins there, but that of the first node of one child.
+    """
+    free = np.ones(
+        2 * len(byte) + PAIRS + ROOM, dtype=np.uint8
+    )  # a byte a place, so that eight are tested at once
+    spare, base = np.ones(len(free), dtype=np.uint8), np.full(len(byte), LEAF)
+    spare[LEAF] = spare[::256] = 0
+    behind = LEAF + 256  # the leaves' children, that are not there
+    start, high, single = behind, behind, False
+    for node in order:
+        family = byte[children[first[node] : first[node + 1]]]
+        if high + ROOM > len(
+            free
+        ):  # a family fits behind all others, or a few places further where a base is taken
+            free = np.concatenate((free, np.ones(len(free), dtype=np.uint8)))
+            spare = np.concatenate((spare, np.ones(len(spare), dtype=np.uint8)))
+            spare[::256] = 0
+        if len(family) == 1 and not single:
+            single, start = True, behind
+        while free[start] == 0:
+            start += 1
+        found = _fitting(free, spare, family, start - family[0])
+        if found + family[0] > start + FAR:
+            start = found + family[0]
+        base[node], spare[found] = found, 0
+        high = max(high, found + family[-1])
+        for label in family:
+            free[found + label] = 0
+    return base
+
+
+@kernel
+def _fitting(free, spare, family, base):
+    """The first spare base from `base` on from which the places of all labels are free."""
+    frees, spares = address(free), address(spare)
+    while True:
+        fits = load64(spares + base)
+        for label in family:
+            fits &= load64(frees + base + label)
+            if fits == 0:
+                break
+        if fits:
+            while spare[base] == 0 or not _all_free(free, family, base):
+                base += 1
+            return base
+        base += 8
+
+
+@kernel
+def _all_free(free, family, base):
+    count = 0
+    for label in family:
+        count += free[base + label]
+    return count == len(family)
+
+
+@kernel
+def _borrowed(parent, byte, code, mask, classes):
+    """What each node's deepest shorter prefix that may end where it goes on has: (code, how many
+    bytes before).
+    """
+    spare_code, spare_back = (
+        np.zeros(len(parent), dtype=np.int64),
+        np.zeros(len(parent), dtype=np.int64),
+    )
+    for node in range(1, len(parent)):
+        up = parent[node]
+        if up > 0:
+            own = code[up] >= 0 and (mask[up] >> classes[byte[node]]) & 1
+            spare_code[node] = code[up] if own else spare_code[up]
+            spare_back[node] = 1 if own else spare_back[up] + 1
+    return spare_code, spare_back

@@ -1,0 +1,254 @@
+"""Longest-match walks of a double array, several spans of text side by side in one thread.
+
+A walk waits for one load a byte, and where a piece ends cannot be foreseen. So each of five walks
+takes one step in turn, without a branch that depends on the text: in the time of one load there is
+work for the others. Whether a child exists decides by arithmetic whether the place moves on or the
+next piece begins, two bytes at once; only what is rare branches off.
+
+A span is text[begin : stop], walked as if the document ended at `stop`. Nothing outside is read: a
+walk whose place is p has the bytes from its piece's begin to p behind it, and a piece ends at p or
+before, so the pair after it is in the span as long as p <= stop - 2. The rest of a span is walked
+byte by byte. And a code is written where fewer codes lie before it than bytes.
+"""
+
+import numpy as np
+
+from equinfo.compress.dictionary.double_array import (
+    BASE,
+    BASE_MASK,
+    CODE,
+    CODE_BITS,
+    CODE_MASK,
+    END,
+    LABEL_MASK,
+    LENGTH_BITS,
+    MASK,
+    MAX_LENGTH,
+    PAIR,
+    STRIDE,
+)
+from equinfo.compress.jit import inline, kernel
+from equinfo.compress.raw import (
+    address,
+    copy16,
+    load8,
+    load16,
+    load32,
+    load64,
+    opaque,
+    pick,
+    store32,
+    store64,
+)
+
+LANES = 5
+SPAN, LIVE, ROOM = (
+    0,
+    1,
+    2,
+)  # in a queue: the next span, the lanes that have one, and the next span's place in out
+PLACE, LIMIT, OWNER = (
+    0,
+    3,
+    4,
+)  # in a lane: (place in the text, entry, place in out, last place of a step, span or -1)
+
+
+@kernel
+def walk(text, spans, table, fallback, root, shifts, out, counts):
+    """Write each span's codes to `out`, with any bits above CODE_BITS, and how many to counts[k].
+
+    text: uint8[n]. spans: int64[spans, 2], (begin, stop). table, fallback, root, shifts: a
+    DoubleArray. out: uint32; each span has a place for each of its bytes, behind those of the spans
+    before. counts: int64[spans].
+    """
+    queue = np.array([0, LANES, 0])
+    memory = (
+        address(table),
+        address(fallback),
+        np.int64(0) if shifts is None else address(shifts),
+        root,
+    )
+    work = (
+        address(queue),
+        address(spans),
+        len(spans),
+        address(counts),
+        address(text),
+        address(out),
+    )
+    a, b, c, d, e = (
+        _take(work, root),
+        _take(work, root),
+        _take(work, root),
+        _take(work, root),
+        _take(work, root),
+    )
+    while queue[LIVE] > 0:
+        one = (
+            a
+            if a[OWNER] >= 0
+            else b
+            if b[OWNER] >= 0
+            else c
+            if c[OWNER] >= 0
+            else d
+            if d[OWNER] >= 0
+            else e
+        )
+        a, b, c, d, e = (
+            _beside(a, one),
+            _beside(b, one),
+            _beside(c, one),
+            _beside(d, one),
+            _beside(e, one),
+        )
+        while (
+            a[PLACE] <= a[LIMIT]
+            and b[PLACE] <= b[LIMIT]
+            and c[PLACE] <= c[LIMIT]
+            and d[PLACE] <= d[LIMIT]
+            and e[PLACE] <= e[LIMIT]
+        ):
+            a = _step(a, memory, shifts)
+            b = _step(b, memory, shifts)
+            c = _step(c, memory, shifts)
+            d = _step(d, memory, shifts)
+            e = _step(e, memory, shifts)
+        a, b, c = (
+            _turn(a, memory, shifts, work),
+            _turn(b, memory, shifts, work),
+            _turn(c, memory, shifts, work),
+        )
+        d, e = _turn(d, memory, shifts, work), _turn(e, memory, shifts, work)
+
+
+@kernel
+def _take(work, root):
+    """A lane at the begin of the next span, or of none."""
+    queue, spans, count, counts, text, out = work
+    span = load64(queue + 8 * SPAN)
+    if span == count:
+        store64(queue + 8 * LIVE, load64(queue + 8 * LIVE) - 1)
+        return np.int64(0), root, np.int64(0), np.int64(0), np.int64(-1)
+    store64(queue + 8 * SPAN, span + 1)
+    begin, stop, to = (
+        load64(spans + 16 * span),
+        load64(spans + 16 * span + 8),
+        load64(queue + 8 * ROOM),
+    )
+    store64(queue + 8 * ROOM, to + stop - begin)
+    store64(counts + 8 * span, to)
+    return text + begin, root, out + 4 * to, text + stop - PAIR, span
+
+
+@inline
+def _beside(lane, other):
+    """A lane without a span takes the other's steps with it, and writes the same codes to the same
+    places.
+    """
+    return lane if lane[OWNER] >= 0 else (other[0], other[1], other[2], other[3], np.int64(-1))
+
+
+@inline
+def _step(lane, memory, shifts):
+    place, entry, to, limit, owner = lane
+    table, fallback, shift, _ = memory
+    byte = load8(place)
+    following = load64(table + 8 * (((entry >> BASE) & BASE_MASK) + byte))
+    miss = np.int64((following & LABEL_MASK) != byte)
+    if shifts is not None and opaque(miss & ~(entry >> load8(shift + byte))):
+        spare = load32(fallback + 4 * ((entry >> CODE) & CODE_MASK))
+        store32(to, spare)
+        begin = place - (spare >> CODE_BITS)
+        return begin + PAIR, load64(table + 8 * load16(begin)), to + 4, limit, owner
+    stride = entry >> STRIDE
+    next_piece = load64(table + 8 * load16(place + stride - PAIR))
+    store32(to, entry >> CODE)
+    return (
+        place + pick(miss, stride, 1),
+        pick(miss, next_piece, following),
+        to + 4 * miss,
+        limit,
+        owner,
+    )
+
+
+@kernel
+def _turn(lane, memory, shifts, work):
+    """A lane whose span has too little left for a step goes through that and takes another span."""
+    place, entry, to, limit, owner = lane
+    if owner < 0 or place <= limit:
+        return lane
+    table, fallback, shift, root = memory
+    _, _, _, counts, _, out = work
+    stop = limit + PAIR
+    while place < stop or entry != root:  # no other entry has the root's base
+        bit = np.int64(MASK + END)
+        if place < stop:
+            byte = load8(place)
+            following = load64(table + 8 * (((entry >> BASE) & BASE_MASK) + byte))
+            if following & LABEL_MASK == byte:
+                place, entry = place + 1, following
+                continue
+            if shifts is not None:
+                bit = load8(shift + byte)
+        if (entry >> bit) & 1:
+            store32(to, entry >> CODE)
+            place += (entry >> STRIDE) - PAIR
+        else:
+            spare = load32(fallback + 4 * ((entry >> CODE) & CODE_MASK))
+            store32(to, spare)
+            place -= spare >> CODE_BITS
+        to, entry = to + 4, root
+    store64(counts + 8 * owner, (to - out) // 4 - load64(counts + 8 * owner))
+    return _take(work, root)
+
+
+@kernel
+def close_up(out, spans, counts, codes):
+    """Copy the spans' codes from `out` to `codes`, one after the other."""
+    size, begin = 0, 0
+    for k in range(len(counts)):
+        found, room = out[begin : begin + counts[k]], codes[size : size + counts[k]]
+        for at in range(len(room)):
+            room[at] = found[at] & CODE_MASK
+        size += counts[k]
+        begin += spans[k, 1] - spans[k, 0]
+
+
+@kernel
+def measure(codes, where, ends):
+    """Turn `ends`, where streams end in `codes`, into where their bytes end; the first code that
+    means nothing, or -1.
+
+    where: as for `spell`.
+    """
+    entries, size, k = address(where), np.int64(0), np.int64(0)
+    for stream in range(len(ends)):
+        while k < ends[stream]:
+            code = np.int64(codes[k])
+            length = load64(entries + 8 * code) & MAX_LENGTH if 0 <= code < len(where) else 0
+            if length == 0:
+                return k
+            size += length
+            k += 1
+        ends[stream] = size
+    return np.int64(-1)
+
+
+@kernel
+def spell(codes, where, blob, out):
+    """Write the strings of codes to `out`, 16 bytes at a time.
+
+    where: int64[codes], begin << LENGTH_BITS | length of each string in `blob`, 0 for a code
+    without one. blob and out: uint8, both 15 bytes longer than the strings.
+    """
+    source, target, entries = address(blob), address(out), address(where)
+    for code in codes:
+        entry = load64(entries + 8 * np.int64(code))
+        length = entry & MAX_LENGTH
+        copy16(source + (entry >> LENGTH_BITS), target)
+        for more in range(16, length, 16):
+            copy16(source + (entry >> LENGTH_BITS) + more, target + more)
+        target += length

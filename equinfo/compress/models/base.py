@@ -1,0 +1,193 @@
+"""Byte models: exact integer frequencies of the next byte, for coder and windows."""
+
+from pkgutil import resolve_name
+from typing import Any, Protocol
+
+import numpy as np
+
+from equinfo.errors import EquinfoError
+from equinfo.files import content_hash
+
+EOD = 256
+SYMBOLS = 257
+PRECISION = 16
+MIN_PRECISION, MAX_PRECISION = 9, 20  # 257 symbols need 9 bits; the coders' products hold 20
+KINDS = {  # module:class, imported when it is first used
+    "static": "equinfo.compress.models.base:StaticModel",
+    "counts": "equinfo.compress.models.counts:CountModel",
+    "integer": "equinfo.compress.network.integer:IntegerByteModel",
+}
+
+
+class ByteModel(Protocol):
+    """Next-symbol frequencies over 257 symbols: the bytes, and EOD (256), the end of a document.
+
+    A state holds `lanes` independent streams. What a lane yields depends on its own symbols since
+    its last restart and on nothing else: not on the other lanes, their number, or the thread.
+    Encoder and decoder rely on it.
+    """
+
+    kind: str
+    precision: int
+    max_context: int
+    parameters: int  # without embeddings; 0 where no network runs
+
+    @property
+    def lanes(self) -> int:
+        """How many streams it likes to run side by side."""
+
+    @property
+    def row(self) -> np.ndarray | None:
+        """u32[257] where the frequencies are the same everywhere (which then has a fast path), else
+        None.
+        """
+
+    def start(self, lanes: int) -> Any:
+        """A state whose lanes have seen nothing."""
+
+    def frequencies(self, state: Any) -> np.ndarray:
+        """u32[lanes, 257], each >= 1, each row sums to 2**precision. May be overwritten by the next
+        call.
+        """
+
+    def advance(self, state: Any, symbols: np.ndarray, restart: np.ndarray) -> None:
+        """Feed each lane its symbol (int64[lanes], -1: none), after setting lanes with `restart`
+        back to the start.
+
+        A lane that has taken `max_context` symbols since its start restarts by itself.
+        """
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """(config, tensors) to store; `from_parts` of the same class reads them."""
+
+
+def normalise(counts: np.ndarray, precision: int = PRECISION) -> np.ndarray:
+    """Integer frequencies from counts: u32[n], each >= 1, summing to 2**precision.
+
+    Rule: 1 + floor(count * (2**precision - n) / total), the remainder to the (first) most frequent
+    symbol. counts: non-negative integers, not all zero. Exact: Python integers.
+    """
+    values = [int(c) for c in counts]
+    total, room = sum(values), (1 << precision) - len(values)
+    if total <= 0 or min(values) < 0 or room < 0:
+        raise EquinfoError("counts must be non-negative, not all zero, and fit the precision")
+    freqs = [1 + value * room // total for value in values]
+    freqs[values.index(max(values))] += (1 << precision) - sum(freqs)
+    return np.array(freqs, dtype=np.uint32)
+
+
+def check_precision(precision: int) -> int:
+    if not MIN_PRECISION <= precision <= MAX_PRECISION:
+        raise EquinfoError(
+            f"frequencies of {precision} bits: choose {MIN_PRECISION} to {MAX_PRECISION}"
+        )
+    return precision
+
+
+class StaticModel:
+    """The same frequencies everywhere: `uniform()` or the byte counts of a training text
+    (`unigram`, §3.3).
+    """
+
+    kind = "static"
+    max_context = 1 << 30
+    parameters = 0
+    lanes = 64
+
+    def __init__(self, row: np.ndarray, precision: int = PRECISION) -> None:
+        self.row: np.ndarray = np.ascontiguousarray(row, dtype=np.uint32)
+        self.precision = check_precision(precision)
+        if (
+            self.row.shape != (SYMBOLS,)
+            or int(self.row.sum()) != 1 << precision
+            or int(self.row.min()) < 1
+        ):
+            raise EquinfoError(
+                f"a byte model's row needs {SYMBOLS} frequencies >= 1 that sum to 2**{precision}"
+            )
+
+    @classmethod
+    def uniform(cls, precision: int = PRECISION) -> "StaticModel":
+        """Every byte equally likely, end of document as rare as can be."""
+        return cls(normalise(np.array([1] * 256 + [0]), precision), precision)
+
+    @classmethod
+    def unigram(cls, documents: Any, precision: int = PRECISION) -> "StaticModel":
+        """Byte frequencies of `documents` (an iterable of bytes), one EOD each."""
+        counts = np.zeros(SYMBOLS, dtype=np.int64)
+        for document in documents:
+            counts[:256] += np.bincount(np.frombuffer(document, dtype=np.uint8), minlength=256)
+            counts[EOD] += 1
+        if not counts.any():
+            raise EquinfoError("no documents to count bytes in: the corpus is empty")
+        return cls(normalise(counts, precision), precision)
+
+    def start(self, lanes: int) -> np.ndarray:
+        return np.ascontiguousarray(np.broadcast_to(self.row, (lanes, SYMBOLS)))
+
+    def frequencies(self, state: np.ndarray) -> np.ndarray:
+        return state
+
+    def advance(self, state: np.ndarray, symbols: np.ndarray, restart: np.ndarray) -> None:
+        pass
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {"precision": self.precision}, {"row": self.row}
+
+    @classmethod
+    def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> "StaticModel":
+        return cls(tensors["row"], int(config["precision"]))
+
+
+def fingerprint(model: ByteModel) -> str:
+    """SHA-256 (hex) of all that decides a model's frequencies."""
+    from equinfo.artifacts import tensor_hash
+
+    config, tensors = model.parts()
+    return content_hash(
+        {
+            "kind": model.kind,
+            "config": config,
+            "tensors": {k: tensor_hash(v) for k, v in tensors.items()},
+        }
+    )
+
+
+def to_artifact(model: ByteModel) -> Any:
+    """The model as an `Artifact` of kind "byte-model"."""
+    from equinfo.artifacts import Artifact
+
+    config, tensors = model.parts()
+    return Artifact("byte-model", {"model": model.kind, **config}, tensors)
+
+
+def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> ByteModel:
+    """The model of a "byte-model" artefact's config and tensors. Raises EquinfoError for a kind not
+    in KINDS.
+    """
+    if config.get("model") == "neural":
+        raise EquinfoError(
+            "this byte model is a float32 network of an earlier equinfo: rebuild it with equinfo"
+            " train-m1"
+        )
+    if config.get("model") not in KINDS:
+        raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(KINDS)}")
+    kind = resolve_name(KINDS[config["model"]])
+    try:
+        return kind.from_parts(config, tensors)
+    except (KeyError, TypeError) as error:
+        raise EquinfoError(f"the byte model lacks {error}: rebuild the artefact") from error
+
+
+def load_model(path: Any) -> ByteModel:
+    """Read a byte model's folder, as `equinfo train-m1` writes it, or one that ships with the
+    package, by its name.
+    """
+    from equinfo.artifacts import load_artifact, located
+
+    artifact = load_artifact(located(path))
+    if artifact.kind != "byte-model":
+        raise EquinfoError(
+            f"{path} holds a {artifact.kind!r}, not a byte model: name the folder train-m1 wrote"
+        )
+    return from_artifact(artifact.config, artifact.tensors)

@@ -1,0 +1,365 @@
+"""M1 by counting: byte models of order 1 to 6, in integers throughout.
+
+The contexts seen in a text form a trie: a node is a string of up to `order` bytes, its entries are
+the symbols seen after it. A prediction interpolates the nodes of the last 0, 1, ..., order bytes,
+from the shortest on, by absolute discounting (Ney, Essen & Kneser 1994): after a context seen n
+times, before d distinct symbols,
+
+    P(s) = (count(s) - D) / n + D * d / n * P'(s)        P' the prediction of the context one byte
+    shorter
+
+with D = n1 / (n1 + 2 * n2), n1 and n2 the entries of that length seen once and twice. P is held in
+units of 2**-SCALE and D in units of 1/256; every quotient is rounded down, so that a row's sum
+never exceeds 1, and the rest goes to the likeliest symbol. Bounds: counts < 2**28, so 2**8 * 2**28
+* 2**SCALE = 2**62 holds in int64.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from equinfo.compress.jit import kernel
+from equinfo.compress.models.base import EOD, PRECISION, SYMBOLS, check_precision, normalise
+from equinfo.errors import EquinfoError
+
+MAX_ORDER = 6
+SCALE = 26
+ONE = 1 << SCALE
+MAX_TEXT = (1 << 28) - 1  # symbols
+# so that a long document is many segments, coded side by side; the bytes lost cost < 0.01 bits each
+MAX_CONTEXT = 4096
+FILLER = 511  # after EOD, in the 9 bits of a symbol
+NONE = -1
+
+
+@dataclass
+class State:
+    """nodes: int32[lanes, order + 1], the trie's node of the last k bytes at k, or NONE. rows:
+    u32[lanes, 257].
+    """
+
+    nodes: np.ndarray
+    seen: np.ndarray
+    stale: np.ndarray
+    rows: np.ndarray
+
+
+class CountModel:
+    """Interpolated counts of the contexts of a text; after a restart, of as many bytes as there
+    are.
+
+    tensors, nodes numbered by length, entries by node, then symbol: first: uint32[nodes + 1], each
+    node's first entry. symbols: uint16[entries]. counts: uint32[entries]. children: int32[entries
+    of nodes shorter than `order`], the node of the context and this symbol, or -1. discounts:
+    uint16[order + 1], in units of 1/256.
+    """
+
+    kind = "counts"
+    row = None
+    parameters = 0
+    lanes = 64
+    max_context = MAX_CONTEXT
+
+    def __init__(
+        self, order: int, tensors: dict[str, np.ndarray], precision: int = PRECISION
+    ) -> None:
+        self.order, self.precision = check_order(order), check_precision(precision)
+        dtypes = {
+            "first": np.uint32,
+            "symbols": np.uint16,
+            "counts": np.uint32,
+            "children": np.int32,
+        }
+        dtypes["discounts"] = np.uint16
+        self.tensors = {
+            name: np.ascontiguousarray(tensors[name], dtype=dtype) for name, dtype in dtypes.items()
+        }
+        self._check_tensors()
+        t = self.tensors
+        root = np.zeros(SYMBOLS, dtype=np.int64)
+        root[t["symbols"][: t["first"][1]]] = t["counts"][: t["first"][1]]
+        self.root = normalise(root, SCALE).astype(np.int64)
+        self.start_row = np.empty((1, SYMBOLS), dtype=np.uint32)
+        self._fill(
+            np.array([[0] + [NONE] * order], dtype=np.int32),
+            np.ones(1, dtype=np.bool_),
+            self.start_row,
+        )
+
+    def _check_tensors(self) -> None:
+        """The kernels index without looking."""
+        t = self.tensors
+        first, symbols, children = t["first"].astype(np.int64), t["symbols"], t["children"]
+        sizes = np.diff(first)
+        sound = (
+            len(first) > 1
+            and first[0] == 0
+            and first[-1] == len(symbols) == len(t["counts"]) >= len(children)
+            and (sizes > 0).all()
+            and (symbols <= EOD).all()
+            and (t["counts"] > 0).all()
+            and (children < len(sizes)).all()
+            and (children != 0).all()
+            and t["discounts"].shape == (self.order + 1,)
+            and ((t["discounts"] > 0) & (t["discounts"] < 256)).all()
+        )
+        if sound:
+            inner = np.ones(
+                len(symbols), dtype=np.bool_
+            )  # an entry that follows another of its node
+            inner[first[:-1]] = False
+            sound = bool((np.diff(symbols.astype(np.int64))[inner[1:]] > 0).all())
+            sound = (
+                sound
+                and int(np.add.reduceat(t["counts"].astype(np.int64), first[:-1]).max()) <= MAX_TEXT
+            )
+        if not sound:
+            raise EquinfoError("the tables of a count model do not fit together: rebuild it")
+
+    @classmethod
+    def train(
+        cls,
+        documents: Any,
+        order: int,
+        precision: int = PRECISION,
+        min_count: int = 2,
+        max_entries: int = 1 << 23,
+    ) -> "CountModel":
+        """Count the contexts of `documents` (an iterable of bytes), each followed by EOD.
+
+        Kept are contexts seen `min_count` times; more often where the table would exceed
+        `max_entries` entries (about 8 bytes each). Takes 16 bytes of memory a byte of text. Raises
+        EquinfoError for no text and for more than 2**28.
+        """
+        check_order(order)
+        grams = _sorted_grams(_symbols(documents), order)
+        tensors = _trie(grams, order, max(min_count, 1))
+        if len(tensors["symbols"]) > max_entries:
+            tensors = _trie(grams, order, _threshold(tensors, max_entries))
+        return cls(order, tensors, precision)
+
+    def start(self, lanes: int) -> State:
+        nodes = np.full((lanes, self.order + 1), NONE, dtype=np.int32)
+        nodes[:, 0] = 0
+        rows = np.repeat(self.start_row, lanes, axis=0)
+        return State(nodes, np.zeros(lanes, dtype=np.int64), np.zeros(lanes, dtype=np.bool_), rows)
+
+    def frequencies(self, state: State) -> np.ndarray:
+        self._fill(state.nodes, state.stale, state.rows)
+        return state.rows
+
+    def _fill(self, nodes: np.ndarray, stale: np.ndarray, rows: np.ndarray) -> None:
+        t = self.tensors
+        _fill_rows(
+            nodes,
+            stale,
+            rows,
+            t["first"],
+            t["symbols"],
+            t["counts"],
+            t["discounts"],
+            self.root,
+            self.precision,
+        )
+
+    def advance(self, state: State, symbols: np.ndarray, restart: np.ndarray) -> None:
+        t = self.tensors
+        _advance(
+            state.nodes, state.seen, state.stale, np.asarray(symbols, dtype=np.int64), restart,
+            t["first"], t["symbols"], t["children"], self.max_context,
+        )  # fmt: skip
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {"precision": self.precision, "order": self.order}, self.tensors
+
+    @classmethod
+    def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> "CountModel":
+        return cls(int(config["order"]), tensors, int(config["precision"]))
+
+
+def check_order(order: int) -> int:
+    if not 1 <= order <= MAX_ORDER:
+        raise EquinfoError(
+            f"a count model of order {order}: choose 1 to {MAX_ORDER} (StaticModel is order 0)"
+        )
+    return order
+
+
+def _symbols(documents: Any) -> np.ndarray:
+    """The documents' bytes, EOD after each: uint16[symbols]."""
+    parts, size = [], 0
+    for document in documents:
+        part = np.empty(len(document) + 1, dtype=np.uint16)
+        part[:-1], part[-1] = np.frombuffer(document, dtype=np.uint8), EOD
+        parts.append(part)
+        size += len(part)
+        if size > MAX_TEXT:
+            raise EquinfoError(f"more than {MAX_TEXT} bytes to count: pass less text (--max-bytes)")
+    if not parts:
+        raise EquinfoError("no documents to count bytes in: the corpus is empty")
+    return np.concatenate(parts)
+
+
+def _sorted_grams(symbols: np.ndarray, order: int) -> np.ndarray:
+    """Every run of order + 1 symbols, 9 bits each, sorted: int64[symbols]. Beyond EOD there is only
+    FILLER.
+    """
+    grams = np.zeros(len(symbols), dtype=np.int64)
+    ended = np.zeros(len(symbols), dtype=np.bool_)
+    padded = np.concatenate([symbols, np.full(order, FILLER, dtype=np.uint16)])
+    for k in range(order + 1):
+        symbol = padded[k : k + len(symbols)]
+        grams <<= 9
+        grams |= np.where(ended, FILLER, symbol)
+        ended |= symbol >= EOD
+    grams.sort()
+    return grams
+
+
+def _trie(grams: np.ndarray, order: int, min_count: int) -> dict[str, np.ndarray]:
+    """The tensors of CountModel: contexts of every length up to `order` seen at least `min_count`
+    times.
+    """
+    begins, ends = np.array([0]), np.array([len(grams)])  # each node's part of `grams`
+    sizes, symbols, counts, children, discounts = [], [], [], [], []
+    nodes = 1
+    for length in range(order + 1):
+        at, end, symbol, node = _entries(grams, begins, ends, 9 * (order - length))
+        count = end - at
+        sizes.append(np.bincount(node, minlength=len(begins)))
+        symbols.append(symbol)
+        counts.append(count)
+        once, twice = int((count == 1).sum()), int((count == 2).sum())
+        discounts.append(min(max(256 * once // max(once + 2 * twice, 1), 1), 255))
+        if length < order:
+            inner = (count >= min_count) & (symbol < EOD)
+            begins, ends = at[inner], end[inner]
+            children.append(np.where(inner, nodes - 1 + np.cumsum(inner), NONE))
+            nodes += len(begins)
+    return {
+        "first": np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.uint32),
+        "symbols": np.concatenate(symbols).astype(np.uint16),
+        "counts": np.concatenate(counts).astype(np.uint32),
+        "children": np.concatenate(children).astype(np.int32),
+        "discounts": np.array(discounts, dtype=np.uint16),
+    }
+
+
+def _entries(
+    grams: np.ndarray, begins: np.ndarray, ends: np.ndarray, shift: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Runs of equal `grams >> shift` inside the nodes [begins, ends): (begin, end, last symbol,
+    node) of each.
+    """
+    prefix = grams >> shift
+    at = np.concatenate([[0], np.flatnonzero(prefix[1:] != prefix[:-1]) + 1])
+    end = np.concatenate([at[1:], [len(grams)]])
+    symbol = prefix[at] & FILLER
+    node = np.searchsorted(begins, at, side="right") - 1
+    kept = (symbol != FILLER) & (node >= 0)
+    kept &= at < ends[np.maximum(node, 0)] if len(begins) else False
+    return at[kept], end[kept], symbol[kept], node[kept]
+
+
+def _threshold(tensors: dict[str, np.ndarray], max_entries: int) -> int:
+    """The least count of a context at which all of `max_entries` entries remain; the root always
+    does.
+    """
+    sizes = np.diff(tensors["first"].astype(np.int64))
+    entries = tensors["children"] > 0
+    seen = tensors["counts"][: len(entries)][entries].astype(
+        np.int64
+    )  # of nodes 1, 2, ...: entries are in their order
+    order = np.argsort(-seen, kind="stable")
+    held = np.cumsum(sizes[1:][order]) + sizes[0]
+    fitting = int(np.searchsorted(held, max_entries, side="right"))
+    return int(seen[order[fitting]]) + 1 if fitting < len(order) else 1
+
+
+@kernel
+def _fill_rows(nodes, stale, rows, first, symbols, counts, discounts, root, precision):
+    """Predict anew in the lanes that are stale."""
+    units = np.empty(SYMBOLS, dtype=np.int64)
+    room = (np.int64(1) << precision) - SYMBOLS
+    for i in range(len(nodes)):
+        if not stale[i]:
+            continue
+        stale[i] = False
+        weight = _add_contexts(units, nodes[i], first, symbols, counts, discounts)
+        left, best = np.int64(1) << precision, 0
+        for s in range(SYMBOLS):
+            unit = units[s] + ((weight * root[s]) >> SCALE)
+            units[s] = unit
+            freq = 1 + ((unit * room) >> SCALE)
+            rows[i, s] = freq
+            left -= freq
+        for s in range(1, SYMBOLS):
+            if units[s] > units[best]:
+                best = s
+        rows[i, best] += left
+
+
+@kernel
+def _add_contexts(units, nodes, first, symbols, counts, discounts):
+    """Set `units` to what contexts of one byte and more predict, longest first; returns the weight
+    left for none.
+    """
+    units[:] = 0
+    weight = np.int64(ONE)
+    for k in range(len(nodes) - 1, 0, -1):
+        node = nodes[k]
+        if node < 0:
+            continue
+        begin, end = np.int64(first[node]), np.int64(first[node + 1])
+        total, discount = np.int64(0), np.int64(discounts[k])
+        for e in range(begin, end):
+            total += np.int64(counts[e])
+        for e in range(begin, end):
+            share = (((np.int64(counts[e]) << 8) - discount) << SCALE) // (total << 8)
+            units[symbols[e]] += (weight * share) >> SCALE
+        lower = ((discount * (end - begin)) << SCALE) // (total << 8)
+        weight = (weight * lower) >> SCALE
+    return weight
+
+
+@kernel
+def _advance(nodes, seen, stale, fed, restart, first, symbols, children, max_context):
+    for i in range(len(nodes)):
+        if restart[i]:
+            _forget(nodes[i])
+            seen[i], stale[i] = 0, True
+        if fed[i] >= 0:
+            for k in range(nodes.shape[1] - 1, 0, -1):
+                nodes[i, k] = _child(nodes[i, k - 1], fed[i], first, symbols, children)
+            seen[i] += 1
+            stale[i] = True
+        if seen[i] == max_context:
+            _forget(nodes[i])
+            seen[i] = 0
+
+
+@kernel
+def _forget(nodes):
+    for k in range(1, len(nodes)):
+        nodes[k] = NONE
+
+
+@kernel
+def _child(node, symbol, first, symbols, children):
+    """The node of a context and one more symbol, or NONE: a binary search among the context's
+    entries.
+    """
+    if node < 0:
+        return NONE
+    low, high = np.int64(first[node]), np.int64(first[node + 1])
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if np.int64(symbols[middle]) < symbol:
+            low = middle + 1
+        else:
+            high = middle
+    if low < end and np.int64(symbols[low]) == symbol and low < len(children):
+        return np.int64(children[low])
+    return NONE

@@ -1,0 +1,163 @@
+"""What makes an integer network safe to run, whoever made it: shapes, ranges, sums that fit,
+kernels that work.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from equinfo import fixedpoint as fp
+from equinfo.compress.models.base import SYMBOLS
+from equinfo.compress.network import matmul
+from equinfo.compress.network.matmul import MIDDLE, ROW_STEP, pack
+from equinfo.errors import EquinfoError
+
+INT32_MAX = (1 << 31) - 1
+Tensors = dict[str, np.ndarray]
+
+
+def check_network(config: dict[str, Any], tensors: Tensors) -> Tensors:
+    """The tensors, contiguous. Raises EquinfoError where `forward` could index beyond an array or
+    overflow.
+    """
+    _check_config(config)
+    if config["n_layers"] > len(tensors):
+        raise EquinfoError(f"M1 lacks tensors for its {config['n_layers']} layers: rebuild it")
+    expected = shapes(config, tensors)
+    for name in sorted(expected.keys() ^ tensors.keys()):
+        raise EquinfoError(
+            f"M1 {'lacks' if name in expected else 'has a strange tensor,'} {name}: rebuild it"
+        )
+    for name, (shape, dtype, low, high) in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype != dtype:
+            raise EquinfoError(
+                f"M1's {name} is {tensor.dtype}{list(tensor.shape)}, not {dtype}{list(shape)}:"
+                " rebuild it"
+            )
+        if tensor.size and not low <= int(tensor.min()) <= int(tensor.max()) <= high:
+            raise EquinfoError(f"M1's {name} has values outside {low} .. {high}: rebuild it")
+    for name, bound in sum_bounds(config, tensors).items():
+        if bound > INT32_MAX:
+            raise EquinfoError(
+                f"sums over M1's {name} may reach {bound}, beyond 32 bits: use a narrower network"
+            )
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+def _check_config(config: dict[str, Any]) -> None:
+    names = (
+        "d_model",
+        "n_layers",
+        "n_heads",
+        "head_dim",
+        "d_ff",
+        "max_context",
+        "epsilon",
+        "parameters",
+    )
+    lacking = [name for name in (*names, "position", "activation") if name not in config]
+    if lacking:
+        raise EquinfoError(f"M1 lacks its {lacking[0]}: it was not exported by equinfo")
+    if any(
+        type(config[name]) is not int or config[name] < (name != "parameters") for name in names
+    ):
+        raise EquinfoError("M1's dimensions must be positive integers: rebuild it")
+    widths = (config["d_model"], config["d_ff"], config["n_heads"] * config["head_dim"])
+    if config["head_dim"] % 4:
+        raise EquinfoError(f"M1's head_dim is {config['head_dim']}: it must be a multiple of 4")
+    if max(widths) > fp.MAX_WIDTH or config["epsilon"] > fp.MAX_EPSILON:
+        raise EquinfoError(
+            f"M1's widths {widths} or epsilon {config['epsilon']} are beyond what integers hold"
+        )
+    if config["position"] not in ("rope", "relative") or config["activation"] not in (
+        "silu",
+        "relu",
+    ):
+        raise EquinfoError(
+            f"M1 has {config['position']!r} positions and activation {config['activation']!r}:"
+            " unknown"
+        )
+
+
+def shapes(
+    config: dict[str, Any], tensors: Tensors
+) -> dict[str, tuple[tuple[int, ...], str, int, int]]:
+    """Every tensor of a network: (shape, dtype, lowest value, highest value).
+
+    embed, in units of the residual stream. attn_norm, mlp_norm, norm: gains. qkv, o, gate_up, down,
+    head: weights, and a multiplier a row. score: a multiplier a head. attended: gains of
+    attention's outputs. relative: terms of keys. cos, sin: of each position and pair; sigmoid: see
+    fixedpoint.py.
+    """
+    c = config
+    d, heads, size, ff = c["d_model"], c["n_heads"], c["head_dim"], c["d_ff"]
+    inner = heads * size
+    residual, angle = fp.RESIDUAL_MAX, 1 << fp.ANGLE
+    gain = lambda n: ((n,), "int32", -INT32_MAX, INT32_MAX)  # noqa: E731
+
+    def linear(name: str, rows: int, columns: int) -> dict[str, Any]:
+        return {name + ".weight": ((rows, columns), "int8", -127, 127), name + ".scale": gain(rows)}
+
+    found = {
+        "embed": ((SYMBOLS, d), "int32", -residual, residual),
+        "norm": gain(d),
+        **linear("head", SYMBOLS, d),
+    }
+    for i in range(c["n_layers"]):
+        b = f"blocks.{i}."
+        found |= {b + "attn_norm": gain(d), b + "mlp_norm": gain(d), b + "attended": gain(inner)}
+        found |= {b + "score": ((heads,), "int32", 1, INT32_MAX)}
+        found |= linear(b + "qkv", 3 * inner, d) | linear(b + "o", d, inner)
+        found |= linear(b + "gate_up", 2 * ff, d) | linear(b + "down", d, ff)
+        if c["position"] == "relative":
+            first = tensors.get(
+                "blocks.0.relative", np.empty((0, 1))
+            )  # the clip is the artefact's to choose
+            terms = max(first.shape[1] if first.ndim > 1 else 1, 1)
+            found[b + "relative"] = ((heads, terms, size), "int8", -127, 127)
+    if c["position"] == "rope":
+        found |= dict.fromkeys(
+            ("cos", "sin"), ((c["max_context"], size // 2), "int16", -angle, angle)
+        )
+    if c["activation"] == "silu":
+        found["sigmoid"] = ((fp.SIGMOID_SIZE,), "int32", 0, 1 << fp.SIGMOID)
+    return found
+
+
+def sum_bounds(config: dict[str, Any], tensors: Tensors) -> dict[str, int]:
+    """The largest absolute value that any partial sum of each int32 product can take, by name.
+
+    A product with weights begins at its offset and adds at most 255 |w| an input. Scores and
+    relative terms together must leave their difference in 32 bits. Attention's weights are bytes,
+    so its sums grow with the context.
+    """
+    bounds = {
+        name: (255 + MIDDLE) * int(np.abs(tensor.astype(np.int64)).sum(axis=-1).max())
+        for name, tensor in tensors.items()
+        if name.endswith((".weight", ".relative"))
+    }
+    size, relative = config["head_dim"], config["position"] == "relative"
+    bounds["scores"] = (255 + MIDDLE) * fp.ACTIVATION_MAX * size * (2 if relative else 1) * 2
+    bounds["values"] = 255 * MIDDLE * (config["max_context"] + 3)
+    return bounds
+
+
+def check_kernels() -> None:
+    """Raises EquinfoError where this machine's kernels get products of extreme bytes wrong."""
+    depth, columns = 64, matmul.COLUMN_STEP + 1
+    w = np.full((columns, depth), -128, dtype=np.int8)
+    w[1::3], w[2::3], w[3::5, ::2] = 127, -127, 1
+    x = np.zeros((ROW_STEP, depth), dtype=np.uint8)
+    x[1], x[2], x[3, ::2], x[4, 1::2], x[5], x[6, ::3] = 255, 1, 255, 255, 128, 127
+    packed, offset = pack(w)
+    expected = (x.astype(np.int64) - MIDDLE) @ w.astype(np.int64).T
+    for rows in (1, ROW_STEP):
+        for at in range(ROW_STEP) if rows == 1 else (0,):
+            y = np.zeros((ROW_STEP, len(offset)), dtype=np.int32)
+            matmul.multiply(x[at : at + rows], packed, offset, y, rows, columns, packed.shape[1])
+            if not np.array_equal(y[:rows, :columns], expected[at : at + rows]):
+                raise EquinfoError(
+                    "this machine's integer kernels give wrong products: report it with its"
+                    " processor"
+                )

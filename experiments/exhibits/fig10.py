@@ -1,0 +1,190 @@
+"""Figure 10: accuracy at each position of a window, over training; the paper's of 64 bits, and a
+shorter one.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+from experiments.analysis import figures
+from experiments.analysis.compare import lower, trend
+from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.statistics import Sample, contrast, influence
+from experiments.analysis.tables import Table
+from experiments.runs.recipes import Positions, Recipe
+from experiments.runs.rows import Row, Rows
+from experiments.scales import Scale
+
+PROBES = 12
+SPAN = 64  # the last probe's step is at most so many times the first one's
+SHADES = mpl.colormaps["viridis"]
+
+
+def runs(scale: Scale) -> list[Positions]:
+    """The smallest M2 on windows, shortest first, that stand for the paper's 32 and 64 bits, in
+    narrow ids.
+
+    Probed in equal ratios of steps. Short windows are learned first: they show what long ones may
+    not yet.
+    """
+    training = replace(scale.question, steps=scale.position_steps or scale.question.steps)
+    span = min(SPAN, training.steps)
+    steps = {
+        round(training.steps * span ** (number / (PROBES - 1) - 1)) for number in range(PROBES)
+    }
+    windows = [scale.window(bits, scale.narrow) for bits in scale.windows[1:3]]
+    return [Positions(scale.lm(tokens, training), tuple(sorted(steps))) for tokens in windows]
+
+
+def seeds(scale: Scale, recipe: Positions) -> list[Positions]:
+    return [replace(recipe, lm=lm) for lm in scale.seeded(recipe.lm)]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    return [one for recipe in runs(scale) for one in seeds(scale, recipe)]
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    steps = runs(scale)[0].steps
+    columns = [
+        "bits a window",
+        "position",
+        "best constant %",
+        *(f"step {step:,} %" for step in steps),
+    ]
+    body = [
+        [
+            str(recipe.lm.stream.tokens.bits),
+            str(place + 1),
+            *line(rows.done(recipe), place, len(steps)),
+        ]
+        for recipe in runs(scale)
+        for place in range(places(recipe))
+    ]
+    title = f"Accuracy at each position of a window ({scale.name}, {scale.corpus})"
+    note = (
+        f"Ids of {scale.narrow} bits by the paper's rule, M2 {scale.question.size}, validation"
+        " ids. Best constant: the share of the position's most frequent id; at a window's end"
+        " that is the padding's zeros. The paper gives its numbers as curves only (figure 10, 64"
+        " bits). One seed's; the trends are of all seeds, in nats."
+    )
+    return Table(title, columns, body, note)
+
+
+def places(recipe: Positions) -> int:
+    """Ids a window."""
+    tokens = recipe.lm.stream.tokens
+    assert tokens.bits is not None
+    return tokens.bits // (tokens.size.bit_length() - 1)
+
+
+def line(row: Row | None, place: int, probes: int) -> list[float | None]:
+    """The best constant guess and the accuracies of one position, in %."""
+    if row is None:
+        return [None] * (1 + probes)
+    return [
+        100 * row.values["constant"][place],
+        *(100 * found[place] for found in row.values["accuracy"]),
+    ]
+
+
+def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+    """A row of axes a window: its positions at the end of training, and over it."""
+    with figures.figure(10.5, 8.4) as (drawn, axes):
+        axes.remove()
+        grid = drawn.subplots(2, 2, squeeze=False)
+        for (left, right), recipe in zip(grid, runs(scale), strict=True):
+            left.set_xlabel("position in the window")
+            right.set_xlabel("training step")
+            right.set_xscale("log")
+            bits = recipe.lm.stream.tokens.bits
+            left.set_title(
+                f"{bits}-bit windows, at the end — {scale.corpus}, {scale.name}",
+                fontsize=10,
+                loc="left",
+            )
+            right.set_title(
+                "over training (the paper: its first 2,000 steps)", fontsize=10, loc="left"
+            )
+            for one in (left, right):
+                one.set_ylabel("accuracy, %")
+            row = rows.done(recipe)
+            if row is None:
+                figures.name_missing(left, [recipe.lm.stream.tokens.name])
+            else:
+                draw_row(left, right, row, places(recipe))
+        return figures.save(drawn, folder, "fig10")
+
+
+def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
+    """Bars of the last probe with the best constant guess as a tick; a line a position over the
+    steps.
+    """
+    steps, last = row.values["steps"], row.values["accuracy"][-1]
+    for place in range(count):
+        colour = SHADES(0.9 * place / max(count - 1, 1))
+        left.bar([place + 1], [100 * last[place]], color=[colour])
+        left.plot([place + 1], [100 * row.values["constant"][place]], "_", color="black", ms=18)
+        curve = [100 * found[place] for found in row.values["accuracy"]]
+        right.plot(steps, curve, "o-", ms=3, lw=1.5, color=colour, label=f"position {place + 1}")
+    left.set_xticks(range(1, count + 1))
+    right.legend(fontsize=8, frameon=False)
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    spans = {"at the end of training": slice(-1, None), "on average over training": slice(None)}
+    return [
+        first_is_best(rows, scale, one, when, probes)
+        for one in runs(scale)
+        for when, probes in spans.items()
+    ]
+
+
+def first_is_best(rows: Rows, scale: Scale, recipe: Positions, when: str, probes: slice) -> Trend:
+    """probes: those whose mean decides. Positions of one seed's training are paired, and of one
+    batch of text.
+    """
+    claim = f"a {recipe.lm.stream.tokens.bits}-bit window's first id is predicted best {when}"
+    test = (
+        "position 1 gains more nats over its own ids' frequencies than any other, the mean of"
+        f" {'all probes' if probes.start is None else 'the last probe'} (95 % intervals over seeds"
+        " and texts); open where no position ends above its frequencies"
+    )
+    found = [gains(rows, scale, recipe, place, probes) for place in range(places(recipe))]
+    checks = [
+        lower(f"gain, position {place} to 1", other, found[0], paired=True)
+        for place, other in enumerate(found[1:], 2)
+    ]
+    decided = trend(claim, test, checks)
+    ends = [gains(rows, scale, recipe, place, slice(-1, None)) for place in range(places(recipe))]
+    learnt = [contrast([(1, end)]).below() is False for end in ends if end is not None]
+    if learnt and not any(learnt):
+        return replace(decided, holds=None, numbers=f"nothing was learned: {decided.numbers}")
+    return decided
+
+
+def gains(rows: Rows, scale: Scale, recipe: Positions, place: int, probes: slice) -> Sample | None:
+    """What a position (from 0) gains over its ids' frequencies, nats an id; None unless all seeds
+    have run.
+    """
+    done = rows.all_done(seeds(scale, recipe))
+    if len(done) < scale.seeds:
+        return None
+    found = np.array([row.values["gains"] for row in done])[:, probes, place].mean(
+        1
+    )  # [seeds, batches]
+    return Sample(found.mean(1), influence(found.mean(0), np.ones(found.shape[1])))
+
+
+EXPERIMENT = Experiment(
+    "fig10",
+    "figure 10",
+    "accuracy by position in a window, over training",
+    recipes,
+    reduce,
+    draw,
+    trends,
+)

@@ -1,0 +1,142 @@
+"""M2 is told each id's place in its window (ours, not the paper's): how much of what narrow ids
+lack is only this?
+"""
+
+from dataclasses import replace
+
+from experiments.analysis.compare import (
+    INTERVAL,
+    Check,
+    label,
+    lower,
+    number,
+    ratio,
+    trained,
+    trend,
+)
+from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.statistics import contrast
+from experiments.analysis.tables import Cell, Table, shown
+from experiments.runs.recipes import LM, Recipe
+from experiments.runs.rows import Rows
+from experiments.scales import Scale
+
+WINDOWS = 3  # the shortest; longer ones are hardly learned
+COLUMNS = [
+    "tokenizer", "size", "ids a window", "bytes/token", "bits/byte without",
+    "bits/byte with the place",
+    "difference", "of the gap to wide ids, %",
+]  # fmt: skip
+NOTE = (
+    "An embedding of the place in the window is added to the ids' own; every decoder knows the"
+    " place, and it costs no FLOPs. Wide ids of the shortest windows are a window each. Both M2s"
+    " of a line begin as the same function and see the same batches, so differences are paired by"
+    " seed. The gap is from narrow ids to wide ones of the same windows, both without the place."
+    " The paper never tells M2 the place."
+)
+
+
+def told(lm: LM) -> LM:
+    """The same M2 with the place."""
+    return replace(lm, place=True)
+
+
+def bits_of(lm: LM) -> tuple[int, int]:
+    """Of a window and of an id."""
+    return lm.stream.tokens.bits or 0, lm.stream.tokens.size.bit_length() - 1
+
+
+def lms(scale: Scale) -> list[LM]:
+    """Each of the windows as wide and as narrow ids, without the place."""
+    pairs = [(bits, width) for bits in scale.windows[:WINDOWS] for width in reversed(scale.widths)]
+    return [scale.lm(scale.window(bits, width)) for bits, width in pairs]
+
+
+def several(scale: Scale) -> list[LM]:
+    """Those whose windows are several ids, so that there is a place to tell."""
+    return [lm for lm in lms(scale) if bits_of(lm)[0] > bits_of(lm)[1]]
+
+
+def wide_of(scale: Scale, lm: LM) -> LM:
+    """The M2 on the same windows as wide ids, without the place."""
+    return scale.lm(scale.window(bits_of(lm)[0], scale.wide))
+
+
+def recipes(scale: Scale) -> list[Recipe]:
+    asked = [*lms(scale), *map(told, several(scale))]
+    return [one for lm in asked for one in scale.seeded(lm)]
+
+
+def reduce(rows: Rows, scale: Scale) -> Table:
+    title = (
+        f"M2 is told the place of an id in its window ({scale.name}, {scale.corpus},"
+        f" {scale.seeds} seeds)"
+    )
+    return Table(title, COLUMNS, [line(rows, scale, lm) for lm in lms(scale)], NOTE)
+
+
+def line(rows: Rows, scale: Scale, lm: LM) -> list[Cell]:
+    bits, width = bits_of(lm)
+    cells: list[Cell] = [
+        lm.stream.tokens.name,
+        lm.training.size,
+        bits // width,
+        number(rows, lm, ratio),
+    ]
+    without, placed, wide = (
+        trained(rows, scale, one) for one in (lm, told(lm), wide_of(scale, lm))
+    )
+    cells += [one.mean if one else None for one in (without, placed)]
+    if not (without and placed and wide):
+        return [*cells, None, None]
+    gap = without.mean - wide.mean
+    closed = 100 * (without.mean - placed.mean) / gap if width == scale.narrow and gap > 0 else None
+    return [*cells, str(contrast([(1, placed), (-1, without)], paired=True)), closed]
+
+
+def trends(rows: Rows, scale: Scale) -> list[Trend]:
+    windows = f"windows of {', '.join(str(bits) for bits in scale.windows[:WINDOWS])} bits"
+    better = [
+        lower(
+            f"{label(placed)} to without",
+            trained(rows, scale, placed),
+            trained(rows, scale, lm),
+            paired=True,
+        )
+        for lm, placed in ((lm, told(lm)) for lm in several(scale))
+    ]
+    narrow = [lm for lm in several(scale) if bits_of(lm)[1] == scale.narrow]
+    return [
+        trend(
+            "M2 learns windows of several ids better when it is told each id's place in its window",
+            f"{windows}, narrow and wide ids: bits/byte with the place are below those without"
+            f" ({INTERVAL}, paired)",
+            better,
+        ),
+        trend(
+            "Most of what narrow ids are worse than wide ones is that M2 does not know the place",
+            f"{windows}: narrow ids with the place are below the middle of narrow and wide ids"
+            f" without ({INTERVAL})",
+            [mostly(rows, scale, lm) for lm in narrow],
+        ),
+    ]  # fmt: skip
+
+
+def mostly(rows: Rows, scale: Scale, lm: LM) -> Check:
+    """Whether the place closes more than half of the gap from narrow ids to wide ones."""
+    name = f"{label(told(lm))} to the middle"
+    placed, without, wide = (
+        trained(rows, scale, one) for one in (told(lm), lm, wide_of(scale, lm))
+    )
+    if not (placed and without and wide):
+        return Check(f"{name}: not run yet", None)
+    gap = contrast([(1, placed), (-0.5, without), (-0.5, wide)])
+    middle = (without.mean + wide.mean) / 2
+    return Check(f"{name}: {shown(placed.mean)} against {shown(middle)}, {gap}", gap.below())
+
+
+EXPERIMENT = Experiment(
+    "place", "ours", "M2 is told the place of an id in its window: bits/byte with and without",
+    recipes,
+    reduce, None, trends,
+)  # fmt: skip

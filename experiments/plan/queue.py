@@ -1,0 +1,264 @@
+"""Many runs at once: by priority, inside a budget of seconds, over processes and machines; and
+`paper`: all of them.
+"""
+
+import math
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from equinfo.errors import EquinfoError
+from experiments.analysis.experiment import Experiment
+from experiments.plan.cost import title
+from experiments.plan.plan import WHOLE, Plan, Shard, hours, survey
+from experiments.plan.speed import Speeds
+from experiments.runs.locks import lock
+from experiments.runs.recipes import Recipe
+from experiments.runs.rows import Rows
+from experiments.runs.runner import OutOfTime, Runner, say
+from experiments.scales import Scale
+
+MARGIN_SECONDS, MARGIN_SHARE = (
+    10.0,
+    0.03,
+)  # of a budget, for what a training has to write at its end
+# within the margin: what is not done by then is broken off, to go on from its last checkpoint
+LAST_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to carry out and how. rows: the file they are in. deadline: the time.monotonic() at
+    which a run pauses; end: the one by which all must be over. processes: that share the runs.
+    """
+
+    scale: Scale
+    recipes: Sequence[Recipe]
+    rows: Path
+    work: Path
+    shard: Shard = WHOLE
+    epochs_ok: bool = False
+    processes: int = 1
+    deadline: float = math.inf
+    end: float = math.inf
+
+    def runner(self) -> Runner:
+        return Runner(self.scale.name, Rows(self.rows), self.work, self.deadline, self.epochs_ok)
+
+
+@dataclass
+class Outcome:
+    """failed: a line for each run that could not be done. paused: the budget ended. elsewhere: keys
+    of runs that another process was at.
+    """
+
+    failed: list[str] = field(default_factory=list)
+    paused: bool = False
+    elsewhere: list[str] = field(default_factory=list)
+
+
+def budgeted(begun: float, budget: float) -> dict[str, float]:
+    """Order's deadline and end for so many seconds from `begun`. Raises EquinfoError for a budget
+    of none.
+    """
+    if not budget > 0:
+        raise EquinfoError(f"--budget {budget:g}: give it some seconds")
+    if budget == math.inf:
+        return {}
+    margin = min(max(MARGIN_SECONDS, MARGIN_SHARE * budget), budget / 4)
+    return {
+        "deadline": begun + budget - margin,
+        "end": begun + budget - min(LAST_SECONDS, margin / 2),
+    }
+
+
+def prepare(order: Order, device: str) -> tuple[Plan, Speeds]:
+    """The plan, and what its hours are estimated by; tries out what rows say nothing of."""
+    runner, speeds = order.runner(), Speeds()
+    if runner.rows.foreign:
+        say(f"ignored rows of another recipe version: {', '.join(runner.rows.foreign)}")
+    speeds.learn(order.recipes, runner.rows, runner.provenance["device"])
+    unknown = survey(order.recipes, runner, order.shard, speeds.estimate)
+    speeds.try_out([job.recipe for job in unknown.jobs if job.left], device)
+    return survey(order.recipes, runner, order.shard, speeds.estimate), speeds
+
+
+def carry_out(order: Order, speeds: Speeds) -> Outcome:
+    """Run, by priority, what has no row and no other process is at; a run that cannot be done does
+    not stop others.
+    """
+    runner, outcome = order.runner(), Outcome()
+    try:
+        for job in survey(order.recipes, runner, order.shard, speeds.estimate).to_do:
+            runner.check_time()
+            with lock(order.work / "locks" / f"run-{job.recipe.key}") as mine:
+                if mine:
+                    _run(order, runner, speeds, job.recipe, outcome)
+                else:
+                    outcome.elsewhere.append(job.recipe.key)
+    except OutOfTime:
+        outcome.paused = True
+    return outcome
+
+
+def _run(order: Order, runner: Runner, speeds: Speeds, recipe: Recipe, outcome: Outcome) -> None:
+    runner.rows.refresh()
+    try:
+        while (attempt := runner.rows.next_attempt(recipe)) is not None:
+            speeds.learn(order.recipes, runner.rows, runner.provenance["device"])
+            label = survey(order.recipes, runner, order.shard, speeds.estimate).label(
+                order.processes
+            )
+            runner.run_one(attempt, label)
+    except (EquinfoError, OSError) as error:
+        outcome.failed.append(title(recipe))
+        say(f"failed: {title(recipe)}: {error}")
+
+
+# -- processes -------------------------------------------------------------------------------------
+
+
+def in_processes(order: Order, speeds: Speeds) -> Outcome:
+    """`carry_out` in one process or several; in others than this one where they have to be over in
+    time.
+    """
+    if order.processes == 1 and order.end == math.inf:
+        return carry_out(order, speeds)
+    context = multiprocessing.get_context("spawn")
+    ends = [context.Pipe(duplex=False) for _ in range(order.processes)]
+    workers = [context.Process(target=_work, args=(order, speeds, end)) for _, end in ends]
+    total = Outcome()
+    try:
+        for worker, (_, end) in zip(workers, ends, strict=True):
+            worker.start()
+            end.close()  # so that its own end tells that it has gone
+        for worker, (end, _) in zip(workers, ends, strict=True):
+            _take(total, worker, end, order.end)
+    finally:
+        for worker in workers:
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+    return total
+
+
+def _work(order: Order, speeds: Speeds, end: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        end.send(carry_out(order, speeds))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _take(total: Outcome, worker: Any, end: Any, until: float) -> None:
+    """Add a worker's outcome, as soon as it has one."""
+    try:
+        if not end.poll(None if until == math.inf else max(until - time.monotonic(), 0)):
+            total.paused = True
+            say(
+                "the budget ended in the middle of something that does not pause: it goes on from"
+                " what it had kept"
+            )
+            return
+        outcome = end.recv()
+    except EOFError:
+        worker.join()
+        total.failed.append(f"a process ended with status {worker.exitcode}")
+        return
+    worker.join(None if until == math.inf else max(until - time.monotonic(), 0))
+    total.failed += outcome.failed
+    total.elsewhere += outcome.elsewhere
+    total.paused |= outcome.paused
+
+
+# -- commands --------------------------------------------------------------------------------------
+
+
+def run_all(order: Order, device: str, plan_only: bool = False) -> Outcome | None:
+    """Print the plan, then carry it out; None where only the plan was asked for."""
+    plan, speeds = prepare(order, device)
+    part = "" if order.shard == WHOLE else f", shard {order.shard[0]} of {order.shard[1]}"
+    print(plan.table(f"scale {order.scale.name}{part}").text())
+    print(plan.summary(), flush=True)
+    if plan_only:
+        return None
+    part = f"{order.shard[0]}-of-{order.shard[1]}"
+    with lock(order.work / "locks" / f"queue-{order.scale.name}-{part}") as mine:
+        if not mine:
+            raise EquinfoError(
+                f"another process is at the {order.scale.name} runs in {order.work}: `python -m"
+                " experiments status` says how far it is, --jobs N gives one queue more processes"
+            )
+        outcome = in_processes(order, speeds) if plan.to_do else Outcome()
+    left = order.runner()
+    speeds.learn(order.recipes, left.rows, left.provenance["device"])
+    print(ending(outcome, survey(order.recipes, left, order.shard, speeds.estimate)), flush=True)
+    return outcome
+
+
+def status(order: Order) -> str:
+    """Runs done, running and to do, and hours to go, in a line: by the speed of the newest row's
+    device.
+    """
+    runner, speeds = order.runner(), Speeds()
+    newest = list(runner.rows.by_key.values())[-1:]
+    speeds.learn(order.recipes, runner.rows, newest[0].device if newest else "")
+    plan = survey(order.recipes, runner, order.shard, speeds.estimate)
+    running = []
+    for job in plan.to_do:
+        with lock(order.work / "locks" / f"run-{job.recipe.key}") as free:
+            if not free:
+                running.append(f"{title(job.recipe)} ({1 - job.left:.0%})")
+    jobs = max(len(running), 1)
+    more = f" and {plan.untimed} that nothing has timed yet" if plan.untimed else ""
+    return (
+        f"{order.scale.name}: {len(plan.done)} of {plan.runs} runs done, running:"
+        f" {', '.join(running) or 'none'},"
+        f" {hours(plan.seconds / jobs)} hours to go with {jobs} job{'s' * (jobs > 1)}{more}"
+    )
+
+
+def ending(outcome: Outcome, left: Plan) -> str:
+    """Why it ended and what is left, in a line or two."""
+    why = (
+        "the budget ended"
+        if outcome.paused
+        else "nothing more to do here"
+        if left.to_do
+        else "all is done"
+    )
+    lines = [f"{why}: {left.summary()}" if left.to_do else f"{why}: {left.runs} runs"]
+    elsewhere = [title(job.recipe) for job in left.to_do if job.recipe.key in outcome.elsewhere]
+    if elsewhere and not outcome.paused:
+        lines.append(f"under way in another process: {', '.join(elsewhere)}")
+    if outcome.failed:
+        lines.append(f"failed: {', '.join(outcome.failed)}")
+    return "\n".join(lines)
+
+
+def write_all(experiments: Iterable[Experiment], scale: Scale, folder: Path) -> list[str]:
+    """Every table and figure, from the rows in `folder` alone; the names of those that could not be
+    written.
+    """
+    rows, failed = Rows(folder / "rows.jsonl"), []
+    for experiment in experiments:
+        try:
+            _, made = experiment.output(rows, scale, folder)
+            say(f"wrote {', '.join(str(path) for path in made)}")
+        except EquinfoError as error:
+            failed.append(experiment.name)
+            say(f"failed: {experiment.name}: {error}")
+    return failed

@@ -1,0 +1,305 @@
+"""Recipes: frozen values that say all that decides a number. A recipe's key is the hash of its
+content.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+from equinfo.files import content_hash
+
+RECIPE_VERSION = 4
+"""Raised when the code changes what a recipe means; rows of another version are ignored and named.
+"""
+
+
+def later(default: Any) -> Any:
+    """A field that was added after rows were made: left out of the content where it holds its
+    default.
+    """
+    return field(default=default, metadata={"later": True})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Recipe):
+        return value.to_dict()
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every recipe can do: name itself by content."""
+
+    @cached_property
+    def key(self) -> str:
+        """16 hex digits of the SHA-256 over version, type and all fields (nested recipes whole)."""
+        return content_hash(
+            {"version": RECIPE_VERSION, "type": type(self).__name__, "fields": self.to_dict()}
+        )[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        held = [(one, getattr(self, one.name)) for one in fields(self)]
+        return {
+            one.name: _plain(value)
+            for one, value in held
+            if not (one.metadata.get("later") and value == one.default)
+        }
+
+    def parts(self) -> Iterator["Recipe"]:
+        """The recipes inside this one, what a part needs before the part itself."""
+        for one in fields(self):
+            held = getattr(self, one.name)
+            for value in held if isinstance(held, tuple) else (held,):
+                if isinstance(value, Recipe):
+                    yield from value.parts()
+                    yield value
+
+
+@dataclass(frozen=True)
+class Training(Recipe):
+    """One language model's training. style: "modern" or "paper"; steps of batch_size sequences of
+    `context` ids.
+
+    max_epochs: passes over the stream that the recipe allows. micro_batches: parts of a batch, for
+    memory.
+    """
+
+    style: str
+    size: str
+    steps: int
+    batch_size: int
+    context: int
+    learning_rate: float
+    warmup_steps: int
+    seed: int = 0
+    precision: str = "float32"
+    max_epochs: float = 4.0
+    micro_batches: int = 1
+
+    @property
+    def tokens(self) -> int:
+        return self.steps * self.batch_size * self.context
+
+
+@dataclass(frozen=True)
+class M1(Recipe):
+    """A byte LM trained on the first `train_bytes` bytes (whole documents) of a corpus.
+
+    context: bytes after which it starts anew at inference; 0 for the training's.
+    """
+
+    corpus: str
+    train_bytes: int
+    training: Training
+    context: int = 0
+
+    @property
+    def running_context(self) -> int:
+        """Bytes after which it starts anew at inference."""
+        return self.context or self.training.context
+
+
+@dataclass(frozen=True)
+class Tokens(Recipe):
+    """A tokenizer. family: bytes, or a kind of pipeline.make_tokenizer's (bpe, gzip, ac, static-ac,
+    equalinfo, ...).
+
+    size: ids in the vocabulary (codes). corpus, train_bytes: what it is fitted on. bits, rule,
+    reset: of equalinfo's windows. text: bytes a window, of equaltext. raw: gzip without header and
+    checksum. ready: the name of a ready-made tokenizer, of family "ready".
+    """
+
+    family: str
+    size: int
+    corpus: str
+    train_bytes: int
+    bits: int | None = None
+    m1: M1 | None = None
+    rule: str = "free"
+    reset: int = 1
+    text: int = 0
+    raw: bool = False
+    ready: str = later("")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What pipeline.make_tokenizer takes besides size, bits and M1."""
+        if self.family == "equalinfo":
+            return {"rule": self.rule, "reset": self.reset}
+        if self.family == "equaltext":
+            return {"text": self.text}
+        return {"raw": True} if self.raw else {}
+
+    @property
+    def name(self) -> str:
+        """The tokenizer's own name, e.g. "EqualInfoAC[b=12,v=4096]", known before there is one."""
+        if self.family == "bytes":
+            return "Bytes"
+        if self.ready:
+            return self.ready
+        parts = ["v=65k" if self.size == 1 << 16 else f"v={self.size}"]
+        if self.family == "equalinfo":
+            parts = [f"b={self.bits}", *parts]
+            parts += [self.rule] * (self.rule != "free") + [f"reset={self.reset}"] * (
+                self.reset != 1
+            )
+        elif self.family == "equaltext":
+            parts = [f"t={self.text}", *parts]
+        elif self.family == "codebook":
+            parts.append("superword")
+        elif self.raw:
+            parts.append("raw")
+        return f"{FAMILIES[self.family]}[{','.join(parts)}]"
+
+
+FAMILIES = {
+    "bytes": "Bytes", "bpe": "BPE", "unigram": "Unigram", "codebook": "Codebook", "gzip": "GZip",
+    "ac": "AC", "static-ac": "StaticAC",
+    "equalinfo": "EqualInfoAC", "equaltext": "EqualTextAC", "huffman": "Huffman",
+    "static-huffman": "StaticHuffman",
+    "ans": "ANS", "static-ans": "StaticANS",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stream(Recipe):
+    """A tokenizer applied to a corpus: training and validation text, whole documents up to so many
+    bytes.
+
+    mode: "document", or "block" (§3.3: documents joined and cut to 10,240 bytes; M2 sees a block's
+    first ids). stride: bytes from a training block's beginning to the next one's; 0 for blocks that
+    do not overlap.
+    """
+
+    tokens: Tokens
+    corpus: str
+    train_bytes: int
+    validation_bytes: int
+    mode: str = "document"
+    stride: int = 0
+
+
+@dataclass(frozen=True)
+class LM(Recipe):
+    """An M2 trained on a stream's training part and evaluated on its validation part.
+
+    used: its ids are those that the training part holds, and one that stands for all others
+    (experiments/runs/used.py). place: it is told each id's place in its window, where windows are
+    several ids.
+    """
+
+    stream: Stream
+    training: Training
+    used: bool = later(False)
+    place: bool = later(False)
+
+
+@dataclass(frozen=True)
+class Positions(Recipe):
+    """An M2's accuracy at each position of a window, on validation ids, after so many `steps` (fig
+    10).
+    """
+
+    lm: LM
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Transduction(Recipe):
+    """An M2 that reads one form of a text and writes another (§5.2, table 5).
+
+    task: "decompress" (ids, then bytes), "compress" (bytes, then ids), or "control" (the same bytes
+    alone); loss and accuracy are of what is written. text_bytes: of an example.
+    """
+
+    task: str
+    stream: Stream
+    training: Training
+    text_bytes: int
+
+
+@dataclass(frozen=True)
+class Spelling(Recipe):
+    """An M2 fine-tuned to spell words (fig 13). lm: None for one that was not trained before.
+
+    shared: letters are written with the tokenizer's own ids for single letters, or with ids of
+    their own. words: in training and, held out, in validation.
+    """
+
+    lm: LM | None
+    stream: Stream
+    training: Training
+    shared: bool
+    words: int
+
+
+@dataclass(frozen=True)
+class Latency(Recipe):
+    """How fast M2s write, all in one run: samples of about `text` bytes, `batch` at once."""
+
+    lms: tuple[LM, ...]
+    batch: int
+    text: int
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Questions(Recipe):
+    """An M2 under lm-evaluation-harness: `number` questions a task, of its corpus's validation
+    text.
+    """
+
+    lm: LM
+    number: int
+
+    @property
+    def stream(self) -> Stream:
+        return self.lm.stream
+
+
+@dataclass(frozen=True)
+class Measure(Recipe):
+    """Something measured of a tokenizer without an M2; `what` names it
+    (experiments/runs/measures).
+
+    number: how large a sample; its meaning is the measure's.
+    """
+
+    what: str
+    stream: Stream
+    number: int
+    seed: int = 0
+
+
+RESEED = 1000
+ATTEMPTS = 3
+
+
+def attempts(recipe: Recipe) -> list[Recipe]:
+    """The recipe and, for an M2, what is run where it fails: the same with other seeds, as in the
+    paper (D.1).
+    """
+    if not isinstance(recipe, LM):
+        return [recipe]
+    return [
+        with_training(recipe, seed=recipe.training.seed + RESEED * number)
+        for number in range(ATTEMPTS)
+    ]
+
+
+def with_training(recipe: LM, **changes: Any) -> LM:
+    """The recipe with some of its training's fields changed."""
+    return replace(recipe, training=replace(recipe.training, **changes))
+
+
+def seeds(recipe: LM, count: int) -> list[LM]:
+    """The recipe with its own seed and the next ones: `count` in all."""
+    return [with_training(recipe, seed=recipe.training.seed + number) for number in range(count)]
+
+
+def sweep(recipe: LM, learning_rates: Sequence[float]) -> list[LM]:
+    """The recipe at each learning rate. To choose among them compare rows' `last_nats`, not what is
+    reported.
+    """
+    return [with_training(recipe, learning_rate=rate) for rate in learning_rates]

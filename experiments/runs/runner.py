@@ -1,0 +1,534 @@
+"""Carries recipes out: skips what is done, resumes what is not, one row a finished run.
+
+Everything that a run makes lives in `runs/` under its recipe's key, so equal parts are made once
+and shared: the M1, a tokenizer (an artefact folder), a stream (token shards), an LM's training
+folder.
+"""
+
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equinfo import pipeline
+from equinfo.compress.models.base import EOD, SYMBOLS, load_model, to_artifact
+from equinfo.corpora import limited, load_corpus
+from equinfo.errors import EquinfoError
+from equinfo.lm.sequences import StoredIds
+from equinfo.sharding import tokenize_corpus
+from equinfo.shards import MANIFEST, Shards
+from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.registry import load
+from experiments.runs.locks import lock
+from experiments.runs.recipes import LM, M1, Recipe, Stream, Tokens, Training, attempts
+from experiments.runs.rows import Row, Rows, provenance
+from experiments.runs.used import UsedIds
+
+SHARD_BYTES = 4 << 20  # text a shard: what a kill can cost in encoding
+
+# What carries out a recipe of each type: module and function, (runner, recipe, label) -> a row's
+# fields.
+KINDS = {
+    "M1": "experiments.runs.runner:run_m1",
+    "Stream": "experiments.runs.runner:run_stream",
+    "LM": "experiments.runs.runner:run_lm",
+    "Measure": "experiments.runs.measures:run",
+    "Positions": "experiments.runs.positions:run",
+    "Transduction": "experiments.runs.transduction:run",
+    "Spelling": "experiments.runs.spelling:run",
+    "Latency": "experiments.runs.generating:run",
+    "Questions": "experiments.runs.questions:run",
+}
+
+
+class OutOfTime(Exception):
+    """The deadline has come: what was under way is kept and goes on at the next call."""
+
+
+class Runner:
+    """Runs recipes of one scale; makes what they need in `work`, writes rows to `rows`.
+
+    deadline: the time.monotonic() at which to stop, raising OutOfTime. epochs_ok: train beyond a
+    recipe's max_epochs.
+    """
+
+    def __init__(
+        self,
+        scale: str,
+        rows: Rows,
+        work: Path,
+        deadline: float = math.inf,
+        epochs_ok: bool = False,
+    ) -> None:
+        self.scale, self.rows, self.work = scale, rows, work
+        self.deadline, self.epochs_ok = deadline, epochs_ok
+        self.provenance = provenance()
+
+    def run(self, recipes: Sequence[Recipe]) -> list[Row]:
+        """The rows of `recipes`, running those that have none yet."""
+        waiting = [recipe for recipe in recipes if self.rows.next_attempt(recipe) is not None]
+        if self.rows.foreign:
+            say(f"ignored rows of another recipe version: {', '.join(self.rows.foreign)}")
+        say(f"{len(recipes)} runs: {len(recipes) - len(waiting)} done, {len(waiting)} to do")
+        for number, recipe in enumerate(waiting, 1):
+            while (attempt := self.rows.next_attempt(recipe)) is not None:
+                self.run_one(attempt, f"[{number}/{len(waiting)}]")
+        return self.rows.all_done(recipes)
+
+    def run_one(self, recipe: Recipe, label: str) -> Row:
+        """Carry out one recipe and append its row."""
+        module, name = KINDS[type(recipe).__name__].split(":")
+        begun = time.monotonic()
+        values = getattr(import_module(module), name)(self, recipe, label)
+        training = getattr(recipe, "training", None)
+        row = Row(
+            type=type(recipe).__name__,
+            key=recipe.key,
+            scale=self.scale,
+            recipe=recipe.to_dict(),
+            seed=training.seed if training else getattr(recipe, "seed", None),
+            **{
+                "status": "done",
+                "seconds": round(time.monotonic() - begun, 2),
+                **values,
+                **self.provenance,
+            },
+        )
+        self.rows.append(row)
+        say(f"{label} {describe(row)}")
+        return row
+
+    # -- what the runs are made of -----------------------------------------------------------------
+
+    def documents(self, corpus: str, split: str, max_bytes: int) -> Iterator[bytes]:
+        """Whole documents up to so many bytes, as much of each part of a corpus joined by "+"."""
+        parts = corpus.split("+")
+        for part in parts:
+            for document in limited(load_corpus(part).documents(split), max_bytes // len(parts)):
+                self.check_time()
+                yield document
+
+    def check_time(self) -> None:
+        if time.monotonic() >= self.deadline:
+            raise OutOfTime
+
+    @contextmanager
+    def alone(self, path: Path) -> Iterator[None]:
+        """Hold a path of `work`'s while it is made: another process waits, and then finds it
+        there.
+        """
+        with lock(
+            self.work / "locks" / "-".join(path.relative_to(self.work).parts), wait=self.check_time
+        ):
+            yield
+
+    def share(self, recipe: Recipe) -> float:
+        """How much of what an M1, a stream or an LM makes is there, 0 to 1: of a training, the
+        steps it has kept.
+        """
+        if isinstance(recipe, Stream):
+            made = [
+                (self.stream_folder(recipe, split) / MANIFEST).exists()
+                for split in ("train", "validation")
+            ]
+            return sum(made) / len(made)
+        if not isinstance(recipe, M1 | LM):
+            return 0.0
+        folder = self.m1_folder(recipe) if isinstance(recipe, M1) else self.work / "lm" / recipe.key
+        if (folder / "weights").exists():
+            return 1.0
+        kept = [int(path.name.removeprefix("checkpoint-")) for path in folder.glob("checkpoint-*")]
+        return max(kept, default=0) / recipe.training.steps
+
+    def m1(self, recipe: M1, label: str = "") -> Any:
+        """M1 as a byte model, trained if need be.
+
+        One that lies beside the rows is taken: another processor would train another, and all ids
+        hang on it.
+        """
+        folder = self.m1_folder(recipe)
+        model = folder / f"byte-model-{recipe.running_context}"
+        kept = self.rows.path.parent / "m1" / folder.name
+        with self.alone(model):
+            if kept.is_dir() and not folder.exists():
+                shutil.copytree(kept, folder)
+            if not model.exists():
+                ids = ByteIds(self.stream(byte_stream(recipe), "train", label))
+                self.train(
+                    recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}"
+                )
+                calibration = pipeline.byte_stream(
+                    list(self.documents(recipe.corpus, "train", 1 << 20))
+                )
+                to_artifact(pipeline.export_m1(folder, recipe.running_context, calibration)).save(
+                    model
+                )
+        return load_model(model)
+
+    def m1_folder(self, recipe: M1) -> Path:
+        """Where its training is: the same for every context at inference."""
+        return self.work / "m1" / M1(recipe.corpus, recipe.train_bytes, recipe.training).key
+
+    def tokenizer(self, recipe: Tokens, label: str = "") -> Tokenizer:
+        """The tokenizer of a recipe, fitted if need be."""
+        folder = self.work / "tokenizers" / recipe.key
+        with self.alone(folder):
+            if not folder.exists():
+                self._fit(recipe, label).save(folder)
+        return load(folder)
+
+    def _fit(self, recipe: Tokens, label: str) -> Tokenizer:
+        if recipe.family in ("bytes", "ready"):
+            return load(recipe.ready or "bytes")
+        m1 = self.m1(recipe.m1, label) if recipe.m1 else None
+        fitted = recipe.family in ("bpe", "unigram", "codebook") or recipe.family.startswith(
+            "static-"
+        )
+        if fitted:
+            say(f"{label} making {recipe.name}")
+        documents = (
+            list(self.documents(recipe.corpus, "train", recipe.train_bytes)) if fitted else []
+        )
+        return pipeline.make_tokenizer(
+            recipe.family, recipe.size, recipe.bits, documents, m1, **recipe.options
+        )
+
+    def stream(self, recipe: Stream, split: str, label: str = "") -> Shards:
+        """The shards of one split, encoded if need be."""
+        folder = self.stream_folder(recipe, split)
+        with self.alone(folder):
+            if not (folder / MANIFEST).exists():
+                tokenizer = self.tokenizer(recipe.tokens, label)
+                max_bytes = recipe.train_bytes if split == "train" else recipe.validation_bytes
+                documents = self.documents(recipe.corpus, split, max_bytes)
+                tokenize_corpus(
+                    tokenizer, documents, folder, mode=recipe.mode, shard_bytes=SHARD_BYTES,
+                    block_stride=recipe.stride if split == "train" else 0,
+                    progress=f"{label} {tokenizer.name} encodes {split}",
+                )  # fmt: skip
+        return Shards(folder, verify=False)
+
+    def stream_folder(self, recipe: Stream, split: str) -> Path:
+        return self.work / "streams" / f"{recipe.key}-{split}"
+
+    def train(
+        self,
+        training: Training,
+        vocab_size: int,
+        bos_id: int,
+        ids: np.ndarray | StoredIds,
+        folder: Path,
+        progress: str,
+        period: int = 1,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Train in `folder`: {"status", "seconds", "config"}. Raises OutOfTime at the deadline, and
+        EquinfoError where the stream would have to be repeated more often than the recipe says.
+        period: ids a unit in which an M2 is told places. options: see lm.train.
+        """
+        num_ids = len(ids) if isinstance(ids, np.ndarray) else ids.num_ids
+        epochs = training.tokens / num_ids
+        if epochs > training.max_epochs and not self.epochs_ok:
+            raise EquinfoError(
+                f"{progress.strip()}: {training.tokens:,} ids to train on are {epochs:.1f} epochs"
+                f" of the corpus's {num_ids:,}, and the recipe allows {training.max_epochs:g}:"
+                " take more text, or pass --epochs-ok"
+            )
+        settings = training_options(training) | {"period": period}
+        config = pipeline.lm_config(training.style, training.size, vocab_size, bos_id, **settings)
+        with self.alone(folder):
+            result = pipeline.train(
+                config, ids, folder, progress, deadline=self.deadline, **options
+            )
+        if result.status == "paused":
+            raise OutOfTime
+        return {"status": result.status, "seconds": round(result.seconds, 2), "config": config}
+
+
+class ByteIds:
+    """Shards of bytes as an M1's training ids: end of document (256) where the stream has EOS."""
+
+    vocab_size = SYMBOLS
+
+    def __init__(self, shards: Shards) -> None:
+        self.shards = shards
+        self.num_ids, self.fingerprint = shards.num_ids, shards.fingerprint
+
+    def tiles(self, context: int) -> "ByteTiles":
+        return ByteTiles(self.shards.tiles(context))
+
+    def firsts(self, context: int, period: int) -> np.ndarray:
+        return self.shards.firsts(context, period)
+
+
+class ByteTiles:
+    """tiles[i]: the i-th tile's ids, none above 256."""
+
+    def __init__(self, tiles: Any) -> None:
+        self.tiles = tiles
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return np.minimum(self.tiles[number], EOD)
+
+
+def byte_stream(recipe: M1) -> Stream:
+    """The bytes an M1 is trained on, whole documents."""
+    return Stream(
+        Tokens("bytes", 256, recipe.corpus, recipe.train_bytes),
+        recipe.corpus,
+        recipe.train_bytes,
+        1 << 62,
+    )
+
+
+# -- the three plain kinds of run ------------------------------------------------------------------
+
+
+def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
+    """M1's own bits/byte on validation text: the ids are bytes and EODs, the bytes are counted
+    alone.
+    """
+    from equinfo.lm import flops
+    from equinfo.lm.evaluate import evaluate
+    from equinfo.lm.train import load_model as load_lm
+
+    model = runner.m1(recipe, label)
+    documents = list(runner.documents(recipe.corpus, "validation", 1 << 20))
+    num_bytes = sum(len(document) for document in documents)
+    ids = pipeline.byte_stream(documents)
+    lm = load_lm(runner.m1_folder(recipe))
+    measured = evaluate(lm, ids, num_bytes, context=recipe.running_context, bos_id=EOD)
+    lengths = [len(document) + 1 for document in documents]
+    return {
+        "values": {
+            "nats": whole_nats(measured.nats, lengths),
+            "bytes": [length - 1 for length in lengths],
+        },
+        "num_ids": measured.num_ids,
+        "flops_per_byte": flops.flops_per_byte(lm.config, 1.0),
+        "flops_per_byte_exact": flops.flops_per_byte_exact(lm.config, 1.0, recipe.running_context),
+        "sum_nats": measured.sum_nats,
+        "num_tokens": num_bytes,
+        "num_bytes": num_bytes,
+        "train_bytes": recipe.train_bytes,
+        "trained_tokens": recipe.training.tokens,
+        "tokenizer": "M1",
+        "code_size": 256,
+        "size": recipe.training.size,
+        "parameters": model.parameters,
+        "m1_parameters": model.parameters,
+    }
+
+
+def run_stream(runner: Runner, recipe: Stream, label: str) -> dict[str, Any]:
+    """Ratio and baselines: no M2. values: bytes, codes and nats by frequency of each validation
+    document (or block).
+    """
+    tokenizer = runner.tokenizer(recipe.tokens, label)
+    train, validation = (runner.stream(recipe, split, label) for split in ("train", "validation"))
+    nats = unigram_nats(code_counts(tokenizer, train))
+    found = [(size, len(codes), float(nats[codes].sum())) for codes, size in validation.documents()]
+    sizes, codes, frequent = zip(*found, strict=True)
+    return {
+        "unigram_nats": math.fsum(frequent),
+        **stream_fields(tokenizer, train, validation),
+        "values": {"bytes": sizes, "codes": codes, "unigram": [round(one, 2) for one in frequent]},
+    }
+
+
+def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
+    """An M2's training and evaluation."""
+    from equinfo.lm import flops
+    from equinfo.lm.evaluate import evaluate
+    from equinfo.lm.train import best_device
+    from equinfo.lm.train import load_model as load_lm
+
+    tokenizer = runner.tokenizer(recipe.stream.tokens, label)
+    train, validation = (
+        runner.stream(recipe.stream, split, label) for split in ("train", "validation")
+    )
+    folder = runner.work / "lm" / recipe.key
+    used = UsedIds(train, tokenizer.vocab_size, tokenizer.bos_id) if recipe.used else None
+    ids = used or train
+    trained = runner.train(
+        recipe.training, ids.vocab_size, used.bos_id if used else tokenizer.bos_id, ids, folder,
+        f"{label} {tokenizer.name} M2 {recipe.training.size}",
+        tokenizer.period if recipe.place else 1,
+    )  # fmt: skip
+    config = trained["config"]
+    fields = {
+        **m2_fields(tokenizer, recipe.training, trained),
+        **stream_fields(tokenizer, train, validation),
+    }
+    if trained["status"] != "done":
+        return fields
+    text = evaluated(validation, config.context)
+    seen = used.ranks[text.ids] if used else text.ids
+    model = load_lm(folder).to(best_device())
+    blocks = validation.mode == "block"
+    measured = evaluate(
+        model, seen, text.num_bytes, context=config.context, bos_id=config.bos_id, blocks=blocks
+    )
+    nats = measured.nats + used.which_other(seen) if used else measured.nats
+    ratio = validation.ratio
+    return fields | {
+        "values": {"nats": whole_nats(nats, scored_lengths(validation, config.context))},
+        "sum_nats": float(nats.sum(dtype=np.float64)),
+        "num_ids": measured.num_ids,
+        "blocks": blocks,
+        "last_nats": last_nats(folder),
+        "flops_per_byte": flops.flops_per_byte(config.model, ratio, tokenizer.m1_parameters),
+        "flops_per_byte_exact": flops.flops_per_byte_exact(config.model, ratio, config.context)
+        + m1_flops(runner, recipe.stream.tokens),
+    }
+
+
+def trained_folder(runner: Runner, lm: LM, label: str) -> Path:
+    """Where the LM's weights are, trained if need be. Raises EquinfoError where no attempt
+    succeeds.
+    """
+    for attempt in attempts(lm):
+        folder = runner.work / "lm" / attempt.key
+        if not (folder / "weights").exists():
+            run_lm(runner, attempt, label)  # type: ignore[arg-type]
+        if (folder / "weights").exists():
+            return folder
+    raise EquinfoError(
+        f"the LM on {lm.stream.tokens.name} could not be trained: every attempt was lost"
+    )
+
+
+def evaluated(validation: Shards, context: int) -> pipeline.TokenStream:
+    """What an M2 is evaluated on: all documents, or the first `context` ids of each block that has
+    as many.
+    """
+    if validation.mode == "document":
+        return validation.stream()
+    tiles = validation.tiles(context)
+    ids = np.concatenate([tiles[number] for number in range(len(tiles))])
+    return pipeline.TokenStream(ids, validation.num_tokens, validation.num_bytes)
+
+
+def scored_lengths(validation: Shards, context: int) -> list[int]:
+    """Ids of each document that `evaluated` holds, its EOS among them; in blocks, `context`
+    each.
+    """
+    if validation.mode == "document":
+        return [len(ids) + 1 for ids, _ in validation.documents()]
+    return [context] * len(validation.tiles(context))
+
+
+def whole_nats(nats: np.ndarray, lengths: Sequence[int]) -> list[int]:
+    """The sum of each document's nats, rounded: what comparisons that are paired over documents
+    need.
+    """
+    starts = np.cumsum([0, *lengths[:-1]])
+    return np.rint(np.add.reduceat(nats.astype(np.float64), starts)).astype(int).tolist()
+
+
+def m1_flops(runner: Runner, tokens: Tokens) -> float:
+    """M1's exact FLOPs for one byte, where it runs at inference."""
+    if tokens.m1 is None:
+        return 0.0
+    from equinfo.lm import flops
+    from equinfo.lm.train import load_train_config
+
+    config = load_train_config(runner.m1_folder(tokens.m1))
+    return flops.flops_per_byte_exact(config.model, 1.0, config.context)
+
+
+def last_nats(folder: Path) -> float:
+    """Mean training loss of the last tenth of a training's steps, nats a token."""
+    losses = [
+        json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
+    return float(np.mean(losses[-max(len(losses) // 10, 1) :]))
+
+
+def training_options(training: Training) -> dict[str, Any]:
+    """lm.TrainConfig's fields besides the model."""
+    return {
+        "optimizer": pipeline.optimizer(
+            training.style, training.learning_rate, training.warmup_steps
+        ),
+        "steps": training.steps,
+        "batch_size": training.batch_size,
+        "context": training.context,
+        "seed": training.seed,
+        "precision": training.precision,
+        "micro_batches": training.micro_batches,
+    }
+
+
+def stream_fields(tokenizer: Tokenizer, train: Shards, validation: Shards) -> dict[str, Any]:
+    """A row's fields that the tokenizer and its streams decide."""
+    return {
+        "num_tokens": validation.num_tokens,
+        "num_bytes": validation.num_bytes,
+        "train_tokens": train.num_tokens,
+        "train_bytes": train.num_bytes,
+        "tokenizer": tokenizer.name,
+        "code_size": tokenizer.code_size,
+        "m1_parameters": tokenizer.m1_parameters,
+        "fingerprint": tokenizer.fingerprint,
+    }
+
+
+def m2_fields(tokenizer: Tokenizer, training: Training, trained: dict[str, Any]) -> dict[str, Any]:
+    """A row's fields that an M2's training decides, but for its text. trained: what Runner.train
+    returned.
+    """
+    return {
+        "status": trained["status"],
+        "seconds": trained["seconds"],
+        "trained_tokens": training.tokens,
+        "tokenizer": tokenizer.name,
+        "code_size": tokenizer.code_size,
+        "size": training.size,
+        "parameters": trained["config"].model.parameters,
+        "fingerprint": tokenizer.fingerprint,
+    }
+
+
+def code_counts(tokenizer: Tokenizer, shards: Shards) -> np.ndarray:
+    """How often each code occurs, int64[code_size]; EOS left out."""
+    counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
+    for ids in shards.parts():
+        counts += np.bincount(ids, minlength=tokenizer.vocab_size)
+    return counts[: tokenizer.code_size]
+
+
+def unigram_nats(train: np.ndarray) -> np.ndarray:
+    """Nats of each code by its frequency in `train`, add-one smoothed. int64[codes] ->
+    float64[codes].
+    """
+    counts = train + 1.0
+    return -np.log(counts / counts.sum())
+
+
+def describe(row: Row) -> str:
+    """One line about a finished run."""
+    if row.status != "done":
+        return f"{row.tokenizer} {row.size}: {row.status}"
+    if row.type == "Stream":
+        return f"{row.tokenizer}: {row.ratio:.2f} bytes/token, uniform {row.uniform:.3f} bits/byte"
+    if row.sum_nats is None:
+        return (
+            f"{row.type} {row.recipe.get('what', '')} {row.tokenizer}: done in {row.seconds:.0f} s"
+        )
+    return f"{row.tokenizer} {row.size}: {row.bits_per_byte:.3f} bits/byte in {row.seconds:.0f} s"
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
