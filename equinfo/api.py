@@ -113,13 +113,14 @@ def token_stream(
 ) -> TokenStream:
     """A corpus's ids in memory: documents, an EOS after each, and the bytes they stand for."""
     chosen = load(tokenizer)
+    documents = limited(_documents(corpus, split), max_bytes)
     parts: list[np.ndarray] = []
     num_tokens = num_bytes = 0
     eos = np.array([chosen.eos_id], dtype=chosen.dtype)
     with tqdm(
         desc=progress, unit="B", unit_scale=True, disable=progress is None, file=sys.stderr
     ) as bar:
-        for batch in batched(limited(_documents(corpus, split), max_bytes)):
+        for batch in batched(documents):
             for ids in chosen.encode_batch(batch):
                 parts += [ids, eos]
                 num_tokens += len(ids)

@@ -200,10 +200,8 @@ def train_tokenizer(
 
     given: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile, "text": text}
     given |= {"mode": mode, "parse": parse, "level": level, "block": block, "raw": raw}
-    known = find_family(kind).options
-    options = {name: given[name] for name in known if name in given}
-    if raw and "raw" not in known:
-        raise EquinfoError(f"{kind} knows no option raw")
+    known = [*find_family(kind).options, *["raw"] * raw]  # where it would be ignored, it is refused
+    options = {name: given[name] for name in given if name in known}
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
     made = api.train_tokenizer(kind, out, corpus, **options)
     print(f"{made.name} {made.fingerprint[:12]} in {out}")

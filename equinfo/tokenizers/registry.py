@@ -139,7 +139,7 @@ def make(
     family = find_family(kind)
     unknown = [name for name in options if name not in family.options]
     if unknown:
-        raise EquinfoError(f"{kind} knows no option {', '.join(unknown)}")
+        raise EquinfoError(f"{family.label} knows no option {', '.join(unknown)}")
     if family.needs == "M1" and m1 is None:
         raise EquinfoError(
             f"{kind} needs a byte model: --m1 FOLDER, which `equinfo train-m1` makes"

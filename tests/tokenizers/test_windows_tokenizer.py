@@ -186,7 +186,7 @@ def test_make_passes_options_on_and_refuses_those_of_other_families():
     assert longer.name == "EqualTextAC[t=20,v=4096]"
     with pytest.raises(EquinfoError, match="windows of 0 bytes"):
         registry.make("equaltext", 256, m1=model, text=0)
-    with pytest.raises(EquinfoError, match="zstd knows no option raw"):
+    with pytest.raises(EquinfoError, match="Zstd knows no option raw"):
         registry.make("zstd", 256, raw=True)
     with pytest.raises(EquinfoError, match="ac needs a byte model"):
         registry.make("ac", 256)
