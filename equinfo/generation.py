@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 from equinfo.tokenizers.base import Text, Tokenizer, as_bytes
 from equinfo.tokenizers.incremental import TextDecoder
 from equinfo.tokenizers.registry import load
@@ -105,8 +105,8 @@ class _Run:
         max_ids: int,
         options: dict,
     ) -> None:
-        from equinfo.lm.sample import Sampling
-
+        with needing("lm", "a language model"):
+            from equinfo.lm.sample import Sampling
         if max_ids < 1:
             raise EquinfoError(f"max_ids is {max_ids}: it must be at least 1")
         if not prompts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 from equinfo.generation import check_fit, stream
 from equinfo.playground import markup
 from equinfo.playground.readings import clean, read
@@ -37,8 +37,8 @@ class Writer:
         """
         if tokenizer is None:
             raise EquinfoError(f"name the tokenizer that {lm} was trained with: --lm-tokenizer T")
-        from equinfo.lm.train import load_model, load_train_config
-
+        with needing("lm", "a language model"):
+            from equinfo.lm.train import load_model, load_train_config
         chosen = load(tokenizer)
         config = load_train_config(lm)
         check_fit(config.model, chosen)
