@@ -186,8 +186,8 @@ class Runner:
         return load(folder)
 
     def _fit(self, recipe: Tokens, label: str) -> Tokenizer:
-        if recipe.family in ("bytes", "ready"):
-            return load(recipe.ready or "bytes")
+        if recipe.ready or FAMILIES[recipe.family].needs is None:
+            return load(recipe.ready or recipe.family)
         m1 = self.m1(recipe.m1, label) if recipe.m1 else None
         if FAMILIES[recipe.family].reads(m1):
             say(f"{label} making {recipe.name}")
