@@ -86,6 +86,13 @@ def test_what_is_missing_is_said(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_setting_that_no_training_has_is_named(tmp_path):
+    for train in (equinfo.train_m1, equinfo.train_lm):
+        with pytest.raises(EquinfoError, match="a training has no 'epochs'; it has steps, "):
+            train(tmp_path / "lm", epochs=3, **SMALL)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_byte_model_is_given_as_object_or_folder(tmp_path):
     model = equinfo.train_m1(tmp_path / "m1", TEXTS, **SMALL)
     made = [
