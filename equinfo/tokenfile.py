@@ -19,7 +19,6 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -67,23 +66,18 @@ def write(tokenizer: Tokenizer, pieces: Iterable[bytes], file: BinaryIO) -> Coun
     out.write(MAGIC + struct.pack("<I", len(header)) + header)
     num_ids = num_bytes = 0
     encoder = tokenizer.encoder()
-    held: list[np.ndarray] = []
-    size = 0
-    for piece in chain(pieces, [None]):  # None: the document has ended
-        held.append(encoder.finish() if piece is None else encoder.feed(piece))
-        num_bytes += len(piece or b"")
-        size += len(held[-1])
-        if size < FRAME and piece is not None:
-            continue
-        ids = np.concatenate(held).astype(dtype)
-        whole = size if piece is None else size // FRAME * FRAME
-        for at in range(0, whole, FRAME):
-            frame = ids[at : min(at + FRAME, whole)]
-            data = frame.tobytes()
-            out.write(struct.pack("<I", len(frame)) + data + struct.pack("<I", zlib.crc32(data)))
-        num_ids += whole
-        size -= whole
-        held = [ids[whole:]]
+
+    def runs() -> Iterator[np.ndarray]:
+        nonlocal num_bytes
+        for piece in pieces:
+            num_bytes += len(piece)
+            yield encoder.feed(piece)
+        yield encoder.finish()
+
+    for frame in _frames(runs()):
+        data = frame.astype(dtype).tobytes()
+        out.write(struct.pack("<I", len(frame)) + data + struct.pack("<I", zlib.crc32(data)))
+        num_ids += len(frame)
     out.write(struct.pack("<IQQ", 0, num_ids, num_bytes))
     file.write(out.hash.digest())
     return Counts(num_ids, num_bytes)
@@ -146,6 +140,22 @@ class _Hashed:
         data = self.file.read(size)
         self.hash.update(data)
         return data
+
+
+def _frames(runs: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The ids of `runs` in frames of FRAME ids, the last one shorter."""
+    held: list[np.ndarray] = []
+    size = 0
+    for run in runs:
+        held.append(run)
+        size += len(run)
+        if size >= FRAME:
+            ids = np.concatenate(held)
+            whole = size // FRAME * FRAME
+            yield from ids[:whole].reshape(-1, FRAME)
+            held, size = [ids[whole:]], size - whole
+    if size:
+        yield np.concatenate(held)
 
 
 def _check_header(tokenizer: Tokenizer, source: _Hashed, what: str) -> np.dtype:

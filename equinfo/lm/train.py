@@ -282,12 +282,13 @@ class _Run:
         _, targets = sequences.batch(self.step * c.batch_size, c.batch_size)
         firsts = sequences.firsts(self.step * c.batch_size, c.batch_size)
         count = int((targets >= 0).sum())
-        shares = np.split(targets, c.micro_batches)
-        starts = np.split(firsts, c.micro_batches)
-        nats: torch.Tensor | float = 0.0
-        for share, first in zip(shares, starts, strict=True):
-            for part in dealt(share, c.short_contexts):
-                nats = nats + self._backward(shifted(part, c.bos_id), part, first, count)
+        nats = sum(
+            self._backward(shifted(part, c.bos_id), part, first, count)
+            for share, first in zip(
+                *(np.split(a, c.micro_batches) for a in (targets, firsts)), strict=True
+            )
+            for part in dealt(share, c.short_contexts)
+        )
         clip = c.optimizer.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
