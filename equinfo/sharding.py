@@ -21,8 +21,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
-from itertools import islice, starmap
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ def tokenize_corpus(
     max_bytes: whole documents up to as many. Raises EquinfoError for a mode that does not exist,
     text the tokenizer cannot take, and a folder that holds other things.
     """
-    chosen = load(tokenizer)
+    tokenizer = load(tokenizer)
     if mode not in MODES:
         raise EquinfoError(f"unknown mode {mode!r}; known: {', '.join(MODES)}")
     least = {
@@ -105,19 +104,15 @@ def tokenize_corpus(
     out = Path(out)
     _make_folder(out)
     check_version(out)
-    plan = _plan(chosen, mode, block_bytes, block_stride)
+    plan = _plan(tokenizer, mode, block_bytes, block_stride)
     loaded = load_corpus(corpus) if isinstance(corpus, str) else corpus
     documents = loaded.documents(split) if isinstance(loaded, Corpus) else iter(loaded)
     if max_bytes is not None:
         documents = limited(documents, max_bytes)
     tasks = _tasks(documents, out, plan, shard_bytes)
-    if workers == 1:
-        results: Iterator[dict[str, Any]] = starmap(partial(make_shard, chosen), tasks)
-    else:
-        results = _in_processes(chosen, tasks, workers)
     with tqdm(desc=progress, unit="B", unit_scale=True, disable=progress is None) as bar:
         entries = []
-        for entry in results:
+        for entry in _results(tokenizer, tasks, workers):
             entries.append(entry)
             bar.update(entry["num_bytes"])
     if not entries:
@@ -249,10 +244,11 @@ def _between_characters(text: bytes, place: int) -> int:
 # -- processes -------------------------------------------------------------------------------------
 
 
-def _in_processes(
-    tokenizer: Tokenizer, tasks: Iterator[Task], workers: int
-) -> Iterator[dict[str, Any]]:
+def _results(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Iterator[dict[str, Any]]:
     """Each task's entry, in order; at most two tasks a worker are under way."""
+    if workers == 1:
+        yield from (make_shard(tokenizer, *task) for task in tasks)
+        return
     context = multiprocessing.get_context("spawn")
     waiting: deque[Future[dict[str, Any]]] = deque()
     try:
@@ -311,9 +307,9 @@ def make_shard(
     units = [(d, len(d)) for g in groups for d in g] if head["mode"] == "document" else [
         unit for group in groups for unit in blocks(group, head["block_bytes"], head.get(STRIDE, 0))
     ]  # fmt: skip
-    encoded: list[np.ndarray] = []
-    for batch in batched(data for data, _ in units):
-        encoded += tokenizer.encode_batch(batch)
+    encoded = [
+        ids for batch in batched(data for data, _ in units) for ids in tokenizer.encode_batch(batch)
+    ]
     num_codes = sum(map(len, encoded))
     if head["mode"] == "document":
         encoded = [np.append(ids, np.array(tokenizer.eos_id, dtype=ids.dtype)) for ids in encoded]
