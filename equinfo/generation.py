@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
-from equinfo.pipeline import check_fit
+from equinfo.errors import EquinfoError, needing
 from equinfo.tokenizers.base import Text, Tokenizer, as_bytes
 from equinfo.tokenizers.incremental import TextDecoder
 from equinfo.tokenizers.registry import load
 
 if TYPE_CHECKING:
+    from equinfo.lm.config import DecoderConfig
     from equinfo.lm.decoder import Decoder
 
 
@@ -79,6 +79,20 @@ def stream(
             yield pieces[0]
 
 
+def check_fit(model: "DecoderConfig", tokenizer: Tokenizer) -> None:
+    """Raises EquinfoError where an LM was not trained on this tokenizer's ids."""
+    if model.vocab_size != tokenizer.vocab_size:
+        raise EquinfoError(
+            f"the LM has {model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
+            "name the tokenizer it was trained with"
+        )
+    if model.period not in (1, tokenizer.period):
+        raise EquinfoError(
+            f"the LM is told places in units of {model.period} ids and those of {tokenizer.name}"
+            f" have {tokenizer.period}: name the tokenizer it was trained with"
+        )
+
+
 class _Run:
     """Rows under way; `results` grows step by step."""
 
@@ -91,13 +105,13 @@ class _Run:
         max_ids: int,
         options: dict,
     ) -> None:
-        from equinfo.lm.sample import Sampling
-
+        with needing("lm", "a language model"):
+            from equinfo.lm.sample import Sampling
         if max_ids < 1:
             raise EquinfoError(f"max_ids is {max_ids}: it must be at least 1")
         if not prompts:
             raise EquinfoError("there is no prompt and no sample to make")
-        self.tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
+        self.tokenizer = load(tokenizer)
         self.model, self.context = _loaded(lm, context)
         check_fit(self.model.config, self.tokenizer)
         self.sampling, self.max_ids = Sampling(**options), max_ids

@@ -29,10 +29,9 @@ import numpy as np
 from tqdm import tqdm
 
 from equinfo.artifacts import Artifact
-from equinfo.corpora import Corpus, limited, load_corpus
+from equinfo.corpora import Corpus, batched, limited, load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file, content_hash
-from equinfo.pipeline import batched
 from equinfo.shards import (
     COUNTS,
     FORMAT,
@@ -48,7 +47,7 @@ from equinfo.shards import (
     write_shard,
 )
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import tokenizer_class
+from equinfo.tokenizers.registry import load, tokenizer_class
 
 MODES = ("document", "block")
 BLOCK_BYTES = 10_240
@@ -67,7 +66,7 @@ Group = list[bytes]  # documents that belong together: one, or those whose join 
 
 
 def tokenize_corpus(
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | Path | str,
     corpus: str | Corpus | Iterable[bytes],
     out: Path | str,
     *,
@@ -90,6 +89,7 @@ def tokenize_corpus(
     max_bytes: whole documents up to as many. Raises EquinfoError for a mode that does not exist,
     text the tokenizer cannot take, and a folder that holds other things.
     """
+    tokenizer = load(tokenizer)
     if mode not in MODES:
         raise EquinfoError(f"unknown mode {mode!r}; known: {', '.join(MODES)}")
     least = {

@@ -18,6 +18,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -28,7 +29,6 @@ import numpy as np
 from equinfo.errors import EquinfoError
 from equinfo.files import content_hash
 from equinfo.lm.sequences import Rows, Sequences, counted
-from equinfo.pipeline import TokenStream
 from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
 
 FORMAT = "equinfo-shards"
@@ -41,6 +41,24 @@ LONGEST_HEADER = 1 << 20
 PLAN = ("tokenizer", "name", "code_size", "dtype", "mode", "block_bytes", "group_documents")
 STRIDE = "block_stride"  # in a plan only where blocks overlap
 COUNTS = ("num_ids", "num_codes", "num_documents", "num_bytes")
+
+
+@dataclass(frozen=True)
+class TokenStream:
+    """Documents as one stream of ids in memory, an EOS after each.
+
+    ids: uint16 or uint32 [num_tokens + documents]. num_tokens: codes, without EOS. num_bytes: what
+    they stand for.
+    """
+
+    ids: np.ndarray
+    num_tokens: int
+    num_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Token compression ratio: bytes a token (§3.8)."""
+        return self.num_bytes / self.num_tokens
 
 
 def shard_name(number: int) -> str:
@@ -242,7 +260,7 @@ class Shards:
         yield from (shard.ids for shard in self._files)
 
     def stream(self) -> TokenStream:
-        """All of it in memory, as `pipeline.token_stream` makes it (mode "document").
+        """All of it in memory, as `api.token_stream` makes it (mode "document").
 
         Raises EquinfoError for blocks: of a block cut at some id nobody can say how many bytes it
         stands for.

@@ -6,19 +6,9 @@ from functools import cached_property
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig, dimensions, modern
+from equinfo.tokenizers.registry import FAMILIES
 from experiments.runs import recipes as r
 from experiments.runs.recipes import LM, M1, Stream, Tokens, Training
-
-CODED = (
-    "ac",
-    "ans",
-    "huffman",
-    "equalinfo",
-    "equaltext",
-    "static-ac",
-    "static-ans",
-    "static-huffman",
-)
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,7 @@ class Scale:
 
     def tokens(self, family: str, width: int, **options: object) -> Tokens:
         """A tokenizer of 2**width ids of this scale's text, over its M1 where it needs one."""
-        m1 = self.m1 if family in ("ac", "ans", "huffman", "equalinfo", "equaltext") else None
+        m1 = self.m1 if FAMILIES[family].needs == "M1" else None
         return Tokens(family, 1 << width, self.corpus, self.train_bytes, **{"m1": m1, **options})  # type: ignore[arg-type]
 
     def window(self, bits: int, width: int, rule: str = "paper", reset: int = 1) -> Tokens:
@@ -168,7 +158,7 @@ class Scale:
         """What tokenizers share a learning rate: a family, or the coded ones of narrow and of wide
         ids.
         """
-        if tokens.family not in CODED:
+        if tokens.ready or not FAMILIES[tokens.family].coded:
             return tokens.family
         return "narrow" if tokens.size <= 1 << self.narrow else "wide"
 

@@ -71,7 +71,7 @@ def train(
     ids: np.ndarray | StoredIds,
     out: Path,
     *,
-    progress: str | bool = False,
+    progress: str | None = None,
     device: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     tensorboard: bool = False,
@@ -83,7 +83,7 @@ def train(
     is finished.
 
     ids: uint16 or uint32[n], each below the vocabulary's size, or shards, or examples. progress:
-    the bar's label, False for none. device: CUDA if there is one. checkpoint_seconds: time between
+    the bar's label, None for none. device: CUDA if there is one. checkpoint_seconds: time between
     checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
     well. deadline: the time.monotonic() at which to pause. initial: the weights to start from, by
     their names in the decoder, instead of drawn ones. probe: see `probes`. Raises EquinfoError for
@@ -243,7 +243,7 @@ class _Run:
     def train(
         self,
         sequences: Sequences,
-        progress: str | bool,
+        progress: str | None,
         checkpoint_seconds: float,
         board: Board,
         deadline: float,
@@ -355,9 +355,8 @@ class _Run:
                 writer.add_scalar(k, v, values["step"]) for k, v in values.items() if k != "step"
             ]
 
-    def _open_bar(self, progress: str | bool) -> tqdm:
-        label = progress if isinstance(progress, str) else None
-        options = {"desc": label, "unit": "step", "disable": not progress, "file": sys.stderr}
+    def _open_bar(self, progress: str | None) -> tqdm:
+        options = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
         return tqdm(total=self.config.steps, initial=self.step, **options)
 
     def _open_metrics(self) -> TextIO:

@@ -11,9 +11,9 @@ import numpy as np
 from equinfo.compress import bits
 from equinfo.compress.models.base import ByteModel, fingerprint
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.windows.compiled import MEMORY, CompiledWindows
+from equinfo.compress.windows.compiled import MAX_COMPILED, MEMORY, CompiledWindows
 from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits
-from equinfo.compress.windows.steps import LOSSY
+from equinfo.compress.windows.steps import LOOKING_ON, LOSSY
 from equinfo.compress.windows.windows import Windows, make_windows
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
@@ -141,6 +141,11 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         # Defaults stay out: tokenizers stored before there were rules keep their fingerprints.
         changed = {"rule": self.rule} if self.rule != "free" else {}
         return options | changed | ({"reset": self.reset} if self.reset != 1 else {})
+
+    @property
+    def can_compile(self) -> bool:
+        """Whether windows are a function of their bytes alone, and few enough to list."""
+        return self.reset == 1 and self.rule not in LOOKING_ON and self.bits <= MAX_COMPILED
 
     def compile(self, memory: int = MEMORY) -> "CompiledEqualInfoTokenizer":
         """The same ids without the model, for windows of at most 20 bits and reset = 1, by rules

@@ -4,7 +4,6 @@ encode.
 
 from dataclasses import dataclass
 
-from equinfo import pipeline
 from equinfo.compress.models.base import EOD, SYMBOLS
 from equinfo.lm.config import TrainConfig, modern
 from equinfo.lm.flops import flops_per_token_exact
@@ -18,7 +17,6 @@ from experiments.runs.recipes import (
     Training,
     Transduction,
 )
-from experiments.runs.runner import training_options
 
 SPECIAL_IDS = 3  # PAD, BOS and EOS
 LETTERS = 26
@@ -61,13 +59,7 @@ def forward_flops(training: Training, vocab_size: int) -> float:
 
 
 def train_config(training: Training, vocab_size: int) -> TrainConfig:
-    return pipeline.lm_config(
-        training.style,
-        training.size,
-        vocab_size,
-        min(EOD, vocab_size - 1),
-        **training_options(training),
-    )
+    return training.config(vocab_size, min(EOD, vocab_size - 1))
 
 
 def training_of(recipe: Recipe) -> Training | None:

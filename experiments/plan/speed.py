@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from equinfo import pipeline
 from equinfo.compress.models.base import SYMBOLS
+from equinfo.tokenizers.registry import make
 from experiments.plan import cost
 from experiments.runs.recipes import M1, Latency, Measure, Recipe, Stream, Training
 from experiments.runs.rows import Rows
@@ -126,12 +126,14 @@ def training_rate(training: Training | None, vocab_size: int, guess: float) -> f
     batch = int(
         min(max(guess * STEP_SECONDS / sequence, 1), training.batch_size // training.micro_batches)
     )
+    from equinfo.lm.train import train
+
     short = replace(training, steps=STEPS, batch_size=batch, micro_batches=1)
     ids = np.random.default_rng(0).integers(
         vocab_size, size=STEPS * batch * training.context, dtype=np.uint32
     )
     with tempfile.TemporaryDirectory() as folder:
-        pipeline.train(cost.train_config(short, vocab_size), ids, Path(folder))
+        train(cost.train_config(short, vocab_size), ids, Path(folder))
         lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
     seconds = [json.loads(line)["seconds"] for line in lines]
     return (
@@ -147,7 +149,7 @@ def encoding_rate(training: Training) -> float:
     drawn = np.random.default_rng(0)
     model = Decoder(cost.train_config(training, SYMBOLS).model).eval()
     m1 = to_byte_model(model, training.context, drawn.integers(256, size=1 << 12))
-    tokenizer = pipeline.make_tokenizer("ac", 256, None, [], m1)
+    tokenizer = make("ac", 256, m1=m1)
     documents = [drawn.bytes(TRIAL_BYTES // TRIAL_DOCUMENTS) for _ in range(TRIAL_DOCUMENTS)]
     tokenizer.encode_batch(documents[:2])  # compiles
     begun = time.perf_counter()

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from equinfo import pipeline
 from equinfo.errors import EquinfoError
 from equinfo.generation import generate
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.train import load_model
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
 from experiments.runs.recipes import LM, Latency, Tokens
 from experiments.runs.runner import Runner, trained_folder
 
@@ -80,10 +80,7 @@ def writer(runner: Runner, lm: LM, text: int, label: str) -> Writer:
 def fastest(runner: Runner, tokens: Tokens, label: str) -> Tokenizer:
     """The tokenizer; windows compiled, where they can be: the same ids without M1."""
     made = runner.tokenizer(tokens, label)
-    options = {"rule": tokens.rule, "reset": tokens.reset}
-    if tokens.family == "equalinfo" and pipeline.can_compile(tokens.bits, options):
-        return made.compile()  # type: ignore[attr-defined]
-    return made
+    return made.compile() if isinstance(made, EqualInfoTokenizer) and made.can_compile else made
 
 
 def beginnings(runner: Runner, recipe: Latency) -> list[bytes]:

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from equinfo.files import content_hash
+from equinfo.lm import config
+from equinfo.tokenizers.registry import FAMILIES
 
 RECIPE_VERSION = 4
 """Raised when the code changes what a recipe means; rows of another version are ignored and named.
@@ -56,26 +58,17 @@ class Recipe:
                     yield value
 
 
-@dataclass(frozen=True)
-class Training(Recipe):
-    """One language model's training. style: "modern" or "paper"; steps of batch_size sequences of
-    `context` ids.
+@dataclass(frozen=True, kw_only=True)
+class Training(config.Training, Recipe):
+    """One language model's training. max_epochs: passes over the stream that the recipe allows."""
 
-    max_epochs: passes over the stream that the recipe allows. micro_batches: parts of a batch, for
-    memory.
-    """
-
-    style: str
-    size: str
-    steps: int
-    batch_size: int
-    context: int
-    learning_rate: float
-    warmup_steps: int
-    seed: int = 0
-    precision: str = "float32"
     max_epochs: float = 4.0
-    micro_batches: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Without what no recipe sets: keys are those of before there was a choice."""
+        unset = {"short_contexts": [], "checkpoint_blocks": False, "compile": False}
+        held = super().to_dict()
+        return {name: held[name] for name in held if name not in unset or held[name] != unset[name]}
 
     @property
     def tokens(self) -> int:
@@ -102,12 +95,11 @@ class M1(Recipe):
 
 @dataclass(frozen=True)
 class Tokens(Recipe):
-    """A tokenizer. family: bytes, or a kind of pipeline.make_tokenizer's (bpe, gzip, ac, static-ac,
-    equalinfo, ...).
+    """A tokenizer. family: a row of FAMILIES, or "ready" for the one that ships as `ready`.
 
     size: ids in the vocabulary (codes). corpus, train_bytes: what it is fitted on. bits, rule,
     reset: of equalinfo's windows. text: bytes a window, of equaltext. raw: gzip without header and
-    checksum. ready: the name of a ready-made tokenizer, of family "ready".
+    checksum.
     """
 
     family: str
@@ -124,18 +116,15 @@ class Tokens(Recipe):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What pipeline.make_tokenizer takes besides size, bits and M1."""
-        if self.family == "equalinfo":
-            return {"rule": self.rule, "reset": self.reset}
-        if self.family == "equaltext":
-            return {"text": self.text}
-        return {"raw": True} if self.raw else {}
+        """What the registry's `make` takes besides size and M1."""
+        known = FAMILIES[self.family].options
+        return {name: getattr(self, name) for name in known if hasattr(self, name)}
 
     @property
     def name(self) -> str:
         """The tokenizer's own name, e.g. "EqualInfoAC[b=12,v=4096]", known before there is one."""
         if self.family == "bytes":
-            return "Bytes"
+            return FAMILIES["bytes"].label
         if self.ready:
             return self.ready
         parts = ["v=65k" if self.size == 1 << 16 else f"v={self.size}"]
@@ -150,16 +139,7 @@ class Tokens(Recipe):
             parts.append("superword")
         elif self.raw:
             parts.append("raw")
-        return f"{FAMILIES[self.family]}[{','.join(parts)}]"
-
-
-FAMILIES = {
-    "bytes": "Bytes", "bpe": "BPE", "unigram": "Unigram", "codebook": "Codebook", "gzip": "GZip",
-    "ac": "AC", "static-ac": "StaticAC",
-    "equalinfo": "EqualInfoAC", "equaltext": "EqualTextAC", "huffman": "Huffman",
-    "static-huffman": "StaticHuffman",
-    "ans": "ANS", "static-ans": "StaticANS",
-}  # fmt: skip
+        return f"{FAMILIES[self.family].label}[{','.join(parts)}]"
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from equinfo import pipeline
+from equinfo import api
 from equinfo.compress.models.base import EOD, SYMBOLS, load_model, to_artifact
 from equinfo.corpora import limited, load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.lm.sequences import StoredIds
 from equinfo.sharding import tokenize_corpus
-from equinfo.shards import MANIFEST, Shards
+from equinfo.shards import MANIFEST, Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load
+from equinfo.tokenizers.registry import FAMILIES, load, make
 from experiments.runs.locks import lock
 from experiments.runs.recipes import LM, M1, Recipe, Stream, Tokens, Training, attempts
 from experiments.runs.rows import Row, Rows, provenance
@@ -165,12 +165,12 @@ class Runner:
                 self.train(
                     recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}"
                 )
-                calibration = pipeline.byte_stream(
-                    list(self.documents(recipe.corpus, "train", 1 << 20))
-                )
-                to_artifact(pipeline.export_m1(folder, recipe.running_context, calibration)).save(
-                    model
-                )
+                from equinfo.lm.bridge import to_byte_model
+                from equinfo.lm.train import load_model as load_lm
+
+                calibration = api.byte_stream(self.documents(recipe.corpus, "train", 1 << 20))
+                made = to_byte_model(load_lm(folder), recipe.running_context, calibration)
+                to_artifact(made).save(model)
         return load_model(model)
 
     def m1_folder(self, recipe: M1) -> Path:
@@ -186,20 +186,13 @@ class Runner:
         return load(folder)
 
     def _fit(self, recipe: Tokens, label: str) -> Tokenizer:
-        if recipe.family in ("bytes", "ready"):
-            return load(recipe.ready or "bytes")
+        if recipe.ready or FAMILIES[recipe.family].needs is None:
+            return load(recipe.ready or recipe.family)
         m1 = self.m1(recipe.m1, label) if recipe.m1 else None
-        fitted = recipe.family in ("bpe", "unigram", "codebook") or recipe.family.startswith(
-            "static-"
-        )
-        if fitted:
+        if FAMILIES[recipe.family].reads(m1):
             say(f"{label} making {recipe.name}")
-        documents = (
-            list(self.documents(recipe.corpus, "train", recipe.train_bytes)) if fitted else []
-        )
-        return pipeline.make_tokenizer(
-            recipe.family, recipe.size, recipe.bits, documents, m1, **recipe.options
-        )
+        documents = self.documents(recipe.corpus, "train", recipe.train_bytes)
+        return make(recipe.family, recipe.size, documents, m1, **recipe.options)
 
     def stream(self, recipe: Stream, split: str, label: str = "") -> Shards:
         """The shards of one split, encoded if need be."""
@@ -242,11 +235,12 @@ class Runner:
                 f" of the corpus's {num_ids:,}, and the recipe allows {training.max_epochs:g}:"
                 " take more text, or pass --epochs-ok"
             )
-        settings = training_options(training) | {"period": period}
-        config = pipeline.lm_config(training.style, training.size, vocab_size, bos_id, **settings)
+        from equinfo.lm.train import train
+
+        config = training.config(vocab_size, bos_id, period)
         with self.alone(folder):
-            result = pipeline.train(
-                config, ids, folder, progress, deadline=self.deadline, **options
+            result = train(
+                config, ids, folder, progress=progress, deadline=self.deadline, **options
             )
         if result.status == "paused":
             raise OutOfTime
@@ -306,7 +300,7 @@ def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
     model = runner.m1(recipe, label)
     documents = list(runner.documents(recipe.corpus, "validation", 1 << 20))
     num_bytes = sum(len(document) for document in documents)
-    ids = pipeline.byte_stream(documents)
+    ids = api.byte_stream(documents)
     lm = load_lm(runner.m1_folder(recipe))
     measured = evaluate(lm, ids, num_bytes, context=recipe.running_context, bos_id=EOD)
     lengths = [len(document) + 1 for document in documents]
@@ -409,7 +403,7 @@ def trained_folder(runner: Runner, lm: LM, label: str) -> Path:
     )
 
 
-def evaluated(validation: Shards, context: int) -> pipeline.TokenStream:
+def evaluated(validation: Shards, context: int) -> TokenStream:
     """What an M2 is evaluated on: all documents, or the first `context` ids of each block that has
     as many.
     """
@@ -417,7 +411,7 @@ def evaluated(validation: Shards, context: int) -> pipeline.TokenStream:
         return validation.stream()
     tiles = validation.tiles(context)
     ids = np.concatenate([tiles[number] for number in range(len(tiles))])
-    return pipeline.TokenStream(ids, validation.num_tokens, validation.num_bytes)
+    return TokenStream(ids, validation.num_tokens, validation.num_bytes)
 
 
 def scored_lengths(validation: Shards, context: int) -> list[int]:
@@ -454,21 +448,6 @@ def last_nats(folder: Path) -> float:
         json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()
     ]
     return float(np.mean(losses[-max(len(losses) // 10, 1) :]))
-
-
-def training_options(training: Training) -> dict[str, Any]:
-    """lm.TrainConfig's fields besides the model."""
-    return {
-        "optimizer": pipeline.optimizer(
-            training.style, training.learning_rate, training.warmup_steps
-        ),
-        "steps": training.steps,
-        "batch_size": training.batch_size,
-        "context": training.context,
-        "seed": training.seed,
-        "precision": training.precision,
-        "micro_batches": training.micro_batches,
-    }
 
 
 def stream_fields(tokenizer: Tokenizer, train: Shards, validation: Shards) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from experiments.runs.rows import Row, Rows
 from experiments.scales import PAPER, SCALES
 
 TRAINING = Training(
-    "modern", "30k", steps=10, batch_size=4, context=32, learning_rate=1e-2, warmup_steps=1
+    size="30k", steps=10, batch_size=4, context=32, learning_rate=1e-2, warmup_steps=1
 )
 M1_ = M1("bundled", 1000, replace(TRAINING, steps=100))
 AC = Stream(Tokens("ac", 256, "bundled", 1000, m1=M1_), "bundled", 1000, 500)

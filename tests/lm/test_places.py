@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import equinfo
-from equinfo import api, pipeline
+from equinfo import api
 from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
+from equinfo.generation import check_fit
 from equinfo.lm.cache import Cache
 from equinfo.lm.config import NUM_SPECIAL, OptimizerConfig, TrainConfig, modern, paper
 from equinfo.lm.decoder import Decoder
@@ -22,6 +23,7 @@ from equinfo.lm.sequences import Sequences
 from equinfo.lm.train import load_model, load_train_config, train
 from equinfo.sharding import tokenize_corpus
 from equinfo.tokenizers import base
+from equinfo.tokenizers.registry import make
 
 TEXTS = [b"In the beginning " * n for n in range(1, 13)]
 CODES, PERIOD, CONTEXT = 16, 3, 20
@@ -31,9 +33,7 @@ both = pytest.mark.parametrize("config", CONFIGS, ids=["modern", "paper"])
 
 
 def windows(bits, width, **options):
-    return pipeline.make_tokenizer(
-        "equalinfo", 1 << width, bits, [], StaticModel.unigram(TEXTS), **options
-    )
+    return make("equalinfo", 1 << width, m1=StaticModel.unigram(TEXTS), bits=bits, **options)
 
 
 def told(config, seed=0):
@@ -265,9 +265,9 @@ def test_settings_of_lms_without_places_say_nothing_of_them():
 def test_the_period_is_what_windows_and_ids_have_in_common(tokenizer, period):
     assert tokenizer.period == period
     for told in (1, period):
-        pipeline.check_fit(replace(modern("30k", tokenizer.vocab_size), period=told), tokenizer)
+        check_fit(replace(modern("30k", tokenizer.vocab_size), period=told), tokenizer)
     with pytest.raises(EquinfoError, match=f"units of 7 ids and those of .* have {period}"):
-        pipeline.check_fit(replace(modern("30k", tokenizer.vocab_size), period=7), tokenizer)
+        check_fit(replace(modern("30k", tokenizer.vocab_size), period=7), tokenizer)
 
 
 def test_train_lm_tells_places_where_there_are_some(tmp_path):
