@@ -9,9 +9,10 @@ import numpy as np
 
 from equinfo.errors import EquinfoError
 from equinfo.pipeline import check_fit
-from equinfo.tokenizers.base import Text, Tokenizer, as_bytes
+from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.incremental import TextDecoder
 from equinfo.tokenizers.registry import load
+from equinfo.tokenizers.utf8 import Text, as_bytes
 
 if TYPE_CHECKING:
     from equinfo.lm.decoder import Decoder

@@ -8,7 +8,8 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import vocabulary_label
-from equinfo.tokenizers.subword import SubwordTokenizer, utf8_texts
+from equinfo.tokenizers.subword import SubwordTokenizer
+from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
 

@@ -1,21 +1,19 @@
-"""Codebook[v]: 2**k strings, one id each; a text is cut into the longest that fit, or into as few
-as can be.
-"""
+"""Codebook[v]: 2**k strings, one id each; a text is cut into the longest, or into the fewest."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 
-from equinfo.compress.codebook.codebook import Codebook, check_size, fit
+from equinfo.compress.codebook.codebook import check_size, fit
 from equinfo.compress.codebook.pretokens import CLASS, check_mode, masks_of
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.parse import check_parse, fewest
 from equinfo.compress.models.base import ByteModel
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import as_bytes, vocabulary_label
+from equinfo.tokenizers.base import vocabulary_label
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.looked_up import LookedUpTokenizer
 
 
@@ -35,7 +33,9 @@ class CodebookTokenizer(LookedUpTokenizer):
     def __init__(
         self, strings: list[bytes], mode: str, parse: str = "longest", source: str = "fitted"
     ) -> None:
-        self.mode, self.parse, self.source = check_mode(mode), check_parse(parse), source
+        self.mode = check_mode(mode)
+        self.parse = check_parse(parse)
+        self.source = source
         self.strings = strings
         self.code_size = check_size(len(strings))
         masks = masks_of(strings, mode)
@@ -53,7 +53,7 @@ class CodebookTokenizer(LookedUpTokenizer):
         cls, documents: list[bytes], size: int, mode: str = "superword", parse: str = "longest"
     ) -> Self:
         """Fit `size` strings to documents. Raises EquinfoError where these have too few."""
-        return cls._of(fit(documents, size, mode, parse), mode, parse, "fitted")
+        return cls(fit(documents, size, mode, parse).strings, mode, parse, "fitted")
 
     @classmethod
     def grow(
@@ -62,32 +62,33 @@ class CodebookTokenizer(LookedUpTokenizer):
         """The `size` strings of `model`. Raises EquinfoError where it expects too few."""
         from equinfo.compress.codebook.grown import grow
 
-        return cls._of(grow(model, size, mode), mode, parse, "grown")
-
-    @classmethod
-    def _of(cls, codebook: Codebook, mode: str, parse: str, source: str) -> Self:
-        return cls(codebook.strings, mode, parse, source)
-
-    def encoder(self) -> "LongestEncoder | FewestEncoder":
-        return LongestEncoder(self) if self.parse == "longest" else FewestEncoder(self)
-
-    def decoder(self) -> "CodebookDecoder":
-        return CodebookDecoder(self)
+        return cls(grow(model, size, mode).strings, mode, parse, "grown")
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         if self.parse == "longest":
             return self.dictionary.encode(documents, self.dtype)
         return map_groups(
-            lambda group: [self.fewest(document, last=True)[0] for document in group], documents
+            lambda group: [self._fewest(document, last=True)[0] for document in group], documents
         )
 
-    def fewest(self, data: bytes, last: bool) -> tuple[np.ndarray, int]:
-        """(ids, bytes that they stand for); without `last`, only what no further byte can
-        change.
-        """
-        trie, text = self.dictionary.trie, np.frombuffer(data, dtype=np.uint8)
-        codes, used = fewest(text, last, trie.table, trie.root, self.dictionary.classes)
-        return codes.astype(self.dtype), used
+    def _fewest(self, data: bytes, last: bool) -> tuple[np.ndarray, int]:
+        trie = self.dictionary.trie
+        text = np.frombuffer(data, dtype=np.uint8)
+        return fewest(text, last, trie.table, trie.root, self.dictionary.classes)
+
+    def encoder(self) -> IncrementalEncoder:
+        """Holds less than the longest string and a byte, or a block of compress/parse.py."""
+        if self.parse == "fewest":
+            return IncrementalEncoder(self._fewest, self.dtype)
+        pieces = self.dictionary.encoder()
+        return IncrementalEncoder(
+            lambda data, last: (pieces.feed(data, last), len(data)), self.dtype
+        )
+
+    def decoder(self) -> IncrementalDecoder:
+        return IncrementalDecoder(
+            lambda ids, last: (self.dictionary.decode([ids])[0], len(ids)), self.checked
+        )
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
         return self.dictionary.decode(streams)
@@ -122,45 +123,3 @@ def _stored_strings(data: np.ndarray, lengths: np.ndarray) -> list[bytes]:
     ):
         raise EquinfoError("the stored codebook repeats a string or lacks a byte: rebuild it")
     return strings
-
-
-class LongestEncoder:
-    """One document in pieces; holds less than the longest string and a byte."""
-
-    def __init__(self, tokenizer: CodebookTokenizer) -> None:
-        self.pieces, self.dtype = tokenizer.dictionary.encoder(), tokenizer.dtype
-
-    def feed(self, data: bytes) -> np.ndarray:
-        return self.pieces.feed(as_bytes(data)).astype(self.dtype)
-
-    def finish(self) -> np.ndarray:
-        return self.pieces.feed(b"", last=True).astype(self.dtype)
-
-
-class FewestEncoder:
-    """One document in pieces; holds a block of parse.py."""
-
-    def __init__(self, tokenizer: CodebookTokenizer) -> None:
-        self.tokenizer, self.held = tokenizer, bytearray()
-
-    def feed(self, data: bytes) -> np.ndarray:
-        self.held += as_bytes(data)
-        ids, used = self.tokenizer.fewest(bytes(self.held), last=False)
-        del self.held[:used]
-        return ids
-
-    def finish(self) -> np.ndarray:
-        return self.tokenizer.fewest(bytes(self.held), last=True)[0]
-
-
-class CodebookDecoder:
-    """A code's bytes come out with it."""
-
-    def __init__(self, tokenizer: CodebookTokenizer) -> None:
-        self.tokenizer = tokenizer
-
-    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        return self.tokenizer.decode(ids)
-
-    def finish(self) -> bytes:
-        return b""

@@ -13,17 +13,17 @@ but refuses to encode.
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Iterator
+from functools import cache, cached_property, partial
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from equinfo.compress import bits as bitstream
-from equinfo.compress.parallel import map_groups
 from equinfo.compress.pieces import Unpacker
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import Tokenizer, as_bytes, vocabulary_label
+from equinfo.tokenizers.base import Tokenizer, vocabulary_label
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.modelled import check_width
 
 BLOCK = 10_240
@@ -53,6 +53,7 @@ class OpaqueTokenizer(Tokenizer):
     package: ClassVar[str]  # that decides the ids
     default_level: ClassVar[int]
     levels: ClassVar[range]
+    in_groups = True
 
     def __init__(
         self,
@@ -116,36 +117,30 @@ class OpaqueTokenizer(Tokenizer):
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         self.check_probe()
-        return map_groups(self._encode_group, documents)
-
-    def _encode_group(self, documents: list[bytes]) -> list[np.ndarray]:
         compress = self._compressor()
-        return [
-            np.concatenate(
-                [
-                    self.block_ids(compress, document[at : at + self.block])
-                    for at in range(0, len(document) + 1, self.block)
-                ]
-            )
-            for document in documents
-        ]
+        return [self._blocks(compress, document, last=True)[0] for document in documents]
 
-    def block_ids(self, compress: Callable[[bytes], bytes], block: bytes) -> np.ndarray:
-        stream = compress(block)
-        return bitstream.pack(stream, 8 * len(stream), self.bits).astype(self.dtype)
+    def _blocks(
+        self, compress: Callable[[bytes], bytes], data: bytes, last: bool
+    ) -> tuple[np.ndarray, int]:
+        """(ids, bytes used) of the blocks that are full, and of the one that ends a document."""
+        ids = [np.empty(0, dtype=self.dtype)]
+        for at in range(0, len(data) + 1 - (0 if last else self.block), self.block):
+            stream = compress(data[at : at + self.block])
+            ids.append(bitstream.pack(stream, 8 * len(stream), self.bits).astype(self.dtype))
+        return np.concatenate(ids), len(data) if last else len(data) - len(data) % self.block
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        return map_groups(lambda group: [self._decode(ids) for ids in group], streams)
+        return [_Blocks(self).decode_part(ids, last=True)[0] for ids in streams]
 
-    def _decode(self, ids: np.ndarray) -> bytes:
-        decoder = OpaqueDecoder(self)
-        return decoder.feed(ids) + decoder.finish()
+    def encoder(self) -> IncrementalEncoder:
+        """Ids a block; holds less than a block."""
+        self.check_probe()
+        return IncrementalEncoder(partial(self._blocks, self._compressor()), self.dtype)
 
-    def encoder(self) -> "OpaqueEncoder":
-        return OpaqueEncoder(self)
-
-    def decoder(self) -> "OpaqueDecoder":
-        return OpaqueDecoder(self)
+    def decoder(self) -> IncrementalDecoder:
+        """A block's bytes come once its stream has ended, and with it its checksum."""
+        return IncrementalDecoder(_Blocks(self).decode_part, self.checked)
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         config = {"bits": self.bits, "probe": self.probe, **self._format_options()}
@@ -160,32 +155,8 @@ class OpaqueTokenizer(Tokenizer):
         return cls(**{"block": WHOLE, **config})
 
 
-class OpaqueEncoder:
-    """Ids a block; see incremental.py. Holds less than a block."""
-
-    def __init__(self, tokenizer: OpaqueTokenizer) -> None:
-        tokenizer.check_probe()
-        self.tokenizer, self.compress, self.held = tokenizer, tokenizer._compressor(), bytearray()
-
-    def feed(self, data: bytes) -> np.ndarray:
-        self.held += as_bytes(data)
-        block, full = self.tokenizer.block, len(self.held) // self.tokenizer.block
-        ids = [np.empty(0, dtype=self.tokenizer.dtype)]
-        ids += [
-            self.tokenizer.block_ids(self.compress, bytes(self.held[n * block : (n + 1) * block]))
-            for n in range(full)
-        ]
-        del self.held[: full * block]
-        return np.concatenate(ids)
-
-    def finish(self) -> np.ndarray:
-        return self.tokenizer.block_ids(self.compress, bytes(self.held))
-
-
-class OpaqueDecoder:
-    """A block's bytes once its stream has ended, and with it its checksum. Holds less than a
-    block.
-    """
+class _Blocks:
+    """The blocks of one document's ids; holds less than a block."""
 
     def __init__(self, tokenizer: OpaqueTokenizer) -> None:
         self.tokenizer = tokenizer
@@ -194,27 +165,32 @@ class OpaqueDecoder:
         self._next_block()
 
     def _next_block(self) -> None:
-        self.stream, self.unpacker = self.tokenizer._decompressor(), Unpacker(self.tokenizer.bits)
+        self.stream = self.tokenizer._decompressor()
+        self.unpacker = Unpacker(self.tokenizer.bits)
         self.out = bytearray()
         self.fed = 0  # bytes of the stream
 
-    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        codes, at, done = self.tokenizer.checked(ids), 0, []
-        while at < len(codes):
+    def decode_part(self, ids: np.ndarray, last: bool) -> tuple[bytes, int]:
+        done = []
+        at = 0
+        while at < len(ids):
             if self.ended:
                 raise self._refused("goes on after its end: it was altered, or two were joined")
-            used = self._push(codes[at : at + SLICE])
+            used = self._push(ids[at : at + SLICE])
             at += used
             self.ids += used
             if self.stream.eof:
                 done.append(bytes(self.out))
                 self.ended = len(self.out) < self.tokenizer.block
                 self._next_block()
-        return b"".join(done)
+        if last and not self.ended:
+            raise self._refused("was cut short")
+        return b"".join(done), len(ids)
 
     def _push(self, codes: np.ndarray) -> int:
         """Give codes to the block's stream; how many belong to it."""
-        before, width = self.unpacker.count, self.tokenizer.bits
+        before = self.unpacker.count
+        width = self.tokenizer.bits
         data = self.unpacker.feed(codes).tobytes()
         try:  # at the limit a byte more is asked for, so that what is left of the input is read
             self.out += self.stream.decompress(data, self.tokenizer.block + 1 - len(self.out))
@@ -230,11 +206,6 @@ class OpaqueDecoder:
         if int(codes[used - 1]) & ((1 << -num_bits % width) - 1):
             raise self._refused("goes on after its end: its padding is not zero")
         return used
-
-    def finish(self) -> bytes:
-        if not self.ended:
-            raise self._refused("was cut short")
-        return b""
 
     def _refused(self, reason: str) -> EquinfoError:
         return EquinfoError(f"a {self.tokenizer.name} stream, after {self.ids} ids, {reason}")

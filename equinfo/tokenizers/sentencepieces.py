@@ -9,7 +9,7 @@ import numpy as np
 import sentencepiece
 
 from equinfo.compress.parallel import num_threads
-from equinfo.tokenizers.imported import ImportedTokenizer
+from equinfo.tokenizers.imported_base import ImportedTokenizer
 
 PIECE, ID, END = 2, 2, 5  # fields of SentencePieceText and of a piece in it (sentencepiece.proto)
 

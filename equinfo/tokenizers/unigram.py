@@ -11,7 +11,8 @@ import sentencepiece
 from equinfo.compress.parallel import num_threads
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import vocabulary_label
-from equinfo.tokenizers.subword import SubwordTokenizer, utf8_texts
+from equinfo.tokenizers.subword import SubwordTokenizer
+from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
 SPACE = "\u2581"  # how SentencePiece writes a space, so that a text's own ▁ would come back as one

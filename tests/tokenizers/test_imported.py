@@ -17,10 +17,10 @@ from equinfo import tokenfile
 from equinfo.errors import EquinfoError
 from equinfo.generation import generate
 from equinfo.show import render
+from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.huggingface import ByteLevelTokenizer, HFTokenizer
 from equinfo.tokenizers.imported import PROBES, from_pretrained
 from equinfo.tokenizers.sentencepieces import SentencePieceTokenizer
-from equinfo.tokenizers.spans import spans
 
 TEXT = "In the  beginning, God created <s> the heaven;\nand the earth. é 起初 👩‍🚀\t(x) "
 SPECIAL = ["<unk>", "<s>", "</s>"]
@@ -297,7 +297,8 @@ def test_spans_cover_ids_and_text(name):
 
 def test_spans_of_a_lossless_one_are_those_of_its_bytes():
     made = imported("byte-level")
-    assert made.spans(TEXT) == spans(made, TEXT.encode())
+    runs = Tokenizer._runs(made, TEXT.encode())
+    assert made._runs(TEXT.encode()) == [(ids.tolist(), size) for ids, size in runs]
 
 
 def test_spans_give_each_word_its_space():
