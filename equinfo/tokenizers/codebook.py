@@ -98,11 +98,9 @@ class CodebookTokenizer(LookedUpTokenizer):
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         config = {"mode": self.mode, "parse": self.parse, "source": self.source}
+        strings = np.frombuffer(b"".join(self.strings), dtype=np.uint8)
         lengths = np.array([len(string) for string in self.strings], dtype=np.uint8)
-        return config, {
-            "strings": np.frombuffer(b"".join(self.strings), dtype=np.uint8),
-            "lengths": lengths,
-        }
+        return config, {"strings": strings, "lengths": lengths}
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
@@ -115,11 +113,11 @@ def _stored_strings(data: np.ndarray, lengths: np.ndarray) -> list[bytes]:
     shaped = data.dtype == lengths.dtype == np.uint8 and data.ndim == lengths.ndim == 1
     if not shaped or lengths.sum(dtype=np.int64) != len(data) or not lengths.all():
         raise EquinfoError("the stored codebook's lengths do not fit its strings: rebuild it")
-    whole, ends = data.tobytes(), np.cumsum(lengths, dtype=np.int64).tolist()
+    whole = data.tobytes()
+    ends = np.cumsum(lengths, dtype=np.int64).tolist()
     strings = [whole[begin:end] for begin, end in pairwise([0, *ends])]
     distinct = set(strings)
-    if len(distinct) < len(strings) or not distinct.issuperset(
-        bytes([byte]) for byte in range(256)
-    ):
+    every = {bytes([byte]) for byte in range(256)}
+    if len(distinct) < len(strings) or not distinct >= every:
         raise EquinfoError("the stored codebook repeats a string or lacks a byte: rebuild it")
     return strings

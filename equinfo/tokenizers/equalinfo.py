@@ -151,10 +151,10 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         return options | changed | ({"reset": self.reset} if self.reset != 1 else {})
 
     def compile(self, memory: int = MEMORY) -> "CompiledEqualInfoTokenizer":
-        """The same ids without the model, for windows of at most 20 bits and reset = 1, by rules
-        that need not see the byte after a window ("delay" and "unflushed" do).
+        """The same ids without the model: of windows of at most 20 bits, with reset = 1.
 
-        memory: bytes that the windows' tree may take. Raises EquinfoError where it cannot be.
+        memory: bytes that the windows' tree may take. Raises EquinfoError where it cannot be, as by
+        rules that see the byte after a window ("delay", "unflushed").
         """
         if self.reset != 1:
             raise EquinfoError(

@@ -1,6 +1,4 @@
-"""Tokenizers of others as baselines: any Hugging Face tokenizer with a `tokenizer.json`, any
-SentencePiece model.
-"""
+"""Tokenizers of others as baselines: Hugging Face's with a `tokenizer.json`, SentencePiece's."""
 
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,7 @@ MODEL_FILES = (
 
 
 def from_pretrained(source: Any, name: str | None = None) -> ImportedTokenizer:
-    """A Hugging Face or SentencePiece tokenizer as one of ours; `save` writes a folder that needs
-    the source no more.
+    """A Hugging Face or SentencePiece tokenizer as one of ours; once saved it needs no source.
 
     source: a folder or file (`tokenizer.json`, SentencePiece's `.model`), a `tokenizers.Tokenizer`,
     a `SentencePieceProcessor`, a fast tokenizer of transformers, or a name on the Hugging Face hub

@@ -14,7 +14,7 @@ rest is held, and comes again before the next piece. After `finish` an object is
 
 import codecs
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
@@ -84,14 +84,10 @@ Encoder = IncrementalEncoder
 Decoder = IncrementalDecoder
 
 
-class _Decodes(Protocol):
-    def decoder(self) -> IncrementalDecoder: ...
-
-
 class TextDecoder:
     """A decoder's bytes as str, each character with its last byte; what is no UTF-8 as U+FFFD."""
 
-    def __init__(self, tokenizer: _Decodes) -> None:
+    def __init__(self, tokenizer: Any) -> None:
         self.decoder = tokenizer.decoder()
         self.text = codecs.getincrementaldecoder("utf-8")(errors="replace")
 

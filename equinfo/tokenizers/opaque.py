@@ -1,5 +1,4 @@
-"""GZip[v], Zstd[v], XZ[v]: documents through a general compressor, the bits of its streams cut into
-N-bit ids.
+"""GZip[v], Zstd[v], XZ[v]: documents through a general compressor, its bits cut into N-bit ids.
 
 A document is cut into blocks of `block` bytes, and each is a stream of its own, padded with zero
 bits to whole ids. The last block is the one that is shorter than `block`, maybe empty: a document
@@ -12,10 +11,12 @@ but refuses to encode.
 """
 
 import hashlib
+import lzma
+import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, cached_property, partial
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -31,18 +32,6 @@ WHOLE = 1 << 30  # the block of artefacts that name none: practically every docu
 SLICE = 4096  # ids given to a decompressor at once
 
 
-class Decompressor(Protocol):
-    """One stream's decompressor, as the standard library's: raises where the data is no stream."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
 class OpaqueTokenizer(Tokenizer):
     """Ids of `bits` (1 to 16) bits from a general compressor. Takes any bytes of any length.
 
@@ -53,6 +42,7 @@ class OpaqueTokenizer(Tokenizer):
     package: ClassVar[str]  # that decides the ids
     default_level: ClassVar[int]
     levels: ClassVar[range]
+    switches: ClassVar[tuple[str, ...]] = ()  # options that only this compressor has, off
     in_groups = True
 
     def __init__(
@@ -73,34 +63,23 @@ class OpaqueTokenizer(Tokenizer):
             )
         if not 1 <= block <= WHOLE:
             raise EquinfoError(f"{self.label} in blocks of {block} bytes: choose 1 to {WHOLE}")
-        try:
-            self._set_format(**format)
-        except TypeError as error:
-            raise EquinfoError(f"{self.label} knows no option {', '.join(format)}") from error
+        if not format.keys() <= set(self.switches):
+            raise EquinfoError(f"{self.label} knows no option {', '.join(format)}")
+        self.format = {name: True for name, on in format.items() if on}
         self.probe = probe or self.own_probe
         self.code_size = 1 << bits
-        self.name = f"{self.label}[{','.join([vocabulary_label(self.code_size), *self._labels()])}]"
-
-    def _set_format(self) -> None:
-        """Take the options that only some compressors have."""
-
-    def _format_options(self) -> dict[str, Any]:
-        """Those of `_set_format` that are not the default."""
-        return {}
-
-    def _labels(self) -> Iterator[str]:
-        yield from self._format_options()
-        if self.level != self.default_level:
-            yield f"level={self.level}"
-        if self.block != BLOCK:
-            yield f"block={self.block}"
+        labels = [vocabulary_label(self.code_size), *self.format]
+        labels += [f"level={self.level}"] * (self.level != self.default_level)
+        labels += [f"block={self.block}"] * (block != BLOCK)
+        self.name = f"{self.label}[{','.join(labels)}]"
 
     @abstractmethod
     def _compressor(self) -> Callable[[bytes], bytes]:
         """From a block to its stream; for one thread."""
 
     @abstractmethod
-    def _decompressor(self) -> Decompressor: ...
+    def _decompressor(self) -> Any:
+        """Of one stream, as zlib's and lzma's: `decompress(data, max_length)`, eof, unused_data."""
 
     @cached_property
     def own_probe(self) -> str:
@@ -111,8 +90,8 @@ class OpaqueTokenizer(Tokenizer):
         if self.probe != self.own_probe:
             raise EquinfoError(
                 f"this {self.name} was made with another {self.package}, whose ids would differ"
-                " from those here (it"
-                f" still decodes): install the {self.package} that made it, or make it anew"
+                f" from those here (it still decodes): install the {self.package} that made it, or"
+                " make it anew"
             )
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
@@ -143,7 +122,7 @@ class OpaqueTokenizer(Tokenizer):
         return IncrementalDecoder(_Blocks(self).decode_part, self.checked)
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        config = {"bits": self.bits, "probe": self.probe, **self._format_options()}
+        config = {"bits": self.bits, "probe": self.probe, **self.format}
         if self.block != WHOLE:
             config["block"] = self.block
         if self.level != self.default_level:
@@ -212,32 +191,23 @@ class _Blocks:
 
 
 class GZipTokenizer(OpaqueTokenizer):
-    """Deflate by libdeflate, levels 1 to 12. raw: without zlib's header and checksum (the paper's
-    Table 10).
-    """
+    """Deflate by libdeflate, levels 1 to 12. raw: no header, no checksum (the paper's Table 10)."""
 
     kind = "gzip"
     label = "GZip"
     package = "Deflate"
     default_level = 6
     levels = range(1, 13)
-
-    def _set_format(self, raw: bool = False) -> None:
-        self.raw = raw
-
-    def _format_options(self) -> dict[str, Any]:
-        return {"raw": True} if self.raw else {}
+    switches = ("raw",)
 
     def _compressor(self) -> Callable[[bytes], bytes]:
         import deflate
 
-        compress = deflate.deflate_compress if self.raw else deflate.zlib_compress
+        compress = deflate.deflate_compress if self.format else deflate.zlib_compress
         return lambda data: bytes(compress(data, self.level))
 
-    def _decompressor(self) -> Decompressor:
-        import zlib
-
-        return zlib.decompressobj(-15 if self.raw else 15)
+    def _decompressor(self) -> Any:
+        return zlib.decompressobj(-15 if self.format else 15)
 
 
 class ZstdTokenizer(OpaqueTokenizer):
@@ -254,14 +224,12 @@ class ZstdTokenizer(OpaqueTokenizer):
 
         return zstandard.ZstdCompressor(level=self.level).compress
 
-    def _decompressor(self) -> Decompressor:
+    def _decompressor(self) -> Any:
         return _ZstdDecompressor(self.block)
 
 
 class _ZstdDecompressor:
-    """Stops soon after `max_length`: the library would expand all of its input, 32 KiB from each
-    byte at most.
-    """
+    """Stops soon after `max_length`: the library would expand all input, up to 32 KiB a byte."""
 
     STEP = 64
 
@@ -300,14 +268,10 @@ class XZTokenizer(OpaqueTokenizer):
         return 1 << min(max(14, (self.block - 1).bit_length()), 26)
 
     def _compressor(self) -> Callable[[bytes], bytes]:
-        import lzma
-
         filters = [{"id": lzma.FILTER_LZMA2, "preset": self.level, "dict_size": self._dictionary()}]
         return lambda data: lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
 
-    def _decompressor(self) -> Decompressor:
-        import lzma
-
+    def _decompressor(self) -> Any:
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2 * self._dictionary() + (1 << 20))
 
 

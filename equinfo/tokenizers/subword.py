@@ -15,12 +15,13 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers import utf8
-from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.utf8 import utf8_texts
 
@@ -66,19 +67,17 @@ class PiecesTokenizer(Tokenizer):
         return self.pieces[code]
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        return [self._decode(ids, number) for number, ids in enumerate(streams)]
-
-    def _decode(self, ids: np.ndarray, number: int) -> bytes:
         pieces = self.pieces
-        data = b"".join([pieces[i] for i in ids.tolist()])
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise EquinfoError(
-                f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name}"
-                " never wrote it"
-            ) from error
-        return data
+        decoded = [b"".join([pieces[i] for i in ids.tolist()]) for ids in streams]
+        for number, data in enumerate(decoded):
+            try:
+                data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise EquinfoError(
+                    f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name}"
+                    " never wrote it"
+                ) from error
+        return decoded
 
     def decoder(self) -> IncrementalDecoder:
         """A code's bytes come out with it. Refuses what is no UTF-8, as whole decoding does."""
@@ -99,7 +98,30 @@ class PiecesTokenizer(Tokenizer):
 
 
 class SubwordTokenizer(PiecesTokenizer):
-    """One that encodes text in parts."""
+    """One that encodes text in parts, by a library.
+
+    model: the library's own `file`, kept byte for byte, so that it is hashed as it is and other
+    programs can read it.
+    """
+
+    label: ClassVar[str]
+    file: ClassVar[str]
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+        try:
+            self.pieces = self._open()
+        except Exception as error:  # the libraries raise bare ones
+            raise EquinfoError(
+                f"the stored {self.label} model cannot be read ({error}): rebuild it"
+            ) from error
+        self.code_size = len(self.pieces)
+        label = self.label[0].upper() + self.label[1:]
+        self.name = f"{label}[{vocabulary_label(self.code_size)}]"
+
+    @abstractmethod
+    def _open(self) -> list[bytes]:
+        """Load `self.model`; its codes' pieces."""
 
     @abstractmethod
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
@@ -125,3 +147,10 @@ class SubwordTokenizer(PiecesTokenizer):
             return np.concatenate([NO_IDS, *encoded]), used
 
         return IncrementalEncoder(part, self.dtype)
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {}, {self.file: np.frombuffer(self.model, dtype=np.uint8)}
+
+    @classmethod
+    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
+        return cls(tensors[cls.file].tobytes())

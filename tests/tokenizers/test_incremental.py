@@ -1,6 +1,4 @@
-"""Documents in pieces: the ids and bytes of the whole document, in bounded memory, whatever the
-pieces.
-"""
+"""Documents in pieces, whichever: the whole document's ids and bytes, in bounded memory."""
 
 import inspect
 import itertools
@@ -230,9 +228,7 @@ def test_a_carry_runs_through_any_number_of_bytes():
 
 
 def _straddling(run, last):
-    """Intervals that each hold the middle of the one before: what is settled stays 0.0111... or
-    becomes 0.1000...
-    """
+    """Each holds the middle of the one before: what is settled is 0.0111... or turns 0.1000..."""
     starts = np.full(2 * run + 8, (1 << 15) - 1, dtype=np.uint32)
     widths = np.full(2 * run + 8, 2, dtype=np.uint32)
     starts[-4:] = last and 1 << 15
@@ -338,9 +334,7 @@ def test_parts_are_the_same_in_pieces(name, text, monkeypatch):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(CHARACTERS), max_size=60).map("".join), st.integers(1, 9))
 def test_a_part_ends_where_pretokens_do(text, part):
-    """Whatever comes before and after a place, GPT-2's expression, on both sides of it alone, finds
-    the same.
-    """
+    """Whatever is beside a place, GPT-2's expression finds the same on each of its sides alone."""
     library = make("bpe")._library.pre_tokenizer
     place = subword.PLACE.search(text, part)
     if place is None:
