@@ -13,7 +13,7 @@ from equinfo.compress.models.base import ByteModel
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import vocabulary_label
-from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
+from equinfo.tokenizers.incremental import IncrementalEncoder
 from equinfo.tokenizers.looked_up import LookedUpTokenizer
 
 
@@ -66,7 +66,7 @@ class CodebookTokenizer(LookedUpTokenizer):
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         if self.parse == "longest":
-            return self.dictionary.encode(documents, self.dtype)
+            return super()._encode_batch(documents)
         return map_groups(
             lambda group: [self._fewest(document, last=True)[0] for document in group], documents
         )
@@ -78,20 +78,9 @@ class CodebookTokenizer(LookedUpTokenizer):
 
     def encoder(self) -> IncrementalEncoder:
         """Holds less than the longest string and a byte, or a block of compress/parse.py."""
-        if self.parse == "fewest":
-            return IncrementalEncoder(self._fewest, self.dtype)
-        pieces = self.dictionary.encoder()
-        return IncrementalEncoder(
-            lambda data, last: (pieces.feed(data, last), len(data)), self.dtype
-        )
-
-    def decoder(self) -> IncrementalDecoder:
-        return IncrementalDecoder(
-            lambda ids, last: (self.dictionary.decode([ids])[0], len(ids)), self.checked
-        )
-
-    def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        return self.dictionary.decode(streams)
+        if self.parse == "longest":
+            return super().encoder()
+        return IncrementalEncoder(self._fewest, self.dtype)
 
     def _token_bytes(self, code: int) -> bytes:
         return self.strings[code]

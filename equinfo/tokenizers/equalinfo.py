@@ -168,7 +168,7 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         return CompiledEqualInfoTokenizer(windows, self.width, self.rule, fingerprint(self.model))
 
 
-class CompiledEqualInfoTokenizer(WindowTokenizer, LookedUpTokenizer):
+class CompiledEqualInfoTokenizer(LookedUpTokenizer, WindowTokenizer):
     """Windows whose strings are all in the artefact: look-ups, and no model runs.
 
     m1: the fingerprint of the model they come from.
@@ -181,14 +181,6 @@ class CompiledEqualInfoTokenizer(WindowTokenizer, LookedUpTokenizer):
         super().__init__(windows, width, rule)
         self.m1 = m1
         self.dictionary = windows.dictionary if width == windows.bits else None
-
-    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        if self.dictionary:
-            return self.dictionary.encode(documents, self.dtype)
-        return super()._encode_batch(documents)
-
-    def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
-        return self.dictionary.decode(ids) if self.dictionary else super()._decode_batch(ids)
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         config, tensors = self.windows.parts()

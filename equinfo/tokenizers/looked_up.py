@@ -8,14 +8,39 @@ import numpy as np
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.utf8 import Text, all_as_bytes
 
 
 class LookedUpTokenizer(Tokenizer):
-    """Ids are the codes of `dictionary`, where there is one."""
+    """Ids are the codes of `dictionary`; where there is none, all is as by the class after this."""
 
     dictionary: Dictionary | None
     parse: str = "longest"  # see compress/parse.py; the other one needs more than the walk
+
+    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
+        if self.dictionary:
+            return self.dictionary.encode(documents, self.dtype)
+        return super()._encode_batch(documents)  # type: ignore[safe-super]
+
+    def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
+        if self.dictionary:
+            return self.dictionary.decode(streams)
+        return super()._decode_batch(streams)  # type: ignore[safe-super]
+
+    def encoder(self) -> IncrementalEncoder:
+        """Holds less than the longest string and a byte."""
+        if not self.dictionary:
+            return super().encoder()
+        feed = self.dictionary.encoder().feed
+        return IncrementalEncoder(lambda data, last: (feed(data, last), len(data)), self.dtype)
+
+    def decoder(self) -> IncrementalDecoder:
+        """Bytes come with their ids."""
+        if not self.dictionary:
+            return super().decoder()
+        decode = self.dictionary.decode
+        return IncrementalDecoder(lambda ids, last: (decode([ids])[0], len(ids)), self.checked)
 
     def encode_batch(self, documents: Iterable[Text]) -> list[np.ndarray]:
         """Ids of each document. A str becomes bytes just before its walk, to touch less memory."""
