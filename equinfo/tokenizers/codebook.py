@@ -40,10 +40,8 @@ class CodebookTokenizer(LookedUpTokenizer):
         self.code_size = check_size(len(strings))
         masks = masks_of(strings, mode)
         if not masks.all():
-            raise EquinfoError(
-                f"{strings[int(masks.argmin())]!r} crosses a boundary: no piece of an aligned"
-                " codebook"
-            )
+            wrong = strings[int(masks.argmin())]
+            raise EquinfoError(f"{wrong!r} crosses a boundary: no piece of an aligned codebook")
         self.dictionary = Dictionary(strings, np.arange(len(strings)), masks, CLASS)
         labels = [vocabulary_label(self.code_size), mode, *["fewest"] * (parse == "fewest")]
         self.name = f"Codebook[{','.join(labels)}]"
@@ -93,20 +91,15 @@ class CodebookTokenizer(LookedUpTokenizer):
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        strings = _stored_strings(tensors["strings"], tensors["lengths"])
+        data = tensors["strings"]
+        lengths = tensors["lengths"]
+        shaped = data.dtype == lengths.dtype == np.uint8 and data.ndim == lengths.ndim == 1
+        if not shaped or lengths.sum(dtype=np.int64) != len(data) or not lengths.all():
+            raise EquinfoError("the stored codebook's lengths do not fit its strings: rebuild it")
+        whole = data.tobytes()
+        ends = np.cumsum(lengths, dtype=np.int64).tolist()
+        strings = [whole[begin:end] for begin, end in pairwise([0, *ends])]
+        every = {bytes([byte]) for byte in range(256)}
+        if len(set(strings)) < len(strings) or not every.issubset(strings):
+            raise EquinfoError("the stored codebook repeats a string or lacks a byte: rebuild it")
         return cls(strings, config["mode"], config["parse"], config["source"])
-
-
-def _stored_strings(data: np.ndarray, lengths: np.ndarray) -> list[bytes]:
-    """The strings of an artefact, whoever wrote it. Raises EquinfoError for what is no codebook."""
-    shaped = data.dtype == lengths.dtype == np.uint8 and data.ndim == lengths.ndim == 1
-    if not shaped or lengths.sum(dtype=np.int64) != len(data) or not lengths.all():
-        raise EquinfoError("the stored codebook's lengths do not fit its strings: rebuild it")
-    whole = data.tobytes()
-    ends = np.cumsum(lengths, dtype=np.int64).tolist()
-    strings = [whole[begin:end] for begin, end in pairwise([0, *ends])]
-    distinct = set(strings)
-    every = {bytes([byte]) for byte in range(256)}
-    if len(distinct) < len(strings) or not distinct >= every:
-        raise EquinfoError("the stored codebook repeats a string or lacks a byte: rebuild it")
-    return strings

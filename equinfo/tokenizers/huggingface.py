@@ -16,8 +16,7 @@ from equinfo.tokenizers.subword import PiecesTokenizer
 class HFTokenizer(ImportedTokenizer):
     """Ids as `encode(text, add_special_tokens=False)` gives them, neither cut nor padded.
 
-    Bytes are the library's decoded text. Those with GPT-2's alphabet are ByteLevelTokenizers: see
-    `of`.
+    Bytes are the library's decoded text. With GPT-2's alphabet it is a ByteLevelTokenizer.
     """
 
     kind = "hf"

@@ -7,13 +7,8 @@ from equinfo.artifacts import JSON_NAME
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.imported_base import ImportedTokenizer
 
-MODEL_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "spm.model",
-)
+STEMS = ("tokenizer", "spiece", "sentencepiece.bpe", "spm")  # of SentencePiece's .model files
+MODEL_FILES = ("tokenizer.json", *(f"{stem}.model" for stem in STEMS))
 
 
 def from_pretrained(source: Any, name: str | None = None) -> ImportedTokenizer:

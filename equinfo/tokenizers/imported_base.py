@@ -5,6 +5,7 @@ their own ([CLS], <s>) are codes that `encode` never yields: none are added, and
 one is text. A document is encoded whole.
 """
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
@@ -30,13 +31,11 @@ class ImportedTokenizer(Tokenizer):
     """Another library's tokenizer; takes any valid UTF-8.
 
     model: the library's own file, kept byte for byte. name: as tables show it. lossless: whether
-    PROBES come back, each by itself; tried when None, and stored. That is a finding, not a proof,
-    and many fail it: the bits/byte of an LM over their ids are per byte of the text that went in,
-    and say nothing of what was lost.
+    PROBES come back, each by itself; tried when None, and stored. A finding, no proof, and many
+    fail it: an LM's bits/byte are per byte of the text that went in, whatever was lost.
 
-    An id of most stands for bytes of its own (`unit` is 1), but where a word's space belongs to it
-    the first one of a stream loses that space, and clean-up may close gaps: `decode` gives what the
-    library does for the whole stream.
+    Most ids stand for bytes of their own (`unit` is 1), but the first of a stream may lose its
+    space, and clean-up may close gaps: `decode` gives what the library does for the whole stream.
     """
 
     unit = 1
@@ -53,7 +52,13 @@ class ImportedTokenizer(Tokenizer):
                 f"{name} cannot be read ({_line(error)}): is it a whole tokenizer of that kind?"
             ) from error
         self.code_size = len(self.known)
-        self.lossless = self._probed() if lossless is None else lossless
+        if lossless is None:
+            probes = self._probes()
+            lossless = False
+            with contextlib.suppress(EquinfoError):
+                found = self.decode_batch(self.encode_batch(probes))
+                lossless = found == [probe.encode() for probe in probes]
+        self.lossless = lossless
 
     @abstractmethod
     def _open(self) -> np.ndarray:
@@ -69,14 +74,6 @@ class ImportedTokenizer(Tokenizer):
 
     def _probes(self) -> list[str]:
         return list(PROBES)
-
-    def _probed(self) -> bool:
-        probes = self._probes()
-        try:
-            found = self.decode_batch(self.encode_batch(probes))
-        except EquinfoError:
-            return False
-        return found == [probe.encode() for probe in probes]
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         texts = utf8_texts(documents)

@@ -30,6 +30,7 @@ from equinfo.tokenizers.modelled import check_width
 BLOCK = 10_240
 WHOLE = 1 << 30  # the block of artefacts that name none: practically every document is one stream
 SLICE = 4096  # ids given to a decompressor at once
+Compress = Callable[[bytes], bytes]
 
 
 class OpaqueTokenizer(Tokenizer):
@@ -74,7 +75,7 @@ class OpaqueTokenizer(Tokenizer):
         self.name = f"{self.label}[{','.join(labels)}]"
 
     @abstractmethod
-    def _compressor(self) -> Callable[[bytes], bytes]:
+    def _compressor(self) -> Compress:
         """From a block to its stream; for one thread."""
 
     @abstractmethod
@@ -99,9 +100,7 @@ class OpaqueTokenizer(Tokenizer):
         compress = self._compressor()
         return [self._blocks(compress, document, last=True)[0] for document in documents]
 
-    def _blocks(
-        self, compress: Callable[[bytes], bytes], data: bytes, last: bool
-    ) -> tuple[np.ndarray, int]:
+    def _blocks(self, compress: Compress, data: bytes, last: bool) -> tuple[np.ndarray, int]:
         """(ids, bytes used) of the blocks that are full, and of the one that ends a document."""
         ids = [np.empty(0, dtype=self.dtype)]
         for at in range(0, len(data) + 1 - (0 if last else self.block), self.block):
@@ -200,7 +199,7 @@ class GZipTokenizer(OpaqueTokenizer):
     levels = range(1, 13)
     switches = ("raw",)
 
-    def _compressor(self) -> Callable[[bytes], bytes]:
+    def _compressor(self) -> Compress:
         import deflate
 
         compress = deflate.deflate_compress if self.format else deflate.zlib_compress
@@ -219,7 +218,7 @@ class ZstdTokenizer(OpaqueTokenizer):
     default_level = 3
     levels = range(1, 20)
 
-    def _compressor(self) -> Callable[[bytes], bytes]:
+    def _compressor(self) -> Compress:
         import zstandard
 
         return zstandard.ZstdCompressor(level=self.level).compress
@@ -239,15 +238,13 @@ class _ZstdDecompressor:
         window = 1 << max(17, block.bit_length())
         self.stream = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
         self.unused_data = b""
-
-    @property
-    def eof(self) -> bool:
-        return self.stream.eof
+        self.eof = False
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         out = bytearray()
         for at in range(0, len(data), self.STEP):
             out += self.stream.decompress(data[at : at + self.STEP])
+            self.eof = self.stream.eof
             if self.eof:
                 self.unused_data = self.stream.unused_data + data[at + self.STEP :]
             if self.eof or len(out) >= max_length:
@@ -267,7 +264,7 @@ class XZTokenizer(OpaqueTokenizer):
     def _dictionary(self) -> int:
         return 1 << min(max(14, (self.block - 1).bit_length()), 26)
 
-    def _compressor(self) -> Callable[[bytes], bytes]:
+    def _compressor(self) -> Compress:
         filters = [{"id": lzma.FILTER_LZMA2, "preset": self.level, "dict_size": self._dictionary()}]
         return lambda data: lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
 

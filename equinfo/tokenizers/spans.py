@@ -1,5 +1,6 @@
 """What runs of ids stand for: bytes, characters, bits."""
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -33,14 +34,10 @@ def spans_of(
     bits: what an id holds.
     """
     number: list[int | None] = [None] * (len(text) + 1)  # of the character that begins at a byte
-    try:
+    with contextlib.suppress(UnicodeDecodeError):
         text.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    else:
-        before, begins = characters(text)
-        found = zip(before.tolist(), begins.tolist(), strict=True)
-        number = [count if begun else None for count, begun in found]
+        counts = zip(*characters(text), strict=True)
+        number = [int(before) if begins else None for before, begins in counts]
     spans = []
     start = 0
     for ids, size in runs:

@@ -15,6 +15,7 @@ from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
 SPACE = "\u2581"  # how SentencePiece writes a space, so that a text's own ▁ would come back as one
+SPACE_IDS = [byte + 1 for byte in SPACE.encode()]
 RESERVED = re.compile("[\0\u2581\u2585]")  # what its trainer drops whole lines for
 LONGEST_LINE = 1 << 30
 
@@ -86,16 +87,13 @@ class UnigramTokenizer(SubwordTokenizer):
         parts = [text.split(SPACE) for text in texts]
         flat = [part for split in parts for part in split]
         encoded = iter(self._library.EncodeAsIds(flat, num_threads=num_threads()))
-        return [self._join([next(encoded) for _ in split]) for split in parts]
-
-    def _join(self, parts: list[list[int]]) -> np.ndarray:
-        """Codes of a text from the ids of what its ▁ part."""
-        codes = np.array(parts[0], dtype=np.int64) - 1
-        if len(parts) == 1:
-            return codes
-        space = np.frombuffer(SPACE.encode(), dtype=np.uint8).astype(np.int64)
-        more = [np.concatenate([space, np.array(part, dtype=np.int64) - 1]) for part in parts[1:]]
-        return np.concatenate([codes, *more])
+        codes = []
+        for split in parts:
+            ids = next(encoded)
+            for _ in split[1:]:
+                ids += [*SPACE_IDS, *next(encoded)]
+            codes.append(np.array(ids, dtype=np.int64) - 1)
+        return codes
 
 
 def _lines(texts: list[str]) -> Iterator[str]:
