@@ -198,9 +198,7 @@ def test_make_passes_options_on_and_refuses_those_of_other_families():
     ("bits", "width"), [(12, 12), (16, 8), (16, 12), (12, 8), (12, 1), (12, 5), (9, 7)]
 )
 def test_by_rank_the_allowed_ids_are_those_that_decode(bits, width):
-    """Every way to go on, tried: an id is allowed just where some whole windows that begin so
-    decode.
-    """
+    """Every way to go on: an id is allowed just where whole windows that begin so decode."""
     tokenizer, rng = (
         EqualInfoTokenizer(byte_model("static"), bits, width, rule="rank"),
         np.random.default_rng(0),
