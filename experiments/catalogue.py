@@ -1,9 +1,12 @@
 """Every experiment by name, and what running one means."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from equinfo.errors import EquinfoError
+from experiments.analysis.compare import Results
 from experiments.analysis.experiment import Experiment
+from experiments.analysis.tables import Table
 from experiments.exhibits import (
     a1,
     appendix_b,
@@ -43,7 +46,7 @@ from experiments.exhibits import (
     table11,
     table12,
 )
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.runs.recipes import LM, Recipe, Training
 from experiments.runs.rows import Rows
 from experiments.runs.runner import Runner, say
@@ -79,25 +82,19 @@ def experiment(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def recipes_of(names: list[str], scale: Scale) -> list[Recipe]:
+def recipes_of(names: Iterable[str], scale: Scale) -> list[Recipe]:
     """The recipes of the named experiments, each once."""
-    return list(
-        {
-            recipe.key: recipe for name in names for recipe in experiment(name).recipes(scale)
-        }.values()
-    )
+    recipes = [recipe for name in names for recipe in experiment(name).recipes(scale)]
+    return list({recipe.key: recipe for recipe in recipes}.values())
 
 
 def everything(scale: Scale) -> list[Recipe]:
-    """All recipes, by priority: what the main claim rests on, smallest first, then the rest as it
-    is listed.
-    """
+    """All recipes by priority: what the main claim rests on, smallest first, then as listed."""
     smallest, *others, largest = scale.m2_trainings
+    kinds = sweep.kinds(scale).values()
     by_priority: list[Recipe] = [lm for tokens in scale.claim for lm in sweep.trials(scale, tokens)]
     by_priority += seeded_claim(scale, smallest)
-    by_priority += [
-        lm for tokens in sweep.kinds(scale).values() for lm in sweep.trials(scale, tokens)
-    ]
+    by_priority += [lm for tokens in kinds for lm in sweep.trials(scale, tokens)]
     by_priority += equal_bytes.recipes(scale)
     by_priority += [lm for training in others for lm in seeded_claim(scale, training)]
     by_priority += sweep.recipes(scale)  # how the rate carries to the largest
@@ -110,34 +107,34 @@ def everything(scale: Scale) -> list[Recipe]:
 
 def seeded_claim(scale: Scale, training: Training) -> list[LM]:
     """The main claim's runs at one size: the two it is decided between first."""
-    return [
-        lm
-        for tokens in dict.fromkeys([*scale.contest, *scale.claim])
-        for lm in scale.seeded(scale.lm(tokens, training))
-    ]
+    by_priority = dict.fromkeys([*scale.contest, *scale.claim])
+    return scale.seeded(*(scale.lm(tokens, training) for tokens in by_priority))
 
 
 def run(
     names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False
 ) -> None:
     """Run what the named experiments still lack, then write and print their tables and figures."""
-    scale = find_scale(scale_name)
-    rows = Rows(results / scale.name / "rows.jsonl")
-    Runner(scale.name, rows, work, epochs_ok=epochs_ok).run(closure(recipes_of(names, scale)))
-    for name in names:
-        table, made = experiment(name).output(rows, scale, results / scale.name)
+    for table, made in carried_out(names, scale_name, results, work, epochs_ok).values():
         print(f"\n{table.title}\n{table.text()}")
         say("wrote " + ", ".join(str(path) for path in made))
 
 
 def demo(scale_name: str, results: Path, work: Path) -> None:
     """The main result, on the bundled corpus; ends with its table and the path of its figure."""
-    scale = find_scale(scale_name)
-    rows = Rows(results / scale.name / "rows.jsonl")
-    Runner(scale.name, rows, work).run(closure(recipes_of(list(DEMO), scale)))
-    folder = results / scale.name
-    for name in DEMO:
-        experiment(name).output(rows, scale, folder)
-    table = experiment("fig3").reduce(rows, scale)
+    table, _ = carried_out(DEMO, scale_name, results, work)["fig3"]
+    folder = results / scale_name
     print(f"\n{table.title}\n{table.text()}\n\n{table.note}")
     print(f"\nfigures: {folder / 'fig3.svg'}, {folder / 'fig4.svg'}; tables beside them")
+
+
+def carried_out(
+    names: Sequence[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False
+) -> dict[str, tuple[Table, list[Path]]]:
+    """(table, files) of each of the named experiments, once what they lack has been run."""
+    scale = find_scale(scale_name)
+    rows = Rows(results / scale.name / "rows.jsonl")
+    recipes = closure(recipes_of(names, scale))
+    Runner(scale.name, rows, work, epochs_ok=epochs_ok).run(recipes)
+    there = Results(rows, scale)
+    return {name: experiment(name).output(there, results / scale.name) for name in names}

@@ -121,6 +121,10 @@ class Scale:
         ]
 
     @cached_property
+    def codebook(self) -> Tokens:
+        return Tokens("codebook", self.vocabulary, self.corpus, self.train_bytes)
+
+    @cached_property
     def widths(self) -> tuple[int, int]:
         return self.narrow, self.wide
 
@@ -147,6 +151,11 @@ class Scale:
             *windows,
             self.window(first, self.wide, "free"),
         ]
+
+    @cached_property
+    def reproduced(self) -> list[Tokens]:
+        """Those of the main result that the paper has: without the windows that decode."""
+        return [tokens for tokens in self.main if tokens != self.claim[-1]]
 
     @cached_property
     def claim(self) -> list[Tokens]:
@@ -195,9 +204,13 @@ class Scale:
         training = training or self.question
         rate = self.rates.get(self.kind_of(tokens))
         if rate is not None:
-            width = dimensions(training.size)[0]
-            training = replace(training, learning_rate=rate * dimensions(self.base.size)[0] / width)
+            least, width = self.widths_of(training.size)
+            training = replace(training, learning_rate=rate * least / width)
         return LM(self.stream(tokens), training)
+
+    def widths_of(self, size: str) -> tuple[int, int]:
+        """(the smallest M2's, that size's): rates are carried by their quotient."""
+        return dimensions(self.base.size)[0], dimensions(size)[0]
 
     @cached_property
     def lms(self) -> list[LM]:
@@ -213,9 +226,9 @@ class Scale:
         steps = round(training.steps / self.bytes_a_token.get(self.kind_of(tokens), 1.0))
         return self.lm(tokens, replace(training, steps=steps))
 
-    def seeded(self, lm: LM) -> list[LM]:
-        """The run with each of the seeds that a claim takes."""
-        return r.seeds(lm, self.seeds)
+    def seeded(self, *runs: r.Seeded) -> list[r.Seeded]:
+        """Each of the runs with all the seeds that a claim takes."""
+        return [one for run in runs for one in r.seeds(run, self.seeds)]
 
 
 def _trainings(base: Training, *sizes: tuple[str, float]) -> tuple[Training, ...]:

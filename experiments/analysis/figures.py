@@ -116,6 +116,15 @@ def save(drawn: Any, folder: Path, name: str) -> list[Path]:
     return [path]
 
 
+def title(axes: Any, text: str, size: float = 10) -> None:
+    axes.set_title(text, fontsize=size, loc="left")
+
+
+def heading(drawn: Any, text: str) -> None:
+    """The title of a figure of several axes."""
+    drawn.suptitle(text, fontsize=10, x=0.01, ha="left")
+
+
 def plain_ticks(axis: Any, subs: tuple[int, ...]) -> None:
     """On a logarithmic axis: 0.2, 0.5, 1, 2, ... and no powers of ten; `subs` of each decade."""
     axis.set_major_locator(LogLocator(subs=subs))

@@ -11,8 +11,9 @@ import numpy as np
 from scipy import stats
 
 from experiments.analysis import paper
-from experiments.analysis.compare import coded, ignorant, m1_alone, trained, uniform
+from experiments.analysis.compare import Results
 from experiments.analysis.figures import LEVEL
+from experiments.analysis.quantities import uniform, uniform_with_ends
 from experiments.analysis.statistics import Interval, Sample, contrast, quotient
 from experiments.exhibits import blocks, d5, latency, place
 from experiments.runs.rows import Row, Rows
@@ -28,12 +29,12 @@ class Finding:
     agrees: bool | None
 
 
-def findings(rows: Rows, scale: Scale) -> list[Finding]:
+def findings(results: Results) -> list[Finding]:
     """All of them, in order; one whose rows are missing says so."""
     found = []
     for page, subject, make in FINDINGS:
         missing = Finding(f"{subject}: not run yet.", page, None)
-        found.append(make(rows, scale) or missing)
+        found.append(make(results) or missing)
     return found
 
 
@@ -61,47 +62,48 @@ def size(gap: Interval, digits: int, factor: float = 1.0) -> str:
 # -- the ten -------------------------------------------------------------------------------------
 
 
-def bytes_to_m1(rows: Rows, scale: Scale) -> Finding | None:
+def bytes_to_m1(results: Results) -> Finding | None:
+    scale = results.scale
     lm = scale.lm(scale.bytes, scale.base)
     left, right = f"An M2 of {scale.base.size} on bytes", f"M1 ({scale.m1_training.size}) alone"
-    return compared("fig3", left, trained(rows, scale, lm), right, m1_alone(rows, scale))
+    return compared("fig3", left, results.trained(lm), right, results.m1_alone())
 
 
-def windows_to_bytes(rows: Rows, scale: Scale) -> Finding | None:
+def windows_to_bytes(results: Results) -> Finding | None:
+    scale = results.scale
     windows, rival = (scale.lm(tokens, scale.base) for tokens in reversed(scale.contest))
     left = f"With as many ids, an M2 of {scale.base.size} on {windows.stream.tokens.name}"
-    return compared(
-        "fig3", left, trained(rows, scale, windows), "one on bytes", trained(rows, scale, rival)
-    )
+    return compared("fig3", left, results.trained(windows), "one on bytes", results.trained(rival))
 
 
-def windows_to_equal_bytes(rows: Rows, scale: Scale) -> Finding | None:
-    ours = trained(rows, scale, scale.equal_bytes(scale.contest[1], scale.base))
-    theirs = trained(rows, scale, scale.lm(scale.bytes, scale.base))
+def windows_to_equal_bytes(results: Results) -> Finding | None:
+    scale = results.scale
+    ours = results.trained(scale.equal_bytes(scale.contest[1], scale.base))
+    theirs = results.trained(scale.lm(scale.bytes, scale.base))
     return compared("equal_bytes", "With as much text, the same", ours, "one on bytes", theirs)
 
 
-def windows_to_m1(rows: Rows, scale: Scale) -> Finding | None:
-    windows = trained(rows, scale, scale.lm(scale.contest[1], scale.base))
+def windows_to_m1(results: Results) -> Finding | None:
+    scale = results.scale
+    windows = results.trained(scale.lm(scale.contest[1], scale.base))
     right = f"M1 ({scale.m1_training.size}) alone, which made its ids"
     return compared(
-        "fig3", f"That M2 on {scale.contest[1].name}", windows, right, m1_alone(rows, scale)
+        "fig3", f"That M2 on {scale.contest[1].name}", windows, right, results.m1_alone()
     )
 
 
-def subwords_to_windows(rows: Rows, scale: Scale) -> Finding | None:
-    subword, windows = (
-        trained(rows, scale, scale.lm(tokens, scale.base)) for tokens in scale.claim[1:]
-    )
+def subwords_to_windows(results: Results) -> Finding | None:
+    scale = results.scale
+    subword, windows = (results.trained(scale.lm(tokens, scale.base)) for tokens in scale.claim[1:])
     left = f"With as many ids, an M2 of {scale.base.size} on {scale.claim[1].name}"
     return compared("fig3", left, subword, f"one on {scale.claim[2].name}", windows)
 
 
-def place_in_windows(rows: Rows, scale: Scale) -> Finding | None:
+def place_in_windows(results: Results) -> Finding | None:
+    scale = results.scale
     narrow = place.several(scale)[0]
     told, without, wide = (
-        trained(rows, scale, lm)
-        for lm in (place.told(narrow), narrow, place.wide_of(scale, narrow))
+        results.trained(lm) for lm in (place.told(narrow), narrow, place.wide_of(scale, narrow))
     )
     if told is None or without is None or wide is None:
         return None
@@ -119,9 +121,10 @@ def place_in_windows(rows: Rows, scale: Scale) -> Finding | None:
     )
 
 
-def ac_is_not_learned(rows: Rows, scale: Scale) -> Finding | None:
+def ac_is_not_learned(results: Results) -> Finding | None:
+    scale = results.scale
     lm = scale.lm(scale.tokens("ac", scale.wide))
-    ours, line = trained(rows, scale, lm), coded(rows, lm, ignorant)
+    ours, line = results.trained(lm), results.coded(lm, uniform_with_ends)
     if ours is None or line is None:
         return None
     gap = contrast([(-1, ours), (1, line)])
@@ -131,14 +134,15 @@ def ac_is_not_learned(rows: Rows, scale: Scale) -> Finding | None:
     )
 
 
-def gzip_is_learned(rows: Rows, scale: Scale) -> Finding | None:
+def gzip_is_learned(results: Results) -> Finding | None:
+    scale = results.scale
     lm = blocks.lms(scale)[0]
     name, largest = paper.counterpart(scale.gzips[0], scale), paper.SIZES[0]
     per_token = paper.lookup("table12", name, "ratio")
     theirs = 100 * (
         1 - paper.lookup("fig3_table15", name, largest, "bits_per_byte") * per_token / 8
     )
-    ours, line = trained(rows, scale, lm, alone=True), coded(rows, lm, uniform)
+    ours, line = results.trained(lm, alone=True), results.coded(lm, uniform)
     if ours is None or line is None:
         return None
     gap = contrast([(-1, ours), (1, line)])
@@ -151,10 +155,11 @@ def gzip_is_learned(rows: Rows, scale: Scale) -> Finding | None:
     return Finding(f"{text} (the paper's, {largest}, 26 G ids: {theirs:.0f} %).", "blocks", decided)
 
 
-def windows_decode(rows: Rows, scale: Scale) -> Finding | None:
+def windows_decode(results: Results) -> Finding | None:
+    scale = results.scale
     recipes = [d5.decoding(scale, scale.windows[0], rule) for rule in ("paper", "free")]
-    decoded = rows.all_done(recipes)
-    untold = rows.all_done([d5.untold(scale, rule) for rule in ("paper", "unflushed")])
+    decoded = results.all_done(recipes)
+    untold = results.all_done([d5.untold(scale, rule) for rule in ("paper", "unflushed")])
     if len(decoded) < 2 or len(untold) < 2:
         return None
     by_rule, by_cell = decoded
@@ -179,8 +184,9 @@ def share(row: Row) -> str:
     return f"{100 * found.statistic:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)"
 
 
-def windows_write_faster(rows: Rows, scale: Scale) -> Finding | None:
-    row, training = rows.done(latency.timings(scale)[0]), latency.trainings(scale)[-1]
+def windows_write_faster(results: Results) -> Finding | None:
+    scale = results.scale
+    row, training = results.done(latency.timings(scale)[0]), latency.trainings(scale)[-1]
     if row is None:
         return None
     speeds = {one["key"]: np.divide(one["bytes"], one["seconds"]) for one in row.values["runs"]}

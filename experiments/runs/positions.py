@@ -36,7 +36,7 @@ def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
     train, validation = (runner.stream(stream, split, label) for split in ("train", "validation"))
     count = min(PROBED, training.tokens // SHARE) // training.context
     rows, positions = sample(validation, window // width, training.context, count)
-    folder = runner.work / "positions" / recipe.key
+    folder = runner.store.folder(recipe)
     trained = runner.train(
         training, tokenizer.vocab_size, tokenizer.bos_id, train, folder,
         f"{label} {tokenizer.name} positions",

@@ -107,7 +107,7 @@ def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
     speller = Speller.over(tokenizer, recipe.shared, training.context)
     known, unknown = words(runner, recipe)
     weights = extended(runner, recipe.lm, speller, training.seed, label) if recipe.lm else None
-    folder = runner.work / "spelling" / recipe.key
+    folder = runner.store.folder(recipe)
     trained = runner.train(
         training, speller.vocab_size, tokenizer.bos_id,
         Examples(speller.rows(known), speller.vocab_size), folder,

@@ -73,7 +73,7 @@ def run(runner: Runner, recipe: Transduction, label: str) -> dict[str, Any]:
     rows, left_out = sequences(
         runner, recipe, layout, "train", training.steps * training.batch_size, label
     )
-    folder = runner.work / "transduction" / recipe.key
+    folder = runner.store.folder(recipe)
     trained = runner.train(
         training, layout.vocab_size, layout.bos, Examples(rows, layout.vocab_size), folder,
         f"{label} {tokenizer.name} {recipe.task} M2 {training.size}",

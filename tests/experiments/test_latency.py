@@ -8,7 +8,7 @@ import pytest
 from equinfo.errors import EquinfoError
 from experiments.exhibits import latency
 from experiments.exhibits.latency import Speed, speed_at
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.runs.generating import PROMPT, ROUNDS, beginnings
 from experiments.runs.recipes import Latency
 from experiments.runs.rows import Row, Rows

@@ -35,7 +35,7 @@ from experiments.exhibits import (
     table10,
     table11,
 )
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.runs import recipes as r
 from experiments.runs.rows import Row, Rows
 from experiments.scales import PAPER, TINY, decoder

@@ -11,7 +11,7 @@ from equinfo.errors import EquinfoError
 from equinfo.lm.config import modern
 from experiments import catalogue
 from experiments.plan.cost import cost, forward_flops, title
-from experiments.plan.plan import WHOLE, Plan, amount, clock, closure, in_shard, parse_shard, survey
+from experiments.plan.jobs import WHOLE, Plan, amount, clock, closure, in_shard, parse_shard, survey
 from experiments.plan.speed import FROM_ROWS, UNKNOWN, Speeds, largest_of_each_size
 from experiments.runs.recipes import LM, M1, Measure, Spelling, Stream, Tokens, Training
 from experiments.runs.rows import Row, Rows

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from experiments.exhibits import harness
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.runs.recipes import Questions
 from experiments.runs.rows import Row, Rows
 from experiments.runs.runner import Runner

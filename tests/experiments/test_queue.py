@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from experiments.runs.locks import lock
 
 from equinfo.sharding import ONE_THREAD
 from experiments import __main__ as command
@@ -16,9 +17,8 @@ from experiments import catalogue
 from experiments.analysis.experiment import Experiment
 from experiments.analysis.tables import Table
 from experiments.plan import queue
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.plan.speed import Speeds
-from experiments.runs.locks import lock
 from experiments.runs.recipes import RECIPE_VERSION, Stream, Tokens
 from experiments.runs.rows import Row, Rows
 from experiments.runs.runner import Runner
