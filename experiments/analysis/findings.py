@@ -19,7 +19,8 @@ from experiments.exhibits import blocks, d5, latency, place
 from experiments.runs.rows import Row
 
 Told = tuple[str, bool | None] | None  # a sentence, and whether it agrees; None: not run yet
-FINDINGS: list[tuple[str, str, Callable[[Results], Told]]] = []
+Make = Callable[[Results], Told]
+FINDINGS: list[tuple[str, str, Make]] = []
 """(page, subject, what makes the sentence) of each, in order."""
 
 
@@ -41,8 +42,14 @@ def findings(results: Results) -> list[Finding]:
     return found
 
 
-def finding(page: str, subject: str) -> Callable[[Callable[[Results], Told]], None]:
-    return lambda make: FINDINGS.append((page, subject, make))
+def finding(page: str, subject: str) -> Callable[[Make], Make]:
+    """List what makes the next sentence."""
+
+    def listed(make: Make) -> Make:
+        FINDINGS.append((page, subject, make))
+        return make
+
+    return listed
 
 
 def compared(left: str, ours: Sample | None, right: str, theirs: Sample | None) -> Told:

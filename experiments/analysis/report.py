@@ -260,7 +260,7 @@ def index(whole: Whole, link: str) -> str:
     ]
     parts = [
         "# Results",
-        f"""What this code measures beside what Lester et al. 2024 printed. Every number is computed
+        f"""What this code measures, beside what Lester et al. 2024 printed. Every number is computed
 from [rows]({link}/rows.jsonl), which hold their commit, device, seed and command; `make report`
 writes these pages from them. [How they are made](../experiments.md).
 

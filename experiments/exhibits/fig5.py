@@ -104,7 +104,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
                 draw_line(axes, found, scale, width, training)
             for width, rule, others in beside(scale):
                 found = known(results, others, quantity)
-                draw_line(axes, found, scale, width, others[0].training, rule)
+                draw_line(axes, found, scale, width, scale.question, rule)
             for width in scale.widths:
                 found = known(results, runs(scale, width, scale.question), ignorance)
                 label = f"{width} bits an id: uniform line"
