@@ -56,9 +56,7 @@ SOURCES = """\
 
 @dataclass(frozen=True)
 class ReadyMade:
-    """what: for the card. make: saves the artefact at a path. codes: of its ids, for the rivals
-    beside it.
-    """
+    """what: for the card. make: saves the artefact at a path. codes: of its ids, for its rivals."""
 
     what: str
     make: Callable[[Path], Any]
@@ -147,9 +145,7 @@ def peer(kind: str) -> Path:
 
 @cache
 def costs(tokenizer: Tokenizer) -> np.ndarray:
-    """Bits of each code at its frequency in the training text, one added to each count:
-    float64[codes].
-    """
+    """Bits of each code at its frequency in the training text, add-one smoothed: float64[codes]."""
     counts = np.ones(tokenizer.code_size)
     for corpus in CORPORA:
         training = take(load_corpus(corpus).documents("train"), COUNTED)
@@ -165,9 +161,7 @@ def spent(tokenizer: Tokenizer, text: str, before: str = "") -> dict[str, float]
 
 
 def measured(name: str, codes: int, origin: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a text: what the artefact makes of it, and BPE of as many ids. M1s: validation text
-    only.
-    """
+    """A row a text: of the artefact, and of BPE of as many ids. M1s: validation text only."""
     rows = []
     for text in TEXTS if codes else CORPORA:
         whole = documents(text)

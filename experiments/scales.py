@@ -135,9 +135,7 @@ class Scale:
 
     @cached_property
     def main(self) -> list[Tokens]:
-        """The main result's (fig 3), rivals first; windows by the paper's rule, and one that
-        decodes.
-        """
+        """The main result's (fig 3), rivals first; windows by the paper's rule, one decodes."""
         first = self.windows[0]
         coded = [
             self.tokens(family, width) for family in ("static-ac", "ac") for width in self.widths
@@ -174,9 +172,7 @@ class Scale:
         return self.main if training.size == self.base.size or not self.claim_only else self.claim
 
     def kind_of(self, tokens: Tokens) -> str:
-        """What tokenizers share a learning rate: a family, or the coded ones of narrow and of wide
-        ids.
-        """
+        """What shares a learning rate: a family, or the coded ones of narrow and of wide ids."""
         if tokens.family not in CODED:
             return tokens.family
         return "narrow" if tokens.size <= 1 << self.narrow else "wide"
@@ -190,17 +186,13 @@ class Scale:
         )
 
     def short_stream(self, tokens: Tokens) -> Stream:
-        """The stream where no M2 is trained on it: less text, unless the whole is there for
-        others.
-        """
+        """The stream where no M2 is trained on it: less text, unless the whole is there anyway."""
         if tokens in self.main:
             return self.stream(tokens)
         return replace(self.stream(tokens), train_bytes=min(self.measured_bytes, self.train_bytes))
 
     def lm(self, tokens: Tokens, training: Training | None = None) -> LM:
-        """An M2 on a tokenizer's stream, at the tokenizer's rate; the question's training, if not
-        said otherwise.
-        """
+        """An M2 on a tokenizer's stream, at its rate, in the question's training or another."""
         training = training or self.question
         rate = self.rates.get(self.kind_of(tokens))
         if rate is not None:
@@ -398,7 +390,5 @@ def scale(name: str) -> Scale:
 
 
 def decoder(size: str) -> DecoderConfig:
-    """A named size's model, without a vocabulary: its dimensions and parameters are the same in
-    both styles.
-    """
+    """A named size's model without a vocabulary: its dimensions are the same in both styles."""
     return modern(size, 0)

@@ -54,9 +54,7 @@ class Check:
 
 
 def lower(name: str, left: Sample | None, right: Sample | None, paired: bool = False) -> Check:
-    """Whether left is below right: so where the 95 % interval of the difference is, not so where it
-    is above.
-    """
+    """Whether left is below right: so where the whole 95 % interval of the difference is."""
     if left is None or right is None:
         return not_run(name)
     gap = contrast([(1, left), (-1, right)], paired)
@@ -66,9 +64,7 @@ def lower(name: str, left: Sample | None, right: Sample | None, paired: bool = F
 def near(
     name: str, left: Sample | None, right: Sample | None, tolerance: float, paired: bool = False
 ) -> Check:
-    """Whether left is right's within `tolerance`, a fraction: where the whole interval is; not
-    where none is.
-    """
+    """Whether left is right's within `tolerance`, a fraction: so where the whole interval is."""
     if left is None or right is None:
         return not_run(name)
     gap = contrast([(1, left), (-1, right)], paired)
@@ -232,9 +228,7 @@ class Results:
         return {name: np.array(kept[name], dtype=np.float64) for name in names if name in kept}
 
     def coded(self, recipe: LM | Stream, quantity: Quantity) -> Sample | None:
-        """A quantity that a run's stream alone decides: `ratio`, `bit_ratio`, `uniform`, `unigram`
-        or `uniform_with_ends`.
-        """
+        """A quantity that its stream alone decides: of `quantities` a ratio or a line."""
         row = self.done(recipe.stream if quantity is unigram and isinstance(recipe, LM) else recipe)
         if row is None:
             return None
@@ -248,9 +242,7 @@ class Results:
         return Sample(value, value * pulls, certain=True)
 
     def m1_alone(self) -> Sample | None:
-        """Bits/byte of M1 by itself on the M2s' validation text: one M1, made before any M2, so no
-        seeds are sampled.
-        """
+        """Bits/byte of M1 alone on the M2s' validation text: one M1, so no seeds are sampled."""
         row = self.done(self.scale.m1)
         if row is None:
             return None
@@ -276,17 +268,13 @@ class Results:
         return [lower(f"{lm.label} to M1 alone", self.trained(lm), alone) for lm in lms]
 
     def learned(self, lm: LM, alone: bool = False) -> Check:
-        """Whether an LM ends below its stream's uniform line, and below what its ids' frequencies
-        alone give.
-        """
+        """Whether an LM ends below its uniform line, and below its ids' frequencies alone."""
         lines = [self.coded(lm, quantity) for quantity in (uniform, unigram)]
         known = [line for line in lines if line is not None]
         best = min(known, key=lambda line: line.mean) if len(known) == len(lines) else None
         return lower(f"{lm.label} to its line", self.trained(lm, alone=alone), best)
 
     def at_uniform(self, lm: LM, tolerance: float = 0.01, alone: bool = False) -> Check:
-        """Whether an LM ends where a model does that knows nothing but how often documents end: it
-        has not learned.
-        """
+        """Whether an LM has not learned: it ends where one that knows the ends of documents does."""
         line = self.coded(lm, uniform_with_ends)
         return near(f"{lm.label} to its uniform", self.trained(lm, alone=alone), line, tolerance)

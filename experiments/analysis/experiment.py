@@ -40,9 +40,7 @@ class Experiment:
 
 
 def exhibit(module: str, paper: str, summary: str) -> Experiment:
-    """The experiment of a file (its `__name__`): the file's functions recipes, reduce and, where it
-    has them, draw and trends.
-    """
+    """A file's (its `__name__`): its recipes, reduce and, where it has them, draw and trends."""
     name = module.rpartition(".")[2]
     found = vars(sys.modules[module])
     asked = found["recipes"], found["reduce"], found.get("draw"), found.get("trends")

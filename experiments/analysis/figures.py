@@ -1,6 +1,4 @@
-"""How figures look: one colour and mark a tokenizer everywhere, colour-blind-safe, labelled where
-the points are.
-"""
+"""How figures look: one colour and mark a tokenizer everywhere, names where the points are."""
 
 import io
 import math
@@ -61,9 +59,7 @@ class Point:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The mean of runs that differ in their seed, and half of its 95 % interval by Student's t; 0
-    for one run.
-    """
+    """The mean of runs and half of its 95 % interval over their seeds (t); 0 for one run."""
     if len(values) < 2:
         return mean(values), 0.0
     wide = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
@@ -146,9 +142,7 @@ def name_missing(axes: Any, names: list[str]) -> None:
 
 
 def draw_runs(axes: Any, points: Sequence[Point]) -> None:
-    """Points with their intervals, a tokenizer's sizes joined; a tick of its colour is a uniform
-    line.
-    """
+    """Points with intervals, a tokenizer's sizes joined; a tick of its colour is a uniform line."""
     for name, sizes in by_name(points).items():
         colour, mark = style_of(name)
         x, y = [one.x for one in sizes], [one.bits for one in sizes]
@@ -202,9 +196,7 @@ def levels(points: Sequence[Point]) -> tuple[float, float, float]:
 
 
 def label_points(axes: Any, points: Sequence[tuple[float, float, str]]) -> None:
-    """Names in a column right of the axes, each with a line to its point (x, y, name), in the order
-    of heights.
-    """
+    """Names in a column right of the axes, by height, with lines to their points (x, y, name)."""
     points = sorted(points, key=lambda point: (-point[1], point[2]))
     names = []
     for x, y, name in points:

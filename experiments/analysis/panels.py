@@ -38,9 +38,7 @@ def m1_point(results: Results, x: Quantity) -> list[Point]:
 def draw_costs(
     results: Results, lms: Sequence[LM], theirs: Points, title: str, folder: Path, name: str
 ) -> list[Path]:
-    """Bits/byte against inference FLOPs by both counts; the paper's, decades away, in a figure of
-    its own.
-    """
+    """Bits/byte against inference FLOPs by both counts; the paper's in a figure of its own."""
     counts = {
         "every product counted": mflops_of_all,
         "the paper's count: no attention, no output layer": mflops,

@@ -258,14 +258,16 @@ def index(whole: Whole, link: str) -> str:
         f"{n}. **{AGREES[one.agrees]}.** {escaped(one.text)} [{one.page}]({one.page}.md)"
         for n, one in enumerate(whole.findings, 1)
     ]
-    parts = [
-        "# Results",
-        f"""What this code measures, beside what Lester et al. 2024 printed. Every number is computed
+    about = f"""\
+What this code measures, beside what Lester et al. 2024 printed. Every number is computed
 from [rows]({link}/rows.jsonl), which hold their commit, device, seed and command; `make report`
 writes these pages from them. [How they are made](../experiments.md).
 
 Scale `{scale.name}`: {scale.summary}. Models as small say little about large ones by themselves:
-what can be compared are the trends.""",
+what can be compared are the trends."""
+    parts = [
+        "# Results",
+        about,
         "## Ten findings",
         "Intervals are of 95 %. What goes against the paper stands here like anything else.",
         "\n".join(listed),

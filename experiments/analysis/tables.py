@@ -23,9 +23,7 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
-        """A heading, the table, the note. Cells are shown as they are, whatever Markdown would read
-        in them.
-        """
+        """A heading, the table, the note. Cells are shown as they are, not read as Markdown."""
         cells = [
             [escaped(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows
         ]
@@ -81,9 +79,7 @@ def visible(text: str) -> str:
 
 
 def shown(cell: Cell) -> str:
-    """A cell for people: four significant digits, thousands separated, a dash for what is
-    missing.
-    """
+    """A cell for people: four significant digits, thousands separated, a dash for a gap."""
     if cell is None:
         return MISSING
     if isinstance(cell, int):

@@ -1,6 +1,4 @@
-"""Appendix B: what the paper names and nobody ran, at the smallest M2: equal-text windows, Huffman
-and ANS coding.
-"""
+"""Appendix B: what the paper names and nobody ran: equal-text windows, Huffman and ANS coding."""
 
 from dataclasses import replace
 
@@ -25,9 +23,7 @@ def texts(scale: Scale) -> list[LM]:
 
 
 def coders(scale: Scale) -> dict[str, LM]:
-    """Huffman and ANS coding over M1 go symbol by symbol, so a quarter of the text (or LEAST) has
-    to do.
-    """
+    """Huffman and ANS coding go symbol by symbol, so a quarter of the text (or LEAST) must do."""
     kinds = ("huffman", "static-huffman", "ans", "ac")
     found = {kind: scale.lm(scale.tokens(kind, scale.wide)) for kind in kinds}
     for kind in ("huffman", "ans"):

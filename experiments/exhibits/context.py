@@ -1,6 +1,4 @@
-"""M1's context: what a longer one gives AC's ratio (in the paper 5.46 at 1,024 bytes and 5.49 at
-10,240).
-"""
+"""M1's context: what a longer one gives AC's ratio (the paper's: 5.46 at 1,024, 5.49 at 10,240)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,9 +27,7 @@ NOTE = (
 
 
 def longer(scale: Scale) -> M1:
-    """M1 with the long context: the same weights where the style allows, else trained for it on as
-    many bytes.
-    """
+    """M1 with the long context: the same weights where the style allows, else trained anew."""
     training = scale.m1_training
     if training.style == "paper":
         return replace(scale.m1, context=scale.long_context)

@@ -1,6 +1,4 @@
-"""Appendix D.5: how much of a text decodes by each reading of the paper's window rule, and what is
-left untold.
-"""
+"""Appendix D.5: how much decodes by each reading of the paper's window rule; what is left untold."""
 
 from dataclasses import replace
 

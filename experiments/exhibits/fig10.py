@@ -1,6 +1,4 @@
-"""Figure 10: accuracy at each position of a window, over training; the paper's of 64 bits, and a
-shorter one.
-"""
+"""Figure 10: accuracy at each position of a window, over training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -108,9 +106,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 
 def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
-    """Bars of the last probe with the best constant guess as a tick; a line a position over the
-    steps.
-    """
+    """Bars of the last probe, the best constant guess as a tick; a line a position over steps."""
     steps, last = row.values["steps"], row.values["accuracy"][-1]
     for place in range(count):
         colour = SHADES(0.9 * place / max(count - 1, 1))
@@ -132,9 +128,7 @@ def trends(results: Results) -> list[Trend]:
 
 
 def first_is_best(results: Results, recipe: Positions, when: str, probes: slice) -> Trend:
-    """probes: those whose mean decides. Positions of one seed's training are paired, and of one
-    batch of text.
-    """
+    """probes: those whose mean decides. Positions are paired by seed and by batch of text."""
     claim = f"a {recipe.reads.tokens.bits}-bit window's first id is predicted best {when}"
     test = (
         "position 1 gains more nats over its own ids' frequencies than any other, the mean of"

@@ -147,9 +147,7 @@ def trends(results: Results) -> list[Trend]:
 
 
 def excess(row: Row, part: str = "whole") -> tuple[float, str]:
-    """(deviations, in words) by which the divergence exceeds a generator's median, where that is
-    most.
-    """
+    """(deviations, in words) by which a divergence exceeds a generator's median most."""
     places = [(kind, n) for kind in KINDS for n in range(1, len(row.values[part]["ngrams"]) + 1)]
 
     def deviations(kind: str, n: int) -> float:

@@ -33,9 +33,7 @@ def pairs(scale: Scale) -> list[tuple[Tokens, Tokens]]:
 
 
 def lms(scale: Scale) -> list[LM]:
-    """Both, and the free cell with wide ids; greedy windows as the paper's tables suggest them, at
-    the smallest M2.
-    """
+    """Both, the free cell in wide ids and, at the smallest M2, greedy ones by `unflushed`."""
     first = scale.windows[0]
     tokens = [one for pair in pairs(scale) for one in pair]
     tokens.append(scale.window(first, scale.wide, "free"))

@@ -1,6 +1,4 @@
-"""Fig 2: text, its equal-info windows, their bits and their ids: the paper's diagram, of real
-windows.
-"""
+"""Fig 2: text, its equal-info windows, their bits and ids: the paper's diagram, of real windows."""
 
 from itertools import zip_longest
 from pathlib import Path
@@ -87,9 +85,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 
 def draw_window(axes: Any, number: int, window: tuple[str, str, list[int], list[int]]) -> None:
-    """One column: the text's characters, an arrow, the bits, the ids, each as wide as its share of
-    the window.
-    """
+    """A column of text, bits and ids, each as wide as its share of the window."""
     text, code, wide, narrow = window
     rows = (
         (4.3, [visible(c) for c in text], 13),

@@ -1,6 +1,4 @@
-"""Fig 3 / table 15: bits/byte against inference FLOPs/byte, every tokenizer, every size, with its
-uniform line.
-"""
+"""Fig 3 / table 15: bits/byte against inference FLOPs/byte, every tokenizer, every size."""
 
 import math
 from collections.abc import Sequence
@@ -32,9 +30,7 @@ NOTE = (
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    """The figure's runs; the seeds of the main claim at every size; the seeds of the single
-    questions.
-    """
+    """The figure's runs, the main claim's seeds at every size, and the single questions'."""
     claim = [scale.lm(tokens, scale.base) for tokens in scale.claim]
     claim += [scale.lm(tokens, size) for size in scale.m2_trainings[1:] for tokens in scale.contest]
     claim += [lm for pair in equal_bytes(scale) for lm in pair] if scale.bytes_a_token else []
@@ -80,9 +76,7 @@ def trends(results: Results) -> list[Trend]:
 
 
 def ahead_of_m1(results: Results) -> Trend:
-    """What every other comparison rests on: M2s that are no better than M1 show only what M1 has
-    learned.
-    """
+    """What all else rests on: M2s no better than M1 show only what M1 has learned."""
     scale = results.scale
     lms = [scale.lm(scale.bytes, size) for size in scale.m2_trainings]
     test = f"bits/byte are below M1's by itself at every M2 size ({INTERVAL})"
@@ -136,9 +130,7 @@ def on_axis(results: Results, tokens: Tokens, flops: Quantity) -> list[tuple[flo
 
 
 def between(curve: Sequence[tuple[float, Sample]], at: float) -> list[tuple[float, Sample]]:
-    """(weight, sample) of the curve's points beside `at`, linearly in its logarithm; `at` lies on
-    the curve.
-    """
+    """(weight, sample) of the curve's points beside `at` (which lies on it), by its logarithm."""
     for (x, left), (y, right) in pairwise(curve):
         if x <= at <= y:
             share = math.log(at / x) / math.log(y / x)
@@ -204,9 +196,7 @@ def subwords_lead(results: Results) -> Trend:
 
 
 def gzip_trends(results: Results) -> list[Trend]:
-    """Header and footer are the same in every stream, so GZip without them says whether text is
-    learned.
-    """
+    """Header and footer are alike everywhere: GZip without them says if text is learned."""
     scale = results.scale
     gzip, bare = scale.gzips[0], scale.tokens("gzip", 8, raw=True)
     behind = [(scale.lm(scale.bytes), scale.lm(one)) for one in scale.gzips]

@@ -23,9 +23,7 @@ recipes = fig3.recipes
 
 
 def front(results: Results) -> list[Row]:
-    """The runs that no other beats on both bytes/step (more) and bits/byte (less), by rising
-    bytes/step.
-    """
+    """The runs that no other beats on bytes/step (more) and bits/byte (less), by bytes/step."""
     done = results.all_done(results.scale.lms)
     return [done[i] for i in pareto([(row.ratio, row.bits_per_byte) for row in done])]
 

@@ -47,9 +47,7 @@ def lms(scale: Scale) -> list[LM]:
 
 
 def beside(scale: Scale) -> list[tuple[int, str, list[LM]]]:
-    """(id width, rule, windows) of other rules, at the smallest M2; the free cell with wide ids
-    alone.
-    """
+    """(id width, rule, windows) of other rules, at the smallest M2; the free cell in wide ids."""
     rules = ((scale.wide, "free"), (scale.narrow, "unflushed"), (scale.wide, "unflushed"))
     return [(width, rule, runs(scale, width, scale.question, rule)) for width, rule in rules]
 
@@ -74,9 +72,7 @@ def reduce(results: Results) -> Table:
 
 
 def lost(results: Results) -> str:
-    """Appendix D.1, counted: trainings on windows of each size that came to nothing, of all that
-    were tried.
-    """
+    """Appendix D.1, counted: trainings on windows of each size that came to nothing, of all."""
     scale = results.scale
     tried: dict[int | None, dict[str, bool]] = {bits: {} for bits in scale.windows}
     for lm in recipes(scale):
@@ -149,9 +145,7 @@ def draw_line(
     training: Training,
     rule: str = "paper",
 ) -> None:
-    """One id width and size; the colour is that of its shortest window in every figure, hollow if
-    windows decode.
-    """
+    """One id width and size, in the colour of its shortest window; hollow if windows decode."""
     if not points:
         return
     colour, mark = style_of(scale, width)

@@ -1,6 +1,4 @@
-"""Questions of lm-evaluation-harness (ours, not the paper's): which last word, which order of
-words, by each M2.
-"""
+"""Questions of lm-evaluation-harness (ours): which last word, which order of words."""
 
 from experiments.analysis.compare import Results, Trend, lower, trend
 from experiments.analysis.experiment import exhibit

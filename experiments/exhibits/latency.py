@@ -1,6 +1,4 @@
-"""Latency, the paper's promise (§1): bytes a second of generation, at equal M2 size and at equal
-bits/byte.
-"""
+"""Latency, the paper's promise (§1): bytes a second, at equal M2 size and equal bits/byte."""
 
 import math
 from collections.abc import Sequence

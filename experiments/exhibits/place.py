@@ -1,6 +1,4 @@
-"""M2 is told each id's place in its window (ours, not the paper's): how much of what narrow ids
-lack is only this?
-"""
+"""M2 is told each id's place in its window (ours): how much of what narrow ids lack is it?"""
 
 from dataclasses import replace
 

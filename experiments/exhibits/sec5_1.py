@@ -1,6 +1,4 @@
-"""Section 5.1: an M2 on the single bits of AC's stream, a small and a large one (25m, 403m): it
-learns nothing.
-"""
+"""Section 5.1: an M2 on the single bits of AC's stream, a small and a large one, learns nothing."""
 
 import math
 

@@ -1,6 +1,4 @@
-"""Table 5 (fig 7): compression and decompression as tasks for an M2, beside byte LMs that score the
-same bytes.
-"""
+"""Table 5 (fig 7): compression and decompression as tasks for an M2, beside byte LMs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -84,9 +82,7 @@ def line(results: Results, family: str, task: str) -> list[Cell]:
 
 
 def losses(results: Results, family: str, task: str) -> Sample | None:
-    """Nats a byte over seeds, and over batches of texts, which are the same for a task and its
-    control.
-    """
+    """Nats a byte over seeds and batches of texts, the same for a task and its control."""
     seeds = results.scale.seeded(transducers(results.scale)[family, task])
     over_batches = results.over_texts(seeds, lambda row: row.values["losses"])
     loss = np.array([row.values["loss"] for row in results.all_done(seeds)])

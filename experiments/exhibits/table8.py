@@ -26,9 +26,7 @@ NOTE = (
 
 
 def recipes(scale: Scale) -> list[Measure]:
-    """Windows of several ids: the paper's 16 bits in two, with the free cell beside it, and the
-    next longer ones.
-    """
+    """Windows of several ids: the paper's 16 bits, by the free cell too, and the next longer."""
     first, second = scale.windows[:2]
     windows = [(first, "paper"), (first, "free"), (second, "paper")]
     streams = [scale.short_stream(scale.window(bits, scale.narrow, rule)) for bits, rule in windows]

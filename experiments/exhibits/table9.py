@@ -27,9 +27,7 @@ NOTE = (
 
 
 def groups(scale: Scale) -> list[list[LM]]:
-    """Narrow, wide, and wide by two other rules: each with M1 beginning anew every, every other,
-    never.
-    """
+    """Narrow, wide, wide by two other rules: M1 begins anew every window, every other, never."""
     narrow, wide, first = scale.narrow, scale.wide, scale.windows[0]
     kinds = [(narrow, "paper"), (wide, "paper"), (wide, "free"), (wide, "unflushed")]
     training = scale.side[scale.ablation]

@@ -1,6 +1,4 @@
-"""How fast M2s write text: bytes a second, keys and values cached, the tokenizer's work and the
-prompt's included.
-"""
+"""How fast M2s write: bytes a second, keys and values cached, prompts and tokenizers included."""
 
 import time
 from dataclasses import dataclass, field
@@ -58,9 +56,7 @@ class Writer:
 
 
 def run(runner: Runner, recipe: Latency, label: str) -> dict[str, Any]:
-    """All writers in turn, round after round, so that what else the machine does meets them
-    alike.
-    """
+    """All writers in turn, round after round, so that what else runs meets them alike."""
     writers = [writer(runner, lm, recipe.text, label) for lm in recipe.lms]
     prompts = beginnings(runner, recipe)
     for number in range(ROUNDS + 1):

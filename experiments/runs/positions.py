@@ -120,9 +120,7 @@ def probing(
 
 
 def frequency_nats(rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Nats of each id by its frequency at its position, in these rows: float64, shaped as they; 0
-    at EOS.
-    """
+    """Nats of each id by its frequency at its position: float64, shaped as `rows`; 0 at EOS."""
     found = np.zeros(rows.shape)
     for place in range(positions.max() + 1):
         at = positions == place
@@ -132,8 +130,6 @@ def frequency_nats(rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def constant(rows: np.ndarray, positions: np.ndarray) -> list[float]:
-    """Share of each position's most frequent id: what is right without having learnt anything of
-    the context.
-    """
+    """Share of each position's most frequent id: what is right with nothing learnt."""
     at = [rows[positions == place] for place in range(positions.max() + 1)]
     return [float(np.bincount(ids).max() / len(ids)) for ids in at]

@@ -1,6 +1,4 @@
-"""An M2 under lm-evaluation-harness: our tasks (equinfo/harness/tasks) on its corpus's validation
-text.
-"""
+"""An M2 under lm-evaluation-harness: our tasks on its corpus's validation text."""
 
 from typing import Any
 

@@ -434,9 +434,7 @@ def stream_fields(tokenizer: Tokenizer, train: Shards, validation: Shards) -> di
 
 
 def m2_fields(tokenizer: Tokenizer, training: Training, trained: dict[str, Any]) -> dict[str, Any]:
-    """A row's fields that an M2's training decides, but for its text. trained: what Runner.train
-    returned.
-    """
+    """A row's fields that an M2's training decides. trained: what Runner.train returned."""
     return {
         "status": trained["status"],
         "seconds": trained["seconds"],

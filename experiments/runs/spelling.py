@@ -31,9 +31,7 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Speller:
-    """Words as sequences. letters: each letter's ids, int64[n]; vocab_size: all ids, BOS being the
-    tokenizer's.
-    """
+    """letters: each letter's ids, int64[n]; vocab_size: all ids, BOS being the tokenizer's."""
 
     tokenizer: Tokenizer
     letters: dict[str, np.ndarray]
@@ -83,9 +81,7 @@ class Speller:
         return np.array(rows)
 
     def spelt(self, model: Decoder, words: list[str]) -> list[np.ndarray]:
-        """What the model writes, greedily, until END or the length of the longest word's
-        letters.
-        """
+        """What the model writes, greedily, until END or the longest word's length."""
         prompts, longest = self.prompts(words), max(len(self.written(word)) for word in words)
         steps = max(map(len, prompts)) - min(map(len, prompts)) + longest
         drawn = sample(
@@ -100,9 +96,7 @@ class Speller:
 
 
 def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
-    """A speller's training on frequent words and its greedy spelling of those and of words held
-    out.
-    """
+    """A speller's training on frequent words, its spelling of those and of words held out."""
     training, tokenizer = recipe.training, runner.tokenizer(recipe.stream.tokens, label)
     speller = Speller.over(tokenizer, recipe.shared, training.context)
     known, unknown = words(runner, recipe)
@@ -133,9 +127,7 @@ def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
 def score(
     runner: Runner, speller: Speller, model: Decoder, some: list[str]
 ) -> tuple[list[int], float]:
-    """(1 or 0 of each word as spelt exactly, END included; share of letters that stand at their
-    place).
-    """
+    """(1 or 0 of each word as spelt exactly, with END; share of letters at their place)."""
     exact, right = [], 0
     for at in range(0, len(some), BATCH):
         runner.check_time()

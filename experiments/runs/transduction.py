@@ -27,9 +27,7 @@ EVALUATED = 20  # batches, as in the paper
 
 @dataclass(frozen=True)
 class Layout:
-    """How texts become sequences of `context` ids. code_size: of the tokenizer, whose codes follow
-    the bytes.
-    """
+    """How texts become sequences of `context` ids; the tokenizer's codes follow the bytes."""
 
     task: str
     code_size: int

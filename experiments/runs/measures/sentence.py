@@ -1,6 +1,4 @@
-"""One sentence under a tokenizer: its pieces, its windows' codes, and the bits each character
-takes.
-"""
+"""One sentence under a tokenizer: its pieces, its windows' codes, each character's bits."""
 
 import math
 from collections.abc import Iterable
@@ -53,9 +51,7 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
 
 
 def pieces(tokenizer: Tokenizer, texts: list[bytes]) -> list[Pieces]:
-    """Of each text (bytes, ids) of the shortest runs of ids that have bytes of their own: all where
-    none have.
-    """
+    """Of each text (bytes, ids) of the shortest runs of ids with bytes of their own, or of all."""
     if isinstance(tokenizer, EqualInfoTokenizer):
         return [
             [(piece, tokenizer.to_ids(codes[n : n + 1]).tolist()) for n, piece in enumerate(cuts)]
@@ -73,9 +69,7 @@ def begins(found: Pieces) -> list[int]:
 
 
 def byte_bits(model: ByteModel, text: bytes, starts: Iterable[int]) -> list[float]:
-    """The bits that each byte of `text` takes under a model whose context begins anew at
-    `starts`.
-    """
+    """The bits that each byte of `text` takes under a model that begins anew at `starts`."""
     state, anew, found = model.start(1), set(starts), []
     for at, byte in enumerate(text):
         if at in anew:

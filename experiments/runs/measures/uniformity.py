@@ -15,9 +15,7 @@ LONGEST = 16
 REPEATS = 100
 TINY = 1e-12  # bits: of a deviation, where there are no bits
 PARTS = {"whole": (0, 0), "inner": (2, 2)}
-"""How many ids of each block are left out, at its beginning, where M1 knows least, and at its end,
-which is padded.
-"""
+"""How many ids a block leaves out at its beginning, where M1 knows least, and its padded end."""
 
 
 def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -41,9 +39,7 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
 def stream_bits(
     runner: Runner, shards: Shards, width: int, first: int, last: int, most: int
 ) -> np.ndarray:
-    """The first `most` bits of the blocks' ids without the first and last of each: uint8[bits] of 0
-    and 1.
-    """
+    """The first `most` bits of the blocks' ids but their ends: uint8[bits] of 0 and 1."""
     parts, held = [np.empty(0, dtype=np.uint8)], 0
     for ids, _ in shards.documents():
         runner.check_time()

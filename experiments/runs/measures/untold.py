@@ -143,9 +143,7 @@ def _merged(
 def _ends(
     intervals: np.ndarray, rows: np.ndarray, inside: bool, precision: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each string's window ends before each next byte, and the cell that the text then goes
-    on into.
-    """
+    """Whether each string's window ends before each next byte, and the cell it then goes into."""
     ends, codes = (
         np.empty((len(rows), 256), dtype=np.bool_),
         np.zeros((len(rows), 256), dtype=np.int64),
