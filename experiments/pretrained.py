@@ -127,7 +127,8 @@ def documents(text: str) -> list[bytes]:
 @cache
 def bpe(size: int) -> Tokenizer:
     model = json.loads(peer("bpe").read_text())
-    vocabulary, merges = model["model"]["vocab"], model["model"]["merges"]
+    vocabulary = model["model"]["vocab"]
+    merges = model["model"]["merges"]
     model["model"]["vocab"] = {piece: code for piece, code in vocabulary.items() if code < size}
     model["model"]["merges"] = merges[: size - 256]
     return BPETokenizer(json.dumps(model).encode())
@@ -237,7 +238,8 @@ def card(name: str, rows: list[dict[str, Any]]) -> str:
 def main(names: list[str]) -> None:
     origin = provenance()  # before the first file is written
     for name in names or READY_MADE:
-        path, ready_made = FOLDER / name, READY_MADE[name]
+        path = FOLDER / name
+        ready_made = READY_MADE[name]
         if not path.exists():
             ready_made.make(path)
         rows = measured(name, ready_made.codes, origin)

@@ -275,6 +275,6 @@ class Results:
         return lower(f"{lm.label} to its line", self.trained(lm, alone=alone), best)
 
     def at_uniform(self, lm: LM, tolerance: float = 0.01, alone: bool = False) -> Check:
-        """Whether an LM has not learned: it ends where one that knows the ends of documents does."""
+        """Whether an LM has not learned: it ends where one does that knows documents' ends."""
         line = self.coded(lm, uniform_with_ends)
         return near(f"{lm.label} to its uniform", self.trained(lm, alone=alone), line, tolerance)

@@ -145,7 +145,8 @@ def draw_runs(axes: Any, points: Sequence[Point]) -> None:
     """Points with intervals, a tokenizer's sizes joined; a tick of its colour is a uniform line."""
     for name, sizes in by_name(points).items():
         colour, mark = style_of(name)
-        x, y = [one.x for one in sizes], [one.bits for one in sizes]
+        x = [one.x for one in sizes]
+        y = [one.bits for one in sizes]
         face = (
             {"mfc": "white", "mec": colour, "mew": 1.2}
             if sizes[0].hollow

@@ -100,7 +100,8 @@ def windows_to_equal_bytes(results: Results) -> Told:
 
 @finding("fig3", "Equal-info windows against M1 alone")
 def windows_to_m1(results: Results) -> Told:
-    scale, windows = results.scale, results.scale.contest[1]
+    scale = results.scale
+    windows = results.scale.contest[1]
     ours = results.trained(scale.lm(windows, scale.base))
     right = f"M1 ({scale.m1_training.size}) alone, which made its ids"
     return compared(f"That M2 on {windows.name}", ours, right, results.m1_alone())
@@ -134,7 +135,8 @@ def place_in_windows(results: Results) -> Told:
 @finding("fig3", "What an M2 learns of AC")
 def ac_is_not_learned(results: Results) -> Told:
     lm = results.scale.lm(results.scale.tokens("ac", results.scale.wide))
-    ours, line = results.trained(lm), results.coded(lm, uniform_with_ends)
+    ours = results.trained(lm)
+    line = results.coded(lm, uniform_with_ends)
     if ours is None or line is None:
         return None
     gap = contrast([(-1, ours), (1, line)])
@@ -148,11 +150,13 @@ def ac_is_not_learned(results: Results) -> Told:
 @finding("blocks", "What an M2 learns of GZip")
 def gzip_is_learned(results: Results) -> Told:
     lm = blocks.recipes(results.scale)[0]
-    ours, line = results.trained(lm, alone=True), results.coded(lm, uniform)
+    ours = results.trained(lm, alone=True)
+    line = results.coded(lm, uniform)
     if ours is None or line is None:
         return None
     gap = contrast([(-1, ours), (1, line)])
-    name, largest = paper.counterpart(results.scale.gzips[0], results.scale), paper.SIZES[0]
+    name = paper.counterpart(results.scale.gzips[0], results.scale)
+    largest = paper.SIZES[0]
     bits = paper.lookup("fig3_table15", name, largest, "bits_per_byte")
     theirs = 100 * (1 - bits * paper.lookup("table12", name, "ratio") / 8)
     return (
@@ -193,7 +197,8 @@ def share(row: Row) -> str:
 @finding("latency", "Bytes a second")
 def windows_write_faster(results: Results) -> Told:
     scale = results.scale
-    row, training = results.done(latency.timings(scale)[0]), latency.trainings(scale)[-1]
+    row = results.done(latency.timings(scale)[0])
+    training = latency.trainings(scale)[-1]
     if row is None:
         return None
     speeds = {one["key"]: np.divide(one["bytes"], one["seconds"]) for one in row.values["runs"]}

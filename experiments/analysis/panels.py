@@ -100,7 +100,8 @@ def draw_panels(
 
 def fit(axes: Any, points: Sequence[tuple[float, float]]) -> None:
     """Limits that hold the points, on a logarithmic x axis."""
-    x, y = [point[0] for point in points], [point[1] for point in points]
+    x = [point[0] for point in points]
+    y = [point[1] for point in points]
     span = max(max(x) / min(x), 2.0)
     axes.set_xscale("log")
     axes.set_xlim(min(x) / span**0.05, max(x) * span**0.05)

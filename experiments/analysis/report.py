@@ -252,7 +252,8 @@ def sentence(text: str) -> str:
 
 
 def index(whole: Whole, link: str) -> str:
-    scale, foreign = whole.results.scale, len(whole.results.rows.foreign)
+    scale = whole.results.scale
+    foreign = len(whole.results.rows.foreign)
     trends = [(one, trend) for one in whole.outcomes for trend in one.trends]
     listed = [
         f"{n}. **{AGREES[one.agrees]}.** {escaped(one.text)} [{one.page}]({one.page}.md)"
@@ -290,7 +291,8 @@ what can be compared are the trends."""
 def headline(whole: Whole) -> str:
     """The first findings and what was run for them, for the README."""
     told = " ".join(escaped(one.text) for one in whole.findings[:3])
-    count, left = len(whole.wanted), len(whole.wanted) - len(whole.done)
+    count = len(whole.wanted)
+    left = len(whole.wanted) - len(whole.done)
     missing = f" Of {count} runs {left} are still to be made." if left else ""
     return f"{told} {sizes(whole.results.scale)}{missing}"
 
@@ -316,7 +318,8 @@ def trend_line(one: Outcome, trend: Trend) -> list[Cell]:
 
 def line(one: Outcome) -> list[Cell]:
     """An experiment in the list of pages; the site's navigation has this order."""
-    name, runs = one.experiment.name, f"{len(one.done)} of {len(one.runs)}"
+    name = one.experiment.name
+    runs = f"{len(one.done)} of {len(one.runs)}"
     told = [escaped(one.experiment.paper), escaped(one.experiment.summary)]
     return [f"[{name}]({name}.md)", *told, runs, verdicts(one.trends)]
 

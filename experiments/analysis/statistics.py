@@ -128,7 +128,8 @@ def influence(
 
     n / (n - 1) times the sum of their squares estimates the quotient's variance.
     """
-    over, under = np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)
+    over = np.asarray(over, dtype=np.float64)
+    under = np.asarray(under, dtype=np.float64)
     return (over - over.sum() / under.sum() * under) / under.sum()
 
 
@@ -169,7 +170,7 @@ def miller_madow(counts: Sequence[int] | np.ndarray, symbols: int | None = None)
 
 
 def bias_bits(symbols: int, observations: int) -> float:
-    """By how much m of V equally likely symbols make the plug-in entropy too small, to first order."""
+    """By how much m of V equally likely symbols lessen the plug-in entropy, to first order."""
     return float((symbols - 1) / (2 * observations * np.log(2))) if observations else 0.0
 
 

@@ -24,7 +24,8 @@ NOTE = (
 
 def recipes(scale: Scale) -> list[LM]:
     """GZip's bytes for as long as the scale allows, AC's narrow ids as long as in figure 3."""
-    gzip, ac = scale.gzips[0], scale.tokens("ac", scale.narrow)
+    gzip = scale.gzips[0]
+    ac = scale.tokens("ac", scale.narrow)
     steps = max(scale.block_steps, scale.base.steps)
     return [in_blocks(scale, gzip, steps), in_blocks(scale, ac, scale.base.steps)]
 

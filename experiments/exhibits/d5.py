@@ -1,4 +1,4 @@
-"""Appendix D.5: how much decodes by each reading of the paper's window rule; what is left untold."""
+"""Appendix D.5: how much decodes by each reading of the paper's window rule; what is untold."""
 
 from dataclasses import replace
 
@@ -55,7 +55,8 @@ def reduce(results: Results) -> Table:
 
 
 def line(results: Results, recipe: Measure) -> list[Cell]:
-    scale, tokens = results.scale, recipe.stream.tokens
+    scale = results.scale
+    tokens = recipe.stream.tokens
     row = results.done(recipe)
     shortest = tokens.bits == scale.windows[0]
     left = results.done(untold(scale, tokens.rule)) if shortest else None
@@ -113,7 +114,8 @@ def sequences(row: Row | None) -> tuple[bool | None, str]:
     """Whether 99 % of sequences decode, and the numbers."""
     if row is None:
         return None, ""
-    count, wrong = row.values["sequences"], row.values["wrong_sequences"]
+    count = row.values["sequences"]
+    wrong = row.values["wrong_sequences"]
     share = binomtest(count - wrong, count).proportion_ci()
     said = (
         f"{good(row, 'sequences'):.1%} of {count} sequences ({share.low:.1%} to {share.high:.1%}),"

@@ -107,7 +107,8 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
     """Bars of the last probe, the best constant guess as a tick; a line a position over steps."""
-    steps, last = row.values["steps"], row.values["accuracy"][-1]
+    steps = row.values["steps"]
+    last = row.values["accuracy"][-1]
     for place in range(count):
         colour = SHADES(0.9 * place / max(count - 1, 1))
         left.bar([place + 1], [100 * last[place]], color=[colour])

@@ -34,7 +34,8 @@ NOTE = (
 
 def recipes(scale: Scale) -> list[Measure]:
     """Of AC, the longest windows, the shortest, StaticAC and GZip."""
-    wide, (first, *_, last) = scale.wide, scale.windows
+    wide = scale.wide
+    (first, *_, last) = scale.windows
     coded = [scale.tokens("ac", wide), scale.window(last, wide), scale.window(first, wide)]
     found = []
     for tokens in [*coded, scale.tokens("static-ac", wide), scale.gzips[0]]:
@@ -155,7 +156,8 @@ def excess(row: Row, part: str = "whole") -> tuple[float, str]:
         return above / max(row.values["random"]["deviation"][kind][n - 1], TINY)
 
     kind, n = max(places, key=lambda place: deviations(*place))
-    found, median = row.values[part][kind][n - 1], row.values["random"][kind][n - 1][1]
+    found = row.values[part][kind][n - 1]
+    median = row.values["random"][kind][n - 1][1]
     size = f"{1000 * (found - median):.2g} of {1000 * found:.3g} millibits at n={n}, {kind}"
     return deviations(kind, n), f"{row.tokenizer}: {deviations(kind, n):.3g} deviations, {size}"
 
@@ -163,7 +165,8 @@ def excess(row: Row, part: str = "whole") -> tuple[float, str]:
 def within_reach(row: Row | None) -> Check:
     if row is None:
         return Check("not run yet", None)
-    (found, said), (_, inner) = excess(row), excess(row, "inner")
+    (found, said) = excess(row)
+    (_, inner) = excess(row, "inner")
     most = row.values["random"]["most"]
     ends = f"without blocks' beginnings and ends {inner}"
     return Check(f"{said}; {ends}; a generator up to {most:.3g}", found <= most)
@@ -173,7 +176,8 @@ def nearer(ac: Row | None, other: Row | None) -> Check:
     """Whether AC exceeds a generator by less than another stream."""
     if ac is None or other is None:
         return Check("not run yet", None)
-    (ours, said), (theirs, of_other) = excess(ac), excess(other)
+    (ours, said) = excess(ac)
+    (theirs, of_other) = excess(other)
     gap = Interval(ours - theirs, 1.96 * math.sqrt(2), "streams")
     return Check(f"{said} against {of_other}, {gap}", gap.below())
 

@@ -39,7 +39,8 @@ def spellers(scale: Scale) -> dict[str, Spelling]:
 
 
 def speller(scale: Scale, tokens: Tokens, shared: bool = True) -> Spelling:
-    task, count = scale.task_training, WORDS * scale.sample
+    task = scale.task_training
+    count = WORDS * scale.sample
     steps = min(task.steps, max(PASSES * count // task.batch_size, 1))
     # a word's sequence is mostly padding, so passes over words are counted above and not as ids
     training = replace(task, size=scale.question.size, steps=steps, context=CONTEXT, max_epochs=1e9)
@@ -79,7 +80,8 @@ def line(results: Results, recipe: Spelling) -> list[Cell]:
     tokens = recipe.stream.tokens
     ours: list[Cell] = [None] * 6
     if row := results.done(recipe):
-        share, words = row.values["held_out_exact"], row.values["held_out_words"]
+        share = row.values["held_out_exact"]
+        words = row.values["held_out_words"]
         ours = [*(100 * row.values[name] for name in VALUES), words]
         ours.insert(1, 100 * math.sqrt(share * (1 - share) / words))
     whose = "shared" if recipe.shared else "own"
@@ -125,7 +127,8 @@ def trends(results: Results) -> list[Trend]:
         for label, share in found.items()
         if label != "Unigram, own"
     ]
-    narrow, unigram = found["EqualInfoAC narrow, shared"], found["Unigram, shared"]
+    narrow = found["EqualInfoAC narrow, shared"]
+    unigram = found["Unigram, shared"]
     test = (
         "share of held-out words spelt exactly (95 % intervals over seeds, and paired over words)"
     )

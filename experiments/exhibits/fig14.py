@@ -48,14 +48,17 @@ def recipes(scale: Scale) -> list[LM]:
 
 def reduce(results: Results) -> Table:
     def theirs(lm: LM) -> list[Cell]:
-        rule, (name, size) = lm.stream.tokens.rule, results.counterpart(lm)
+        rule = lm.stream.tokens.rule
+        (name, size) = results.counterpart(lm)
         if rule == "free":
             return [None, size, None, None, None]
         if rule == "delay":
-            name, table = f"{name} delay", "table17"
+            name = f"{name} delay"
+            table = "table17"
             per_token = paper.lookup(table, name, "ratio")
         else:
-            table, per_token = "fig3_table15", paper.lookup("table12", name, "ratio")
+            table = "fig3_table15"
+            per_token = paper.lookup("table12", name, "ratio")
         found = paper.lookup(table, name, size) or {}
         return [name, size, per_token, found.get("bits_per_byte"), found.get("mflops_per_byte")]
 
@@ -70,8 +73,10 @@ def their_points(scale: Scale) -> Points:
         name = paper.counterpart(greedy, scale) or ""
         found[name] = paper.lookup("fig3_table15", name)
         found[f"{name[:-1]},delay]"] = paper.lookup("table17", f"{name} delay")
-    flops, bits = ("mflops_per_byte", "bits_per_byte")
-    flops, bits = ("mflops_per_byte", "bits_per_byte")
+    flops = "mflops_per_byte"
+    bits = "bits_per_byte"
+    flops = "mflops_per_byte"
+    bits = "bits_per_byte"
     return {
         name: [(sizes[size][flops], sizes[size][bits]) for size in paper.SIZES]
         for name, sizes in found.items()
@@ -85,7 +90,8 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 
 def trends(results: Results) -> list[Trend]:
-    dense, same = [], []
+    dense = []
+    same = []
     for pair in pairs(results.scale):
         greedy, delay = map(results.scale.lm, pair)
         name = f"{delay.stream.tokens.name} to {greedy.stream.tokens.name}"

@@ -31,7 +31,8 @@ def windows(row: Row | None, scale: Scale) -> list[tuple[str, str, list[int], li
     """(text, bits, wide ids, narrow ids) of each window."""
     if row is None:
         return []
-    pieces, codes = row.values["pieces"], row.values["codes"]
+    pieces = row.values["pieces"]
+    codes = row.values["codes"]
     return [
         (text, code, ids, cut(code, scale.narrow))
         for (text, ids), code in zip(pieces, codes, strict=True)

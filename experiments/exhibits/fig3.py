@@ -84,7 +84,8 @@ def ahead_of_m1(results: Results) -> Trend:
 
 
 def windows_beat_bytes(results: Results) -> Trend:
-    scale, tokens = results.scale, results.scale.claim[-1]
+    scale = results.scale
+    tokens = results.scale.claim[-1]
     test = (
         f"{tokens.name}: bits/byte are below M1's by itself, and below those of bytes,"
         " interpolated linearly in the logarithm of FLOPs/byte between M2 sizes, at every size"
@@ -108,7 +109,8 @@ def at_equal_flops(results: Results, tokens: Tokens, flops: Quantity) -> list[Ch
     curve, points = (on_axis(results, one, flops) for one in (results.scale.bytes, tokens))
     if min(len(curve), len(points)) < len(results.scale.m2_trainings):
         return [not_run(f"{tokens.name} to bytes")]
-    least, most = curve[0][0], curve[-1][0]
+    least = curve[0][0]
+    most = curve[-1][0]
     inside = [point for point in points if least <= point[0] <= most]
     checks = []
     for at, ours in inside or [point for point in points if point[0] < least]:
@@ -198,7 +200,8 @@ def subwords_lead(results: Results) -> Trend:
 def gzip_trends(results: Results) -> list[Trend]:
     """Header and footer are alike everywhere: GZip without them says if text is learned."""
     scale = results.scale
-    gzip, bare = scale.gzips[0], scale.tokens("gzip", 8, raw=True)
+    gzip = scale.gzips[0]
+    bare = scale.tokens("gzip", 8, raw=True)
     behind = [(scale.lm(scale.bytes), scale.lm(one)) for one in scale.gzips]
     test = (
         "ids of 8 bits, with and without header and footer: bits/byte are below the uniform line"

@@ -47,7 +47,8 @@ def reduce(results: Results) -> Table:
     for recipe in recipes(results.scale):
         values: list[Cell] = [None] * (len(COLUMNS) - 1)
         if row := results.done(recipe):
-            found, means = row.values, np.array(row.values["means"])
+            found = row.values
+            means = np.array(row.values["means"])
             error = float(means.std(ddof=1) / math.sqrt(len(means))) if len(means) > 1 else None
             values = [found["words"], found["pairs"], len(means), found["ids"], found["mean"]]
             values += [error, *found["quantiles"]]

@@ -75,7 +75,8 @@ def speeds(results: Results, recipe: Latency) -> dict[str, Speed]:
     found: dict[str, Any] = {one["key"]: one for one in row.values["runs"]} if row else {}
     made = {}
     for lm in recipe.lms:
-        trained, one = results.done(lm), found.get(lm.key)
+        trained = results.done(lm)
+        one = found.get(lm.key)
         if trained and one:
             per_second = [
                 median(n / s for n, s in zip(one[what], one["seconds"], strict=True))
@@ -95,7 +96,8 @@ def speed_at(points: Sequence[Speed], bits: float) -> float | None:
     """Bytes a second at so many bits/byte (see NOTE); points: a curve."""
     if not points or bits < points[-1].bits:
         return None
-    x, y = [-speed.bits for speed in points], [np.log(speed.bytes) for speed in points]
+    x = [-speed.bits for speed in points]
+    y = [np.log(speed.bytes) for speed in points]
     return float(np.exp(np.interp(-bits, x, y)))
 
 
@@ -150,12 +152,14 @@ def draw_curves(panel: Any, found: dict[str, Speed], scale: Scale) -> None:
     everything = [speed for points in curves.values() for speed in points]
     if not everything:
         return
-    worst, best = max(s.bits for s in everything), min(s.bits for s in everything)
+    worst = max(s.bits for s in everything)
+    best = min(s.bits for s in everything)
     panel.set_xlim(worst + 0.05, best - 0.05)
     panel.set_ylim(min(s.bytes for s in everything) / 1.3, max(s.bytes for s in everything) * 1.3)
     for name, points in curves.items():
         colour, mark = figures.style_of(name)
-        x, y = [s.bits for s in points], [s.bytes for s in points]
+        x = [s.bits for s in points]
+        y = [s.bytes for s in points]
         panel.plot(x, y, mark + "-", color=colour, ms=8, lw=1.4)
     last = [(points[-1].bits, points[-1].bytes, name) for name, points in curves.items() if points]
     figures.label_points(panel, last)

@@ -83,7 +83,8 @@ def trends(results: Results) -> list[Trend]:
     windows = f"windows of {', '.join(str(bits) for bits in scale.windows[:WINDOWS])} bits"
     better = []
     for lm in several(scale):
-        placed, without = results.trained(told(lm)), results.trained(lm)
+        placed = results.trained(told(lm))
+        without = results.trained(lm)
         better.append(lower(f"{told(lm).label} to without", placed, without, paired=True))
     narrow = [lm for lm in several(scale) if bits_of(lm)[1] == scale.narrow]
     return [

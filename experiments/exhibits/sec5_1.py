@@ -24,7 +24,8 @@ NOTE = (
 
 
 def lms(scale: Scale) -> list[LM]:
-    bits, last = scale.tokens("ac", 1), len(scale.side) - 1
+    bits = scale.tokens("ac", 1)
+    last = len(scale.side) - 1
     return [scale.lm(bits, scale.side[min(place, last)]) for place in SIZES.values()]
 
 

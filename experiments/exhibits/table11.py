@@ -58,12 +58,15 @@ def trends(results: Results) -> list[Trend]:
 
 
 def close(results: Results, lm: LM) -> Check:
-    name, recipes = lm.stream.tokens.name, seeds(lm, count(results.scale))
+    name = lm.stream.tokens.name
+    recipes = seeds(lm, count(results.scale))
     values = [row.bits_per_byte for row in results.all_done(recipes)]
     if len(values) < max(len(recipes), 2):
         return Check(f"{name}: not run yet, or one seed", None)
-    middle, deviation = mean(values), stdev(values)
-    limit, (low, high) = CLOSE * middle, deviation_interval(values)
+    middle = mean(values)
+    deviation = stdev(values)
+    limit = CLOSE * middle
+    (low, high) = deviation_interval(values)
     said = f"{name}: {shown(middle)}, deviation {deviation:.4f} ({low:.4f} to {high:.4f})"
     return Check(said, True if high < limit else False if low > limit else None)
 

@@ -21,7 +21,8 @@ def reduce(results: Results) -> Table:
     for stream in recipes(scale):
         ours: list[Cell] = [None] * 5
         if row := results.done(stream):
-            tokens, size = row.train_tokens, row.train_bytes
+            tokens = row.train_tokens
+            size = row.train_bytes
             ours = [size / tokens, tokens, size, round(seen * (size / tokens)), seen / tokens]
         name = counterpart(stream.tokens, scale)
         theirs = [lookup("table12", name, field) for field in ("ratio", "tokens", "bytes")]

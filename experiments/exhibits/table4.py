@@ -26,7 +26,8 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def reduce(results: Results) -> Table:
-    scale, m1 = results.scale, results.scale.m1_training
+    scale = results.scale
+    m1 = results.scale.m1_training
     body = [line(size, size, size) for size in paper.values()["sizes"] if size != "columns"]
     body.append(line(f"M1: {m1.size}", m1.size, paper.values()["m1"]["size"]))
     body += [

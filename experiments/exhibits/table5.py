@@ -32,7 +32,8 @@ CELL = "free cell"
 
 def transducers(scale: Scale) -> dict[tuple[str, str], Transduction]:
     """(family, task) -> what is run."""
-    first, narrow = scale.windows[0], scale.narrow
+    first = scale.windows[0]
+    narrow = scale.narrow
     tokens = {
         "AC": scale.tokens("ac", narrow),
         WINDOWS: scale.window(first, narrow),
@@ -40,7 +41,8 @@ def transducers(scale: Scale) -> dict[tuple[str, str], Transduction]:
     }
     tasks = ("decompress", "control", "compress")
     runs = [(family, task) for task in tasks for family in ("AC", WINDOWS)]
-    training, size = scale.task_training, scale.task_bytes
+    training = scale.task_training
+    size = scale.task_bytes
     return {
         (family, task): Transduction(task, scale.stream(tokens[family]), training, size)
         for family, task in [*runs, (CELL, "decompress")]

@@ -23,7 +23,8 @@ NOTE = (
 
 def conditions(scale: Scale) -> dict[str, LM]:
     """What is matched -> the run; "" for the narrow ids that both are matched to."""
-    first, base = scale.windows[0], scale.question
+    first = scale.windows[0]
+    base = scale.question
     wide = scale.lm(scale.window(first, scale.wide))
     shorter = replace(base, context=base.context * scale.narrow // scale.wide)
     return {

@@ -37,7 +37,8 @@ def reduce(results: Results) -> Table:
     narrow = results.scale.narrow
     body: list[list[Cell]] = []
     for recipe in recipes(results.scale):
-        row, tokens = results.done(recipe), recipe.stream.tokens
+        row = results.done(recipe)
+        tokens = recipe.stream.tokens
         top: list[Cell] = [None] * 4
         if row:
             values = row.values

@@ -28,7 +28,9 @@ NOTE = (
 
 def groups(scale: Scale) -> list[list[LM]]:
     """Narrow, wide, wide by two other rules: M1 begins anew every window, every other, never."""
-    narrow, wide, first = scale.narrow, scale.wide, scale.windows[0]
+    narrow = scale.narrow
+    wide = scale.wide
+    first = scale.windows[0]
     kinds = [(narrow, "paper"), (wide, "paper"), (wide, "free"), (wide, "unflushed")]
     training = scale.side[scale.ablation]
     return [
@@ -48,7 +50,8 @@ def recipes(scale: Scale) -> list[LM]:
 
 def theirs(scale: Scale, lm: LM) -> list[Cell]:
     """[tokenizer, where M1 begins anew, size, bytes/token, bits/byte] of the paper's."""
-    name, reset = paper.counterpart(lm.stream.tokens, scale), RESETS[lm.stream.tokens.reset]
+    name = paper.counterpart(lm.stream.tokens, scale)
+    reset = RESETS[lm.stream.tokens.reset]
     return [name, reset, SIZE, *(paper.lookup("table9_403m", name, reset) or [None, None])]
 
 

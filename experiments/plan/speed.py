@@ -18,14 +18,18 @@ from experiments.runs.rows import Rows
 
 Group = tuple[object, ...]
 
-FROM_ROWS, FROM_TRIAL = "measured from rows", "from a one-second trial"
-FROM_SMALLER, ASSUMED, UNKNOWN = "from a smaller size's trial", "assumed: 1 MB/s", "not known yet"
+FROM_ROWS = "measured from rows"
+FROM_TRIAL = "from a one-second trial"
+FROM_SMALLER = "from a smaller size's trial"
+ASSUMED = "assumed: 1 MB/s"
+UNKNOWN = "not known yet"
 GUESSED = "guessed: too large for a trial"
 ASSUMED_BYTES_PER_SECOND = 1e6  # of tokenizers without an M1
 STEPS = 4  # of a trial
 STEP_SECONDS = 0.25
 LONGEST_STEP = 2.0  # expected seconds above which a size has no trial of its own
-TRIAL_BYTES, TRIAL_DOCUMENTS = 1 << 14, 64
+TRIAL_BYTES = 1 << 14
+TRIAL_DOCUMENTS = 64
 FIRST_GUESS = {"cpu": 2e10, "cuda": 2e13}  # FLOPs a second, to choose a trial's batch
 
 
@@ -74,12 +78,14 @@ class Speeds:
         unknown = [recipe for recipe in recipes if self.known(recipe) is None]
         m1s = {r.tokens.m1.training for r in unknown if isinstance(r, Stream) and r.tokens.m1}
         self.encoding |= {training.size: (encoding_rate(training), FROM_TRIAL) for training in m1s}
-        rate, source = FIRST_GUESS[device], GUESSED
+        rate = FIRST_GUESS[device]
+        source = GUESSED
         for recipe in largest_of_each_size(unknown):
             assert recipe.trained is not None
             measured = training_rate(recipe.trained, recipe.vocab_size, rate)
             if measured:
-                rate, source = measured, FROM_SMALLER
+                rate = measured
+                source = FROM_SMALLER
             self.training[recipe.model_size] = (rate, FROM_TRIAL if measured else source)
 
 

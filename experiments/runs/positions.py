@@ -25,8 +25,10 @@ SHARE = 16  # and no more than one in so many of those trained on, so that probi
 
 def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
     """The LM's training once more, probed on the way, in a folder of its own."""
-    stream, training = recipe.lm.stream, recipe.lm.training
-    window, width = stream.tokens.bits, stream.tokens.size.bit_length() - 1
+    stream = recipe.lm.stream
+    training = recipe.lm.training
+    window = stream.tokens.bits
+    width = stream.tokens.size.bit_length() - 1
     if not window or window % width or max(recipe.steps) > training.steps:
         raise EquinfoError(
             f"{stream.tokens.name} after {max(recipe.steps)} steps: no positions of a window to"
@@ -72,13 +74,16 @@ def sample(
     places: list[np.ndarray] = []
     held = 0
     for document, _ in validation.documents():
-        part, place = np.asarray(document, dtype=np.int64), np.arange(len(document)) % window
+        part = np.asarray(document, dtype=np.int64)
+        place = np.arange(len(document)) % window
         if validation.mode == "document":
-            part, place = np.append(part, eos), np.append(place, -1)
+            part = np.append(part, eos)
+            place = np.append(place, -1)
         elif len(part) < context:
             continue
         else:
-            part, place = part[:context], place[:context]
+            part = part[:context]
+            place = place[:context]
         ids.append(part)
         places.append(place)
         held += len(part)

@@ -116,7 +116,8 @@ class Recipe:
     @property
     def alike(self) -> list[tuple[object, ...]]:
         """The groups of runs that its run's speed is like, the closest first."""
-        kind, size = type(self).__name__, self.model_size
+        kind = type(self).__name__
+        size = self.model_size
         return [(kind, size, self.vocab_size), (kind, size), ("LM", size)]
 
 
@@ -282,9 +283,9 @@ class Stream(Recipe):
 class LM(Recipe):
     """An M2 trained on a stream's training part and evaluated on its validation part.
 
-    used: its ids are those that the training part holds, and one that stands for all others
-    (experiments/runs/used.py). place: it is told each id's place in its window, where windows are
-    several ids.
+    used: its ids are those that the training part holds, and one that stands for all others (see
+    renumbered.UsedIds). place: it is told each id's place in its window, where windows are several
+    ids.
     """
 
     stream: Stream

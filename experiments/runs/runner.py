@@ -27,9 +27,9 @@ from equinfo.shards import MANIFEST, Shards
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load
 from experiments.runs.recipes import LM, M1, Recipe, Stream, Tokens, Training
+from experiments.runs.renumbered import Renumbered, UsedIds
 from experiments.runs.rows import Row, Rows, provenance
 from experiments.runs.store import Store
-from experiments.runs.used import UsedIds
 
 SHARD_BYTES = 4 << 20  # text a shard: what a kill can cost in encoding
 
@@ -134,7 +134,10 @@ class Runner:
             if kept.is_dir() and not folder.exists():
                 shutil.copytree(kept, folder)
             if not model.exists():
-                ids = ByteIds(self.stream(byte_stream(recipe), "train", label))
+                shards = self.stream(byte_stream(recipe), "train", label)
+                # end of document (256) where the stream has EOS
+                numbers = np.minimum(np.arange(shards.vocab_size), EOD)
+                ids = Renumbered(shards, numbers, SYMBOLS, shards.fingerprint)
                 progress = f"{label} M1 {recipe.training.size}"
                 self.train(recipe.training, SYMBOLS, EOD, ids, folder, progress)
                 documents = list(self.documents(recipe.corpus, "train", 1 << 20))
@@ -215,35 +218,6 @@ class Runner:
         if result.status == "paused":
             raise OutOfTime
         return {"status": result.status, "seconds": round(result.seconds, 2), "config": config}
-
-
-class ByteIds:
-    """Shards of bytes as an M1's training ids: end of document (256) where the stream has EOS."""
-
-    vocab_size = SYMBOLS
-
-    def __init__(self, shards: Shards) -> None:
-        self.shards = shards
-        self.num_ids, self.fingerprint = shards.num_ids, shards.fingerprint
-
-    def tiles(self, context: int) -> "ByteTiles":
-        return ByteTiles(self.shards.tiles(context))
-
-    def firsts(self, context: int, period: int) -> np.ndarray:
-        return self.shards.firsts(context, period)
-
-
-class ByteTiles:
-    """tiles[i]: the i-th tile's ids, none above 256."""
-
-    def __init__(self, tiles: Any) -> None:
-        self.tiles = tiles
-
-    def __len__(self) -> int:
-        return len(self.tiles)
-
-    def __getitem__(self, number: int) -> np.ndarray:
-        return np.minimum(self.tiles[number], EOD)
 
 
 def byte_stream(recipe: M1) -> Stream:
@@ -331,7 +305,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     if trained["status"] != "done":
         return fields
     text = evaluated(validation, config.context)
-    seen = used.ranks[text.ids] if used else text.ids
+    seen = used.numbers[text.ids] if used else text.ids
     model = load_lm(folder).to(best_device())
     blocks = validation.mode == "block"
     measured = evaluate(

@@ -82,7 +82,8 @@ class Speller:
 
     def spelt(self, model: Decoder, words: list[str]) -> list[np.ndarray]:
         """What the model writes, greedily, until END or the longest word's length."""
-        prompts, longest = self.prompts(words), max(len(self.written(word)) for word in words)
+        prompts = self.prompts(words)
+        longest = max(len(self.written(word)) for word in words)
         steps = max(map(len, prompts)) - min(map(len, prompts)) + longest
         drawn = sample(
             model,
@@ -97,7 +98,8 @@ class Speller:
 
 def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
     """A speller's training on frequent words, its spelling of those and of words held out."""
-    training, tokenizer = recipe.training, runner.tokenizer(recipe.stream.tokens, label)
+    training = recipe.training
+    tokenizer = runner.tokenizer(recipe.stream.tokens, label)
     speller = Speller.over(tokenizer, recipe.shared, training.context)
     known, unknown = words(runner, recipe)
     weights = extended(runner, recipe.lm, speller, training.seed, label) if recipe.lm else None
@@ -128,7 +130,8 @@ def score(
     runner: Runner, speller: Speller, model: Decoder, some: list[str]
 ) -> tuple[list[int], float]:
     """(1 or 0 of each word as spelt exactly, with END; share of letters at their place)."""
-    exact, right = [], 0
+    exact = []
+    right = 0
     for at in range(0, len(some), BATCH):
         runner.check_time()
         batch = some[at : at + BATCH]

@@ -66,7 +66,8 @@ class Layout:
 
 def run(runner: Runner, recipe: Transduction, label: str) -> dict[str, Any]:
     """A transducer's training and its evaluation on 20 batches of validation texts."""
-    training, tokenizer = recipe.training, runner.tokenizer(recipe.stream.tokens, label)
+    training = recipe.training
+    tokenizer = runner.tokenizer(recipe.stream.tokens, label)
     layout = Layout(recipe.task, tokenizer.code_size, training.context)
     rows, left_out = sequences(
         runner, recipe, layout, "train", training.steps * training.batch_size, label

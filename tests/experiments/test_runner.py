@@ -21,7 +21,7 @@ from experiments.runs import runner
 from experiments.runs.recipes import with_training
 from experiments.runs.rows import Rows
 from experiments.runs.runner import OutOfTime, Runner, unigram_nats
-from experiments.runs.used import UsedIds
+from experiments.runs.renumbered import UsedIds
 
 # Made-up verses hold too few strings for a codebook, and no questions: these have tests of their
 # own, on real text.
@@ -87,8 +87,8 @@ def test_used_ids_charge_what_the_training_text_lacks(finished):
     used = UsedIds(train, 259, 257)
     letters = {int(code) for ids in train.parts() for code in ids} | {257}
     assert used.vocab_size == len(letters) + 1
-    assert used.ranks[sorted(letters)].tolist() == list(range(len(letters)))
-    strange = used.ranks[[ord("~"), ord("a")]]
+    assert used.numbers[sorted(letters)].tolist() == list(range(len(letters)))
+    strange = used.numbers[[ord("~"), ord("a")]]
     assert used.which_other(strange).tolist() == pytest.approx([math.log(259 - len(letters)), 0])
     row = made.run_one(lm, "")
     assert row.num_ids == validation.num_ids

@@ -70,7 +70,9 @@ def begins(found: Pieces) -> list[int]:
 
 def byte_bits(model: ByteModel, text: bytes, starts: Iterable[int]) -> list[float]:
     """The bits that each byte of `text` takes under a model that begins anew at `starts`."""
-    state, anew, found = model.start(1), set(starts), []
+    state = model.start(1)
+    anew = set(starts)
+    found = []
     for at, byte in enumerate(text):
         if at in anew:
             model.advance(state, np.array([-1]), np.array([True]))

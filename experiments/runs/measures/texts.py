@@ -15,13 +15,15 @@ from experiments.runs.measures.windows import coder_of, cut
 from experiments.runs.recipes import Measure
 from experiments.runs.runner import Runner
 
-IDS, TEXTS = 4, 6
+IDS = 4
+TEXTS = 6
 """How many of the most frequent ids at each place, and of each one's most frequent texts, are kept.
 """
 PARTS = 20
 """Of the documents: each is left out once, for the entropies' standard errors (jackknife)."""
 WORD = re.compile(rb"(?<![A-Za-z]) [A-Za-z]+(?![A-Za-z])")
-LEAST, WORDS = 10, 200
+LEAST = 10
+WORDS = 200
 """How often a word must begin a window, and lie further on in one; how many such words are kept."""
 
 
