@@ -94,10 +94,8 @@ def sample(
         raise EquinfoError(
             f"the validation text has fewer than the {context} ids of one sequence: take more of it"
         )
-    cut = slice(0, rows * context)
-    return np.concatenate(ids)[cut].reshape(rows, context), np.concatenate(places)[cut].reshape(
-        rows, context
-    )
+    found = [np.concatenate(parts)[: rows * context] for parts in (ids, places)]
+    return found[0].reshape(rows, context), found[1].reshape(rows, context)
 
 
 def probing(
@@ -109,17 +107,14 @@ def probing(
     batches = np.array_split(np.arange(len(rows)), min(BATCHES, len(rows)))
 
     def measure(model: Decoder) -> dict[str, list]:
-        nats, right = predict(
-            model, rows, bos_id, firsts=np.maximum(positions[:, 0], 0)
-        )  # EOS follows whole windows
+        firsts = np.maximum(positions[:, 0], 0)  # EOS follows whole windows
+        nats, right = predict(model, rows, bos_id, firsts=firsts)
         gains = [
             [float((known - nats)[batch][positions[batch] == place].mean()) for batch in batches]
             for place in places
         ]
-        return {
-            "accuracy": [float(right[positions == place].mean()) for place in places],
-            "gains": gains,
-        }
+        accuracy = [float(right[positions == place].mean()) for place in places]
+        return {"accuracy": accuracy, "gains": gains}
 
     return measure
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from equinfo.harness import EquinfoLM, evaluate
-from experiments.runs.generating import fastest
+from experiments.runs.generating import compiled
 from experiments.runs.recipes import Questions
 from experiments.runs.runner import Runner, trained_folder
 
@@ -14,7 +14,7 @@ def run(runner: Runner, recipe: Questions, label: str) -> dict[str, Any]:
     """
     stream = recipe.lm.stream
     tokenizer = runner.tokenizer(stream.tokens, label)
-    lm = EquinfoLM(trained_folder(runner, recipe.lm, label), fastest(runner, stream.tokens, label))
+    lm = EquinfoLM(trained_folder(runner, recipe.lm, label), compiled(runner, stream.tokens, label))
     runner.check_time()
     results = evaluate(lm, corpus=stream.corpus, limit=recipe.number)
     text = results["equinfo_text"]

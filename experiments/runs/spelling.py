@@ -44,10 +44,7 @@ class Speller:
         first = tokenizer.vocab_size + 2
         if shared:
             ids = tokenizer.encode_batch(list(ascii_lowercase))
-            codes = {
-                letter: code.astype(np.int64)
-                for letter, code in zip(ascii_lowercase, ids, strict=True)
-            }
+            codes = dict(zip(ascii_lowercase, (code.astype(np.int64) for code in ids), strict=True))
             return cls(tokenizer, codes, first, context)
         own = {letter: np.array([first + number]) for number, letter in enumerate(ascii_lowercase)}
         return cls(tokenizer, own, first + len(own), context)
@@ -85,13 +82,8 @@ class Speller:
         prompts = self.prompts(words)
         longest = max(len(self.written(word)) for word in words)
         steps = max(map(len, prompts)) - min(map(len, prompts)) + longest
-        drawn = sample(
-            model,
-            prompts,
-            bos_id=self.tokenizer.bos_id,
-            context=self.context + longest,
-            sampling=Sampling(0.0),
-        )
+        limits = {"bos_id": self.tokenizer.bos_id, "context": self.context + longest}
+        drawn = sample(model, prompts, **limits, sampling=Sampling(0.0))
         columns = np.stack(list(islice(drawn, steps)), axis=1)
         return [row[row >= 0][:longest] for row in columns]
 

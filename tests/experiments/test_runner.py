@@ -19,9 +19,9 @@ from experiments.analysis.compare import Results
 from experiments.catalogue import EXPERIMENTS
 from experiments.runs import runner
 from experiments.runs.recipes import with_training
+from experiments.runs.renumbered import UsedIds
 from experiments.runs.rows import Rows
 from experiments.runs.runner import OutOfTime, Runner, unigram_nats
-from experiments.runs.renumbered import UsedIds
 
 # Made-up verses hold too few strings for a codebook, and no questions: these have tests of their
 # own, on real text.

@@ -53,14 +53,13 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
 def pieces(tokenizer: Tokenizer, texts: list[bytes]) -> list[Pieces]:
     """Of each text (bytes, ids) of the shortest runs of ids with bytes of their own, or of all."""
     if isinstance(tokenizer, EqualInfoTokenizer):
+        found = cut(coder_of(tokenizer), texts)
         return [
             [(piece, tokenizer.to_ids(codes[n : n + 1]).tolist()) for n, piece in enumerate(cuts)]
-            for codes, cuts in cut(coder_of(tokenizer), texts)
+            for codes, cuts in found
         ]
-    return [
-        [(text[span.start : span.end], list(span.ids)) for span in tokenizer.spans(text)]
-        for text in texts
-    ]
+    spans = ((text, tokenizer.spans(text)) for text in texts)
+    return [[(text[one.start : one.end], list(one.ids)) for one in found] for text, found in spans]
 
 
 def begins(found: Pieces) -> list[int]:
