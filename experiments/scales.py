@@ -223,11 +223,6 @@ class Scale:
         return [one for run in runs for one in r.seeds(run, self.seeds)]
 
 
-def _trainings(base: Training, *sizes: tuple[str, float]) -> tuple[Training, ...]:
-    """The same training for other (size, learning rate) pairs."""
-    return tuple(replace(base, size=size, learning_rate=rate) for size, rate in sizes)
-
-
 _TINY = Training(
     style="modern", size="0.1m", steps=40, batch_size=16, context=256, learning_rate=1.6e-2,
     warmup_steps=4,
@@ -327,9 +322,7 @@ SMALL = Scale(
         warmup_steps=100,
     ),
     long_context=10_240,
-    m2_trainings=_trainings(
-        _SMALL, *((size, _SMALL.learning_rate) for size in ("3m", "10m", "25m"))
-    ),
+    m2_trainings=tuple(replace(_SMALL, size=size) for size in ("3m", "10m", "25m")),
     scaled_steps=(48, 160, 400),
     vocabulary=32_000,
     narrow=8,

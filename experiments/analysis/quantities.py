@@ -2,31 +2,16 @@
 
 import math
 from collections.abc import Callable
+from operator import attrgetter
 
 from experiments.runs.rows import Row
 
 Quantity = Callable[[Row], float]
-
-
-def ratio(row: Row) -> float:
-    """Bytes a token."""
-    return row.ratio
-
-
-def bit_ratio(row: Row) -> float:
-    return row.bit_ratio
-
-
-def uniform(row: Row) -> float:
-    return row.uniform
-
-
-def unigram(row: Row) -> float:
-    return row.unigram
-
-
-def bits_per_byte(row: Row) -> float:
-    return row.bits_per_byte
+ratio: Quantity = attrgetter("ratio")
+bit_ratio: Quantity = attrgetter("bit_ratio")
+uniform: Quantity = attrgetter("uniform")
+unigram: Quantity = attrgetter("unigram")
+bits_per_byte: Quantity = attrgetter("bits_per_byte")
 
 
 def bits_per_token(row: Row) -> float:

@@ -27,12 +27,8 @@ class Table:
         cells = [
             [escaped(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows
         ]
-        return (
-            "\n\n".join(
-                [f"## {self.title}", grid(self.columns, cells), *([self.note] if self.note else [])]
-            )
-            + "\n"
-        )
+        parts = [f"## {self.title}", grid(self.columns, cells), self.note]
+        return "\n\n".join(filter(None, parts)) + "\n"
 
     def csv(self) -> str:
         out = io.StringIO()
@@ -85,11 +81,7 @@ def shown(cell: Cell) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
     if isinstance(cell, float):
-        return (
-            f"{cell:.3f}"
-            if abs(cell) < 10
-            else f"{cell:.2f}"
-            if abs(cell) < 1000
-            else f"{cell:,.0f}"
-        )
+        if abs(cell) >= 1000:
+            return f"{cell:,.0f}"
+        return f"{cell:.3f}" if abs(cell) < 10 else f"{cell:.2f}"
     return cell

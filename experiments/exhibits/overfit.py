@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -50,14 +51,10 @@ def reduce(results: Results) -> Table:
     few = memorising(results.scale)
     body = results.lines(
         [few, learning(results.scale)],
-        [ids, epochs, training_nats, uniform_nats, bits_per_byte],
+        [attrgetter("train_tokens"), epochs, training_nats, uniform_nats, bits_per_byte],
         lambda lm: ["memorised" if lm == few else "stays at ln v"],
     )
     return results.table("A few batches of AC, over and over", COLUMNS, body, NOTE)
-
-
-def ids(row: Row) -> float:
-    return row.train_tokens
 
 
 def epochs(row: Row) -> float:
