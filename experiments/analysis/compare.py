@@ -140,8 +140,8 @@ class Results:
         body = []
         for stream in streams:
             name = paper.counterpart(stream.tokens, self.scale)
-            paths = [(field,) for field in fields] or [()]
-            theirs = [paper.lookup(table, name, *path) for path in paths]
+            theirs = [paper.lookup(table, name, field) for field in fields]
+            theirs = theirs or [paper.lookup(table, name)]
             body.append([stream.tokens.name, *self.numbers(stream, quantities), name, *theirs])
         return body
 

@@ -10,6 +10,7 @@ from experiments.analysis.compare import DENSITY, INTERVAL, Results, Trend, tren
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.figures import Point
 from experiments.analysis.panels import PAPER, Points, fit, m1_point, points
+from experiments.analysis.quantities import Quantity
 from experiments.analysis.tables import Cell, Table
 from experiments.runs.recipes import LM, Training
 from experiments.runs.rows import Row
@@ -74,7 +75,7 @@ def reduce(results: Results) -> Table:
         return [name, size, steps, bits, their_teraflops(size)]
 
     scale = results.scale
-    quantities = [*DENSITY, teraflops, partial(with_m1, scale=scale)]
+    quantities: list[Quantity] = [*DENSITY, teraflops, partial(with_m1, scale=scale)]
     body = results.lines(lms(scale), quantities, theirs, known=lambda lm: [lm.training.steps])
     return results.table("Training that grows with the model", COLUMNS, body, NOTE)
 

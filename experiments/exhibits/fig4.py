@@ -42,7 +42,8 @@ def reduce(results: Results) -> Table:
         row = results.done(lm)
         name, size, per_step, bits = results.theirs(lm)
         on_theirs = yes((per_step, bits) in their_front()) if bits else None
-        return [row and yes(row.key in on_front), name, size, per_step, bits, on_theirs]
+        on_ours = yes(row.key in on_front) if row else None
+        return [on_ours, name, size, per_step, bits, on_theirs]
 
     body = results.lines(results.scale.lms, [ratio, bits_per_byte], theirs)
     return results.table("Bits/byte against bytes/step", COLUMNS, body, NOTE)

@@ -68,7 +68,7 @@ def line(results: Results, lm: LM) -> list[Cell]:
     bits, width = bits_of(lm)
     density = results.number(lm, ratio)
     placed, without, wide = map(results.trained, compared(results.scale, lm))
-    cells = [lm.stream.tokens.name, lm.training.size, bits // width, density]
+    cells: list[Cell] = [lm.stream.tokens.name, lm.training.size, bits // width, density]
     cells += [one.mean if one else None for one in (without, placed)]
     if not (without and placed and wide):
         return [*cells, None, None]

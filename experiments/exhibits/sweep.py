@@ -9,7 +9,7 @@ from dataclasses import replace
 from experiments.analysis.compare import Results, Trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import bits_per_byte, training_nats
-from experiments.analysis.tables import Table
+from experiments.analysis.tables import Cell, Table
 from experiments.runs.recipes import LM, Tokens, sweep
 from experiments.scales import Scale
 
@@ -75,13 +75,13 @@ def chosen(results: Results, lms: list[LM]) -> LM | None:
 
 
 def reduce(results: Results) -> Table:
-    body = []
+    body: list[list[Cell]] = []
     for group in groups(results.scale):
         best = chosen(results, group)
         for lm in group:
             nats, bits = results.numbers(lm, [training_nats, bits_per_byte])
             rate = f"{lm.training.learning_rate:.3g}"
-            run = [lm.stream.tokens.name, lm.training.size, lm.training.steps, rate]
+            run: list[Cell] = [lm.stream.tokens.name, lm.training.size, lm.training.steps, rate]
             body.append([*run, nats, "yes" if lm == best else "", bits, PAPER_RATE])
     return results.table("Learning rates", COLUMNS, body, NOTE)
 

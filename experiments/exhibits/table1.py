@@ -30,8 +30,8 @@ def trends(results: Results) -> list[Trend]:
     scale = results.scale
     subword = scale.stream(scale.subwords[1])
     narrow, wide = (scale.stream(scale.tokens("ac", width)) for width in scale.widths)
-    bits = [results.coded(stream, bit_ratio) for stream in (subword, narrow)]
-    tokens = [results.coded(stream, ratio) for stream in (subword, wide)]
+    bits = results.coded(subword, bit_ratio), results.coded(narrow, bit_ratio)
+    tokens = results.coded(subword, ratio), results.coded(wide, ratio)
     test = (
         "bits/bit of AC are above Unigram's, and bytes/token of its wide ids too (95 %"
         " intervals, paired over texts)"

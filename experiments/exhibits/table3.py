@@ -3,8 +3,9 @@
 from experiments.analysis.compare import Results, Trend, lower, near, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import uniform, unigram
+from experiments.analysis.statistics import Sample
 from experiments.analysis.tables import Table
-from experiments.runs.recipes import Stream
+from experiments.runs.recipes import Stream, Tokens
 from experiments.scales import Scale
 
 COLUMNS = [
@@ -38,12 +39,13 @@ def trends(results: Results) -> list[Trend]:
     scale = results.scale
     coded = [scale.tokens(family, scale.narrow) for family in ("ac", "static-ac")]
     text = [scale.bytes, scale.subwords[1]]
-    lines = {
-        one.name: [results.coded(scale.stream(one), what) for what in (unigram, uniform)]
-        for one in [*coded, *text]
-    }
-    flat = [near(one.name, *lines[one.name], 0.01) for one in coded]
-    skewed = [lower(one.name, *lines[one.name]) for one in text]
+
+    def both(tokens: Tokens) -> tuple[Sample | None, Sample | None]:
+        stream = scale.stream(tokens)
+        return results.coded(stream, unigram), results.coded(stream, uniform)
+
+    flat = [near(one.name, *both(one), 0.01) for one in coded]
+    skewed = [lower(one.name, *both(one)) for one in text]
     test = (
         "unigram is within 1 % of uniform for narrow AC and StaticAC, and below it for bytes and"
         " Unigram (95 % intervals, paired over texts)"

@@ -95,7 +95,7 @@ def trends(results: Results) -> list[Trend]:
     both = "(95 % intervals, paired over texts and over seeds, which share their batches)"
     name = "nats a byte, decompress to control"
     windows, ac = (
-        [losses(results, family, task) for task in ("decompress", "control")]
+        (losses(results, family, "decompress"), losses(results, family, "control"))
         for family in (WINDOWS, "AC")
     )
     return [
