@@ -35,7 +35,7 @@ STYLES = {
     "EqualInfoAC, several ids a window": ("#CC79A7", "*"),
     "M1 alone": ("#5E3C99", "p"),
 }
-HOUSE = {
+HOUSE: Any = {
     "font.size": 10,
     "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.6,
