@@ -82,11 +82,10 @@ class Speller:
         prompts = self.prompts(words)
         longest = max(len(self.written(word)) for word in words)
         steps = max(map(len, prompts)) - min(map(len, prompts)) + longest
-        limits: dict[str, Any] = {
-            "bos_id": self.tokenizer.bos_id,
-            "context": self.context + longest,
-        }
-        drawn = sample(model, prompts, **limits, sampling=Sampling(0.0))
+        context = self.context + longest
+        drawn = sample(
+            model, prompts, bos_id=self.tokenizer.bos_id, context=context, sampling=Sampling(0.0)
+        )
         columns = np.stack(list(islice(drawn, steps)), axis=1)
         return [row[row >= 0][:longest] for row in columns]
 
