@@ -274,7 +274,7 @@ def test_decompression_is_paired_over_texts_and_seeds(tmp_path, scale, ac, windo
     share = {("AC", "decompress"): ac, ("EqualInfoAC", "decompress"): windows}
     pairs = []
     for run, recipe in runs.items():
-        for number, one in enumerate(table5.seeds(scale, recipe)):
+        for number, one in enumerate(scale.seeded(recipe)):
             losses = (hard + 0.2 * number) * (
                 share.get(run, 1.0) + noise * generator.normal(size=20)
             )
