@@ -277,11 +277,11 @@ def _start_worker(artifact: Artifact) -> None:
     """One thread, and an end with the parent's, however that comes."""
     global _tokenizer
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _tokenizer = tokenizer_class(artifact.kind).from_artifact(artifact)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

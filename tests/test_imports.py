@@ -59,7 +59,7 @@ RULES = [
     (
         "experiments/exhibits/*",
         (),
-        ("torch", "equinfo.tokenizers", "equinfo.compress", "equinfo.api"),
+        ("torch", "equinfo.lm", "equinfo.tokenizers", "equinfo.compress", "equinfo.api"),
     ),
 ]
 

@@ -58,9 +58,7 @@ def lookup(table: str, *path: str | None) -> Any:
 
 
 def points() -> dict[str, list[tuple[float, float, float]]]:
-    """Tokenizer -> [(MFLOPs/byte, bits/byte, bytes/step)] over the paper's sizes (table 15, table
-    12's ratios).
-    """
+    """Tokenizer -> [(MFLOPs/byte, bits/byte, bytes/step)] over sizes (tables 15 and 12)."""
     ratios = {name: row["ratio"] for name, row in values()["table12"].items()}
     return {
         name: [(p["mflops_per_byte"], p["bits_per_byte"], ratios[name]) for p in sizes.values()]
