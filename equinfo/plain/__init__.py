@@ -1,7 +1,8 @@
 """The ideas of equinfo in plain Python integers, to be read in ten minutes, a file each:
 
 arithmetic.py   a text under a model's frequencies becomes bits, and comes back
-windows.py      text cut into windows of b bits that can each be read alone, by each of six rules
+windows.py      text cut into windows of b bits that can each be read alone
+rules.py        five other rules for windows, two of them the paper's
 codebook.py     text as strings of a list: the longest that fits, or as few as possible
 network.py      the network of integers that says what byte comes next
 

@@ -14,7 +14,7 @@ from equinfo.compress.windows.intervals import LIMB
 from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits, num_limbs, to_limbs
 from equinfo.compress.windows.windows import WindowCoder, count_failures, make_windows
 from equinfo.errors import EquinfoError
-from equinfo.plain.windows import RULES
+from equinfo.plain.rules import RULES
 
 BITS = [8, 12, 16, 24, 32, 64, 128]
 ALL_BITS = [*BITS, 9, 31, 33, 59, 60, 61, 92, 93, 104, 105, 106, 119, 120, 121]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from equinfo.compress.coder import coder
 from equinfo.compress.models.base import normalise
-from equinfo.plain import arithmetic, codebook, network, windows
+from equinfo.plain import arithmetic, codebook, network, rules, windows
 
 
-@pytest.mark.parametrize("module", [arithmetic, windows, codebook, network])
+@pytest.mark.parametrize("module", [arithmetic, windows, rules, codebook, network])
 def test_the_examples_print_what_they_show(module):
     failed, attempted = doctest.testmod(module)
     assert attempted > 2
