@@ -35,7 +35,8 @@ RULES = [
     ),
     ("equinfo/lm/bridge.py", (), ("equinfo.tokenizers", "equinfo.corpora")),
     ("equinfo/plain/*", (), ("numpy", "numba", "equinfo.compress", "equinfo.tokenizers")),
-    ("equinfo/*", (), ("experiments", "tests", "benchmarks", "bible", "equinfo.plain")),
+    ("equinfo/*", (), ("experiments", "tests", "benchmarks", "bible")),
+    ("*", ("equinfo/plain/*",), ("equinfo.plain",)),
     (
         "equinfo/*",
         ("equinfo/lm/*", "equinfo/hf/model.py", "equinfo/hf/logits.py", "equinfo/harness/*"),

@@ -95,12 +95,12 @@ def graph() -> dict[str, set[str]]:
 def arrows() -> set[tuple[str, str]]:
     """(room, room that it imports), but for what all use."""
     pairs = {(room(a), room(b)) for a, used in graph().items() for b in used}
-    return {(a, b) for a, b in pairs if a != b and a and b}
+    return {(a, b) for a, b in pairs if a != b and b}
 
 
 def up() -> set[tuple[str, str]]:
     """Arrows that do not lead to a lower floor."""
-    return {(a, b) for a, b in arrows() if ROOMS[a][0] <= ROOMS[b][0]}
+    return {(a, b) for a, b in arrows() if not a or ROOMS[a][0] <= ROOMS[b][0]}
 
 
 def needed(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
