@@ -3,7 +3,7 @@ of powers of two.
 
 Every value is an integer in some unit; what the unit is was decided when the network was frozen
 (lm/freeze.py) and no
-longer matters. Who computes with it (plain/network.py, compress/network/, torch in lm/)
+longer matters. Who computes with it (compress/reference.py, compress/network.py, lm/integer.py)
 agrees bit for bit,
 because integers may be summed in any order and everything else is fixed here:
 - rounding is to the nearest, halves upwards: `(x + 2**(s - 1)) >> s`, the shift being arithmetic

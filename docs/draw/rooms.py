@@ -53,7 +53,7 @@ def room(module: str) -> str:
     package, *parts = module.split(".")
     if package == "experiments" or not parts:
         return package if parts or package in ROOMS else FILES[package]
-    if parts[0] == "compress" and len(parts) > 2:
+    if "/".join(parts[:2]) in ROOMS:
         return "/".join(parts[:2])
     return "" if parts[0] in BASE else FILES.get(parts[0], parts[0])
 
