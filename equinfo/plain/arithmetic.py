@@ -7,10 +7,10 @@ whenever the interval gets narrower than 2**(STATE - 8) units. So widths fit a m
 `low`, here of any length, is in the fast coder the bytes written already and the next STATE bits.
 
 >>> def row(prefix):  # three symbols and the end; "b" is likely after "a"
-...     return [4, 11, 0, 1] if prefix[-1:] == [0] else [10, 4, 1, 1]
+...     return [4, 10, 1, 1] if prefix[-1:] == [0] else [10, 4, 1, 1]
 >>> data, bits = encode([0, 1, 0, 1, 3], row)
 >>> data.hex(), bits
-('68', 5)
+('5e', 7)
 >>> decode(data, row, end=3)
 [0, 1, 0, 1, 3]
 """
@@ -21,19 +21,22 @@ from itertools import accumulate
 
 Row = Callable[[Sequence[int]], Sequence[int]]
 STATE = 56
-TAIL = 2
+TAIL = 2  # bytes
 
 
 def encode(symbols: Sequence[int], row: Row) -> tuple[bytes, int]:
     """(bytes, number of bits in use) of symbols, whose last one is the end of the document."""
-    low, width, size = 0, 1 << STATE, 0
+    low = size = 0
+    width = 1 << STATE
     for at, symbol in enumerate(symbols):
         freqs = row(symbols[:at])
         unit = width // sum(freqs)
         low += unit * sum(freqs[:symbol])
         width = unit * freqs[symbol]
         while width <= 1 << (STATE - 8):
-            low, width, size = low << 8, width << 8, size + 1
+            low <<= 8
+            width <<= 8
+            size += 1
     low, width = without_zero_tail(low, width, size)
     for bits in range(STATE + 1):  # round up to ever finer steps, until that lies inside
         step = 1 << (STATE - bits)
@@ -58,7 +61,8 @@ def without_zero_tail(low: int, width: int, size: int) -> tuple[int, int]:
 
 def decode(data: bytes, row: Row, end: int = 256) -> list[int]:
     """The symbols, `end` being the last. Zeros follow the data."""
-    low, width, size = 0, 1 << STATE, 0
+    low = size = 0
+    width = 1 << STATE
     symbols: list[int] = []
     while symbols[-1:] != [end]:
         freqs = row(symbols)
@@ -72,5 +76,7 @@ def decode(data: bytes, row: Row, end: int = 256) -> list[int]:
         low += unit * edges[symbol]
         width = unit * freqs[symbol]
         while width <= 1 << (STATE - 8):
-            low, width, size = low << 8, width << 8, size + 1
+            low <<= 8
+            width <<= 8
+            size += 1
     return symbols

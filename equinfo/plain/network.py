@@ -18,7 +18,7 @@ to a value: a product with weights, `rescaled` to the unit of what comes next, a
 
 from collections.abc import Sequence
 from math import isqrt
-from operator import mul
+from operator import add, mul
 from typing import Any
 
 from equinfo import fixedpoint as fp
@@ -63,20 +63,16 @@ class Network:
 
     def linear(self, x: Vector, name: str) -> Vector:
         """A product of bytes, each output times its own multiplier."""
-        weights, scales = self.tensors[f"{name}.weight"], self.tensors[f"{name}.scale"]
-        return [
-            rescaled(sum(map(mul, x, row)), scale)
-            for row, scale in zip(weights, scales, strict=True)
-        ]
+        weights = self.tensors[f"{name}.weight"]
+        sums = [sum(map(mul, x, row)) for row in weights]
+        return list(map(rescaled, sums, self.tensors[f"{name}.scale"]))
 
     def gated(self, h: Vector, layer: int) -> Vector:
         """act(gate) * up, as bytes."""
         both = [saturated(v, fp.GATE_MAX) for v in self.linear(h, f"blocks.{layer}.gate_up")]
         gate, up = halves(both)
-        return [
-            to_byte(rounded(self.activation(g) * u, fp.HIDDEN))
-            for g, u in zip(gate, up, strict=True)
-        ]
+        hidden = map(mul, map(self.activation, gate), up)
+        return [to_byte(rounded(v, fp.HIDDEN)) for v in hidden]
 
     def activation(self, gate: int) -> int:
         if self.config["activation"] == "relu":
@@ -87,7 +83,9 @@ class Network:
 
     def attention(self, h: Vector, layer: int) -> Vector:
         """Bytes: the means of all values so far, weighted by how well their keys fit the query."""
-        own, heads, size = f"blocks.{layer}.", self.config["n_heads"], self.config["head_dim"]
+        own = f"blocks.{layer}."
+        heads = self.config["n_heads"]
+        size = self.config["head_dim"]
         qkv = self.linear(h, f"{own}qkv")
         parts = [qkv[at : at + size] for at in range(0, len(qkv), size)]
         past = self.past[layer]
@@ -98,8 +96,10 @@ class Network:
         past.append((keys, values))
         means: Vector = []
         for head, query in enumerate(queries):
-            scores = [self.score(query, past[at][0][head], own, head, position - at)
-                      for at in range(position + 1)]  # fmt: skip
+            scores = [
+                self.score(query, keys[head], f"{own}relative", head, position - at)
+                for at, (keys, _) in enumerate(past)
+            ]
             weights = attention_weights(scores, self.tensors[f"{own}score"][head])
             share = (1 << fp.SHARE) // sum(weights)
             columns = zip(*(values[head] for _, values in past), strict=True)
@@ -109,12 +109,10 @@ class Network:
             ]
         return list(map(to_byte, map(rescaled, means, self.tensors[f"{own}attended"])))
 
-    def score(self, query: Vector, key: Vector, own: str, head: int, distance: int) -> int:
+    def score(self, query: Vector, key: Vector, name: str, head: int, distance: int) -> int:
         if self.config["position"] == "relative":  # each distance adds a vector to the key
-            terms = self.tensors[f"{own}relative"][head]
-            key = [
-                k + term for k, term in zip(key, terms[min(distance, len(terms) - 1)], strict=True)
-            ]
+            terms = self.tensors[name][head]
+            key = list(map(add, key, terms[min(distance, len(terms) - 1)]))
         return sum(map(mul, query, key))
 
     def turned(self, x: Vector, position: int) -> Vector:
@@ -122,7 +120,8 @@ class Network:
         x = [saturated(v, fp.FINE_MAX) for v in x]
         if self.config["position"] == "relative":
             return [to_byte(rounded(v, fp.FINE)) for v in x]
-        cos, sin = self.tensors["cos"][position], self.tensors["sin"][position]
+        cos = self.tensors["cos"][position]
+        sin = self.tensors["sin"][position]
         pairs = list(zip(*halves(x), cos, sin, strict=True))
         turned = [a * c - b * s for a, b, c, s in pairs] + [b * c + a * s for a, b, c, s in pairs]
         return [to_byte(rounded(v, fp.ANGLE + fp.FINE)) for v in turned]
@@ -132,15 +131,14 @@ def normalised(x: Vector, gain: Vector, epsilon: int) -> Vector:
     """RMSNorm, as bytes. The root has 8 bits after the point, the quotients FRACTION bits."""
     root = isqrt((sum(map(mul, x, x)) // len(x) + epsilon) << 16)
     inverse = (1 << 40) // root
-    return [
-        to_byte(rescaled(v * inverse >> (32 - fp.FRACTION), g))
-        for v, g in zip(x, gain, strict=True)
-    ]
+    quotients = [v * inverse >> (32 - fp.FRACTION) for v in x]
+    return list(map(to_byte, map(rescaled, quotients, gain)))
 
 
 def attention_weights(scores: Vector, multiplier: int) -> Vector:
     """Softmax before its division: 65535 for the largest score, powers of two for those below."""
-    largest, limit = max(scores), ((1 << 31) - 1) // multiplier
+    largest = max(scores)
+    limit = ((1 << 31) - 1) // multiplier
     below = [min(largest - score, limit) * multiplier >> fp.SCORE_SHIFT for score in scores]
     return [power(b) >> fp.WEIGHT_SHIFT for b in below]
 
@@ -148,7 +146,8 @@ def attention_weights(scores: Vector, multiplier: int) -> Vector:
 def to_frequencies(logits: Vector, precision: int) -> Vector:
     """1 + floor(share * (2**precision - 257)) of each symbol, the rest to the first largest."""
     logits = [saturated(logit, fp.LOGIT_MAX) for logit in logits]
-    largest, limit = max(logits), (fp.OCTAVES << fp.EXPONENT) - 1
+    largest = max(logits)
+    limit = (fp.OCTAVES << fp.EXPONENT) - 1
     powers = [power(min(largest - logit, limit)) for logit in logits]
     inverse = (((1 << precision) - len(logits)) << 40) // sum(powers)
     row = [1 + (p * inverse >> 40) for p in powers]
@@ -162,7 +161,7 @@ def power(below: int) -> int:
 
 
 def added(x: Vector, step: Vector) -> Vector:
-    return [saturated(a + b, fp.RESIDUAL_MAX) for a, b in zip(x, step, strict=True)]
+    return [saturated(v, fp.RESIDUAL_MAX) for v in map(add, x, step)]
 
 
 def halves(x: Vector) -> tuple[Vector, Vector]:

@@ -80,12 +80,11 @@ class Windows:
     def window(self, text: bytes) -> tuple[int, int]:
         """(bytes, code) of the window that the text begins with."""
         intervals = self.path(text)
-        for size in range(len(intervals), 1, -1):
+        for size in range(len(intervals), 0, -1):
             code = self.free_cell(text[:size], intervals[size - 1])
             if code is not None:
                 return size, code
-        code = self.free_cell(text[:1], intervals[0])
-        return 1, self.edges()[text[0] + 1] - 1 if code is None else code  # its spare cell
+        return 1, self.edges()[text[0] + 1] - 1  # a single byte has its spare cell at least
 
     def free_cell(self, string: bytes, interval: Interval) -> int | None:
         """If there is one: the interval's first cell, one across a child's end, or just behind."""
