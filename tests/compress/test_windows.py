@@ -1,6 +1,4 @@
-"""Equal-info windows against an oracle in Python integers, and every code of every small b
-enumerated.
-"""
+"""Equal-info windows against the plain ones, and every code of every small b enumerated."""
 
 import functools
 
@@ -9,7 +7,6 @@ import pytest
 from byte_models import TableModel, neural_model, peaky_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from window_oracle import Oracle
 
 from equinfo.compress.models.base import SYMBOLS, StaticModel, normalise
 from equinfo.compress.models.counts import CountModel
@@ -17,6 +14,7 @@ from equinfo.compress.windows.intervals import LIMB
 from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits, num_limbs, to_limbs
 from equinfo.compress.windows.windows import WindowCoder, count_failures, make_windows
 from equinfo.errors import EquinfoError
+from equinfo.plain.rules import RULES
 
 BITS = [8, 12, 16, 24, 32, 64, 128]
 ALL_BITS = [*BITS, 9, 31, 33, 59, 60, 61, 92, 93, 104, 105, 106, 119, 120, 121]
@@ -134,7 +132,7 @@ def texts(seed, model):
 def test_codes_and_texts_are_the_oracles(name, bits):
     model = model_named(name)
     coder = WindowCoder(model, bits, max_window=40)
-    oracle = Oracle(row_after(model), bits, model.precision, 40)
+    oracle = RULES["free"](row_after(model), bits, 40)
     documents = texts(bits, model)
     encoded = coder.encode(documents)
     assert [as_integers(codes) for codes in encoded] == [oracle.encode(text) for text in documents]
@@ -154,7 +152,7 @@ def test_every_rule_is_its_oracle(name, bits, rule, reset):
     model = model_named(name)
     coder, oracle = (
         WindowCoder(model, bits, 30, rule, reset),
-        Oracle(row_after(model), bits, model.precision, 30, rule, reset),
+        RULES[rule](row_after(model), bits, 30, reset),
     )
     documents = texts(bits, model)
     encoded = coder.encode(documents)
@@ -174,11 +172,14 @@ def test_rules_that_lose_text_are_their_oracles_where_the_context_runs_on(name, 
     """
     model = model_named(name)
     coder = WindowCoder(model, bits, 30, rule, reset)
-    oracle = Oracle(row_after(model), bits, model.precision, 30, rule, reset)
+    oracle = RULES[rule](row_after(model), bits, 30, reset)
     documents = texts(bits, model)
     for text, (codes, lengths) in zip(documents, coder.encode_lengths(documents), strict=True):
-        assert list(zip(as_integers(codes), lengths.tolist(), strict=True)) == oracle.windows(text)
-    assert oracle.fallbacks == 0
+        found = zip(as_integers(codes), lengths.tolist(), strict=True)
+        for window, (code, length) in zip(oracle.windows(text), found, strict=True):
+            assert (code, length) == window
+            assert length == len(oracle.path(text))
+            text = text[length:]
 
 
 @pytest.mark.parametrize(("rule", "reset"), [("paper", 0), ("paper", 2), ("unflushed", 0)])
@@ -205,9 +206,9 @@ def test_ranks_are_the_oracles(name, bits):
     model = model_named(name)
     coder, oracle = (
         make_windows(model, bits, 30, "rank"),
-        Oracle(row_after(model), bits, model.precision, 30, "rank"),
+        RULES["rank"](row_after(model), bits, 30),
     )
-    assert coder.dictionary.strings == oracle.strings()
+    assert coder.dictionary.strings == list(oracle.numbers)
     documents = texts(bits, model)
     assert [as_integers(codes) for codes in coder.encode(documents)] == [
         oracle.encode(text) for text in documents
@@ -241,7 +242,7 @@ def test_any_frequencies_agree_with_the_oracle(
     weights[likely[0]] += likely[1]
     model = StaticModel(normalise(np.array(weights), precision), precision)
     coder = WindowCoder(model, bits, rule=rule)
-    oracle = Oracle(row_after(model), bits, precision, 4 * bits, rule)
+    oracle = RULES[rule](row_after(model), bits, 4 * bits)
     text = bytes([likely[0]] * run + picks)
     assert as_integers(coder.encode([text])[0]) == oracle.encode(text)
     code >>= 128 - bits
@@ -371,7 +372,7 @@ def test_an_unflushed_window_is_the_longest_for_which_a_coder_has_put_out_its_bi
     """
     model = model_named("table-sharp")
     coder = WindowCoder(model, bits, 40, "unflushed")
-    oracle = Oracle(row_after(model), bits, model.precision, 40, "unflushed")
+    oracle = RULES["unflushed"](row_after(model), bits, 40)
     unit = oracle.bits + model.precision
     for text, (codes, lengths) in zip(
         texts(bits, model), coder.encode_lengths(texts(bits, model)), strict=True
@@ -385,7 +386,7 @@ def test_an_unflushed_window_is_the_longest_for_which_a_coder_has_put_out_its_bi
             for depth in range(1, length + 1):
                 sizes.append(put_out(*node, unit))
                 if depth < len(rest):
-                    node = oracle.raw_children(rest[:depth], node)[rest[depth]]
+                    node = oracle.shares(rest[:depth], node)[rest[depth]]
                     node = node if depth == length else (node[0], oracle.cut(node[1]))
             assert max(sizes[1:], default=0) <= bits
             if length < min(len(rest), 40):
@@ -490,11 +491,15 @@ def test_enumeration_sees_what_a_window_rule_can_get_wrong():
     assert 256 < len(set(strings)) < len(strings)
     assert max(map(len, strings)) > 2
     model = model_named("table-sharp")
-    oracle = Oracle(row_after(model), 24, model.precision, 40)
+    oracle = RULES["free"](row_after(model), 24, 40)
     text = b"".join(texts(0, model)) + bytes(range(256))
-    windows = oracle.encode(text)
-    assert 0 < oracle.fallbacks < len(windows) / 2
-    assert as_integers(WindowCoder(model, 24, 40).encode([text])[0]) == windows
+    windows = list(oracle.windows(text))
+    starts = np.cumsum([0, *(length for _, length in windows[:-1])])
+    longest = [len(oracle.path(text[start:])) for start in starts]
+    fallbacks = sum(n < m for (_, n), m in zip(windows, longest, strict=True))
+    assert 0 < fallbacks < len(windows) / 2
+    codes = as_integers(WindowCoder(model, 24, 40).encode([text])[0])
+    assert codes == [code for code, _ in windows]
 
 
 @pytest.mark.parametrize("bits", ALL_BITS)

@@ -9,13 +9,13 @@ import torch
 from equinfo import api
 from equinfo.compress.coder import streams
 from equinfo.compress.models.base import EOD, SYMBOLS
-from equinfo.compress.network import reference
 from equinfo.errors import EquinfoError
 from equinfo.lm.bridge import to_byte_model, to_torch
 from equinfo.lm.config import Training, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import evaluate
 from equinfo.lm.train import load_model, train
+from equinfo.plain import network as plain
 
 CONTEXT = 48
 TEXT = (
@@ -41,14 +41,14 @@ def test_frequencies_are_nearly_the_lms_distribution(style, size):
 
 
 @pytest.mark.parametrize("style", [modern, paper])
-def test_a_frozen_lm_is_the_same_for_numba_torch_and_numpy(style):
+def test_a_frozen_lm_is_the_same_for_numba_torch_and_plain_integers(style):
     model = to_byte_model(Decoder(style("0.1m", SYMBOLS)).initialise(4), CONTEXT, IDS)
     symbols = np.stack(
         [np.frombuffer(TEXT[at : at + CONTEXT], dtype=np.uint8) for at in (0, 5, 100)]
     ).astype(np.int64)
     rows = model.sequences(symbols)
     assert (to_torch(model).frequencies(symbols).numpy() == rows).all()
-    assert (reference.frequencies(model.config, model.tensors, symbols[1]) == rows[1]).all()
+    assert plain.frequencies(model.config, model.tensors, symbols[1]) == rows[1].tolist()
 
 
 @pytest.mark.parametrize("style", ["modern", "paper"])
