@@ -11,10 +11,10 @@ import numpy as np
 from equinfo.compress import bits
 from equinfo.compress.models.base import ByteModel, fingerprint
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.windows.compiled import MEMORY, CompiledWindows
+from equinfo.compress.windows.compiled import MEMORY, CompiledWindows, make_windows
 from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits
 from equinfo.compress.windows.steps import LOSSY
-from equinfo.compress.windows.windows import Windows, make_windows
+from equinfo.compress.windows.windows import Windows
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.looked_up import LookedUpTokenizer
