@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from equinfo.compress.models.base import KINDS, SYMBOLS
+from equinfo.compress.models import KINDS, SYMBOLS, ByteModel
 
 
-class AdaptiveModel:
+class AdaptiveModel(ByteModel):
     kind = "adaptive"
     precision = 16  # every row sums to 2**16
     max_context = 4096  # a lane forgets all after so many symbols
-    parameters = 0  # no network runs
     lanes = 8  # documents that it likes to read side by side
-    row = None  # the frequencies are not the same everywhere
 
     def start(self, lanes):
         return np.ones(

@@ -1,4 +1,4 @@
-"""Many documents side by side: lanes that a model drives, and what they yield, by document again."""
+"""Many documents side by side: lanes that a model drives, and what they yield, by document."""
 
 from collections.abc import Callable
 
@@ -10,18 +10,14 @@ STEPS = 1024
 
 
 class Lanes:
-    """Lanes of a model, each with a record of a coder's own, and the queue of documents.
-
-    records: `record`[lanes], whose "doc" is -1 where a lane has no document. fed: int64[lanes], what
-    the model is fed next, -1: nothing. restart: bool[lanes], whether its context begins anew before.
-    """
+    """Lanes of a model, each with a record of a coder's own, and the queue of documents."""
 
     def __init__(self, model: ByteModel, lanes: int, record: np.dtype) -> None:
         self.model = model
         self.records = np.zeros(lanes, dtype=record)
-        self.records["doc"] = -1
-        self.fed = np.empty(lanes, dtype=np.int64)
-        self.restart = np.empty(lanes, dtype=np.bool_)
+        self.records["doc"] = -1  # none
+        self.fed = np.empty(lanes, dtype=np.int64)  # what the model is fed next, -1: nothing
+        self.restart = np.empty(lanes, dtype=np.bool_)  # whether its context begins anew before
         self.queue = np.zeros(1, dtype=np.int64)  # the next document that no lane has had
         self.state = model.start(max(lanes, 1))
 
@@ -35,7 +31,7 @@ class Lanes:
 
 
 class Collector:
-    """Takes a symbol a lane, step by step. Keeps about a byte for each, however long documents are."""
+    """Takes a symbol a lane, step by step; keeps about a byte for each, however they are spread."""
 
     def __init__(self, lanes: int, documents: int) -> None:
         self.symbols = np.empty((STEPS, lanes), dtype=np.int16)

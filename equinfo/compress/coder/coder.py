@@ -11,8 +11,8 @@ Invariants, before and after each symbol, in encoder and decoder alike:
 A symbol with cumulative frequency `start` and frequency `freq`, of 2**precision, narrows it to
     unit = range >> precision;  low += unit * start;  range = unit * freq
 The decoder holds `offset = value - low`, 0 <= offset < range, in place of `low`; its range is the
-encoder's, symbol for symbol. Flooring `unit` wastes less than 2**(precision - STATE + 8) of the interval:
-under 1e-8 bits a symbol.
+encoder's, symbol for symbol. Flooring `unit` wastes less than 2**(precision - STATE + 8) of the
+interval: under 1e-8 bits a symbol.
 
 A stream ends in the shortest bitstring inside the last interval, provided that one of the last TAIL
 bytes settled is not zero (it practically always is not). So a decoder that has read TAIL bytes more
@@ -71,7 +71,7 @@ def _encode(starts, freqs, precision):
 
 @kernel
 def narrow(out, size, low, width, starts, freqs, precision):
-    """Narrow the interval `out[:size] . low`, `width` to each symbol in turn: (size, low, width)."""
+    """Narrow the interval `out[:size] . low`, `width` symbol by symbol: (size, low, width)."""
     for i in range(len(starts)):
         unit = width >> precision
         low += unit * np.int64(starts[i])

@@ -28,7 +28,9 @@ class EqualTextCoder:
     """Windows of `size` bytes in ids of `width` bits, over any byte model."""
 
     def __init__(self, model: ByteModel, size: int, width: int) -> None:
-        self.model, self.size, self.width = model, size, width
+        self.model = model
+        self.size = size
+        self.width = width
         self.stepped = model.restarting
         # a symbol takes at most `precision` bits and a hair; the ending less than 3 bytes and an id
         self.window_bytes = (size * (model.precision + 1)) // 8 + coder.LOOK_AHEAD + 8
@@ -64,7 +66,7 @@ class EqualTextCoder:
         return [data for data, _ in self._decode(documents, last=True)]
 
     def decode_part(self, ids: np.ndarray) -> tuple[bytes, int]:
-        """(bytes, ids used) of the windows that are certainly there, where ids go on after `ids`."""
+        """(bytes, ids used) of the windows that are certainly whole, where more ids follow."""
         return self._decode([ids], last=False)[0]
 
     def _decode(self, documents: list[np.ndarray], last: bool) -> list[tuple[bytes, int]]:
@@ -142,7 +144,7 @@ def _open_all(lanes, held, queue, data, ends, used, need, width):
 
 @kernel
 def _open_window(lane, held, queue, data, ends, used, need, width):
-    """Begin the document's next window, or the next document's first, where `need` ids are there."""
+    """Begin the next window of the document, or of the next one, where `need` ids are there."""
     while lane.doc < 0 or ends[lane.doc] - used[lane.doc] < need:
         if queue[0] == len(ends):
             lane.doc = -1
@@ -166,7 +168,7 @@ def _open_window(lane, held, queue, data, ends, used, need, width):
 def _decode_step(
     rows, lanes, held, fed, restart, failed, queue, data, ends, used, need, width, size, precision
 ):
-    """One symbol out of every lane; after its last one, a window tells how many ids it has taken."""
+    """One symbol out of every lane; after its last, a window tells how many ids it has taken."""
     for i in range(len(lanes)):
         lane = lanes[i]
         fed[i] = -1

@@ -5,6 +5,7 @@ runs along whole ones. Decoding goes in steps.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from equinfo.errors import EquinfoError
 
 Stream = tuple[np.ndarray, int]
 
-SEGMENT = np.dtype([("doc", np.int64), ("at", np.int64), ("end", np.int64)])
+SEGMENT = np.dtype([("at", np.int64), ("end", np.int64)])
+READER = np.dtype([("doc", np.int64), ("at", np.int64)])  # of a lane; here doc is a segment
 LANE = np.dtype([("doc", np.int64), ("coder", coder.DECODER)])
 BATCH = 256  # symbols that a network runs along at once, where its contexts are not longer
 
@@ -29,10 +31,9 @@ def encode(model: ByteModel, documents: list[bytes]) -> list[Stream]:
         symbols[end - len(document) - 1 : end - 1] = np.frombuffer(document, dtype=np.uint8)
         symbols[end - 1] = EOD
     starts, freqs = intervals(model, symbols, ends)
-    begins = [0, *ends[:-1]]
     return [
         coder.encode(starts[begin:end], freqs[begin:end], model.precision)
-        for begin, end in zip(begins, ends, strict=False)
+        for begin, end in pairwise([0, *ends])
     ]
 
 
@@ -51,20 +52,20 @@ def intervals(
             places, batch_ends = _gather(batch)
             _look_up(model.along(symbols[places], batch_ends), symbols, places, starts, freqs)
     elif len(segments):
-        lanes = Lanes(model, min(model.lanes, len(segments)), SEGMENT)
+        lanes = Lanes(model, min(model.lanes, len(segments)), READER)
         given = lanes.records, segments, lanes.queue, symbols, starts, freqs
         lanes.drive(lambda rows: _encode_step(rows, *given, lanes.fed, lanes.restart))
     return starts, freqs
 
 
 def _segments(ends: np.ndarray, max_context: int) -> np.ndarray:
-    """The parts of the text before which the model's context begins anew: SEGMENTs, longest first."""
+    """SEGMENTs before which the model's context begins anew, the longest first."""
     cuts = [
-        (-1, at, min(at + max_context, end))
-        for begin, end in zip([0, *ends[:-1]], ends, strict=False)
+        (at, min(at + max_context, end))
+        for begin, end in pairwise([0, *ends])
         for at in range(begin, end, max_context)
     ]
-    return np.array(sorted(cuts, key=lambda cut: cut[1] - cut[2]), dtype=SEGMENT)
+    return np.array(sorted(cuts, key=lambda cut: cut[0] - cut[1]), dtype=SEGMENT)
 
 
 def _batches(segments: np.ndarray) -> Iterator[np.ndarray]:
@@ -106,59 +107,51 @@ def _encode_step(rows, lanes, segments, queue, symbols, starts, freqs, fed, rest
     active = False
     for i in range(len(lanes)):
         lane = lanes[i]
-        fed[i] = -1
-        restart[i] = False
-        if lane.at < lane.end:
+        if lane.doc >= 0:
             _look_up_one(rows[i], symbols, lane.at, starts, freqs)
-            fed[i] = symbols[lane.at]
             lane.at += 1
-        if lane.at == lane.end:
-            fed[i] = -1
-            restart[i] = True
+        restart[i] = lane.doc < 0 or lane.at == segments[lane.doc].end
+        fed[i] = -1 if restart[i] else symbols[lane.at - 1]
+        if restart[i]:
+            lane.doc = -1
             if queue[0] < len(segments):
-                lane.at = segments[queue[0]].at
-                lane.end = segments[queue[0]].end
+                lane.doc = queue[0]
+                lane.at = segments[lane.doc].at
                 queue[0] += 1
-        active |= lane.at < lane.end
+        active |= lane.doc >= 0
     return active
 
 
 def decode(model: ByteModel, streams: list[Stream]) -> list[bytes]:
-    """The documents. Raises EquinfoError for a stream that does not end, or goes on after its end."""
-    ends = np.cumsum([len(data) for data, _ in streams], dtype=np.int64)
-    data = np.concatenate([np.empty(0, dtype=np.uint8), *[data for data, _ in streams]])
+    """The documents. Raises EquinfoError for a stream that does not end, or goes on after it."""
+    if not streams:
+        return []
     failed = np.zeros(1, dtype=np.bool_)
+    lanes = Lanes(model, min(model.lanes if model.row is None else 1, len(streams)), LANE)
     if model.row is not None:
-        lanes = np.zeros(1, dtype=LANE)
-        begins = ends - [len(data) for data, _ in streams]
-        out = [
-            _decode_static(lanes, model.row, data, begin, end, model.precision, failed).tobytes()
-            for begin, end in zip(begins, ends, strict=True)
-        ]
+        given = lanes.records, model.row, model.precision, failed
+        documents = [_decode_static(data.copy(), *given).tobytes() for data, _ in streams]
     else:
-        out = _decode_lanes(model, data, ends, failed)
+        documents = _decode_lanes(lanes, [data for data, _ in streams], failed)
     if failed[0]:
         raise _refused()
-    return out
+    return documents
 
 
-def _decode_lanes(
-    model: ByteModel, data: np.ndarray, ends: np.ndarray, failed: np.ndarray
-) -> list[bytes]:
-    if not len(ends):
-        return []
-    lanes = Lanes(model, min(model.lanes, len(ends)), LANE)
+def _decode_lanes(lanes: Lanes, streams: list[np.ndarray], failed: np.ndarray) -> list[bytes]:
+    ends = np.cumsum([len(data) for data in streams], dtype=np.int64)
+    data = np.concatenate(streams)
     collector = Collector(len(lanes.records), len(ends))
     given = lanes.records, lanes.queue, data, ends, lanes.fed, lanes.restart, failed
 
     def step(rows: np.ndarray) -> bool:
-        active = _decode_step(rows, *given, model.precision)
+        active = _decode_step(rows, *given, lanes.model.precision)
         collector.add(lanes.fed, lanes.records["doc"])
         return active
 
     _fill_lanes(lanes.records, lanes.queue, data, ends)
     lanes.drive(step)
-    return [] if failed[0] else collector.documents()
+    return collector.documents()
 
 
 @kernel
@@ -201,11 +194,10 @@ def _decode_step(rows, lanes, queue, data, ends, fed, restart, failed, precision
 
 
 @kernel
-def _decode_static(lanes, row, data, begin, end, precision, failed):
-    """The document in data[begin:end]; sets failed[0] where there is none."""
-    stream = data[begin:end]
-    _start_lane(lanes, stream)
-    out, symbol = _decode_until(lanes, row, stream, NEVER, precision)
+def _decode_static(data, lanes, row, precision, failed):
+    """The document whose stream is `data`; sets failed[0] where it is none's."""
+    _start_lane(lanes, data)
+    out, symbol = _decode_until(lanes, row, data, NEVER, precision)
     failed[0] |= symbol < 0 or not coder.at_end(lanes[0].coder)
     return out
 
@@ -322,12 +314,13 @@ class StreamDecoder:
 
     def _along_row(self, until: int) -> tuple[bytes, int]:
         """(bytes, last symbol), which may be EOD, or -1 for none that an encoder wrote."""
-        row, precision = self.model.row, self.model.precision
-        out, symbol = _decode_until(self.lanes.records, row, self.data, until, precision)
+        given = self.lanes.records, self.model.row, self.data, until, self.model.precision
+        out, symbol = _decode_until(*given)
         return out.tobytes(), symbol
 
     def _stepwise(self, until: int) -> tuple[bytes, int]:
-        out, symbol = bytearray(), 0
+        out = bytearray()
+        symbol = 0
 
         def step(rows: np.ndarray) -> bool:
             nonlocal symbol
@@ -363,10 +356,11 @@ def _decode_one(lanes, data, rows, precision):
 
 @kernel
 def _decode_until(lanes, row, data, until, precision):
-    """(bytes, last symbol): EOD, -1 where no encoder has been, or a byte where `until` is passed."""
+    """(bytes, last symbol): EOD, -1 where no encoder has been, a byte where `until` is passed."""
     lane = lanes[0].coder
     out = np.empty(4 * len(data) + 16, dtype=np.uint8)
-    size, symbol = 0, 0
+    size = 0
+    symbol = 0
     while lane.at <= until:
         symbol = coder.decode_symbol(lane, data, row, precision)
         if symbol < 0 or symbol == EOD:

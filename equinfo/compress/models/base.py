@@ -33,7 +33,7 @@ class ByteModel(Protocol):
     precision: int
     max_context: int
     parameters: int = 0  # without embeddings; 0 where no network runs
-    row: np.ndarray | None = None  # u32[257] where it is the same everywhere: coders have a fast path
+    row: np.ndarray | None = None  # u32[257] where it is the same everywhere: then coding is fast
     width: int = 1  # symbols of a lane that it likes to be fed at once
     # u32[n, 257], the rows of known symbols (int64[n]), which stand context after context (ends:
     # int64[contexts]): what stepping gives, sooner. None: it is stepped there too.
@@ -63,7 +63,7 @@ class ByteModel(Protocol):
     def feed(
         self, state: Any, symbols: np.ndarray, restart: np.ndarray, out: np.ndarray
     ) -> np.ndarray:
-        """As `advance`, several symbols at once: int64[lanes], how many each lane took, at least one
+        """As `advance`, several symbols at once: int64[lanes], how many each lane took, at least 1
         where there is one. symbols: int64[lanes, width], -1 after a lane's last. out: u32[lanes,
         width, 257], set to the row after each symbol taken.
         """
@@ -82,7 +82,8 @@ def rows_after(model: ByteModel, strings: list[bytes]) -> np.ndarray:
     rows = []
     for at in range(0, len(strings), model.lanes):
         batch = np.array([list(s) for s in strings[at : at + model.lanes]], dtype=np.int64)
-        state, restart = model.start(len(batch)), np.zeros(len(batch), dtype=np.bool_)
+        state = model.start(len(batch))
+        restart = np.zeros(len(batch), dtype=np.bool_)
         for symbols in batch.T:
             model.frequencies(state)
             model.advance(state, np.ascontiguousarray(symbols), restart)

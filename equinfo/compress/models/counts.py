@@ -235,7 +235,7 @@ def _trie(grams: np.ndarray, order: int, min_count: int) -> dict[str, np.ndarray
 def _entries(
     grams: np.ndarray, begins: np.ndarray, ends: np.ndarray, shift: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(begin, end, last symbol, node) of each run of equal `grams >> shift` inside [begins, ends)."""
+    """(begin, end, last symbol, node) of each run of equal `grams >> shift` in [begins, ends)."""
     prefix = grams >> shift
     at = np.concatenate([[0], np.flatnonzero(prefix[1:] != prefix[:-1]) + 1])
     end = np.concatenate([at[1:], [len(grams)]])

@@ -40,7 +40,9 @@ class CompiledWindows:
     """
 
     def __init__(self, dictionary: Dictionary, bits: int, max_window: int) -> None:
-        self.dictionary, self.bits, self.max_window = dictionary, bits, max_window
+        self.dictionary = dictionary
+        self.bits = bits
+        self.max_window = max_window
         self.limbs = num_limbs(bits)
         if len(dictionary.meanings) > 1 << min(bits, MAX_COMPILED):
             raise EquinfoError(
@@ -144,7 +146,8 @@ class CompiledEncoder:
     """One document in pieces; holds less than a window of it."""
 
     def __init__(self, windows: CompiledWindows) -> None:
-        self.windows, self.pieces = windows, windows.dictionary.encoder()
+        self.windows = windows
+        self.pieces = windows.dictionary.encoder()
 
     def feed(self, data: bytes, last: bool = False) -> np.ndarray:
         """The codes of the windows that `data` closes (int64[n, limbs]), `last`: of all left."""

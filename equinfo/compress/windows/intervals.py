@@ -171,7 +171,7 @@ def take_first_cell(interval, precision, code):
 
 @kernel
 def pass_first_cell(interval, rest, precision):
-    """The decoder's `take_first_cell`. False, and all as it was, if the target cell is the first."""
+    """The decoder's `take_first_cell`; False, and all as it was, if the target is that cell."""
     s = min(interval.e, precision)
     shift = interval.e - s
     first = np.int64(0)

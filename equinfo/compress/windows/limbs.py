@@ -20,7 +20,7 @@ def without_last(codes: np.ndarray, count: int, bits: int) -> np.ndarray:
 
 
 def with_last(codes: np.ndarray, last: int, count: int, bits: int) -> np.ndarray:
-    """int64[windows, limbs]: codes of `bits` bits and `count` (below 60) more, the number `last`."""
+    """int64[windows, limbs]: codes of `bits` bits, and `count` (below 60) more: `last`."""
     longer = np.zeros((len(codes), num_limbs(bits + count) + 1), dtype=np.int64)
     longer[:, : codes.shape[1]] = codes << count & LIMB_MASK
     longer[:, 1 : codes.shape[1] + 1] |= codes >> (LIMB - count)

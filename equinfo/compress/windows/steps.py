@@ -84,8 +84,9 @@ class Encoding(NamedTuple):
     lengths: np.ndarray  # int64[bytes]: of the windows, in bytes
     counts: np.ndarray  # int64[documents]: of its windows so far
     start_row: np.ndarray  # u32[257], after nothing
-    kept: np.ndarray  # u32[lanes, max_window + 1, 257]: rows of the bytes `known`; [lanes, 0, 257]: none
-    path: np.ndarray  # INTERVAL[lanes, max_window + 1]: of the window's prefixes, rule "delay" alone
+    # u32[lanes, max_window + 1, 257]: the rows after the bytes `known`; [lanes, 0, 257]: none kept
+    kept: np.ndarray
+    path: np.ndarray  # INTERVAL[lanes, max_window + 1], rule "delay": of the window's prefixes
     setup: Setup
 
 
@@ -172,7 +173,7 @@ def encode_step(rows, e):
 
 @kernel
 def look_ahead(e, ahead):
-    """Set ahead[i] to what lane i is fed and the bytes after it in its document, -1 beyond its end."""
+    """Set ahead[i] to what lane i is fed and what follows it in the document, -1 beyond its end."""
     for i in range(len(e.lanes)):
         lane = e.lanes[i]
         ahead[i, 0] = e.fed[i]
@@ -218,7 +219,7 @@ def deal_all(intervals, row, setup):
 
 @kernel
 def _deal(interval, first, last, setup):
-    """Give blocks first .. last - 1 to a byte; "free" and "delay" keep the last cell from children."""
+    """Deal a byte blocks first .. last - 1; "free" and "delay" spare the last cell."""
     spare = 1 if setup.rule <= DELAY else 0
     deal_byte(interval, first, last, setup.bits, setup.precision, spare)
 

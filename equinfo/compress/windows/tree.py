@@ -32,7 +32,7 @@ class Tree(NamedTuple):
     strings: list[bytes]
     parents: np.ndarray  # int64[n], -1 for single bytes
     codes: np.ndarray  # int64[n], -1 where no cell is the string's own
-    cells: np.ndarray  # int64[n, 2]: first, and past the last, in its interval, children's among them
+    cells: np.ndarray  # int64[n, 2]: its interval's first, and one past its last
     intervals: np.ndarray  # INTERVAL[n]
 
 
@@ -40,7 +40,8 @@ def enumerate_tree(windows: WindowCoder, limit: int) -> Tree:
     """The tree of a coder with reset = 1 and any rule but "delay"; codes and cells are right for b
     <= 20 only. Raises EquinfoError where there are more than `limit` strings.
     """
-    model, setup = windows.stepped, windows.setup  # beginnings recur: the memo has them
+    model = windows.stepped  # beginnings recur
+    setup = windows.setup
     level = [bytes([byte]) for byte in range(256)]
     intervals = np.zeros(256, dtype=INTERVAL)
     windows.root_intervals(intervals)
@@ -48,7 +49,8 @@ def enumerate_tree(windows: WindowCoder, limit: int) -> Tree:
     cells[:, 1] += setup.rule == FREE  # the spare cell: the code of a byte that has no other
     spare = cells[:, 1] - 1
     parents = np.full(256, -1, dtype=np.int64)
-    first, strings = 0, []  # the number of the level's first string, and those before it
+    strings: list[bytes] = []
+    first = 0  # the number of the level's first string
     columns = []
     for depth in range(1, windows.max_window + 1):
         strings += level

@@ -109,7 +109,8 @@ class WindowCoder:
         rule: str = "free",
         reset: int = 1,
     ) -> None:
-        self.model, self.bits = model, bits
+        self.model = model
+        self.bits = bits
         self.stepped = model.restarting
         self.max_window = check_window(model, bits, max_window)
         if rule not in RULES or rule == "rank":
@@ -143,16 +144,13 @@ class WindowCoder:
         codes, lengths, counts = _EncodingLanes(self, len(documents)).run(data, ends)
         found = {}
         for k, end, count in zip(order, ends, counts, strict=True):
-            first = end - len(documents[k])
-            part = slice(first, first + count)
+            part = slice(end - len(documents[k]), end - len(documents[k]) + count)
             found[k] = codes[part].copy(), lengths[part].copy()
         return [found[k] for k in range(len(documents))]
 
     def decode(self, streams: list[np.ndarray]) -> list[bytes]:
-        """The bytes of each stream of codes (as `encode` gives them). Total: every code means some
-        bytes.
-
-        Raises EquinfoError under the rule "paper" with reset != 1.
+        """The bytes of each stream of codes: every code means some bytes. Raises EquinfoError by
+        the rules in LOSSY with reset != 1.
         """
         self._check_decodes()
         if self.model.row is not None:
@@ -233,7 +231,8 @@ class _EncodingLanes(Lanes):
     """Lanes that encode, with the rows that they keep."""
 
     def __init__(self, coder: WindowCoder, documents: int) -> None:
-        model, setup = coder.stepped, coder.setup
+        model = coder.stepped
+        setup = coder.setup
         lanes = min(model.lanes if model.row is None else 1, documents)
         width = 1
         if setup.max_window <= MAX_KEPT:
@@ -286,7 +285,8 @@ class _DecodingLanes(Lanes):
 
     def run(self, streams: list[np.ndarray], open_end: bool = False) -> list[bytes]:
         """The bytes of each stream. open_end: the last one's document goes on after it."""
-        setup, ends = self.coder.setup, np.cumsum([len(s) for s in streams], dtype=np.int64)
+        setup = self.coder.setup
+        ends = np.cumsum([len(s) for s in streams], dtype=np.int64)
         codes = np.concatenate([np.empty((0, self.coder.limbs), dtype=np.int64), *streams])
         if not len(codes):
             return [b""] * len(streams)
