@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equinfo.compress.jit import kernel
+from equinfo.compress.jit import inline, kernel
 from equinfo.compress.windows.intervals import (
     BLOCK_BITS,
     INTERVAL,
@@ -87,21 +87,7 @@ class Encoding(NamedTuple):
     # u32[lanes, max_window + 1, 257]: the rows after the bytes `known`; [lanes, 0, 257]: none kept
     kept: np.ndarray
     path: np.ndarray  # INTERVAL[lanes, max_window + 1], rule "delay": of the window's prefixes
-    setup: Setup
-
-
-class Decoding(NamedTuple):
-    """What the steps of a decoding read and write; the first fields and the last as in Encoding."""
-
-    lanes: np.ndarray  # DECODER[lanes]
-    fed: np.ndarray
-    restart: np.ndarray
-    queue: np.ndarray
-    codes: np.ndarray  # int64[windows, limbs]
-    ends: np.ndarray
-    open_end: bool
-    spans: np.ndarray  # int64[windows, 2], rule "paper" alone: bytes read, bytes that are kept
-    start_row: np.ndarray
+    static: bool  # the row never changes: one step does it all
     setup: Setup
 
 
@@ -120,52 +106,48 @@ def _next_document(lane, queue, ends):
 
 
 @kernel
-def encode_static(rows, e):
-    """All of it, for a model whose row never changes."""
-    while encode_step(rows, e):
-        pass
-
-
-@kernel
 def encode_step(rows, e):
     """Feed the model a byte in every lane, deeper into its window or the next; False: none had any.
 
     A window may end before the bytes that the model has seen (`known`). Where the context runs on,
     the rows after these bytes are kept, and the next window walks them again without the model.
     """
+    lanes, fed, restart, ends, kept, setup = e.lanes, e.fed, e.restart, e.ends, e.kept, e.setup
+    keeps = kept.shape[1] > 0
     active = False
-    keeps = e.kept.shape[1] > 0
-    for i in range(len(e.lanes)):
-        lane = e.lanes[i]
-        e.fed[i] = -1
-        e.restart[i] = False
+    for i in range(len(lanes)):
+        lane = lanes[i]
+        fed[i] = -1
+        restart[i] = False
         if keeps and lane.doc >= 0:
-            e.kept[i, lane.known] = rows[i]
+            kept[i, lane.known] = rows[i]
         # windows open, grow and close until a byte turns up that the model has not seen
         while True:
-            row = e.kept[i, lane.depth] if keeps else rows[i]
+            row = kept[i, lane.depth] if keeps else rows[i]
             if lane.depth > 0:
-                end = e.ends[lane.doc]
-                if e.open_end and lane.at + lane.depth == end and lane.depth < e.setup.max_window:
+                end = ends[lane.doc]
+                if e.open_end and lane.at + lane.depth == end and lane.depth < setup.max_window:
                     break
-                if not _deeper(lane, e.path[i], row, e.data, end, e.setup):
-                    _close(lane, e.kept[i], e)
+                if not _deeper(lane, e.path[i], row, e.data, end, setup):
+                    _close(lane, kept[i], e)
                     continue
             else:
-                if lane.doc < 0 or lane.at == e.ends[lane.doc]:
+                if lane.doc < 0 or lane.at == ends[lane.doc]:
                     if e.open_end and lane.doc >= 0:
                         break
-                    if not _next_document(lane, e.queue, e.ends):
-                        e.restart[i] = True
+                    if not _next_document(lane, e.queue, ends):
+                        restart[i] = True
                         break
-                if _is_start(lane.window, e.setup.reset):
-                    e.restart[i] = True
+                if _is_start(lane.window, setup.reset):
+                    restart[i] = True
                     lane.known = 0
                     row = e.start_row
-                _open(lane, e.path[i], row, e.data[lane.at], e.setup)
+                _open(lane, e.path[i], row, e.data[lane.at], setup)
             if lane.depth > lane.known:
                 lane.known += 1
-                e.fed[i] = e.data[lane.at + lane.depth - 1]
+                if e.static:
+                    continue
+                fed[i] = e.data[lane.at + lane.depth - 1]
                 active = True
                 break
     return active
@@ -306,54 +288,60 @@ def _close(lane, kept, e):
 
 
 @kernel
-def decode_static(rows, d):
+def decode_static(rows, lanes, fed, restart, queue, codes, ends, open_end, spans, start_row, setup):
     """All bytes of one lane, for a model whose row never changes."""
-    out = np.empty(4 * len(d.codes) + 16, dtype=np.uint8)
+    out = np.empty(4 * len(codes) + 16, dtype=np.uint8)
     size = 0
-    while decode_step(rows, d):
+    while decode_step(
+        rows, lanes, fed, restart, queue, codes, ends, open_end, spans, start_row, setup
+    ):
         if size == len(out):
             out = np.concatenate((out, np.empty_like(out)))
-        out[size] = d.fed[0]
+        out[size] = fed[0]
         size += 1
     return out[:size].copy()
 
 
-@kernel
-def decode_step(rows, d):
-    """One byte out of every lane: the mirror of `encode_step`."""
+@inline
+def decode_step(rows, lanes, fed, restart, queue, codes, ends, open_end, spans, start_row, setup):
+    """One byte out of every lane: the mirror of `encode_step`.
+
+    lanes: DECODER[n]. codes: int64[windows, limbs], documents one after another, up to `ends`.
+    spans: int64[windows, 2], rule "paper" alone: bytes read, bytes that are kept. The others are as
+    in Encoding.
+    """
     active = False
-    setup = d.setup
-    for i in range(len(d.lanes)):
-        lane = d.lanes[i]
-        d.fed[i] = -1
-        d.restart[i] = False
+    for i in range(len(lanes)):
+        lane = lanes[i]
+        fed[i] = -1
+        restart[i] = False
         if lane.doc >= 0 and lane.depth > 0:
             if lane.depth < setup.max_window and not lane.ended:
-                d.fed[i] = enter_child(lane.interval, lane.rest, rows[i], 256, setup.precision)
-            if d.fed[i] >= 0:
+                fed[i] = enter_child(lane.interval, lane.rest, rows[i], 256, setup.precision)
+            if fed[i] >= 0:
                 lane.depth += 1
-                _read(lane, d.codes[lane.at], setup)
+                _read(lane, codes[lane.at], setup)
                 active = True
                 continue
             if setup.rule == PAPER:
-                d.spans[lane.at, 0] = lane.depth
-                d.spans[lane.at, 1] = lane.match if lane.match > 0 else lane.depth
+                spans[lane.at, 0] = lane.depth
+                spans[lane.at, 1] = lane.match if lane.match > 0 else lane.depth
             lane.at += 1
             lane.window += 1
         lane.depth = 0
-        if lane.doc < 0 or lane.at == d.ends[lane.doc]:
-            if d.open_end and lane.doc >= 0:
+        if lane.doc < 0 or lane.at == ends[lane.doc]:
+            if open_end and lane.doc >= 0:
                 continue
-            if not _next_document(lane, d.queue, d.ends):
-                d.restart[i] = True
+            if not _next_document(lane, queue, ends):
+                restart[i] = True
                 continue
-        d.restart[i] = _is_start(lane.window, setup.reset)
-        row = d.start_row if d.restart[i] else rows[i]
-        d.fed[i] = _enter_root(lane, d.codes[lane.at], row, setup)
+        restart[i] = _is_start(lane.window, setup.reset)
+        row = start_row if restart[i] else rows[i]
+        fed[i] = _enter_root(lane, codes[lane.at], row, setup)
         lane.depth = 1
         lane.match = 0
         lane.ended = False
-        _read(lane, d.codes[lane.at], setup)
+        _read(lane, codes[lane.at], setup)
         active = True
     return active
 

@@ -31,13 +31,11 @@ from equinfo.compress.windows.steps import (
     LOSSY,
     PAPER,
     RULES,
-    Decoding,
     Encoding,
     Setup,
     deal_all,
     decode_static,
     decode_step,
-    encode_static,
     encode_step,
     keep_ahead,
     look_ahead,
@@ -260,11 +258,10 @@ class _EncodingLanes(Lanes):
             codes=np.empty((len(data), num_limbs(self.coder.setup.bits)), dtype=np.int64),
             lengths=np.empty(len(data), dtype=np.int64),
             counts=np.zeros(len(ends), dtype=np.int64),
-            start_row=self.coder.start_row, kept=self.kept, path=self.path, setup=self.coder.setup,
+            start_row=self.coder.start_row, kept=self.kept, path=self.path,
+            static=self.model.row is not None, setup=self.coder.setup,
         )  # fmt: skip
-        if len(data) and self.model.row is not None:
-            encode_static(self.model.frequencies(self.state), e)
-        elif len(data):
+        if len(data):
             self.drive(lambda rows: encode_step(rows, e))
         return self.coder.written(e.codes), e.lengths, e.counts
 
@@ -291,17 +288,17 @@ class _DecodingLanes(Lanes):
         if not len(codes):
             return [b""] * len(streams)
         spans = np.zeros((len(codes) if setup.rule == PAPER else 0, 2), dtype=np.int64)
-        d = Decoding(
+        given = (
             self.records, self.fed, self.restart, self.queue, self.coder.read(codes), ends,
             open_end, spans, self.coder.start_row, setup,
         )  # fmt: skip
         if self.model.row is not None:
-            texts = [decode_static(self.model.frequencies(self.state), d).tobytes()]
+            texts = [decode_static(self.model.frequencies(self.state), *given).tobytes()]
         else:
             collector = Collector(len(self.records), len(streams))
 
             def step(rows: np.ndarray) -> bool:
-                active = decode_step(rows, d)
+                active = decode_step(rows, *given)
                 collector.add(self.fed, self.records["doc"])
                 return active
 
