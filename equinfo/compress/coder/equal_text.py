@@ -85,9 +85,7 @@ class EqualTextCoder:
 
         def step(rows: np.ndarray) -> bool:
             owners = lanes.records["doc"].copy()
-            if not (owners >= 0).any():
-                return False
-            _decode_step(rows, *given, *source, *sizes)
+            active = _decode_step(rows, *given, *source, *sizes)
             if failed[0]:
                 raise EquinfoError(
                     f"ids that are no windows of {self.size} bytes: the stream was cut, altered or"
@@ -95,9 +93,8 @@ class EqualTextCoder:
                 )
             collector.add(lanes.fed, owners)
             lanes.fed[lanes.restart] = -1  # a window's last byte is no context of the next
-            return True
+            return active
 
-        _open_all(lanes.records, held, *source)
         lanes.drive(step)
         return list(zip(collector.documents(), (used - begins).tolist(), strict=True))
 
@@ -137,12 +134,6 @@ def _fewest_ids(low, span, size, width):
 
 
 @kernel
-def _open_all(lanes, held, queue, data, ends, used, need, width):
-    for i in range(len(lanes)):
-        _open_window(lanes[i], held[i], queue, data, ends, used, need, width)
-
-
-@kernel
 def _open_window(lane, held, queue, data, ends, used, need, width):
     """Begin the next window of the document, or of the next one, where `need` ids are there."""
     while lane.doc < 0 or ends[lane.doc] - used[lane.doc] < need:
@@ -169,29 +160,35 @@ def _decode_step(
     rows, lanes, held, fed, restart, failed, queue, data, ends, used, need, width, size, precision
 ):
     """One symbol out of every lane; after its last, a window tells how many ids it has taken."""
+    active = False
     for i in range(len(lanes)):
         lane = lanes[i]
         fed[i] = -1
         restart[i] = lane.doc < 0
         if lane.doc < 0:
+            _open_window(lane, held[i], queue, data, ends, used, need, width)
+            active |= lane.doc >= 0
             continue
         symbol = coder.decode_symbol(lane.coder, held[i], rows[i], precision)
         if symbol < 0 or (symbol == EOD and lane.depth == 0):
             failed[0] = True
-            return
+            return False
         lane.depth += 1
         if symbol != EOD:
             fed[i] = symbol
             if lane.depth < size:
+                active = True
                 continue
         taken = _ids_taken(lane.coder, held[i], width)
         used[lane.doc] += taken
         left = ends[lane.doc] - used[lane.doc]
         if taken < 0 or left < 0 or (symbol == EOD and left > 0):
             failed[0] = True
-            return
+            return False
         restart[i] = True
         _open_window(lane, held[i], queue, data, ends, used, need, width)
+        active |= lane.doc >= 0
+    return active
 
 
 @kernel

@@ -149,15 +149,8 @@ def _decode_lanes(lanes: Lanes, streams: list[np.ndarray], failed: np.ndarray) -
         collector.add(lanes.fed, lanes.records["doc"])
         return active
 
-    _fill_lanes(lanes.records, lanes.queue, data, ends)
     lanes.drive(step)
     return collector.documents()
-
-
-@kernel
-def _fill_lanes(lanes, queue, data, ends):
-    for i in range(len(lanes)):
-        _next_stream(lanes[i], queue, data, ends)
 
 
 @kernel
@@ -179,6 +172,8 @@ def _decode_step(rows, lanes, queue, data, ends, fed, restart, failed, precision
         fed[i] = -1
         restart[i] = lane.doc < 0
         if lane.doc < 0:
+            _next_stream(lane, queue, data, ends)
+            active |= lane.doc >= 0
             continue
         symbol = coder.decode_symbol(lane.coder, data, rows[i], precision)
         if symbol < 0 or (symbol == EOD and not coder.at_end(lane.coder)):

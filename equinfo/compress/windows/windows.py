@@ -22,24 +22,9 @@ import numpy as np
 
 from equinfo.compress.lanes import Collector, Lanes
 from equinfo.compress.models.base import SYMBOLS, ByteModel
+from equinfo.compress.windows import steps
 from equinfo.compress.windows.intervals import INTERVAL
 from equinfo.compress.windows.limbs import num_limbs, with_last, without_last
-from equinfo.compress.windows.steps import (
-    DECODER,
-    DELAY,
-    ENCODER,
-    LOSSY,
-    PAPER,
-    RULES,
-    Encoding,
-    Setup,
-    deal_all,
-    decode_static,
-    decode_step,
-    encode_step,
-    keep_ahead,
-    look_ahead,
-)
 from equinfo.errors import EquinfoError
 
 MIN_BITS, MAX_BITS = 8, 128
@@ -111,8 +96,8 @@ class WindowCoder:
         self.bits = bits
         self.stepped = model.restarting
         self.max_window = check_window(model, bits, max_window)
-        if rule not in RULES or rule == "rank":
-            raise EquinfoError(f"unknown window rule {rule!r}; known: {', '.join(RULES)}")
+        if rule not in steps.RULES or rule == "rank":
+            raise EquinfoError(f"unknown window rule {rule!r}; known: {', '.join(steps.RULES)}")
         if reset < 0:
             raise EquinfoError(
                 f"reset={reset}: it must be 1 or more, or 0 for a context that never begins anew"
@@ -124,8 +109,8 @@ class WindowCoder:
             )
         self.limbs = num_limbs(bits)
         self.dropped = FLUSH if rule == "unflushed" else 0  # a code's last bits, not written
-        self.setup = Setup(
-            RULES.index(rule), reset, self.max_window, bits + self.dropped, model.precision
+        self.setup = steps.Setup(
+            steps.RULES.index(rule), reset, self.max_window, bits + self.dropped, model.precision
         )
         self.start_row = model.frequencies(model.start(1))[0].copy()
 
@@ -148,7 +133,7 @@ class WindowCoder:
 
     def decode(self, streams: list[np.ndarray]) -> list[bytes]:
         """The bytes of each stream of codes: every code means some bytes. Raises EquinfoError by
-        the rules in LOSSY with reset != 1.
+        the rules in steps.LOSSY with reset != 1.
         """
         self._check_decodes()
         if self.model.row is not None:
@@ -164,7 +149,7 @@ class WindowCoder:
 
     def root_intervals(self, out: np.ndarray) -> None:
         """Set out (INTERVAL[256]) to the single bytes' at a start of the model's context."""
-        deal_all(out, self.start_row, self.setup)
+        steps.deal_all(out, self.start_row, self.setup)
 
     def encoder(self) -> "WindowEncoder":
         return WindowEncoder(self)
@@ -173,19 +158,9 @@ class WindowCoder:
         self._check_decodes()
         return WindowDecoder(self)
 
-    def written(self, codes: np.ndarray) -> np.ndarray:
-        """Of codes as the kernels find them, the bits that are written."""
-        return without_last(codes, self.dropped, self.setup.bits) if self.dropped else codes
-
-    def read(self, codes: np.ndarray) -> np.ndarray:
-        """Codes as the kernels follow them: for bits that were not written, the middle: 10."""
-        if not self.dropped:
-            return codes
-        return with_last(codes, 1 << (self.dropped - 1), self.dropped, self.bits)
-
     def _check_decodes(self) -> None:
-        rule, reset = RULES[self.setup.rule], self.setup.reset
-        if rule in LOSSY and reset != 1:
+        rule, reset = steps.RULES[self.setup.rule], self.setup.reset
+        if rule in steps.LOSSY and reset != 1:
             raise EquinfoError(
                 f'rule "{rule}" with reset={reset} only encodes: its decoder would show the model'
                 " other bytes than the encoder did; to decode, choose reset=1 or another rule"
@@ -238,11 +213,11 @@ class _EncodingLanes(Lanes):
         keep = (setup.reset != 1 or width > 1) and model.row is None
         if keep:
             lanes = min(lanes, max(KEPT_BYTES // (4 * SYMBOLS * (setup.max_window + 1)), 1))
-        super().__init__(model, lanes, ENCODER)
+        super().__init__(model, lanes, steps.ENCODER)
         self.coder = coder
         window = setup.max_window + 1
         self.kept = np.empty((lanes, window if keep else 0, SYMBOLS), dtype=np.uint32)
-        self.path = np.zeros((lanes, window if setup.rule == DELAY else 0), dtype=INTERVAL)
+        self.path = np.zeros((lanes, window if setup.rule == steps.DELAY else 0), dtype=INTERVAL)
         self.ahead = np.empty((lanes, width), dtype=np.int64)
         self.rows_ahead = np.empty((lanes, width, SYMBOLS), dtype=np.uint32)
 
@@ -253,7 +228,7 @@ class _EncodingLanes(Lanes):
 
         open_end: the last document goes on after `data`; its last windows are left open.
         """
-        self.encoding = e = Encoding(
+        self.encoding = e = steps.Encoding(
             self.records, self.fed, self.restart, self.queue, data, ends, open_end,
             codes=np.empty((len(data), num_limbs(self.coder.setup.bits)), dtype=np.int64),
             lengths=np.empty(len(data), dtype=np.int64),
@@ -262,22 +237,25 @@ class _EncodingLanes(Lanes):
             static=self.model.row is not None, setup=self.coder.setup,
         )  # fmt: skip
         if len(data):
-            self.drive(lambda rows: encode_step(rows, e))
-        return self.coder.written(e.codes), e.lengths, e.counts
+            self.drive(lambda rows: steps.encode_step(rows, e))
+        codes, dropped = e.codes, self.coder.dropped
+        if dropped:
+            codes = without_last(codes, dropped, self.coder.setup.bits)
+        return codes, e.lengths, e.counts
 
     def advance(self) -> None:
         if self.ahead.shape[1] == 1:
             return super().advance()
-        look_ahead(self.encoding, self.ahead)
+        steps.look_ahead(self.encoding, self.ahead)
         taken = self.model.feed(self.state, self.ahead, self.restart, self.rows_ahead)
-        keep_ahead(self.records, self.rows_ahead, taken, self.kept)
+        steps.keep_ahead(self.records, self.rows_ahead, taken, self.kept)
 
 
 class _DecodingLanes(Lanes):
     """Lanes that decode."""
 
     def __init__(self, coder: WindowCoder, documents: int) -> None:
-        super().__init__(coder.stepped, min(coder.stepped.lanes, documents), DECODER)
+        super().__init__(coder.stepped, min(coder.stepped.lanes, documents), steps.DECODER)
         self.coder = coder
 
     def run(self, streams: list[np.ndarray], open_end: bool = False) -> list[bytes]:
@@ -287,24 +265,27 @@ class _DecodingLanes(Lanes):
         codes = np.concatenate([np.empty((0, self.coder.limbs), dtype=np.int64), *streams])
         if not len(codes):
             return [b""] * len(streams)
-        spans = np.zeros((len(codes) if setup.rule == PAPER else 0, 2), dtype=np.int64)
+        if self.coder.dropped:  # for bits that were not written, the middle: 10
+            dropped = self.coder.dropped
+            codes = with_last(codes, 1 << (dropped - 1), dropped, self.coder.bits)
+        spans = np.zeros((len(codes) if setup.rule == steps.PAPER else 0, 2), dtype=np.int64)
         given = (
-            self.records, self.fed, self.restart, self.queue, self.coder.read(codes), ends,
+            self.records, self.fed, self.restart, self.queue, codes, ends,
             open_end, spans, self.coder.start_row, setup,
         )  # fmt: skip
         if self.model.row is not None:
-            texts = [decode_static(self.model.frequencies(self.state), *given).tobytes()]
+            texts = [steps.decode_static(self.model.frequencies(self.state), *given).tobytes()]
         else:
             collector = Collector(len(self.records), len(streams))
 
             def step(rows: np.ndarray) -> bool:
-                active = decode_step(rows, *given)
+                active = steps.decode_step(rows, *given)
                 collector.add(self.fed, self.records["doc"])
                 return active
 
             self.drive(step)
             texts = collector.documents()
-        if setup.rule != PAPER:
+        if setup.rule != steps.PAPER:
             return texts
         parts = np.split(spans, ends[:-1])
         return [_without_excess(text, part) for text, part in zip(texts, parts, strict=True)]
