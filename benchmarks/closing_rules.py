@@ -31,7 +31,7 @@ import numpy as np
 from common.rows import append
 from paper_rule import validation_slice
 
-from equinfo.compress.coder.streams import _intervals
+from equinfo.compress.coder.streams import intervals
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import EOD, ByteModel, load_model
 from equinfo.compress.windows.windows import WindowCoder
@@ -141,7 +141,7 @@ def looked_up(
     parts = [d[at : at + DEEPEST] for d in documents for at in range(len(d))] if anew else documents
     ends = np.cumsum([len(part) + 1 for part in parts])
     symbols = np.concatenate([[*part, EOD] for part in parts])
-    starts, freqs = (found.astype(np.int64) for found in _intervals(model, symbols, ends))
+    starts, freqs = (found.astype(np.int64) for found in intervals(model, symbols, ends))
     kept = symbols != EOD
     told = float((model.precision - np.log2(freqs)).sum())
     if not anew:

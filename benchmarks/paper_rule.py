@@ -10,17 +10,24 @@ training text: byte contexts of up to --order bytes, or is a byte model's folder
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from equinfo.compress.models.base import ByteModel, load_model
 from equinfo.compress.models.counts import CountModel
-from equinfo.compress.windows.compiled import CompiledWindows
+from equinfo.compress.windows.compiled import make_windows
 from equinfo.compress.windows.steps import RULES
-from equinfo.compress.windows.windows import Failures, WindowCoder, count_failures, make_windows
+from equinfo.compress.windows.windows import WindowCoder, Windows
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
+from experiments.runs.measures.decoding import tally, wrong_windows
+from experiments.runs.measures.windows import cut
 from experiments.runs.rows import provenance
+
+COUNTS = ("windows", "wrong_windows", "documents", "wrong_documents")
 
 
 def main() -> None:
@@ -95,23 +102,21 @@ def measure(
     except EquinfoError as error:
         print(f"b={bits} {rule}: {error}", file=sys.stderr)
         return None
-    failures = (
-        count_failures(coder, documents)
-        if isinstance(coder, WindowCoder)
-        else ranked_failures(coder, documents)
-    )
+    counts = tally(list(failures(coder, documents)))
+    counts = {key: counts[key] for key in COUNTS}
     num_bytes = sum(map(len, documents))
-    return {"rule": rule, "bits": bits, **failures._asdict(), "bytes": num_bytes,
-            "ratio": num_bytes / failures.windows}  # fmt: skip
+    return {"rule": rule, "bits": bits, **counts, "bytes": num_bytes,
+            "ratio": num_bytes / counts["windows"]}  # fmt: skip
 
 
-def ranked_failures(coder: CompiledWindows, documents: list[bytes]) -> Failures:
-    """As count_failures: a window and a document are wrong where the document does not come
-    back.
-    """
-    codes = coder.encode(documents)
-    wrong = sum(a != b for a, b in zip(coder.decode(codes), documents, strict=True))
-    return Failures(sum(map(len, codes)), wrong, len(documents), wrong)
+def failures(coder: Windows, documents: list[bytes]) -> Iterator[np.ndarray]:
+    """Which windows of each document are wrong; by rank, all of one that does not come back."""
+    if isinstance(coder, WindowCoder):
+        for codes, texts in cut(coder, documents):
+            yield wrong_windows(coder, codes, texts)
+    else:
+        for document, codes in zip(documents, coder.encode(documents), strict=True):
+            yield np.full(len(codes), coder.decode([codes]) != [document])
 
 
 def origin() -> dict[str, Any]:

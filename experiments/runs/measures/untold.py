@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from equinfo.compress.jit import kernel
+from equinfo.compress.models.base import rows_after
 from equinfo.compress.windows.intervals import INTERVAL, cell_number, middle_cell, narrow
 from equinfo.compress.windows.steps import RULES
-from equinfo.compress.windows.tree import BATCH, enumerate_tree, rows_after
+from equinfo.compress.windows.tree import BATCH, enumerate_tree
 from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
