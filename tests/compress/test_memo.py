@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from equinfo.compress.coder.equal_text import EqualTextCoder
 from equinfo.compress.models.base import EOD, SYMBOLS, fingerprint
 from equinfo.compress.network import memo as memo_module
-from equinfo.compress.network.memoised import MemoisedModel
+from equinfo.compress.network.memo import MemoisedModel
 from equinfo.compress.windows.intervals import LIMB
 from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError

@@ -30,7 +30,7 @@ import numpy as np
 from equinfo.compress.collect import Collector
 from equinfo.compress.models.base import SYMBOLS, ByteModel
 from equinfo.compress.network.integer import IntegerByteModel
-from equinfo.compress.network.memoised import MemoisedModel
+from equinfo.compress.network.memo import MemoisedModel
 from equinfo.compress.windows.intervals import INTERVAL
 from equinfo.compress.windows.limbs import num_limbs, with_last, without_last
 from equinfo.compress.windows.steps import (
