@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common.integer_torch import IntegerDecoder
 from common.rows import alternate, append
 
 from equinfo import pipeline
@@ -24,7 +25,7 @@ from equinfo.artifacts import load_artifact
 from equinfo.compress.models.base import EOD, SYMBOLS
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.corpora import load_corpus, take
-from equinfo.lm.bridge import CALIBRATION_IDS, to_byte_model, to_torch
+from equinfo.lm.bridge import CALIBRATION_IDS, to_byte_model
 from equinfo.lm.config import TrainConfig, modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sequences import shifted
@@ -54,7 +55,7 @@ def compare_speed(
     """Symbols/s of each way."""
     symbols = np.random.default_rng(0).integers(97, 123, (BATCH, frozen.max_context))
     stepped = np.random.default_rng(1).integers(97, 123, (lanes, frozen.max_context))
-    by_torch = to_torch(frozen)
+    by_torch = IntegerDecoder(frozen)
     assert (by_torch.frequencies(symbols[:4]).numpy() == frozen.sequences(symbols[:4])).all()
     assert (in_steps(frozen, stepped) == frozen.sequences(stepped)[:, -1]).all()
     names = [

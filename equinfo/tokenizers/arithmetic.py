@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from equinfo.compress import bits
+from equinfo.compress.bits import Packer, Unpacker
 from equinfo.compress.coder import streams
 from equinfo.compress.models.base import ByteModel
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.pieces import Packer, Unpacker
 from equinfo.tokenizers.base import as_bytes, vocabulary_label
 from equinfo.tokenizers.modelled import ModelledTokenizer
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from equinfo.compress.codebook.codebook import Codebook, check_size, fit
+from equinfo.compress.codebook.fit import Codebook, check_size, fit
 from equinfo.compress.codebook.pretokens import CLASS, check_mode, masks_of
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.parse import check_parse, fewest
@@ -60,7 +60,7 @@ class CodebookTokenizer(LookedUpTokenizer):
         cls, model: ByteModel, size: int, mode: str = "superword", parse: str = "longest"
     ) -> Self:
         """The `size` strings of `model`. Raises EquinfoError where it expects too few."""
-        from equinfo.compress.codebook.grown import grow
+        from equinfo.compress.codebook.grow import grow
 
         return cls._of(grow(model, size, mode), mode, parse, "grown")
 

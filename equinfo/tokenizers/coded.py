@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from equinfo.compress.bits import NO_IDS, Packer, Unpacker
 from equinfo.compress.coder import rivals
 from equinfo.compress.models.base import EOD, ByteModel
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.pieces import NO_IDS, Packer, Unpacker
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import as_bytes, vocabulary_label
 from equinfo.tokenizers.modelled import ModelledTokenizer

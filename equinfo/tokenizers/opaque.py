@@ -20,8 +20,8 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 
 from equinfo.compress import bits as bitstream
+from equinfo.compress.bits import Unpacker
 from equinfo.compress.parallel import map_groups
-from equinfo.compress.pieces import Unpacker
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, as_bytes, vocabulary_label
 from equinfo.tokenizers.modelled import check_width

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equinfo.compress import bits
-from equinfo.compress.pieces import Packer, Unpacker
+from equinfo.compress.bits import Packer, Unpacker
 from equinfo.errors import EquinfoError
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.codebook import codebook
+from equinfo.compress.codebook import fit as fitting
 from equinfo.compress.codebook.candidates import MAX_LENGTH, count_strings
 from equinfo.compress.codebook.choose import Candidates
-from equinfo.compress.codebook.codebook import fit
-from equinfo.compress.codebook.grown import grow
+from equinfo.compress.codebook.fit import fit
+from equinfo.compress.codebook.grow import grow
 from equinfo.compress.codebook.pretokens import CLASS, END, MODES, masks_of
 from equinfo.compress.codebook.segments import Text, cut, pretoken_starts
 from equinfo.compress.dictionary.dictionary import Dictionary
@@ -69,7 +69,7 @@ def test_what_was_learnt_holds_on_other_text(documents):
 
 
 def test_a_sample_comes_first(documents, monkeypatch):
-    monkeypatch.setattr(codebook, "SAMPLE", 100_000)
+    monkeypatch.setattr(fitting, "SAMPLE", 100_000)
     whole = sum(map(len, documents))
     sampled = fit(documents, 1024, "superword").uses.sum()
     monkeypatch.undo()

@@ -11,41 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from byte_models import neural_model
+from byte_models import KINDS, neural_model
+from common import golden
+from common.golden import golden_hash, random_network
 
 import equinfo.compress
 from equinfo import fixedpoint as fp
 from equinfo.compress.coder import streams
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import EOD, SYMBOLS
-from equinfo.compress.network import attention, checks, golden, matmul, network, reference
-from equinfo.compress.network.golden import golden_hash, random_network
+from equinfo.compress.network import attention, checks, matmul, network, reference
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.compress.network.matmul import COLUMN_STEP, ROW_STEP, pack, round_up
 from equinfo.compress.parallel import map_groups
 from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
-KINDS = [
-    {"position": "rope", "activation": "silu"},
-    {"position": "relative", "activation": "relu"},
-    {
-        "position": "rope",
-        "activation": "relu",
-        "head_dim": 12,
-        "n_heads": 3,
-        "d_ff": 36,
-        "d_model": 20,
-    },
-    {
-        "position": "relative",
-        "activation": "silu",
-        "head_dim": 36,
-        "n_heads": 1,
-        "d_ff": 7,
-        "d_model": 9,
-    },
-]
 TEXT = (
     b"Call me Ishmael. Some years ago - never mind how long precisely - having little or no money"
 )
@@ -272,12 +253,14 @@ def test_the_golden_hash_needs_no_special_instructions():
     own.
     """
     code = (
-        "from equinfo.compress.network import golden, matmul\n"
+        "from common import golden\n"
+        "from equinfo.compress.network import matmul\n"
         "from equinfo.compress.network.integer import IntegerByteModel\n"
         "assert not matmul.VNNI\n"
         "print(golden.golden_hash(lambda c, t, s: IntegerByteModel(c, t).sequences(s)))"
     )
     settings = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    settings["PYTHONPATH"] = os.pathsep.join(sys.path)
     output = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, **settings},
@@ -291,17 +274,8 @@ def test_the_golden_hash_needs_no_special_instructions():
 def test_no_float_is_in_the_files_that_decide_a_frequency():
     """No constant, no division that makes one, no type or function of NumPy's that is one."""
     folder = Path(equinfo.compress.__file__).parent / "network"
-    files = [
-        "integer",
-        "network",
-        "attention",
-        "matmul",
-        "rounding",
-        "reference",
-        "checks",
-        "golden",
-    ]
-    for file in [Path(fp.__file__), *(folder / f"{name}.py" for name in files)]:
+    files = ["integer", "network", "attention", "matmul", "rounding", "reference", "checks"]
+    for file in map(Path, [fp.__file__, golden.__file__, *(folder / f"{f}.py" for f in files)]):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), file
             assert not isinstance(getattr(node, "op", None), ast.Div), file

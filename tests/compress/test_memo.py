@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from byte_models import neural_model
+from byte_models import KINDS, neural_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,26 +16,6 @@ from equinfo.compress.windows.intervals import LIMB
 from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
-KINDS = [
-    {"position": "rope", "activation": "silu"},
-    {"position": "relative", "activation": "relu"},
-    {
-        "position": "rope",
-        "activation": "relu",
-        "head_dim": 12,
-        "n_heads": 3,
-        "d_ff": 36,
-        "d_model": 20,
-    },
-    {
-        "position": "relative",
-        "activation": "silu",
-        "head_dim": 36,
-        "n_heads": 1,
-        "d_ff": 7,
-        "d_model": 9,
-    },
-]
 MIB = 1 << 20
 
 

@@ -5,13 +5,14 @@ promises.
 import numpy as np
 import pytest
 import torch
+from common.integer_torch import IntegerDecoder
 
 from equinfo import pipeline
 from equinfo.compress.coder import streams
 from equinfo.compress.models.base import EOD, SYMBOLS
 from equinfo.compress.network import reference
 from equinfo.errors import EquinfoError
-from equinfo.lm.bridge import to_byte_model, to_torch
+from equinfo.lm.bridge import to_byte_model
 from equinfo.lm.config import modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import evaluate
@@ -47,7 +48,7 @@ def test_a_frozen_lm_is_the_same_for_numba_torch_and_numpy(style):
         [np.frombuffer(TEXT[at : at + CONTEXT], dtype=np.uint8) for at in (0, 5, 100)]
     ).astype(np.int64)
     rows = model.sequences(symbols)
-    assert (to_torch(model).frequencies(symbols).numpy() == rows).all()
+    assert (IntegerDecoder(model).frequencies(symbols).numpy() == rows).all()
     assert (reference.frequencies(model.config, model.tensors, symbols[1]) == rows[1]).all()
 
 

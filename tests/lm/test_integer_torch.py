@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from common import golden
+from common import integer_torch as integer
+from common.golden import golden_hash, random_network
+from common.integer_torch import IntegerDecoder
 
-from equinfo.compress.network import golden, reference
-from equinfo.compress.network.golden import golden_hash, random_network
+from equinfo.compress.network import reference
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.errors import EquinfoError
-from equinfo.lm import integer
-from equinfo.lm.bridge import to_torch
-from equinfo.lm.integer import IntegerDecoder
 
 STYLES = [
     {"position": "rope", "activation": "silu"},
@@ -19,7 +19,7 @@ STYLES = [
 
 
 def by_torch(config, tensors, symbols):
-    return IntegerDecoder(config, tensors, 16).frequencies(symbols)
+    return IntegerDecoder(IntegerByteModel(config, tensors)).frequencies(symbols)
 
 
 def test_golden_hash_by_torch():
@@ -45,12 +45,10 @@ def test_torch_agrees_with_numba_on_long_contexts(style, precision):
     """Beyond 518 positions attention's sums no longer fit float32, and are taken in float64."""
     model = IntegerByteModel(*random_network(2, max_context=600, **style), precision)
     symbols = np.random.default_rng(0).integers(0, 257, (2, 600))
-    rows = to_torch(model).frequencies(symbols).numpy()
+    rows = IntegerDecoder(model).frequencies(symbols).numpy()
     assert (rows == model.sequences(symbols)).all()
-    assert (
-        rows[0, :30]
-        == reference.frequencies(model.config, model.tensors, symbols[0, :30], precision)
-    ).all()
+    expected = reference.frequencies(model.config, model.tensors, symbols[0, :30], precision)
+    assert (rows[0, :30] == expected).all()
 
 
 @pytest.mark.parametrize("rows", [1, 2, 17])
@@ -89,7 +87,7 @@ def test_products_that_err_are_noticed(monkeypatch):
     )
     for check in (
         lambda: integer.product_for(weight, weight.device),
-        lambda: IntegerDecoder(*random_network(0), 16),
+        lambda: IntegerDecoder(IntegerByteModel(*random_network(0))),
     ):
         with pytest.raises(EquinfoError, match="products of integers wrong"):
             check()
