@@ -1,5 +1,7 @@
 """The integer M1 in torch: to the bit what NumPy defines, by every product that it may use."""
 
+from math import isqrt
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +14,7 @@ from equinfo.compress.network import reference
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.errors import EquinfoError
 
-STYLES = [
-    {"position": "rope", "activation": "silu"},
-    {"position": "relative", "activation": "relu", "d_model": 20},
-]
+STYLES = [golden.style("rope", "silu"), golden.style("relative", "relu", 20)]
 
 
 def by_torch(config, tensors, symbols):
@@ -54,10 +53,8 @@ def test_torch_agrees_with_numba_on_long_contexts(style, precision):
 @pytest.mark.parametrize("rows", [1, 2, 17])
 def test_few_rows_go_through_products_of_int8_too(rows):
     rng = np.random.default_rng(rows)
-    x, w = (
-        torch.from_numpy(rng.integers(-127, 128, shape).astype(np.int8))
-        for shape in ((rows, 24), (9, 24))
-    )
+    x = torch.from_numpy(rng.integers(-127, 128, (rows, 24)).astype(np.int8))
+    w = torch.from_numpy(rng.integers(-127, 128, (9, 24)).astype(np.int8))
     assert torch.equal(integer.int8_product(x, w), x.long() @ w.long().T)
 
 
@@ -69,8 +66,6 @@ def test_floating_point_products_are_exact_as_long_as_their_bound_says(size):
 
 
 def test_roots_are_those_of_integers():
-    from math import isqrt
-
     values = [1, 2, 3, 4, 2**31, 2**52 + 1, (2**31 - 1) ** 2 - 1, (2**31 - 1) ** 2, 2**62 - 1]
     assert integer.integer_root(torch.tensor(values)).tolist() == [isqrt(value) for value in values]
 
@@ -82,12 +77,9 @@ def test_products_that_err_are_noticed(monkeypatch):
     weight = torch.full((8, 64), 127, dtype=torch.int8)
     monkeypatch.setattr(integer, "int8_product", off)
     assert integer.product_for(weight, weight.device) is not off
-    monkeypatch.setattr(
-        integer, "exact_product", lambda a, b, bound: (a @ b).clamp(-(2**15), 2**15)
-    )
-    for check in (
-        lambda: integer.product_for(weight, weight.device),
-        lambda: IntegerDecoder(IntegerByteModel(*random_network(0))),
-    ):
-        with pytest.raises(EquinfoError, match="products of integers wrong"):
-            check()
+    clamped = lambda a, b, bound: (a @ b).clamp(-(2**15), 2**15)  # noqa: E731
+    monkeypatch.setattr(integer, "exact_product", clamped)
+    with pytest.raises(EquinfoError, match="products of integers wrong"):
+        integer.product_for(weight, weight.device)
+    with pytest.raises(EquinfoError, match="products of integers wrong"):
+        IntegerDecoder(IntegerByteModel(*random_network(0)))
