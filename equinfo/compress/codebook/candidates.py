@@ -81,11 +81,11 @@ class Tree:
             todo = self._unseen(threshold, 0)
             while len(todo):
                 new = look(todo)
-                first, size = self.size, self.size + len(new)
-                if size > len(self.store):
-                    self.store = np.concatenate([self.array, np.zeros(size, dtype=new.dtype)])
-                self.store[first:size] = new
-                self.size = size
+                first = self.size
+                self.size += len(new)
+                if self.size > len(self.store):
+                    self.store = np.concatenate([self.store, np.empty(self.size, dtype=new.dtype)])
+                self.store[first : self.size] = new
                 todo = self._unseen(threshold, first)
             if threshold == floor or np.count_nonzero(self.array["ends"] >= threshold) >= wanted:
                 return

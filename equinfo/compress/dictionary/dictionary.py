@@ -8,7 +8,7 @@ pieces of both begin at one place: from there on they are the same.
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -178,7 +178,8 @@ class Dictionary:
 
     def _joined(self, pieces: list[np.ndarray], spans: np.ndarray, document: bytes) -> np.ndarray:
         """One document's codes from those of its spans."""
-        kept, skip = [], 0
+        kept = []
+        skip = 0
         for k in range(len(pieces) - 1):
             meeting = self._meet(pieces[k], pieces[k + 1], spans[k], spans[k + 1])
             if meeting is None or len(pieces[k]) - meeting[0] < skip:
@@ -190,9 +191,7 @@ class Dictionary:
     def _meet(
         self, codes: np.ndarray, following: np.ndarray, span: np.ndarray, next_span: np.ndarray
     ) -> tuple[int, int] | None:
-        """Where pieces of two spans begin at one place: (how many of the first from there on, of
-        the second before).
-        """
+        """Where pieces of two spans meet: (how many of the first from there, the second before)."""
         tail, head = codes[-self._overlap :], following[: self._overlap]
         tail_lengths, head_lengths = self.lengths(tail), self.lengths(head)
         tail_starts = span[1] - np.cumsum(tail_lengths[::-1])[::-1]
@@ -223,8 +222,8 @@ class Dictionary:
             )
         out = np.empty((int(ends[-1]) if len(ends) else 0) + 15, dtype=np.uint8)
         spell(codes, where, blob, out)
-        whole, stops = memoryview(out), ends.tolist()
-        return [bytes(whole[a:b]) for a, b in zip([0, *stops], stops, strict=False)]
+        whole = memoryview(out)
+        return [bytes(whole[a:b]) for a, b in pairwise([0, *ends.tolist()])]
 
     def encoder(self) -> "DictionaryEncoder":
         return DictionaryEncoder(self)
@@ -237,9 +236,7 @@ class DictionaryEncoder:
         self.dictionary, self.held = dictionary, bytearray()
 
     def feed(self, data: bytes, last: bool = False) -> np.ndarray:
-        """The codes (uint32) of the pieces that are certain now. After `last`, of all that are
-        left.
-        """
+        """The codes (uint32) of pieces that are certain now; with `last`, of all that is left."""
         self.held += data
         codes = self.dictionary.encode([bytes(self.held)])[0]
         if not last:

@@ -87,7 +87,8 @@ def turn(x, cos, sin, position):
     c, s = cos[position], sin[position]
     for i in range(half):
         a, b = x[i], x[half + i]
-        first, second = np.int32(a * c[i] - b * s[i] + HALF), np.int32(b * c[i] + a * s[i] + HALF)
+        first = np.int32(a * c[i] - b * s[i] + HALF)
+        second = np.int32(b * c[i] + a * s[i] + HALF)
         x[i] = saturated(first >> (ANGLE + FINE), ACTIVATION_MAX)
         x[half + i] = saturated(second >> (ANGLE + FINE), ACTIVATION_MAX)
 

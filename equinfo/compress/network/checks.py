@@ -113,8 +113,8 @@ def sum_bounds(config: dict[str, Any], tensors: Tensors) -> dict[str, int]:
         for name, tensor in tensors.items()
         if name.endswith((".weight", ".relative"))
     }
-    size, relative = config["head_dim"], config["position"] == "relative"
-    bounds["scores"] = (255 + MIDDLE) * fp.ACTIVATION_MAX * size * (2 if relative else 1) * 2
+    size = config["head_dim"] * (2 if config["position"] == "relative" else 1)
+    bounds["scores"] = (255 + MIDDLE) * fp.ACTIVATION_MAX * size * 2
     bounds["values"] = 255 * MIDDLE * (config["max_context"] + 3)
     return bounds
 

@@ -123,7 +123,8 @@ class IntegerByteModel:
             sums=np.zeros((2, ROW_STEP, columns), dtype=np.int32),
             zeros=np.zeros(columns, dtype=np.int32),
         )
-        shape, tile = (len(self.network.layers), lanes, self.heads), (COLUMN_STEP, DEPTH_STEP)
+        shape = (len(self.network.layers), lanes, self.heads)
+        tile = (COLUMN_STEP, DEPTH_STEP)
         keys = (*shape, time // COLUMN_STEP, self.size // DEPTH_STEP, *tile)
         values = (*shape, columns // COLUMN_STEP, time // DEPTH_STEP, *tile)
         return Cache(

@@ -122,7 +122,8 @@ class Memo:
         count = self.round
         chosen = self.candidates[:, :count]
         self.candidates = self.candidates[:, count:]
-        first, lanes = self.size, self.model.lanes
+        first = self.size
+        lanes = self.model.lanes
         self.state = self.state or self.model.start(lanes)
         for at in range(0, chosen.shape[1], lanes):
             self._add(chosen[1, at : at + lanes], chosen[2, at : at + lanes], self.state)
@@ -195,19 +196,19 @@ def _restore_columns(nodes, lasts, lanes, keys, values, offsets):
 @kernel
 def _restore_column(nodes, node, lane, keys, values, offsets):
     position = nodes.depths[node]
-    column, group, place = position % COLUMN_STEP, position // DEPTH_STEP, position % DEPTH_STEP
+    panel, column = divmod(position, COLUMN_STEP)
+    group, place = divmod(position, DEPTH_STEP)
     for layer in range(keys.shape[0]):
         for h in range(keys.shape[2]):
             offsets[layer, lane, h, position] = nodes.offsets[node, layer, h]
-            panel, k = keys[layer, lane, h, position // COLUMN_STEP], nodes.keys[node, layer, h]
+            k = nodes.keys[node, layer, h]
             for g in range(len(k)):
                 for i in range(DEPTH_STEP):
-                    panel[g, column, i] = k[g, i]
+                    keys[layer, lane, h, panel, g, column, i] = k[g, i]
             v = nodes.values[node, layer, h]
             for part in range(len(v)):
-                tile = values[layer, lane, h, part, group]
                 for i in range(COLUMN_STEP):
-                    tile[i, place] = v[part, i]
+                    values[layer, lane, h, part, group, i, place] = v[part, i]
 
 
 @dataclass
@@ -253,17 +254,18 @@ class MemoisedModel:
 
         In the tree, lanes stay at the network's start, and only their rows change.
         """
-        nodes, network, memo = state.nodes, state.network, self.memo
+        nodes = state.nodes
+        network = state.network
         nodes[restart] = 0
         taken = self._walk(nodes, symbols, out)
         inside = taken > 0
         left = ~inside & (nodes >= 0) & (symbols[:, 0] >= 0)
-        memo.restore(network, np.flatnonzero(left), nodes[left])
+        self.memo.restore(network, np.flatnonzero(left), nodes[left])
         nodes[left] = -1
         more = self.model.feed(network, np.where(inside[:, None], -1, symbols), restart, out)
         network.rows[inside] = out[inside, taken[inside] - 1]
         nodes[(nodes < 0) & (network.seen == 0)] = 0  # restarted by themselves
-        memo.note(int(more.sum()))
+        self.memo.note(int(more.sum()))
         return taken + more
 
     def _walk(self, nodes: np.ndarray, symbols: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -273,7 +275,8 @@ class MemoisedModel:
         for step in range(symbols.shape[1]):
             walking = walking[symbols[walking, step] >= 0]
             children = self.memo.children(nodes[walking], symbols[walking, step])
-            walking, children = walking[children >= 0], children[children >= 0]
+            walking = walking[children >= 0]
+            children = children[children >= 0]
             nodes[walking] = children
             out[walking, step] = self.memo.nodes.rows[children]
             taken[walking] += 1
