@@ -7,21 +7,11 @@ import numpy as np
 
 from equinfo import fixedpoint as fp
 from equinfo.compress.models.base import EOD, PRECISION, SYMBOLS, check_precision
+from equinfo.compress.network import network as net
 from equinfo.compress.network.attention import Attention
 from equinfo.compress.network.checks import check_kernels, check_network
 from equinfo.compress.network.matmul import COLUMN_STEP, DEPTH_STEP, ROW_STEP, pack, round_up
 from equinfo.compress.network.memo import MemoisedModel
-from equinfo.compress.network.network import (
-    BLOCK,
-    Cache,
-    Layer,
-    Linear,
-    Network,
-    State,
-    Tables,
-    Work,
-    forward,
-)
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
 
@@ -55,14 +45,14 @@ class IntegerByteModel:
         self.size = int(config["head_dim"])
         empty = np.empty((0, 0), dtype=np.int32)
         cos, sin = (self.tensors.get(name, empty).astype(np.int32) for name in ("cos", "sin"))
-        self.network = Network(
+        self.network = net.Network(
             self.tensors["embed"],
             tuple(self._layer(f"blocks.{i}.") for i in range(int(config["n_layers"]))),
             self.tensors["norm"],
             self._linear("head"),
             int(config["epsilon"]),
             self.precision,
-            Tables(fp.powers(), self.tensors.get("sigmoid", empty.ravel()), cos, sin),
+            net.Tables(fp.powers(), self.tensors.get("sigmoid", empty.ravel()), cos, sin),
         )
         # EOD at position 0 is where every context begins: it is run once, and copied
         cache = self._cache(1, 1, 1)
@@ -71,7 +61,7 @@ class IntegerByteModel:
         self._run(cache, zero + EOD, zero, zero, self.root_row)
         self.root = cache.columns(0, 0)
 
-    def _layer(self, name: str) -> Layer:
+    def _layer(self, name: str) -> net.Layer:
         t = self.tensors
         qkv, o, gate_up, down = (
             self._linear(name + part) for part in ("qkv", "o", "gate_up", "down")
@@ -82,10 +72,12 @@ class IntegerByteModel:
         relative, offsets = (np.stack(parts) for parts in zip(*packed, strict=True))
         scores, gains = t[name + "score"], t[name + "attended"]
         attention = Attention(scores, gains, relative, offsets, terms.shape[1] - 1)
-        return Layer(t[name + "attn_norm"], qkv, attention, o, t[name + "mlp_norm"], gate_up, down)
+        return net.Layer(
+            t[name + "attn_norm"], qkv, attention, o, t[name + "mlp_norm"], gate_up, down
+        )
 
-    def _linear(self, name: str) -> Linear:
-        return Linear(*pack(self.tensors[name + ".weight"]), self.tensors[name + ".scale"])
+    def _linear(self, name: str) -> net.Linear:
+        return net.Linear(*pack(self.tensors[name + ".weight"]), self.tensors[name + ".scale"])
 
     @property
     def lanes(self) -> int:
@@ -101,21 +93,21 @@ class IntegerByteModel:
         """The same model for contexts that often begin anew; all who use it share its memory."""
         return MemoisedModel(self)
 
-    def _cache(self, lanes: int, rows: int, context: int) -> Cache:
+    def _cache(self, lanes: int, rows: int, context: int) -> net.Cache:
         """For `lanes` lanes of up to `context` positions, and batches of up to `rows` rows."""
         d, ff = int(self.config["d_model"]), int(self.config["d_ff"])
         inner = self.heads * self.size
         time = round_up(context, COLUMN_STEP)
         columns = round_up(self.size, COLUMN_STEP)
-        rows = round_up(rows, BLOCK)
+        rows = round_up(rows, net.BLOCK)
         wide = max(3 * inner, 2 * ff, d, SYMBOLS)
         near = self.network.layers[0].attention.relative_offset.shape[1]
-        work = Work(
+        work = net.Work(
             x=np.zeros((rows, d), dtype=np.int32),
             q=np.zeros((rows, inner), dtype=np.uint8),
-            narrow=np.zeros((BLOCK, round_up(d, DEPTH_STEP)), dtype=np.uint8),
-            hidden=np.zeros((BLOCK, round_up(max(inner, ff), DEPTH_STEP)), dtype=np.uint8),
-            wide=np.zeros((BLOCK, round_up(wide, COLUMN_STEP)), dtype=np.int32),
+            narrow=np.zeros((net.BLOCK, round_up(d, DEPTH_STEP)), dtype=np.uint8),
+            hidden=np.zeros((net.BLOCK, round_up(max(inner, ff), DEPTH_STEP)), dtype=np.uint8),
+            wide=np.zeros((net.BLOCK, round_up(wide, COLUMN_STEP)), dtype=np.int32),
             scores=np.zeros((ROW_STEP, time), dtype=np.int32),
             near=np.zeros((ROW_STEP, near), dtype=np.int32),
             weights=np.zeros((2, ROW_STEP, time), dtype=np.uint8),
@@ -127,21 +119,21 @@ class IntegerByteModel:
         tile = (COLUMN_STEP, DEPTH_STEP)
         keys = (*shape, time // COLUMN_STEP, self.size // DEPTH_STEP, *tile)
         values = (*shape, columns // COLUMN_STEP, time // DEPTH_STEP, *tile)
-        return Cache(
+        return net.Cache(
             np.zeros(keys, dtype=np.int8),
             np.zeros(values, dtype=np.int8),
             np.zeros((*shape, time), dtype=np.int32),
             work,
         )
 
-    def _run(self, cache: Cache, tokens: np.ndarray, *given: np.ndarray) -> None:
-        forward(self.network, cache, tokens, *given)
+    def _run(self, cache: net.Cache, tokens: np.ndarray, *given: np.ndarray) -> None:
+        net.forward(self.network, cache, tokens, *given)
 
-    def start(self, lanes: int) -> State:
+    def start(self, lanes: int) -> net.State:
         cache = self._cache(lanes, max(lanes, LANES), self.max_context)
         for part, first in zip(cache.columns(slice(None), 0), self.root, strict=True):
             part[:] = first[:, None]
-        return State(
+        return net.State(
             tokens=np.zeros(lanes, dtype=np.int64),
             positions=np.full(lanes, -1, dtype=np.int64),
             seen=np.zeros(lanes, dtype=np.int64),
@@ -149,7 +141,7 @@ class IntegerByteModel:
             cache=cache,
         )
 
-    def frequencies(self, state: State) -> np.ndarray:
+    def frequencies(self, state: net.State) -> np.ndarray:
         lanes = np.flatnonzero(state.positions >= 0)
         if len(lanes):
             out = np.empty((len(lanes), SYMBOLS), dtype=np.uint32)
@@ -159,7 +151,7 @@ class IntegerByteModel:
             state.positions[:] = -1
         return state.rows
 
-    def advance(self, state: State, symbols: np.ndarray, restart: np.ndarray) -> None:
+    def advance(self, state: net.State, symbols: np.ndarray, restart: np.ndarray) -> None:
         state.seen[restart] = 0
         fed = symbols >= 0
         state.seen[fed] += 1
@@ -171,7 +163,7 @@ class IntegerByteModel:
         state.positions[:] = np.where(run, state.seen, -1)
 
     def feed(
-        self, state: State, symbols: np.ndarray, restart: np.ndarray, out: np.ndarray
+        self, state: net.State, symbols: np.ndarray, restart: np.ndarray, out: np.ndarray
     ) -> np.ndarray:
         """As `advance`, with several symbols at once; how many each lane took: int64[lanes].
 
