@@ -36,10 +36,14 @@ def longest_match(strings, codes, masks, classes, text):
     return found
 
 
+def drawn(generator, letters, size):
+    return generator.choice(np.frombuffer(letters, dtype=np.uint8), size).tobytes()
+
+
 def made(seed, letters=b"ab ", strings=200, longest=9, inner=0.2):
     generator = np.random.default_rng(seed)
     sizes = (generator.integers(2, longest) for _ in range(strings))
-    more = {bytes(generator.choice(list(letters), size=size)) for size in sizes}
+    more = {drawn(generator, letters, size) for size in sizes}
     strings = SINGLES + sorted(more)
     codes = generator.permutation(len(strings))
     codes[generator.random(len(strings)) < inner] = -1
@@ -137,7 +141,7 @@ def test_spans_join_to_the_document(monkeypatch, seed):
     strings, codes, masks = made(seed)
     dictionary = Dictionary(strings, codes, masks, CLASSES)
     generator = np.random.default_rng(seed)
-    mixed = bytes(generator.choice(list(b"aaab b "), size=40_000))
+    mixed = drawn(generator, b"aaab b ", 40_000)
     documents = [mixed, b"", b"ab" * 9000, mixed[:777], b"a" * 30_000 + mixed]
     expected = [dictionary._alone(d, np.uint32).tolist() if d else [] for d in documents]
     monkeypatch.setattr(module, "SPAN", 1)
@@ -153,7 +157,7 @@ def test_threads_and_batches_do_not_matter(monkeypatch, batch):
     dictionary = Dictionary(strings, codes, masks, CLASSES)
     generator = np.random.default_rng(0)
     sizes = (0, 1, 3000, 20, 0, 70_000, 5)
-    documents = [bytes(generator.choice(list(b"abc "), size=n)) for n in sizes]
+    documents = [drawn(generator, b"abc ", size) for size in sizes]
     alone = [dictionary.encode([document])[0].tolist() for document in documents]
     monkeypatch.setattr(module, "GROUP_BYTES", 1000)
     monkeypatch.setattr(module, "BATCH_BYTES", batch)
@@ -166,7 +170,7 @@ def test_threads_and_batches_do_not_matter(monkeypatch, batch):
 def test_pieces_of_a_document_give_its_codes(size):
     strings, codes, masks = made(2)
     dictionary = Dictionary(strings, codes, masks, CLASSES)
-    document = bytes(np.random.default_rng(1).choice(list(b"abc "), size=2500))
+    document = drawn(np.random.default_rng(1), b"abc ", 2500)
     encoder = dictionary.encoder()
     parts = [encoder.feed(document[at : at + size]) for at in range(0, len(document), size)]
     found = np.concatenate([*parts, encoder.feed(b"", last=True)])

@@ -90,7 +90,8 @@ def test_what_is_given_early_is_what_the_whole_gives(strings, text, mode, size):
 @pytest.fixture(scope="module")
 def dense():
     rng = np.random.default_rng(5)
-    return codebook([bytes(rng.choice(list(b"abc"), n)) for n in rng.integers(2, 9, 300)], "free")
+    sizes = rng.integers(2, 9, 300)
+    return codebook([rng.integers(97, 100, n).astype(np.uint8).tobytes() for n in sizes], "free")
 
 
 def test_the_fewest_of_a_long_document_are_found_block_by_block(dense):
