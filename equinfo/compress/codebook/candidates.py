@@ -118,7 +118,7 @@ def count_strings(text: Text, starts: np.ndarray, mode: str, wanted: int, floor:
     tree.array["low"] = begins[:NUM_BYTES]
 
     def look(todo: np.ndarray) -> np.ndarray:
-        given = text.data, text.stops, starts, scratch, tree.array
+        given: Any = text.data, text.stops, starts, scratch, tree.array
         sums = np.cumsum(tree.array["passes"][todo], dtype=np.int64)
         wanted = [sums[-1] * n // num_threads() for n in range(1, num_threads())]
         edges = [0, *np.searchsorted(sums, wanted).tolist(), len(todo)]

@@ -101,7 +101,7 @@ def _removals(fallbacks, depths, ends, window_cost):
 @kernel
 def _spelt(parents, last, depths, numbers):
     data = np.empty(depths[numbers].sum(), dtype=np.uint8)
-    end = 0
+    end = np.int64(0)
     for number in numbers:
         end += np.int64(depths[number])
         node, at = np.int64(number), end
