@@ -44,16 +44,12 @@ class IntegerDecoder:
         Returns i64[n, T, 257] on the device. symbols: integers[n, T] of 0 .. 256, T at most
         max_context. Memory beside that: a few times 8 * n * T * max(heads * T, 2 * d_ff) bytes.
         """
-        with torch.autocast(self.device.type, enabled=False):
-            return self._run(symbols)
-
-    def _run(self, symbols: np.ndarray) -> Tensor:
-        c, t = self.config, self.tensors
         inputs = np.concatenate([np.full((len(symbols), 1), EOD), symbols[:, :-1]], axis=1)
-        x = t["embed"][torch.from_numpy(inputs).to(self.device)]
-        for i in range(c["n_layers"]):
-            x = self._block(x, f"blocks.{i}.")
-        return self._frequencies(self._linear(self._normalised(x, "norm"), "head"))
+        with torch.autocast(self.device.type, enabled=False):
+            x = self.tensors["embed"][torch.from_numpy(inputs).to(self.device)]
+            for i in range(self.config["n_layers"]):
+                x = self._block(x, f"blocks.{i}.")
+            return self._frequencies(self._linear(self._normalised(x, "norm"), "head"))
 
     def _block(self, x: Tensor, name: str) -> Tensor:
         qkv = self._linear(self._normalised(x, name + "attn_norm"), name + "qkv")

@@ -18,7 +18,7 @@ import equinfo.compress
 from equinfo import fixedpoint as fp
 from equinfo.compress.coder import streams
 from equinfo.compress.jit import kernel
-from equinfo.compress.models.base import EOD, SYMBOLS
+from equinfo.compress.models.base import EOD, SYMBOLS, from_artifact
 from equinfo.compress.network import attention, checks, matmul, network, reference
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.compress.network.matmul import COLUMN_STEP, ROW_STEP, pack, round_up
@@ -449,7 +449,5 @@ def test_a_kernel_that_errs_is_noticed(monkeypatch):
 
 
 def test_a_float_network_of_earlier_versions_is_to_be_rebuilt():
-    from equinfo.compress.models.base import from_artifact
-
     with pytest.raises(EquinfoError, match="rebuild it with equinfo train-m1"):
         from_artifact({"model": "neural", "precision": 16, "lm": {}}, {})

@@ -7,7 +7,7 @@ from common.integer_torch import IntegerDecoder
 
 from equinfo import pipeline
 from equinfo.compress.coder import streams
-from equinfo.compress.models.base import EOD, SYMBOLS
+from equinfo.compress.models.base import EOD, SYMBOLS, fingerprint
 from equinfo.compress.network import reference
 from equinfo.errors import EquinfoError
 from equinfo.lm.bridge import to_byte_model
@@ -65,8 +65,6 @@ def test_code_length_is_the_bits_per_byte_of_the_lm(style, tmp_path):
 
 
 def test_the_same_weights_and_text_give_the_same_artefact():
-    from equinfo.compress.models.base import fingerprint
-
     lms = [Decoder(modern("30k", SYMBOLS)).initialise(5) for _ in range(2)]
     models = [to_byte_model(lm, CONTEXT, IDS) for lm in lms]
     assert fingerprint(models[0]) == fingerprint(models[1])

@@ -25,12 +25,6 @@ class Text:
         self.begins = np.concatenate([[0], self.stops[:-1] + 1])
         self.num_bytes = len(self.data) - len(self.stops)
 
-    def shares(self, count: int) -> list[slice]:
-        """The documents in `count` runs of about equal size."""
-        wanted = [len(self.data) * n // count for n in range(1, count)]
-        edges = [0, *np.searchsorted(self.stops, wanted).tolist(), len(self.stops)]
-        return [slice(low, high) for low, high in pairwise(edges)]
-
 
 def pretoken_starts(text: Text) -> np.ndarray:
     """Where pretokens begin: uint32[n], ascending."""
@@ -54,11 +48,11 @@ def cut(text: Text, dictionary: Dictionary, how: str) -> tuple[np.ndarray, np.nd
 
 
 def _in_threads(text: Text, function: Callable[..., Any], *given: Any) -> list[Any]:
-    """function(data, begins, stops, *given) of each share of the documents."""
-    return in_threads(
-        lambda share: function(text.data, text.begins[share], text.stops[share], *given),
-        text.shares(num_threads()),
-    )
+    """function(data, begins, stops, *given) of the documents, in a run of equal size a thread."""
+    wanted = [len(text.data) * n // num_threads() for n in range(1, num_threads())]
+    edges = [0, *np.searchsorted(text.stops, wanted).tolist(), len(text.stops)]
+    parts = [(text.begins[a:b], text.stops[a:b]) for a, b in pairwise(edges)]
+    return in_threads(lambda part: function(text.data, *part, *given), parts)
 
 
 @kernel
