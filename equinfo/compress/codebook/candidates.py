@@ -118,15 +118,13 @@ def count_strings(text: Text, starts: np.ndarray, mode: str, wanted: int, floor:
     tree.array["low"] = begins[:NUM_BYTES]
 
     def look(todo: np.ndarray) -> np.ndarray:
-        given: Any = text.data, text.stops, starts, scratch, tree.array
+        given = text.data, text.stops, starts, scratch, tree.array
         sums = np.cumsum(tree.array["passes"][todo], dtype=np.int64)
         wanted = [sums[-1] * n // num_threads() for n in range(1, num_threads())]
         edges = [0, *np.searchsorted(sums, wanted).tolist(), len(todo)]
-        jobs = [
-            pool.submit(_look, *given, todo[low:high], MODES.index(mode), floor)
-            for low, high in pairwise(edges)
-        ]
-        return np.concatenate([job.result() for job in jobs])
+        parts = [todo[low:high] for low, high in pairwise(edges)]
+        found = pool.map(lambda part: _look(*given, part, MODES.index(mode), floor), parts)
+        return np.concatenate(list(found))
 
     with ThreadPoolExecutor(num_threads()) as pool:
         tree.grow(look, max(len(starts) // 64, floor), floor, wanted)
