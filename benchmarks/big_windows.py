@@ -22,7 +22,7 @@ from common.rows import alternate, append
 from equinfo.compress.coder import streams
 from equinfo.compress.models.base import load_model
 from equinfo.compress.network.integer import IntegerByteModel
-from equinfo.compress.network.memoised import MemoisedModel
+from equinfo.compress.network.memo import MemoisedModel
 from equinfo.compress.parallel import map_groups
 from equinfo.compress.windows.windows import WindowCoder
 from equinfo.corpora import load_corpus, take

@@ -15,11 +15,11 @@ import argparse
 
 import constriction
 import numpy as np
+from common.golden import random_network
 from common.rows import alternate
 
 from equinfo.compress.coder import coder
 from equinfo.compress.models.base import SYMBOLS, normalise
-from equinfo.compress.network.golden import random_network
 from equinfo.compress.network.integer import IntegerByteModel
 
 PRECISION = 16

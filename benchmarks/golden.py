@@ -10,31 +10,24 @@ import sys
 import numba
 import numpy as np
 import torch
+from common.golden import HASH, golden_hash
+from common.integer_torch import IntegerDecoder
 
-from equinfo.compress.models.base import PRECISION
-from equinfo.compress.network.golden import HASH, golden_hash
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.compress.network.matmul import VNNI
-from equinfo.lm.integer import IntegerDecoder
 
 
 def main() -> None:
     by_numba = golden_hash(
-        lambda config, tensors, symbols: IntegerByteModel(config, tensors).sequences(symbols)
+        lambda c, tensors, symbols: IntegerByteModel(c, tensors).sequences(symbols)
     )
     hashes = {f"Numba {numba.__version__}, {platform.machine()}, VNNI: {VNNI}": by_numba}
     for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
         chip = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
 
-        def run(
-            config: dict, tensors: dict, symbols: np.ndarray, device: str = device
-        ) -> np.ndarray:
-            return (
-                IntegerDecoder(config, tensors, PRECISION, device)
-                .frequencies(symbols)
-                .cpu()
-                .numpy()
-            )
+        def run(config: dict, tensors: dict, symbols: np.ndarray, on: str = device) -> np.ndarray:
+            decoder = IntegerDecoder(IntegerByteModel(config, tensors), on)
+            return decoder.frequencies(symbols).cpu().numpy()
 
         hashes[f"torch {torch.__version__}, {device}: {chip}"] = golden_hash(run)
     for name, value in hashes.items():

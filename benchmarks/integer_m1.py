@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common.integer_torch import IntegerDecoder
 from common.rows import alternate, append
 
 from equinfo import api
@@ -24,7 +25,7 @@ from equinfo.artifacts import load_artifact
 from equinfo.compress.models.base import EOD, SYMBOLS
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.corpora import load_corpus, take
-from equinfo.lm.bridge import CALIBRATION_IDS, to_byte_model, to_torch
+from equinfo.lm.bridge import CALIBRATION_IDS, to_byte_model
 from equinfo.lm.config import TrainConfig, modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sequences import shifted
@@ -54,29 +55,22 @@ def compare_speed(
     """Symbols/s of each way."""
     symbols = np.random.default_rng(0).integers(97, 123, (BATCH, frozen.max_context))
     stepped = np.random.default_rng(1).integers(97, 123, (lanes, frozen.max_context))
-    by_torch = to_torch(frozen)
+    by_torch = IntegerDecoder(frozen)
     assert (by_torch.frequencies(symbols[:4]).numpy() == frozen.sequences(symbols[:4])).all()
     assert (in_steps(frozen, stepped) == frozen.sequences(stepped)[:, -1]).all()
-    names = [
-        "torch float32",
-        "torch bfloat16",
-        "torch integer",
-        "Numba integer",
-        f"Numba integer, {lanes} lanes",
-    ]
-    seconds = alternate(
-        runs,
-        lambda: probabilities(model, symbols),
-        lambda: probabilities(model, symbols, low=True),
-        lambda: by_torch.frequencies(symbols),
-        lambda: frozen.sequences(symbols),
-        lambda: in_steps(frozen, stepped),
-    )
+    ways = {
+        "torch float32": lambda: probabilities(model, symbols),
+        "torch bfloat16": lambda: probabilities(model, symbols, low=True),
+        "torch integer": lambda: by_torch.frequencies(symbols),
+        "Numba integer": lambda: frozen.sequences(symbols),
+        f"Numba integer, {lanes} lanes": lambda: in_steps(frozen, stepped),
+    }
+    seconds = alternate(runs, *ways.values())
     counts = [symbols.size] * 4 + [stepped.size]
     speeds = [count / taken for count, taken in zip(counts, seconds, strict=True)]
-    for name, speed in zip(names, speeds, strict=True):
+    for name, speed in zip(ways, speeds, strict=True):
         print(f"{name:24} {speed / 1e3:8.1f} kB/s   {speed / speeds[0]:5.2f} x float32")
-    return dict(zip(names, speeds, strict=True))
+    return dict(zip(ways, speeds, strict=True))
 
 
 def trained(folder: Path) -> tuple[Decoder, int]:
@@ -84,13 +78,10 @@ def trained(folder: Path) -> tuple[Decoder, int]:
     artifact = load_artifact(folder / "weights" if (folder / "weights").is_dir() else folder)
     config = TrainConfig.from_dict(artifact.config["config"])
     prefix = "model." if artifact.kind == "checkpoint" else ""
-    weights = {
-        name.removeprefix(prefix): t
-        for name, t in artifact.tensors.items()
-        if name.startswith(prefix)
-    }
+    names = [name for name in artifact.tensors if name.startswith(prefix)]
+    weights = {n.removeprefix(prefix): torch.from_numpy(artifact.tensors[n]) for n in names}
     model = Decoder(config.model)
-    model.load_state_dict({name: torch.from_numpy(t) for name, t in weights.items()})
+    model.load_state_dict(weights)
     return model.eval(), config.context
 
 
@@ -99,9 +90,7 @@ def stream(corpus: str, split: str, num_bytes: int) -> np.ndarray:
 
 
 def as_frequencies(p: np.ndarray, precision: int) -> np.ndarray:
-    """Probabilities, cut to integers by the rule of models.normalise: f64[n, T, 257], shares
-    again.
-    """
+    """Probabilities, cut to integers as models.normalise does: f64[n, T, 257], shares again."""
     rows = 1 + np.floor(p.astype(np.float64) * ((1 << precision) - SYMBOLS))
     best = rows.argmax(-1)[..., None]
     rest = (1 << precision) - rows.sum(-1, keepdims=True)
@@ -111,11 +100,8 @@ def as_frequencies(p: np.ndarray, precision: int) -> np.ndarray:
 
 def compare_bits(model: Decoder, frozen: IntegerByteModel, ids: np.ndarray) -> dict[str, Any]:
     """Bits/symbol of each."""
-    targets = (
-        ids[: len(ids) // frozen.max_context * frozen.max_context]
-        .reshape(-1, frozen.max_context)
-        .astype(np.int64)
-    )
+    whole = len(ids) // frozen.max_context * frozen.max_context
+    targets = ids[:whole].reshape(-1, frozen.max_context).astype(np.int64)
     sums = np.zeros(3)
     for part in np.split(targets, range(BATCH, len(targets), BATCH)):
         p = probabilities(model, part).numpy()
@@ -124,20 +110,13 @@ def compare_bits(model: Decoder, frozen: IntegerByteModel, ids: np.ndarray) -> d
             sums[i] -= np.log2(np.take_along_axis(shares, part[..., None], -1)).sum()
     exact, cut, integer = sums / targets.size
     print(f"{targets.size} symbols, contexts of {frozen.max_context}: bits/symbol")
+    cost, whole, rest = cut / exact - 1, integer / exact - 1, integer / cut - 1
     print(
-        f"float32 {exact:.4f}; as frequencies of {frozen.precision} bits {cut:.4f}"
-        f" ({cut / exact - 1:+.2%});"
+        f"float32 {exact:.4f}; as frequencies of {frozen.precision} bits {cut:.4f} ({cost:+.2%});"
     )
-    print(
-        f"integer {integer:.4f} ({integer / exact - 1:+.2%} of float32, {integer / cut - 1:+.2%}"
-        " of its frequencies)"
-    )
-    return {
-        "symbols": targets.size,
-        "float32": exact,
-        "float32 as frequencies": cut,
-        "integer": integer,
-    }
+    print(f"integer {integer:.4f} ({whole:+.2%} of float32, {rest:+.2%} of its frequencies)")
+    found = {"float32": exact, "float32 as frequencies": cut, "integer": integer}
+    return {"symbols": targets.size, **found}
 
 
 def main() -> None:
@@ -159,24 +138,18 @@ def main() -> None:
     if options.lm:
         model, context = trained(options.lm)
     else:
-        model, context = (
-            Decoder(modern(options.size, SYMBOLS)).initialise(0).eval(),
-            options.context,
-        )
+        model = Decoder(modern(options.size, SYMBOLS)).initialise(0).eval()
+        context = options.context
     corpus = options.corpus if options.lm else "bundled"
     frozen = to_byte_model(model, context, stream(corpus, "train", CALIBRATION_IDS))
     print(f"{frozen.parameters} parameters, contexts of {context}, {options.threads} threads")
-    row: dict[str, Any] = {
-        "parameters": frozen.parameters,
-        "context": context,
-        "threads": options.threads,
-    }
+    row: dict[str, Any] = {"parameters": frozen.parameters, "context": context}
+    row["threads"] = options.threads
     row["symbols_a_second"] = compare_speed(model, frozen, options.lanes, options.runs)
     if options.lm:
         row["corpus"] = options.corpus
-        row["bits_a_symbol"] = compare_bits(
-            model, frozen, stream(options.corpus, "validation", options.bytes)
-        )
+        text = stream(options.corpus, "validation", options.bytes)
+        row["bits_a_symbol"] = compare_bits(model, frozen, text)
     append(row, options.out)
 
 

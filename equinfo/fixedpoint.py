@@ -1,11 +1,8 @@
-"""The arithmetic of the integer M1, stated once: formats, limits, the rounding rule, and the table
-of powers of two.
+"""The arithmetic of the integer M1, stated once: formats, limits, rounding, powers of two.
 
 Every value is an integer in some unit; what the unit is was decided when the network was frozen
-(lm/freeze.py) and no
-longer matters. Who computes with it (compress/reference.py, compress/network.py, lm/integer.py)
-agrees bit for bit,
-because integers may be summed in any order and everything else is fixed here:
+(lm/freeze.py) and no longer matters. All who compute with it agree bit for bit, because integers
+may be summed in any order and everything else is fixed here:
 - rounding is to the nearest, halves upwards: `(x + 2**(s - 1)) >> s`, the shift being arithmetic
   (towards -infinity);
 - a value is brought to another unit by `rescaled`: times an int32, rounded off by 2**SHIFT;
@@ -26,16 +23,13 @@ FINE = 4  # queries and keys are 2**FINE times finer before the rotation than af
 FINE_MAX = (1 << 15) - 1
 ANGLE = 14  # a cosine c is stored as round(c * 2**ANGLE)
 
-SCORE_SHIFT = (
-    16  # a head's multiplier m turns a score into m / 2**SCORE_SHIFT units of 2**-EXPONENT octaves
-)
+# a head's multiplier m turns a score into m / 2**SCORE_SHIFT units of 2**-EXPONENT octaves
+SCORE_SHIFT = 16
 EXPONENT = 10
 OCTAVES = 32  # a power below 2**-31 is 0
 LOGIT_MAX = 1 << 20
 ONE = (1 << 24) - 1  # 2**0 in the table of powers
-WEIGHT_SHIFT = (
-    8  # an attention weight is a power >> WEIGHT_SHIFT: at most 65535, two unsigned bytes
-)
+WEIGHT_SHIFT = 8  # an attention weight is a power >> WEIGHT_SHIFT: 65535 at most, two bytes
 SHARE = 46  # 1 / (sum of attention weights) is 2**SHARE // sum
 
 GATE = 10  # bits after the point of a SiLU's argument

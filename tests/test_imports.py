@@ -172,7 +172,8 @@ def test_a_circle_is_found():
 def loaded_by(code: str) -> set[str]:
     """Which of HEAVY a fresh process has loaded after `code`."""
     code += f"\nimport sys; print('loaded', *[m for m in {HEAVY!r} if m in sys.modules])"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "tokenizers")])
+    rooms = (ROOT, ROOT / "tests" / "tokenizers", ROOT / "benchmarks")
+    paths = os.pathsep.join(map(str, rooms))
     output = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": paths},

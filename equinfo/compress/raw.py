@@ -28,31 +28,27 @@ def address(context, array):
 def _loader(bits):
     def load(context, at):
         def emit(context, builder, signature, arguments):
-            value = builder.load(
-                builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()), align=1
-            )
+            place = builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer())
+            value = builder.load(place, align=1)
             return value if bits == INT.width else builder.zext(value, INT)
 
         return types.int64(types.int64), emit
 
     load.__doc__ = (
-        f"The unsigned integer of {bits} bits at an address, the lowest byte first, as int64."
+        f"The unsigned integer of {bits} bits at an address, lowest byte first, as int64."
     )
     return intrinsic(load)
 
 
-load8, load16, load32, load64 = _loader(8), _loader(16), _loader(32), _loader(64)
+load8, load16, load32, load64 = map(_loader, (8, 16, 32, 64))
 
 
 def _storer(bits):
     def store(context, at, value):
         def emit(context, builder, signature, arguments):
-            low = (
-                arguments[1] if bits == INT.width else builder.trunc(arguments[1], ir.IntType(bits))
-            )
-            builder.store(
-                low, builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()), align=1
-            )
+            kind = ir.IntType(bits)
+            low = arguments[1] if bits == INT.width else builder.trunc(arguments[1], kind)
+            builder.store(low, builder.inttoptr(arguments[0], kind.as_pointer()), align=1)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64), emit
@@ -61,14 +57,12 @@ def _storer(bits):
     return intrinsic(store)
 
 
-store32, store64 = _storer(32), _storer(64)
+store32, store64 = map(_storer, (32, 64))
 
 
 @intrinsic
 def pick(context, condition, one, other):
-    """`one` where `condition` is not 0, else `other`, without a branch: the processor could not
-    foresee it.
-    """
+    """`one` where `condition` is not 0, else `other`; no branch, as none could be foreseen."""
 
     def emit(context, builder, signature, arguments):
         holds = builder.icmp_unsigned("!=", arguments[0], ir.Constant(INT, 0))
@@ -81,8 +75,7 @@ def pick(context, condition, one, other):
 
 @intrinsic
 def opaque(context, value):
-    """`value`, of which the compiler knows nothing: so it cannot take a test of several conditions
-    apart.
+    """`value`, of which the compiler knows nothing: so it cannot take a test's conditions apart.
 
     An empty piece of assembly, in any processor's language.
     """

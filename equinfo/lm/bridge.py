@@ -1,16 +1,12 @@
-"""The one bridge from `lm` to `compress`: a trained byte LM becomes a byte model, and that a torch
-network.
-"""
+"""The one bridge from `lm` to `compress`: a trained byte LM becomes a byte model."""
 
 import numpy as np
-import torch
 
 from equinfo.compress.models.base import SYMBOLS
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.freeze import freeze
-from equinfo.lm.integer import IntegerDecoder
 from equinfo.lm.sequences import shifted
 
 CALIBRATION_IDS = 1 << 15  # what is used of a stream
@@ -34,8 +30,3 @@ def to_byte_model(model: Decoder, context: int, ids: np.ndarray) -> IntegerByteM
     rows = max(len(used) // context, 1)
     targets = used[: rows * context].reshape(rows, -1)
     return IntegerByteModel(*freeze(model, context, shifted(targets, SYMBOLS - 1)))
-
-
-def to_torch(model: IntegerByteModel, device: torch.device | str = "cpu") -> IntegerDecoder:
-    """The same frequencies by torch, for big batches."""
-    return IntegerDecoder(model.config, model.tensors, model.precision, device)

@@ -1,5 +1,4 @@
-"""Freezing: a trained byte LM becomes integers, with the units of its activations chosen on
-calibration text.
+"""Freezing: a trained byte LM becomes integers, in units chosen on calibration text.
 
 What the integers mean is in fixedpoint.py. Weights are int8 with a scale per output. So are inputs
 of products, with a unit per channel, which costs nothing (it merges into multipliers that are there
@@ -28,7 +27,7 @@ GAIN = 1 << (fp.SHIFT - fp.FRACTION)  # a gain of 1
 def freeze(
     model: Decoder, context: int, ids: np.ndarray
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """(config, tensors) of the integer M1, by the names in compress/checks.py.
+    """(config, tensors) of the integer M1, by the names in compress/network/checks.py.
 
     ids: integers[n, T <= context], BOS first, that it is calibrated on. Raises EquinfoError for
     weights that are not finite.
@@ -38,25 +37,15 @@ def freeze(
             raise EquinfoError(
                 f"M1's {name} holds numbers that are not finite: the training diverged"
             )
-    c, freezing = model.config, _Freezing(model, largest_activations(model, ids))
+    c = model.config
+    freezing = _Freezing(model, largest_activations(model, ids))
     for i in range(c.n_layers):
         freezing.block(f"blocks.{i}.")
     freezing.ends()
-    names = (
-        "d_model",
-        "n_layers",
-        "n_heads",
-        "head_dim",
-        "d_ff",
-        "position",
-        "activation",
-        "parameters",
-    )
     epsilon = min(max(round(c.norm_eps / freezing.unit**2), 1), fp.MAX_EPSILON)
-    config = {name: getattr(c, name) for name in names} | {
-        "max_context": context,
-        "epsilon": epsilon,
-    }
+    names = ("d_model", "n_layers", "n_heads", "head_dim", "d_ff", "position", "activation")
+    config = {name: getattr(c, name) for name in (*names, "parameters")}
+    config |= {"max_context": context, "epsilon": epsilon}
     return config, freezing.tensors | tables(model, context)
 
 
@@ -75,14 +64,14 @@ class _Freezing:
 
     def ends(self) -> None:
         """The embedding, the last norm and the output layer."""
-        self.tensors["embed"] = integers(
-            self.weights["embed.weight"] / self.unit, np.int32, fp.RESIDUAL_MAX
-        )
+        embed = self.weights["embed.weight"] / self.unit
+        self.tensors["embed"] = integers(embed, np.int32, fp.RESIDUAL_MAX)
         scale = self._norm("norm")
         self._linear("head", self.head, scale, torch.full((len(self.head),), 1 / OCTAVE))
 
     def block(self, b: str) -> None:
-        c, o, down = self.config, self.weights[b + "o.weight"], self.weights[b + "down.weight"]
+        c = self.config
+        o, down = self.weights[b + "o.weight"], self.weights[b + "down.weight"]
         to_residual = torch.full((c.d_model,), self.unit)
         values, attended = (channel_units(self.seen[b + part]) for part in "vo")
         queries, keys = self._scores(b)
@@ -93,9 +82,8 @@ class _Freezing:
         self._linear(b + "o", o, attended, to_residual)
 
         hidden = channel_units(self.seen[b + "down"])
-        gate = (
-            2.0**-fp.GATE
-        )  # the sigmoid's table has this unit; ReLU takes any, here with an eighth of it in use
+        # the sigmoid's table has this unit; ReLU takes any, here with an eighth of it in use
+        gate = 2.0**-fp.GATE
         if c.activation == "relu":
             gate = max(float(self.seen[b + "gate"].max()), TINY) / (1 << fp.GATE + 2)
         up = hidden / gate / (1 << fp.HIDDEN)
@@ -105,19 +93,15 @@ class _Freezing:
         self._linear(b + "down", down, hidden, to_residual)
 
     def _scores(self, b: str) -> tuple[Tensor, Tensor]:
-        """Store the scores' multipliers and the relative terms; the units of queries and keys,
-        f32[heads] each.
-        """
+        """Store scores' multipliers and relative terms; units of queries and keys: f32[heads]."""
         c = self.config
         queries, keys = (self._head_units(self.seen[b + part]) for part in "qk")
         if c.position == "relative":
             terms = self.weights[b + "rel.weight"]
-            keys = torch.maximum(
-                keys, terms.abs().max() / fp.ACTIVATION_MAX
-            )  # both are added before the product
-            self.tensors[b + "relative"] = integers(
-                terms / keys[:, None, None], np.int8, fp.ACTIVATION_MAX
-            )
+            # both are added before the product
+            keys = torch.maximum(keys, terms.abs().max() / fp.ACTIVATION_MAX)
+            terms = terms / keys[:, None, None]
+            self.tensors[b + "relative"] = integers(terms, np.int8, fp.ACTIVATION_MAX)
         scores = (queries * keys).double() * OCTAVE / math.sqrt(c.head_dim) * (1 << fp.SCORE_SHIFT)
         self.tensors[b + "score"] = integers(scores.clamp_min(1), np.int32, INT32_MAX)
         return queries, keys
@@ -129,29 +113,22 @@ class _Freezing:
     def _norm(self, name: str) -> Tensor:
         """Store the gains of a norm; the unit of each of its outputs."""
         units = channel_units(self.seen[name])
-        self.tensors[name] = integers(
-            self.weights[name + ".weight"] / units * GAIN, np.int32, INT32_MAX
-        )
+        gains = self.weights[name + ".weight"] / units * GAIN
+        self.tensors[name] = integers(gains, np.int32, INT32_MAX)
         return units
 
     def _linear(self, name: str, weight: Tensor, inputs: Tensor, outputs: Tensor) -> None:
-        """Store weights for inputs in these units, and multipliers that lead to outputs in
-        those.
-        """
+        """Store weights for inputs in these units, and multipliers to outputs in those."""
         scaled = (weight * inputs).double()
         steps = scaled.abs().amax(dim=1).clamp_min(TINY**2) / fp.ACTIVATION_MAX
-        self.tensors[name + ".weight"] = integers(
-            scaled / steps[:, None], np.int8, fp.ACTIVATION_MAX
-        )
-        self.tensors[name + ".scale"] = integers(
-            steps / outputs * (1 << fp.SHIFT), np.int32, INT32_MAX
-        )
+        weights, scales = scaled / steps[:, None], steps / outputs * (1 << fp.SHIFT)
+        self.tensors[name + ".weight"] = integers(weights, np.int8, fp.ACTIVATION_MAX)
+        self.tensors[name + ".scale"] = integers(scales, np.int32, INT32_MAX)
 
 
 @torch.no_grad()
 def largest_activations(model: Decoder, ids: np.ndarray) -> dict[str, Tensor]:
-    """The largest absolute value of each channel that ids (integers[n, T]) send through the
-    network: f32[width].
+    """The largest absolute value of each channel on ids (integers[n, T]): f32[width].
 
     Outputs of attn_norm, q, k, v, mlp_norm, gate and norm and inputs of o and down, under their
     modules' names; "residual": the residual stream before each norm. Channels of q and k that a
@@ -170,20 +147,15 @@ def largest_activations(model: Decoder, ids: np.ndarray) -> dict[str, Tensor]:
             if kind.endswith("norm"):
                 see("residual", inputs[0])
             if kind in ("q", "k") and c.position == "rope":
-                x = torch.hypot(*x.unflatten(-1, (c.n_heads, c.head_dim)).chunk(2, dim=-1)).flatten(
-                    -2
-                )
+                pairs = x.unflatten(-1, (c.n_heads, c.head_dim)).chunk(2, dim=-1)
+                x = torch.hypot(*pairs).flatten(-2)
             see(name, x)
 
         return hook
 
     kinds = ("attn_norm", "q", "k", "v", "o", "mlp_norm", "gate", "down", "norm")
     watched = [(name, name.split(".")[-1], module) for name, module in model.named_modules()]
-    hooks = [
-        module.register_forward_hook(watch(name, kind))
-        for name, kind, module in watched
-        if kind in kinds
-    ]
+    hooks = [m.register_forward_hook(watch(name, k)) for name, k, m in watched if k in kinds]
     try:
         for batch in np.array_split(ids, -(-len(ids) // CALIBRATION_ROWS)):
             model(torch.from_numpy(batch.astype(np.int64)).to(model.embed.weight.device))
@@ -205,16 +177,15 @@ def channel_units(top: Tensor) -> Tensor:
 
 def tables(model: Decoder, context: int) -> dict[str, np.ndarray]:
     """cos and sin of a half head's rotations at each position; the sigmoid of -8 to 8."""
-    c, made = model.config, {}
+    c = model.config
+    made = {}
     if c.position == "rope":
         for name, table in zip(("cos", "sin"), rotary_tables(c, context, "cpu"), strict=True):
-            made[name] = integers(
-                table[:, : c.head_dim // 2] * (1 << fp.ANGLE), np.int16, 1 << fp.ANGLE
-            )
+            angles = table[:, : c.head_dim // 2] * (1 << fp.ANGLE)
+            made[name] = integers(angles, np.int16, 1 << fp.ANGLE)
     if c.activation == "silu":
-        middles = (torch.arange(fp.SIGMOID_SIZE, dtype=torch.float64) + 0.5) * 2.0 ** (
-            fp.SIGMOID_STEP - fp.GATE
-        ) - 8
+        places = torch.arange(fp.SIGMOID_SIZE, dtype=torch.float64)
+        middles = (places + 0.5) * 2.0 ** (fp.SIGMOID_STEP - fp.GATE) - 8
         made["sigmoid"] = integers(middles.sigmoid() * (1 << fp.SIGMOID), np.int32, 1 << fp.SIGMOID)
     return made
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from equinfo.compress import bits
+from equinfo.compress.bits import Packer, Unpacker
 from equinfo.compress.coder import streams
 from equinfo.compress.models.base import ByteModel
-from equinfo.compress.pieces import Packer, Unpacker
 from equinfo.tokenizers.base import vocabulary_label
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.modelled import ModelledTokenizer

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from equinfo.compress.codebook.codebook import check_size, fit
+from equinfo.compress.codebook.fit import check_size, fit
 from equinfo.compress.codebook.pretokens import CLASS, check_mode, masks_of
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.parse import check_parse, fewest
@@ -58,7 +58,7 @@ class CodebookTokenizer(LookedUpTokenizer):
         cls, model: ByteModel, size: int, mode: str = "superword", parse: str = "longest"
     ) -> Self:
         """The `size` strings of `model`. Raises EquinfoError where it expects too few."""
-        from equinfo.compress.codebook.grown import grow
+        from equinfo.compress.codebook.grow import grow
 
         return cls(grow(model, size, mode).strings, mode, parse, "grown")
 

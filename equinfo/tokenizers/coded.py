@@ -4,9 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from equinfo.compress.bits import NO_IDS, Packer, Unpacker
 from equinfo.compress.coder import rivals
 from equinfo.compress.models.base import EOD, ByteModel
-from equinfo.compress.pieces import NO_IDS, Packer, Unpacker
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import vocabulary_label
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder

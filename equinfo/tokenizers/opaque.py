@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from equinfo.compress import bits as bitstream
-from equinfo.compress.pieces import Unpacker
+from equinfo.compress.bits import Unpacker
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder

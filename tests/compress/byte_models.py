@@ -3,10 +3,17 @@ here computes.
 """
 
 import numpy as np
+from common.golden import random_network, style
 
 from equinfo.compress.models import SYMBOLS, ByteModel, normalise
-from equinfo.compress.network.golden import random_network
 from equinfo.compress.network.integer import IntegerByteModel
+
+KINDS = [
+    style("rope", "silu"),
+    style("relative", "relu"),
+    style("rope", "relu", 20, 3, 12, 36),
+    style("relative", "silu", 9, 1, 36, 7),
+]
 
 
 def neural_model(seed=0, scale=1.0, precision=16, **changes):

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.codebook import codebook
+from equinfo.compress.codebook import fit as fitting
 from equinfo.compress.codebook.candidates import MAX_LENGTH, count_strings
 from equinfo.compress.codebook.choose import Candidates
-from equinfo.compress.codebook.codebook import fit
-from equinfo.compress.codebook.grown import grow
+from equinfo.compress.codebook.fit import fit
+from equinfo.compress.codebook.grow import grow
 from equinfo.compress.codebook.pretokens import CLASS, END, MODES, masks_of
 from equinfo.compress.codebook.segments import Text, cut, pretoken_starts
 from equinfo.compress.dictionary.dictionary import Dictionary
@@ -69,13 +69,12 @@ def test_what_was_learnt_holds_on_other_text(documents):
 
 
 def test_a_sample_comes_first(documents, monkeypatch):
-    monkeypatch.setattr(codebook, "SAMPLE", 100_000)
+    monkeypatch.setattr(fitting, "SAMPLE", 100_000)
     whole = sum(map(len, documents))
     sampled = fit(documents, 1024, "superword").uses.sum()
     monkeypatch.undo()
-    assert whole / sampled == pytest.approx(
-        whole / fit(documents, 1024, "superword").uses.sum(), rel=0.02
-    )
+    once = fit(documents, 1024, "superword").uses.sum()
+    assert whole / sampled == pytest.approx(whole / once, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +106,7 @@ def test_any_bytes_are_fitted_or_refused(document, mode):
     [
         ([], 512, "fitted on 1 to 4294967295 bytes of text, not on 0"),
         ([b"", b""], 512, "not on 0"),
-        (
-            [b"a few words"],
-            512,
-            "too few strings for a codebook of 512: it supports none; take more text",
-        ),
+        ([b"a few words"], 512, "too few strings for a codebook of 512: it supports none; take"),
         ([b"text"], 1000, "a codebook of 1000 strings: choose a power of two from 512 to 262144"),
         ([b"text"], 256, "choose a power of two"),
         ([b"text"], 0, "choose a power of two"),
@@ -139,6 +134,9 @@ def test_unknown_options_are_refused():
 # -- candidates ------------------------------------------------------------------------------------
 
 
+DOCUMENT = st.lists(st.sampled_from([b"a", b"b", b" ", b".", b"\0"]), max_size=30).map(b"".join)
+
+
 def counted(documents, starts, mode):
     """How often each string follows a start and may end there, in plain Python."""
     text, ends = Text(documents), {}
@@ -153,14 +151,7 @@ def counted(documents, starts, mode):
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.lists(
-        st.lists(st.sampled_from([b"a", b"b", b" ", b".", b"\0"]), max_size=30).map(b"".join),
-        min_size=1,
-        max_size=4,
-    ).filter(any),
-    st.sampled_from(MODES),
-)
+@given(st.lists(DOCUMENT, min_size=1, max_size=4).filter(any), st.sampled_from(MODES))
 def test_candidates_are_counted_as_in_plain_python(documents, mode):
     starts = pretoken_starts(Text(documents))
     expected = counted(documents, starts, mode)
@@ -171,30 +162,27 @@ def test_candidates_are_counted_as_in_plain_python(documents, mode):
     assert all(ends < 2 or string in found for string, ends in expected.items())
     for string, fallback in zip(strings, candidates.fallbacks.tolist(), strict=True):
         shorter = [s for s in strings if len(s) < len(string) and string.startswith(s)]
-        may_end = [
-            s for s in shorter if int(masks_of([s], mode)[0]) >> int(CLASS[string[len(s)]]) & 1
-        ]
-        assert (strings[fallback] if fallback >= 0 else None) == (
-            max(may_end, key=len) if may_end else None
-        )
+        after = [int(CLASS[string[len(s)]]) for s in shorter]
+        masks = [int(masks_of([s], mode)[0]) for s in shorter]
+        may_end = [s for s, m, c in zip(shorter, masks, after, strict=True) if m >> c & 1]
+        longest = max(may_end, key=len, default=None)
+        assert (strings[fallback] if fallback >= 0 else None) == longest
 
 
 def test_long_repeats_are_counted_up_to_the_longest_string():
-    document = bytes(range(65, 91)) * 30
-    candidates = count_strings(
-        Text([document] * 9), pretoken_starts(Text([document] * 9)), "free", 1 << 20, 2
-    )
+    text = Text([bytes(range(65, 91)) * 30] * 9)
+    candidates = count_strings(text, pretoken_starts(text), "free", 1 << 20, 2)
     assert candidates.depths.max() == MAX_LENGTH
 
 
 # -- the choice ------------------------------------------------------------------------------------
 
+DRAWN = st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(0, 9)), max_size=25)
+
 
 @settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(0, 9)), max_size=25), st.integers(0, 3)
-)
-def test_the_least_loss_goes_first(drawn, again):
+@given(DRAWN, st.integers(0, 3))
+def test_the_least_loss_goes_first(drawn, window_cost):
     """Against plain Python that computes every loss anew."""
     parents, depths = [-1] * 256, [1] * 256
     for seed, _ in drawn:
@@ -204,13 +192,8 @@ def test_the_least_loss_goes_first(drawn, again):
     ends = list(own)
     for node in range(len(ends) - 1, 255, -1):
         ends[parents[node]] += ends[node]
-    tree = (
-        np.array(parents),
-        np.array(parents),
-        np.zeros(len(ends), np.uint8),
-        np.array(depths),
-        np.array(ends),
-    )
+    last = np.zeros(len(ends), dtype=np.uint8)
+    tree = Candidates(*map(np.array, (parents, parents, last, depths, ends)))
     there, expected = set(range(len(ends))), []
     there -= {node for node in range(256, len(ends)) if ends[node] == 0}
     above = list(parents)
@@ -218,19 +201,16 @@ def test_the_least_loss_goes_first(drawn, again):
         for node in there:
             while above[node] >= 0 and above[node] not in there:
                 above[node] = above[above[node]]
-        losses = {
-            node: own[node] * (depths[node] - depths[above[node]] + again)
-            for node in there
-            if node >= 256
-        }
+        left = [node for node in there if node >= 256]
+        losses = {n: own[n] * (depths[n] - depths[above[n]] + window_cost) for n in left}
         gone = min(losses, key=lambda node: (losses[node], -node))
         there.remove(gone)
         own[above[gone]] += own[gone]
         expected.append(gone)
-    ranked = Candidates(*tree).ranked(again).tolist()
+    ranked = tree.ranked(window_cost).tolist()
     assert ranked == [*range(256), *expected[::-1]]
     half = np.array(ranked[: 256 + len(expected) // 2])
-    assert Candidates(*tree).own(half).sum() == sum(ends[:256])
+    assert tree.own(half).sum() == sum(ends[:256])
 
 
 def test_a_prefix_that_is_never_an_end_is_not_chosen(documents):
@@ -265,7 +245,6 @@ def test_a_model_without_context_grows_strings_of_likely_bytes():
 def test_a_model_with_too_few_likely_strings_is_refused():
     row = np.ones(257, dtype=np.uint32)
     row[ord(" ")] = (1 << 16) - 256
-    with pytest.raises(
-        EquinfoError, match="too few likely strings for a codebook of 65536: it supports at most"
-    ):
+    message = "too few likely strings for a codebook of 65536: it supports at most"
+    with pytest.raises(EquinfoError, match=message):
         grow(StaticModel(row), 1 << 16, "aligned")

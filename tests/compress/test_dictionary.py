@@ -11,9 +11,9 @@ from equinfo.compress.dictionary.double_array import BASE, BASE_MASK, LABEL_MASK
 from equinfo.errors import EquinfoError
 
 SINGLES = [bytes([byte]) for byte in range(256)]
-CLASSES = np.array(
-    [0 if byte in b"ab" else 1 if byte == 32 else 2 for byte in range(256)], dtype=np.uint8
-)
+CLASSES = np.full(256, 2, dtype=np.uint8)
+CLASSES[list(b"ab")] = 0
+CLASSES[32] = 1
 
 
 def longest_match(strings, codes, masks, classes, text):
@@ -36,25 +36,25 @@ def longest_match(strings, codes, masks, classes, text):
     return found
 
 
+def drawn(generator, letters, size):
+    return generator.choice(np.frombuffer(letters, dtype=np.uint8), size).tobytes()
+
+
 def made(seed, letters=b"ab ", strings=200, longest=9, inner=0.2):
     generator = np.random.default_rng(seed)
-    more = {
-        bytes(generator.choice(list(letters), size=generator.integers(2, longest)))
-        for _ in range(strings)
-    }
+    sizes = (generator.integers(2, longest) for _ in range(strings))
+    more = {drawn(generator, letters, size) for size in sizes}
     strings = SINGLES + sorted(more)
-    codes = np.where(
-        generator.random(len(strings)) < inner, -1, generator.permutation(len(strings))
-    )
+    codes = generator.permutation(len(strings))
+    codes[generator.random(len(strings)) < inner] = -1
     codes[:256] = np.setdiff1d(np.arange(2 * len(strings)), codes)[:256]
     masks = generator.choice([255, 255, 0b10000110, 0b00000001], size=len(strings)).astype(np.uint8)
     masks[:256] = 255
     return strings, codes, masks
 
 
-texts = st.lists(
-    st.text(alphabet="abc ", max_size=60).map(str.encode) | st.binary(max_size=30), max_size=12
-)
+text = st.text(alphabet="abc ", max_size=60).map(str.encode) | st.binary(max_size=30)
+texts = st.lists(text, max_size=12)
 
 
 @settings(max_examples=60, deadline=None, database=None)
@@ -68,65 +68,43 @@ def test_pieces_are_the_longest_that_may_end_where_they_do(seed, documents):
 
 
 def test_far_fallbacks_are_found():
-    """From the end of a long string that is no piece, or may not end there, back to a single
-    byte.
-    """
+    """From the end of a string that is no piece, or may not end there, back to a single byte."""
     strings = [*SINGLES, b"a" * 300, b"b" * 12, b"b" * 40]
     codes = np.array([*range(256), 300, 301, -1])
     masks = np.full(len(strings), 255, dtype=np.uint8)
     masks[256] = 0b10
     dictionary = Dictionary(strings, codes, masks, CLASSES)
-    for text in (
-        b"a" * 299,
-        b"a" * 300,
-        b"a" * 300 + b" ",
-        b"a" * 301,
-        b"b" * 39,
-        b"b" * 41,
-        b"b" * 40 + b"c",
-    ):
-        assert dictionary.encode([text])[0].tolist() == longest_match(
-            strings, codes, masks, CLASSES, text
-        )
+    a, b = b"a", b"b"
+    for text in (a * 299, a * 300, a * 300 + b" ", a * 301, b * 39, b * 41, b * 40 + b"c"):
+        expected = longest_match(strings, codes, masks, CLASSES, text)
+        assert dictionary.encode([text])[0].tolist() == expected
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_long_strings_and_few_pieces_are_the_oracle_s(seed):
-    """Pieces that end near, far, or as the next byte says, in texts that go deep into the trie; any
-    number of lanes.
-    """
+    """Pieces that end near, far, or as the next byte says, deep in the trie; with any lanes."""
     generator = np.random.default_rng(seed)
     strings, codes, masks = made(seed, letters=b"ab", strings=60, longest=40, inner=0.5)
-    documents = [
-        b"".join(
-            strings[generator.integers(256, len(strings))][: generator.integers(1, 40)]
-            for _ in range(n)
-        )
-        for n in (1, 0, 2, 3, 5, 8, 40, 1, 0)
-    ]
+    part = lambda: strings[generator.integers(256, len(strings))][: generator.integers(1, 40)]  # noqa: E731
+    documents = [b"".join(part() for _ in range(n)) for n in (1, 0, 2, 3, 5, 8, 40, 1, 0)]
     for ends in (masks, np.full(len(strings), 255, dtype=np.uint8)):
         dictionary = Dictionary(strings, codes, ends, CLASSES)
         for count in range(len(documents) + 1):
-            found = dictionary.encode(documents[:count])
-            assert [pieces.tolist() for pieces in found] == [
-                longest_match(strings, codes, ends, CLASSES, document)
-                for document in documents[:count]
-            ]
+            some = documents[:count]
+            expected = [longest_match(strings, codes, ends, CLASSES, text) for text in some]
+            assert [pieces.tolist() for pieces in dictionary.encode(some)] == expected
 
 
 def test_pairs_at_the_end_of_a_document():
-    """Every document of up to three bytes, with strings of two and three among the pieces, and
-    without.
-    """
+    """Every document of up to three bytes, with and without strings of two and three as pieces."""
     letters = [bytes([byte]) for byte in b"abc"]
     documents = [b"", *letters, *[x + y for x in letters for y in letters]]
     documents += [x + y for x in documents[4:] for y in letters]
     for more in ([], [b"ab"], [b"abc"], [b"bc", b"abb", b"cab"]):
         strings = [*SINGLES, *more]
         codes, masks = np.arange(len(strings)), np.full(len(strings), 255, dtype=np.uint8)
-        for document, found in zip(
-            documents, Dictionary(strings, codes).encode(documents), strict=True
-        ):
+        encoded = Dictionary(strings, codes).encode(documents)
+        for document, found in zip(documents, encoded, strict=True):
             assert found.tolist() == longest_match(strings, codes, masks, CLASSES, document)
 
 
@@ -134,14 +112,8 @@ def test_pairs_at_the_end_of_a_document():
 def test_children_lie_where_their_parents_look_and_nowhere_else(seed):
     """The table holds the trie: sparse and crowded families, of all bytes."""
     generator = np.random.default_rng(seed)
-    sets = [
-        b"\x00\xff",
-        bytes(range(256)),
-        bytes(range(0, 256, 3)),
-        b"\x00",
-        b"\xff\xfe",
-        bytes(range(130)),
-    ]
+    every = bytes(range(256))
+    sets = [b"\x00\xff", every, every[::3], b"\x00", b"\xff\xfe", every[:130]]
     tails = [
         bytes([a, b, c])
         for a in range(0, 250, 7)
@@ -165,22 +137,18 @@ def test_children_lie_where_their_parents_look_and_nowhere_else(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_spans_join_to_the_document(monkeypatch, seed):
-    """A document cut small, with pieces that meet at once, late, or (where it repeats itself)
-    never.
-    """
+    """A document cut small, with pieces that meet at once, late, or (where it repeats) never."""
     strings, codes, masks = made(seed)
     dictionary = Dictionary(strings, codes, masks, CLASSES)
     generator = np.random.default_rng(seed)
-    mixed = bytes(generator.choice(list(b"aaab b "), size=40_000))
+    mixed = drawn(generator, b"aaab b ", 40_000)
     documents = [mixed, b"", b"ab" * 9000, mixed[:777], b"a" * 30_000 + mixed]
-    expected = [
-        dictionary._alone(d, np.uint32) if d else np.empty(0, dtype=np.uint32) for d in documents
-    ]
+    expected = [dictionary._alone(d, np.uint32).tolist() if d else [] for d in documents]
     monkeypatch.setattr(module, "SPAN", 1)
     monkeypatch.setattr(Dictionary, "_overlap", 40)
     monkeypatch.setattr(module, "GROUP_BYTES", 5000)
     for found, alone in zip(dictionary.encode(documents), expected, strict=True):
-        assert found.tolist() == alone.tolist()
+        assert found.tolist() == alone
 
 
 @pytest.mark.parametrize("batch", [500, 100_000])
@@ -188,9 +156,8 @@ def test_threads_and_batches_do_not_matter(monkeypatch, batch):
     strings, codes, masks = made(9)
     dictionary = Dictionary(strings, codes, masks, CLASSES)
     generator = np.random.default_rng(0)
-    documents = [
-        bytes(generator.choice(list(b"abc "), size=n)) for n in (0, 1, 3000, 20, 0, 70_000, 5)
-    ]
+    sizes = (0, 1, 3000, 20, 0, 70_000, 5)
+    documents = [drawn(generator, b"abc ", size) for size in sizes]
     alone = [dictionary.encode([document])[0].tolist() for document in documents]
     monkeypatch.setattr(module, "GROUP_BYTES", 1000)
     monkeypatch.setattr(module, "BATCH_BYTES", batch)
@@ -203,13 +170,11 @@ def test_threads_and_batches_do_not_matter(monkeypatch, batch):
 def test_pieces_of_a_document_give_its_codes(size):
     strings, codes, masks = made(2)
     dictionary = Dictionary(strings, codes, masks, CLASSES)
-    document = bytes(np.random.default_rng(1).choice(list(b"abc "), size=2500))
+    document = drawn(np.random.default_rng(1), b"abc ", 2500)
     encoder = dictionary.encoder()
     parts = [encoder.feed(document[at : at + size]) for at in range(0, len(document), size)]
-    assert (
-        np.concatenate([*parts, encoder.feed(b"", last=True)]).tolist()
-        == dictionary.encode([document])[0].tolist()
-    )
+    found = np.concatenate([*parts, encoder.feed(b"", last=True)])
+    assert found.tolist() == dictionary.encode([document])[0].tolist()
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.int64])

@@ -4,38 +4,18 @@ import threading
 
 import numpy as np
 import pytest
-from byte_models import neural_model
+from byte_models import KINDS, neural_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equinfo.compress.coder.equal_text import EqualTextCoder
 from equinfo.compress.models.base import EOD, SYMBOLS, fingerprint
 from equinfo.compress.network import memo as memo_module
-from equinfo.compress.network.memoised import MemoisedModel
+from equinfo.compress.network.memo import MemoisedModel
 from equinfo.compress.windows.intervals import LIMB
 from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
-KINDS = [
-    {"position": "rope", "activation": "silu"},
-    {"position": "relative", "activation": "relu"},
-    {
-        "position": "rope",
-        "activation": "relu",
-        "head_dim": 12,
-        "n_heads": 3,
-        "d_ff": 36,
-        "d_model": 20,
-    },
-    {
-        "position": "relative",
-        "activation": "silu",
-        "head_dim": 36,
-        "n_heads": 1,
-        "d_ff": 7,
-        "d_model": 9,
-    },
-]
 MIB = 1 << 20
 
 
@@ -47,6 +27,11 @@ def likely(model, count, seed=0):
         out.append(int(np.searchsorted(cumulative, rng.integers(cumulative[-1]), side="right")))
         model.advance(state, np.array([out[-1]]), rng.random(1) < 0.2)
     return bytes(out)
+
+
+def likely_lanes(model, lanes, count):
+    text = np.frombuffer(likely(model, lanes * count, lanes), dtype=np.uint8)
+    return text.reshape(lanes, count).astype(np.int64)
 
 
 def grown_model(seed, scale=2, **changes):
@@ -86,24 +71,16 @@ def count_steps(model, monkeypatch):
 @pytest.mark.parametrize("grown", [True, False])
 @pytest.mark.parametrize("lanes", [1, 2, 9, 40])
 def test_rows_are_those_without_it(kind, context, memory, grown, lanes):
-    """Likely bytes, any bytes, EOD and pauses, restarts, and contexts that end by themselves, in
-    lanes side by side.
-    """
-    model = neural_model(
-        seed=3, scale=2.5, max_context=context, precision=20 if grown else 16, **kind
-    )
+    """Likely bytes, any bytes, EOD and pauses, restarts, and contexts that end by themselves."""
+    precision = 20 if grown else 16
+    model = neural_model(seed=3, scale=2.5, max_context=context, precision=precision, **kind)
     memoised = MemoisedModel(model, memory)
     if grown:
         memoised.memo.grow()
     rng = np.random.default_rng(lanes)
-    symbols = (
-        np.frombuffer(likely(model, 160 * lanes, lanes), dtype=np.uint8)
-        .reshape(160, lanes)
-        .astype(np.int64)
-    )
-    symbols = np.where(
-        rng.random(symbols.shape) < 0.1, rng.integers(-1, SYMBOLS, symbols.shape), symbols
-    )
+    symbols = likely_lanes(model, lanes, 160).T
+    others = rng.integers(-1, SYMBOLS, symbols.shape)
+    symbols = np.where(rng.random(symbols.shape) < 0.1, others, symbols)
     restarts = rng.random(symbols.shape) < 0.15
     states = model.start(lanes), memoised.start(lanes)
     for fed, restart in zip(symbols, restarts, strict=True):
@@ -121,26 +98,19 @@ def test_symbols_fed_together_are_those_fed_one_by_one(kind, context, lanes):
     memoised = MemoisedModel(model, 200_000)
     memoised.memo.grow()
     rng = np.random.default_rng(lanes)
-    text = (
-        np.frombuffer(likely(model, 300 * lanes, lanes), dtype=np.uint8)
-        .reshape(lanes, 300)
-        .astype(np.int64)
-    )
+    text = likely_lanes(model, lanes, 300)
     text[rng.random(text.shape) < 0.05] = 7
     for fed in (model, memoised):
         at, state, plain = np.zeros(lanes, dtype=np.int64), fed.start(lanes), model.start(lanes)
         while (at < 290).all():
-            symbols = np.stack(
-                [row[begin : begin + 5] for row, begin in zip(text, at, strict=True)]
-            )
+            symbols = np.take_along_axis(text, at[:, None] + np.arange(5), axis=1)
             symbols[np.arange(5) >= rng.integers(0, 6, lanes)[:, None]] = -1
             restart, out = rng.random(lanes) < 0.1, np.empty((lanes, 5, SYMBOLS), dtype=np.uint32)
             taken = fed.feed(state, symbols, restart, out)
             assert ((taken > 0) == (symbols[:, 0] >= 0)).all()
             for step in range(5):
-                model.advance(
-                    plain, np.where(step < taken, symbols[:, step], -1), restart & (step == 0)
-                )
+                one = np.where(step < taken, symbols[:, step], -1)
+                model.advance(plain, one, restart & (step == 0))
                 rows = model.frequencies(plain)
                 assert (out[step < taken, step] == rows[step < taken]).all()
             assert (fed.frequencies(state) == rows).all()
@@ -221,18 +191,12 @@ def test_likely_windows_cost_no_network(monkeypatch):
 )
 def test_windows_are_those_without_it(bits, rule, reset):
     for model in (neural_model(seed=8, scale=2), GROWN[0]):
-        coder, plain = (
-            WindowCoder(model, bits, None, rule, reset),
-            without(model, bits, None, rule, reset),
-        )
+        coder = WindowCoder(model, bits, None, rule, reset)
+        plain = without(model, bits, None, rule, reset)
         assert coder.stepped is model.memoised
         rng = np.random.default_rng(bits)
-        documents = [likely(model, n, n) for n in (200, 1, 60)] + [
-            b"",
-            rng.bytes(90),
-            b"\0" * 70,
-            b"\xff" * 50,
-        ]
+        documents = [likely(model, n, n) for n in (200, 1, 60)]
+        documents += [b"", rng.bytes(90), b"\0" * 70, b"\xff" * 50]
         codes = coder.encode(documents)
         for ours, plains in zip(codes, plain.encode(documents), strict=True):
             np.testing.assert_array_equal(ours, plains)
@@ -252,9 +216,8 @@ def test_any_documents_come_back(documents, bits, seed):
     model = GROWN[seed]
     coder = WindowCoder(model, bits)
     codes = coder.encode(documents)
-    assert [c.tolist() for c in codes] == [
-        c.tolist() for c in without(model, bits).encode(documents)
-    ]
+    plain = without(model, bits).encode(documents)
+    assert [c.tolist() for c in codes] == [c.tolist() for c in plain]
     assert coder.decode(codes) == documents
 
 

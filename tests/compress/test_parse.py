@@ -18,19 +18,14 @@ STRINGS = st.lists(st.lists(LETTERS, min_size=2, max_size=6).map(b"".join), max_
 
 def codebook(strings, mode):
     """(strings, dictionary) of the bytes and those of `strings` that may be pieces."""
-    distinct = sorted(set(strings) - set(SINGLES))
-    pieces = [
-        *SINGLES,
-        *[s for s, mask in zip(distinct, masks_of([*distinct, b"x"], mode), strict=False) if mask],
-    ]
+    distinct = [*SINGLES, *sorted(set(strings) - set(SINGLES))]
+    pieces = [s for s, mask in zip(distinct, masks_of(distinct, mode), strict=True) if mask]
     return pieces, Dictionary(pieces, np.arange(len(pieces)), masks_of(pieces, mode), CLASS)
 
 
 def few(dictionary, text, last=True):
-    trie = dictionary.trie
-    return fewest(
-        np.frombuffer(text, dtype=np.uint8), last, trie.table, trie.root, dictionary.classes
-    )
+    trie, text = dictionary.trie, np.frombuffer(text, dtype=np.uint8)
+    return fewest(text, last, trie.table, trie.root, dictionary.classes)
 
 
 def parsed(strings, dictionary, text, how):
@@ -66,18 +61,15 @@ def test_what_is_given_early_is_what_the_whole_gives(strings, text, mode, size):
         codes, used = few(dictionary, held, last=False)
         pieces += [strings[code] for code in codes]
         held = held[used:]
-    assert pieces + parsed(strings, dictionary, held, "fewest") == parsed(
-        strings, dictionary, text, "fewest"
-    )
+    pieces += parsed(strings, dictionary, held, "fewest")
+    assert pieces == parsed(strings, dictionary, text, "fewest")
 
 
 @pytest.fixture(scope="module")
 def dense():
     rng = np.random.default_rng(5)
-    return codebook(
-        [rng.integers(97, 100, size=n).astype(np.uint8).tobytes() for n in rng.integers(2, 9, 300)],
-        "free",
-    )
+    sizes = rng.integers(2, 9, 300)
+    return codebook([rng.integers(97, 100, n).astype(np.uint8).tobytes() for n in sizes], "free")
 
 
 def test_the_fewest_of_a_long_document_are_found_block_by_block(dense):

@@ -1,6 +1,4 @@
-"""Pretokens: told by pairs of bytes, the same for any bytes, and what a string's mask says about
-its ends.
-"""
+"""Pretokens: told by pairs of bytes, whatever they are, and what a string's mask says."""
 
 from itertools import pairwise
 
@@ -81,7 +79,5 @@ def test_every_byte_has_a_class_and_every_row_of_cuts_its_bits():
 
 
 def test_an_unknown_mode_is_refused():
-    with pytest.raises(
-        EquinfoError, match="pieces that are 'words': choose free, aligned, superword"
-    ):
+    with pytest.raises(EquinfoError, match="'words': choose free, aligned, superword"):
         masks_of([b"a"], "words")

@@ -6,8 +6,8 @@ every test on a machine without a GPU. Here it fails as well: an operation that 
 both devices is refused, but for copies. Torch lets only one such device be made in a process, and
 it changes what other libraries see, so run this file:
 
-    python tests/lm/pretend_device.py        does all that the LMs do on it; the numbers must be the
-    CPU's
+    PYTHONPATH=benchmarks python tests/lm/pretend_device.py    does all that the LMs do on it; the
+    numbers must be the CPU's
 """
 
 import tempfile
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common.integer_torch import IntegerDecoder
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -29,7 +30,7 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from equinfo.lm.bridge import to_byte_model, to_torch
+from equinfo.lm.bridge import to_byte_model
 from equinfo.lm.config import DecoderConfig, OptimizerConfig, TrainConfig, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import evaluate, predict
@@ -180,7 +181,8 @@ def frequencies(config: DecoderConfig, device: str) -> list[float]:
     """Of an integer M1."""
     text = np.minimum(IDS, 256)
     m1 = to_byte_model(Decoder(replace(config, vocab_size=257)).initialise(0), 16, text)
-    return to_torch(m1, device).frequencies(text[:64].reshape(4, 16)).cpu().flatten().tolist()
+    symbols = text[:64].reshape(4, 16)
+    return IntegerDecoder(m1, device).frequencies(symbols).cpu().flatten().tolist()
 
 
 def checks() -> Iterator[tuple[str, Callable[[str], list[float]]]]:

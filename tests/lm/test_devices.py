@@ -2,6 +2,7 @@
 tests/lm/pretend_device.py makes.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,9 @@ def test_all_that_lms_do_keeps_to_its_device_and_gives_the_cpus_numbers():
     if not hasattr(torch.utils.backend_registration, "_setup_privateuseone_for_python_backend"):
         pytest.skip(f"torch {torch.__version__} makes no device in Python")
     script = Path(__file__).with_name("pretend_device.py")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=False
+        [sys.executable, str(script)], env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert "trained, bfloat16" in done.stdout

@@ -1,26 +1,24 @@
 """The integer M1 in torch: to the bit what NumPy defines, by every product that it may use."""
 
+from math import isqrt
+
 import numpy as np
 import pytest
 import torch
+from common import golden
+from common import integer_torch as integer
+from common.golden import golden_hash, random_network
+from common.integer_torch import IntegerDecoder
 
-from equinfo.compress.network import golden
-from equinfo.compress.network.golden import golden_hash, random_network
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.errors import EquinfoError
-from equinfo.lm import integer
-from equinfo.lm.bridge import to_torch
-from equinfo.lm.integer import IntegerDecoder
 from equinfo.plain import network as plain
 
-STYLES = [
-    {"position": "rope", "activation": "silu"},
-    {"position": "relative", "activation": "relu", "d_model": 20},
-]
+STYLES = [golden.style("rope", "silu"), golden.style("relative", "relu", 20)]
 
 
 def by_torch(config, tensors, symbols):
-    return IntegerDecoder(config, tensors, 16).frequencies(symbols)
+    return IntegerDecoder(IntegerByteModel(config, tensors)).frequencies(symbols)
 
 
 def test_golden_hash_by_torch():
@@ -46,7 +44,7 @@ def test_torch_agrees_with_numba_on_long_contexts(style, precision):
     """Beyond 518 positions attention's sums no longer fit float32, and are taken in float64."""
     model = IntegerByteModel(*random_network(2, max_context=600, **style), precision)
     symbols = np.random.default_rng(0).integers(0, 257, (2, 600))
-    rows = to_torch(model).frequencies(symbols).numpy()
+    rows = IntegerDecoder(model).frequencies(symbols).numpy()
     assert (rows == model.sequences(symbols)).all()
     expected = plain.frequencies(model.config, model.tensors, symbols[0, :30], precision)
     assert rows[0, :30].tolist() == expected
@@ -55,10 +53,8 @@ def test_torch_agrees_with_numba_on_long_contexts(style, precision):
 @pytest.mark.parametrize("rows", [1, 2, 17])
 def test_few_rows_go_through_products_of_int8_too(rows):
     rng = np.random.default_rng(rows)
-    x, w = (
-        torch.from_numpy(rng.integers(-127, 128, shape).astype(np.int8))
-        for shape in ((rows, 24), (9, 24))
-    )
+    x = torch.from_numpy(rng.integers(-127, 128, (rows, 24)).astype(np.int8))
+    w = torch.from_numpy(rng.integers(-127, 128, (9, 24)).astype(np.int8))
     assert torch.equal(integer.int8_product(x, w), x.long() @ w.long().T)
 
 
@@ -70,8 +66,6 @@ def test_floating_point_products_are_exact_as_long_as_their_bound_says(size):
 
 
 def test_roots_are_those_of_integers():
-    from math import isqrt
-
     values = [1, 2, 3, 4, 2**31, 2**52 + 1, (2**31 - 1) ** 2 - 1, (2**31 - 1) ** 2, 2**62 - 1]
     assert integer.integer_root(torch.tensor(values)).tolist() == [isqrt(value) for value in values]
 
@@ -83,12 +77,9 @@ def test_products_that_err_are_noticed(monkeypatch):
     weight = torch.full((8, 64), 127, dtype=torch.int8)
     monkeypatch.setattr(integer, "int8_product", off)
     assert integer.product_for(weight, weight.device) is not off
-    monkeypatch.setattr(
-        integer, "exact_product", lambda a, b, bound: (a @ b).clamp(-(2**15), 2**15)
-    )
-    for check in (
-        lambda: integer.product_for(weight, weight.device),
-        lambda: IntegerDecoder(*random_network(0), 16),
-    ):
-        with pytest.raises(EquinfoError, match="products of integers wrong"):
-            check()
+    clamped = lambda a, b, bound: (a @ b).clamp(-(2**15), 2**15)  # noqa: E731
+    monkeypatch.setattr(integer, "exact_product", clamped)
+    with pytest.raises(EquinfoError, match="products of integers wrong"):
+        integer.product_for(weight, weight.device)
+    with pytest.raises(EquinfoError, match="products of integers wrong"):
+        IntegerDecoder(IntegerByteModel(*random_network(0)))

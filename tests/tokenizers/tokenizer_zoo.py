@@ -2,9 +2,10 @@
 
 from functools import cache
 
+from common.golden import random_network
+
 from equinfo.compress.models.base import ByteModel, StaticModel
 from equinfo.compress.models.counts import CountModel
-from equinfo.compress.network.golden import random_network
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.corpora import load_corpus, take
 from equinfo.tokenizers.base import Tokenizer

@@ -6,13 +6,14 @@ are candidates enough, and only ranges that reach the threshold are looked into.
 start, and a NODE for each string that reaches the floor.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from equinfo.compress.codebook.choose import NUM_BYTES, Candidates
+from equinfo.compress.codebook.choose import NUM_BYTES, Candidates, spelt
 from equinfo.compress.codebook.pretokens import (
     ALIGNED,
     ANYWHERE,
@@ -30,20 +31,78 @@ from equinfo.compress.parallel import num_threads
 MAX_LENGTH = 64  # bytes of a string
 NO_BYTE = 256  # what follows a document's last byte
 
-NODE = np.dtype(
-    [
-        ("parent", np.int32),  # as in choose.Candidates
-        ("fallback", np.int32),
-        ("low", np.uint32),  # its starts: low .. high - 1 of the sorted ones
-        ("high", np.uint32),
-        ("ends", np.uint32),  # at how many of them it may end; 0 until it is `seen`
-        ("byte", np.uint8),
-        ("depth", np.uint8),
-        ("cut", np.bool_),  # whether a pretoken boundary lies inside
-        ("seen", np.bool_),
-    ],
-    align=True,
-)
+
+def node_type(weight: Any, *more: Any) -> np.dtype:
+    """A string in a `Tree`, counted in `weight`s; parent and fallback as in choose.Candidates."""
+    return np.dtype(
+        [
+            *more,
+            ("parent", np.int32),
+            ("fallback", np.int32),
+            ("passes", weight),  # how much of the windows goes on with it
+            ("ends", weight),  # how much may end with it; 0 until it is `seen`
+            ("byte", np.uint8),
+            ("depth", np.uint8),
+            ("cut", np.bool_),  # whether a pretoken boundary lies inside
+            ("seen", np.bool_),
+        ],
+        align=True,
+    )
+
+
+NODE = node_type(np.uint32, ("low", np.uint32))  # `passes` of the sorted starts, from `low` on
+
+
+class Tree:
+    """Strings as a growing array of nodes, parents before their children."""
+
+    def __init__(self, dtype: np.dtype, passes: np.ndarray) -> None:
+        """The 256 bytes, each of which may end anywhere."""
+        self.store = np.zeros(NUM_BYTES, dtype=dtype)
+        self.size = NUM_BYTES
+        self.store["parent"] = self.store["fallback"] = -1
+        self.store["passes"] = self.store["ends"] = passes
+        self.store["byte"] = np.arange(NUM_BYTES)
+        self.store["depth"] = 1
+
+    @property
+    def array(self) -> np.ndarray:
+        return self.store[: self.size]
+
+    def grow(
+        self, look: Callable[[np.ndarray], np.ndarray], threshold: int, floor: int, wanted: int
+    ) -> None:
+        """Look into strings that pass the threshold, then a lower one, down to `floor`.
+
+        look: gives the children of nodes, which it has `seen`. The growth ends where `wanted`
+        strings may end as often as the threshold says: none that was left out ends more often.
+        """
+        while True:
+            todo = self._unseen(threshold, 0)
+            while len(todo):
+                new = look(todo)
+                first = self.size
+                self.size += len(new)
+                if self.size > len(self.store):
+                    self.store = np.concatenate([self.store, np.empty(self.size, dtype=new.dtype)])
+                self.store[first : self.size] = new
+                todo = self._unseen(threshold, first)
+            if threshold == floor or np.count_nonzero(self.array["ends"] >= threshold) >= wanted:
+                return
+            threshold = max(threshold * 2 // 3, floor)
+
+    def _unseen(self, threshold: int, first: int) -> np.ndarray:
+        nodes = self.array[first:]
+        return first + np.flatnonzero(~nodes["seen"] & (nodes["passes"] >= threshold))
+
+    def strings(self, numbers: np.ndarray) -> list[bytes]:
+        nodes = self.array
+        return spelt(nodes["parent"], nodes["byte"], nodes["depth"], numbers)
+
+    def candidates(self) -> Candidates:
+        names = ("parent", "fallback", "depth", "ends")
+        parents, fallbacks, depths, ends = (self.array[name].astype(np.int64) for name in names)
+        return Candidates(parents, fallbacks, self.array["byte"].copy(), depths, ends)
 
 
 def count_strings(text: Text, starts: np.ndarray, mode: str, wanted: int, floor: int) -> Candidates:
@@ -52,169 +111,102 @@ def count_strings(text: Text, starts: np.ndarray, mode: str, wanted: int, floor:
     At least `wanted` of them may be pieces and pass as many starts as any that is left out; or else
     they are all that pass `floor` starts (2 or more). Does not depend on the number of threads.
     """
-    nodes, scratch = _Nodes(_roots(text.data, starts)), np.empty_like(starts)
-    threshold = max(len(starts) // 64, floor)
+    scratch = np.empty_like(starts)
+    counts, begins = np.zeros((2, NO_BYTE + 1), dtype=np.int64)
+    _sort(text.data, np.zeros(0, dtype=np.int64), starts, scratch, 0, counts, begins)
+    tree = Tree(NODE, counts[:NUM_BYTES])
+    tree.array["low"] = begins[:NUM_BYTES]
+
+    def look(todo: np.ndarray) -> np.ndarray:
+        given = text.data, text.stops, starts, scratch, tree.array
+        sums = np.cumsum(tree.array["passes"][todo], dtype=np.int64)
+        wanted = [sums[-1] * n // num_threads() for n in range(1, num_threads())]
+        edges = [0, *np.searchsorted(sums, wanted).tolist(), len(todo)]
+        parts = [todo[low:high] for low, high in pairwise(edges)]
+        found = pool.map(lambda part: _look(*given, part, MODES.index(mode), floor), parts)
+        return np.concatenate(list(found))
+
     with ThreadPoolExecutor(num_threads()) as pool:
-        while True:
-            todo = nodes.unseen(threshold)
-            while len(todo):
-                before = nodes.size
-                shares = _shares(nodes.passes()[todo], num_threads())
-                work = (text.data, text.stops, starts, scratch, nodes.array)
-                calls = [
-                    partial(_look, *work, todo[share], MODES.index(mode), floor) for share in shares
-                ]
-                jobs = [pool.submit(call) for call in calls]
-                nodes.add(
-                    np.concatenate([job.result() for job in jobs])
-                )  # once all have written to the old ones
-                todo = nodes.unseen(threshold, before)
-            if threshold == floor or np.count_nonzero(nodes.array["ends"] >= threshold) >= wanted:
-                return nodes.candidates()
-            threshold = max(threshold * 2 // 3, floor)
-
-
-class _Nodes:
-    """A growing NODE array."""
-
-    def __init__(self, nodes: np.ndarray) -> None:
-        self.store, self.size = nodes, len(nodes)
-
-    @property
-    def array(self) -> np.ndarray:
-        return self.store[: self.size]
-
-    def add(self, nodes: np.ndarray) -> None:
-        wanted = self.size + len(nodes)
-        if wanted > len(self.store):
-            larger = np.zeros(2 * wanted, dtype=NODE)
-            larger[: self.size] = self.array
-            self.store = larger
-        self.store[self.size : wanted] = nodes
-        self.size = wanted
-
-    def passes(self, first: int = 0) -> np.ndarray:
-        """uint32[size - first]: the starts that each passes."""
-        return self.array["high"][first:] - self.array["low"][first:]
-
-    def unseen(self, threshold: int, first: int = 0) -> np.ndarray:
-        """Those from `first` on, not seen yet, that pass `threshold` starts or more."""
-        return first + np.flatnonzero(
-            ~self.array["seen"][first:] & (self.passes(first) >= threshold)
-        )
-
-    def candidates(self) -> Candidates:
-        fields = (
-            self.array[name].astype(np.int64) for name in ("parent", "fallback", "depth", "ends")
-        )
-        parents, fallbacks, depths, ends = fields
-        return Candidates(parents, fallbacks, self.array["byte"].copy(), depths, ends)
-
-
-def _shares(passes: np.ndarray, count: int) -> list[slice]:
-    """The nodes in `count` runs of about as many starts."""
-    sums = np.cumsum(passes, dtype=np.int64)
-    edges = [
-        0,
-        *np.searchsorted(sums, [sums[-1] * n // count for n in range(1, count)]).tolist(),
-        len(passes),
-    ]
-    return [slice(low, high) for low, high in pairwise(edges)]
+        tree.grow(look, max(len(starts) // 64, floor), floor, wanted)
+    return tree.candidates()
 
 
 @kernel
-def _roots(data, starts):
-    """Sort the starts by their first byte; a node for each byte."""
-    nodes, counts, begins = (
-        np.zeros(NUM_BYTES, dtype=NODE),
-        np.zeros(257, np.int64),
-        np.zeros(257, np.int64),
-    )
-    _sort(
-        data,
-        np.zeros(0, dtype=np.int64),
-        starts,
-        np.empty_like(starts),
-        0,
-        len(starts),
-        0,
-        counts,
-        begins,
-    )
+def expand(nodes, number, weights, mode, floor, children, size):
+    """Where nodes[number] may end, and its children of `floor` or more, from children[size] on.
+
+    weights: int64[257], how much of it goes on with each byte or NO_BYTE. mode: its place in MODES.
+    Returns children, or a larger array where they have no room, and how many there are then.
+    """
+    node = nodes[number]
+    mask = CUT_BITS[CLASS[node.byte]] if mode == SUPERWORD and node.cut else ANYWHERE
+    ends = weights[NO_BYTE] if mask >> END & 1 else np.int64(0)
     for byte in range(NUM_BYTES):
-        node = nodes[byte]
-        node.parent, node.fallback = -1, -1
-        node.low, node.high = begins[byte], begins[byte] + counts[byte]
-        node.byte, node.depth, node.ends = byte, 1, counts[byte]
-    return nodes
+        may_end = mask >> CLASS[byte] & 1
+        if may_end:
+            ends += weights[byte]
+        cut = node.cut or CUT[CLASS[node.byte], CLASS[byte]]
+        if weights[byte] < floor or node.depth == MAX_LENGTH or (cut and mode == ALIGNED):
+            continue
+        if size == len(children):
+            children = np.concatenate((children, np.empty_like(children)))
+        child = children[size]
+        child.parent = number
+        child.fallback = number if may_end else node.fallback
+        child.passes = weights[byte]
+        child.ends = 0
+        child.byte = byte
+        child.depth = node.depth + 1
+        child.cut = cut
+        child.seen = False
+        size += 1
+    node.ends = ends
+    node.seen = True
+    return children, size
 
 
 @kernel
 def _look(data, stops, starts, scratch, nodes, todo, mode, floor):
-    """Sort the ranges of the nodes `todo` by the next byte, and count where their strings may end.
+    """Sort the ranges of the nodes `todo` by the next byte, and `expand` them: their children.
 
-    Returns the children that pass `floor` starts: NODE[n]. The ranges must be disjoint; then
-    threads may look into shares of them at once.
+    The ranges must be disjoint; then threads may look into shares of them at once.
     """
     children, size = np.empty(1024, dtype=NODE), 0
-    counts, begins = np.empty(257, dtype=np.int64), np.empty(257, dtype=np.int64)
+    counts = np.empty(NO_BYTE + 1, dtype=np.int64)
+    begins = np.empty(NO_BYTE + 1, dtype=np.int64)
     for number in todo:
-        node = nodes[number]
-        depth = np.int64(node.depth)
-        _sort(
-            data,
-            stops,
-            starts,
-            scratch,
-            np.int64(node.low),
-            np.int64(node.high),
-            depth,
-            counts,
-            begins,
-        )
-        mask = CUT_BITS[CLASS[node.byte]] if mode == SUPERWORD and node.cut else ANYWHERE
-        ends = counts[NO_BYTE] if mask >> END & 1 else 0
-        for byte in range(NUM_BYTES):
-            may_end = mask >> CLASS[byte] & 1
-            if may_end:
-                ends += counts[byte]
-            cut = node.cut or CUT[CLASS[node.byte], CLASS[byte]]
-            if counts[byte] < floor or depth == MAX_LENGTH or (cut and mode == ALIGNED):
-                continue
-            if size == len(children):
-                children = np.concatenate((children, np.empty(size, dtype=NODE)))
-            below = children[size]
-            below.parent, below.fallback = number, number if may_end else node.fallback
-            below.low, below.high = begins[byte], begins[byte] + counts[byte]
-            below.ends, below.byte, below.depth = 0, byte, depth + 1
-            below.cut, below.seen = cut, False
-            size += 1
-        node.ends, node.seen = ends, True
+        low = np.int64(nodes[number].low)
+        part = slice(low, low + np.int64(nodes[number].passes))
+        depth = np.int64(nodes[number].depth)
+        _sort(data, stops, starts[part], scratch[part], depth, counts, begins)
+        first = size
+        children, size = expand(nodes, number, counts, mode, floor, children, size)
+        for k in range(first, size):
+            children[k].low = low + begins[children[k].byte]
     return children[:size].copy()
 
 
 @kernel
-def _sort(data, stops, starts, scratch, low, high, depth, counts, begins):
-    """Sort starts[low:high] by the byte `depth` after them, keeping their order.
+def _sort(data, stops, starts, scratch, depth, counts, begins):
+    """Sort the starts by the byte `depth` after them, keeping their order.
 
-    counts, begins: int64[257], filled: how many starts go on with each byte or NO_BYTE, and from
-    where on they lie.
+    counts, begins: int64[257], filled: how many go on with each byte or NO_BYTE, and from where on.
     """
     counts[:] = 0
-    for i in range(low, high):
-        counts[_next(data, stops, np.int64(starts[i]) + depth)] += 1
-    begin = low
-    for symbol in range(257):
+    for start in starts:
+        counts[_next(data, stops, np.int64(start) + depth)] += 1
+    begin = 0
+    for symbol in range(NO_BYTE + 1):
         begins[symbol] = begin
         begin += counts[symbol]
-    if counts.max() == high - low:
+    if counts.max() == len(starts):
         return
     places = begins.copy()
-    for i in range(low, high):
-        symbol = _next(data, stops, np.int64(starts[i]) + depth)
-        scratch[places[symbol]] = starts[i]
+    for start in starts:
+        symbol = _next(data, stops, np.int64(start) + depth)
+        scratch[places[symbol]] = start
         places[symbol] += 1
-    starts[low:high] = scratch[low:high]
+    starts[:] = scratch
 
 
 @kernel

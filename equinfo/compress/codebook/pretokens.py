@@ -1,5 +1,4 @@
-"""Pretokens: where one word, number or run of signs ends and the next begins, told by two
-neighbouring bytes.
+"""Pretokens: words, numbers and runs of signs, whose boundaries two neighbouring bytes tell.
 
 Every byte has one of seven classes, and whether a boundary lies between two bytes depends on their
 classes alone. So the automaton has a state a class, runs in constant memory over any bytes, and a
@@ -53,9 +52,7 @@ def _cuts() -> np.ndarray:
 CLASS = _classes()
 """uint8[256]: the class of a byte."""
 CUT = _cuts()
-"""bool[8, 8]: whether a boundary lies between two bytes, by the class of the one before and the one
-after (or END).
-"""
+"""bool[8, 8]: whether a boundary lies between bytes of these classes (the second may be END)."""
 CUT_BITS = np.packbits(CUT, axis=1, bitorder="little")[:, 0].copy()
 """uint8[8]: row c of CUT as a mask, bit d for the class after."""
 
@@ -67,11 +64,10 @@ def check_mode(mode: str) -> str:
 
 
 def masks_of(strings: list[bytes], mode: str) -> np.ndarray:
-    """The classes of the next byte (or END) before which each string may end, a bit each; 0 where
-    it is no piece.
+    """The classes of the next byte (or END) before which each string may end, a bit each: uint8[n].
 
-    Returns uint8[n]. strings: none of them empty. Single bytes may end anywhere: so every text is
-    made of pieces.
+    0 where it is no piece. strings: none of them empty. Single bytes may end anywhere: so every
+    text is made of pieces.
     """
     data = np.frombuffer(b"".join(strings), dtype=np.uint8)
     ends = np.cumsum([len(string) for string in strings], dtype=np.int64)
@@ -80,7 +76,8 @@ def masks_of(strings: list[bytes], mode: str) -> np.ndarray:
 
 @kernel
 def _masks(data, ends, mode):
-    masks, begin = np.full(len(ends), ANYWHERE, dtype=np.uint8), 0
+    masks = np.full(len(ends), ANYWHERE, dtype=np.uint8)
+    begin = 0
     for i in range(len(ends)):
         cut = False
         for at in range(begin + 1, ends[i]):

@@ -1,6 +1,4 @@
-"""A text of many documents in one buffer, and where its windows begin: pretokens, or the pieces of
-a codebook.
-"""
+"""A text of many documents in one buffer, and where its windows begin: pretokens, or pieces."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,9 +17,7 @@ PIECE = 1 << 20  # bytes that are parsed at a time
 
 
 class Text:
-    """Documents in one buffer. data: uint8[n], a zero byte after each document. stops:
-    int64[documents], where.
-    """
+    """data: uint8[n], a zero byte after each document; begins, stops: int64[documents], in it."""
 
     def __init__(self, documents: list[bytes]) -> None:
         self.data = np.frombuffer(b"\0".join([*documents, b""]), dtype=np.uint8)
@@ -29,51 +25,40 @@ class Text:
         self.begins = np.concatenate([[0], self.stops[:-1] + 1])
         self.num_bytes = len(self.data) - len(self.stops)
 
-    def shares(self, count: int) -> list[slice]:
-        """The documents in `count` runs of about equal size."""
-        wanted = [len(self.data) * n // count for n in range(1, count)]
-        edges = [0, *np.searchsorted(self.stops, wanted).tolist(), len(self.stops)]
-        return [slice(low, high) for low, high in pairwise(edges)]
-
 
 def pretoken_starts(text: Text) -> np.ndarray:
     """Where pretokens begin: uint32[n], ascending."""
-    return np.concatenate(
-        _in_threads(text, lambda begins, stops: _pretoken_starts(text.data, begins, stops))
-    )
+    return np.concatenate(_in_threads(text, _pretoken_starts))
 
 
 def cut(text: Text, dictionary: Dictionary, how: str) -> tuple[np.ndarray, np.ndarray]:
-    """Where the pieces of a text begin (uint32[n], ascending), and how often each code is one
-    (int64[codes]).
+    """(where the pieces of a text begin: uint32[n], ascending; uses of each code: int64[codes]).
 
     how: one of parse.PARSES.
     """
     if how == "fewest":
-        trie, classes = dictionary.trie, dictionary.classes
-        parts = _in_threads(
-            text,
-            lambda begins, stops: _fewest(text.data, begins, stops, trie.table, trie.root, classes),
-        )
+        trie = dictionary.trie
+        parts = _in_threads(text, _fewest, trie.table, trie.root, dictionary.classes)
         codes, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
     else:
-        codes, counts = dictionary.walk(
-            text.data, np.column_stack([text.begins, text.stops]), np.uint32
-        )
+        spans = np.column_stack([text.begins, text.stops])
+        codes, counts = dictionary.walk(text.data, spans, np.uint32)
     lengths = dictionary.spelled[0] & MAX_LENGTH
     return _starts(text.begins, counts, codes, lengths), np.bincount(codes, minlength=len(lengths))
 
 
-def _in_threads(text: Text, function: Callable[[np.ndarray, np.ndarray], Any]) -> list[Any]:
-    """function(begins, stops) of each share of the documents."""
-    return in_threads(
-        lambda share: function(text.begins[share], text.stops[share]), text.shares(num_threads())
-    )
+def _in_threads(text: Text, function: Callable[..., Any], *given: Any) -> list[Any]:
+    """function(data, begins, stops, *given) of the documents, in a run of equal size a thread."""
+    wanted = [len(text.data) * n // num_threads() for n in range(1, num_threads())]
+    edges = [0, *np.searchsorted(text.stops, wanted).tolist(), len(text.stops)]
+    parts = [(text.begins[a:b], text.stops[a:b]) for a, b in pairwise(edges)]
+    return in_threads(lambda part: function(text.data, *part, *given), parts)
 
 
 @kernel
 def _pretoken_starts(data, begins, stops):
-    starts, size = np.empty(1 << 12, dtype=np.uint32), 0
+    starts = np.empty(1 << 12, dtype=np.uint32)
+    size = 0
     for document in range(len(stops)):
         for at in range(begins[document], stops[document]):
             if at == begins[document] or CUT[CLASS[data[at - 1]], CLASS[data[at]]]:
@@ -85,9 +70,7 @@ def _pretoken_starts(data, begins, stops):
 
 @kernel
 def _with_room(array, size, more):
-    """`array`, or a larger one with its first `size` values, that holds `more` values after
-    these.
-    """
+    """`array`, or a larger one with its first `size` values, that holds `more` after these."""
     if size + more <= len(array):
         return array
     larger = np.empty(2 * (size + more), dtype=array.dtype)
@@ -97,7 +80,8 @@ def _with_room(array, size, more):
 
 @kernel
 def _starts(begins, counts, codes, lengths):
-    starts, k = np.empty(len(codes), dtype=np.uint32), 0
+    starts = np.empty(len(codes), dtype=np.uint32)
+    k = 0
     for document in range(len(begins)):
         at = begins[document]
         for _ in range(counts[document]):
@@ -110,10 +94,12 @@ def _starts(begins, counts, codes, lengths):
 @kernel
 def _fewest(data, begins, stops, table, root, classes):
     """(codes uint32[n], how many each document has)."""
-    codes, size = np.empty(1 << 12, dtype=np.uint32), 0
+    codes = np.empty(1 << 12, dtype=np.uint32)
+    size = 0
     counts = np.zeros(len(stops), dtype=np.int64)
     for document in range(len(stops)):
-        at, stop = begins[document], stops[document]
+        at = begins[document]
+        stop = stops[document]
         while at < stop:
             end = min(at + PIECE, stop)
             found, used = fewest(data[at:end], end == stop, table, root, classes)

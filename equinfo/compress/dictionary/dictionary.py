@@ -56,17 +56,13 @@ class Dictionary:
         self.strings, self.codes = strings, np.asarray(codes, dtype=np.int64)
         self.masks = np.full(len(strings), ANY, dtype=np.uint8) if masks is None else masks
         self.classes = np.zeros(256, dtype=np.uint8) if classes is None else classes
-        self.meanings = (
-            self._own_meanings() if meanings is None else np.asarray(meanings, dtype=np.int64)
-        )
+        if meanings is None:
+            meanings = np.full(int(self.codes.max(initial=-1)) + 1, -1, dtype=np.int64)
+            has_code = np.flatnonzero(self.codes >= 0)
+            meanings[self.codes[has_code]] = has_code
+        self.meanings = np.asarray(meanings, dtype=np.int64)
         self._check()
         self.longest = max(map(len, strings))
-
-    def _own_meanings(self) -> np.ndarray:
-        meanings = np.full(int(self.codes.max(initial=-1)) + 1, -1, dtype=np.int64)
-        has_code = np.flatnonzero(self.codes >= 0)
-        meanings[self.codes[has_code]] = has_code
-        return meanings
 
     def _check(self) -> None:
         n = len(self.strings)
@@ -74,25 +70,19 @@ class Dictionary:
             raise EquinfoError(
                 f"a dictionary of {n} strings needs as many codes and masks, and 256 classes"
             )
-        if (
-            self.codes.max(initial=0) > CODE_MASK
-            or self.codes.min(initial=0) < -1
-            or self.classes.max() >= END
-        ):
+        low, high = self.codes.min(initial=0), self.codes.max(initial=0)
+        if not -1 <= low <= high <= CODE_MASK or self.classes.max() >= END:
             raise EquinfoError(
                 f"codes must be below {CODE_MASK + 1}, and classes of bytes below {END}"
             )
         if self.meanings.max(initial=0) >= n or len(self.meanings) > CODE_MASK + 1:
             raise EquinfoError("a code decodes to a string that is not there")
-        free = (self.codes >= 0) & (self.masks == ANY)
-        bound = self.codes[(self.codes >= 0) & (self.masks != ANY)]
+        coded, free = self.codes >= 0, self.masks == ANY
+        bound = self.codes[coded & ~free]
         if len(np.unique(bound)) < len(bound):
             raise EquinfoError("strings that may not end everywhere must have codes of their own")
-        single = {
-            string[0]
-            for string, ends in zip(self.strings, free, strict=True)
-            if ends and len(string) == 1
-        }
+        anywhere = zip(self.strings, coded & free, strict=True)
+        single = {string for string, ends in anywhere if ends and len(string) == 1}
         if len(single) != 256 or len(set(self.strings)) != n or b"" in self.strings:
             raise EquinfoError(
                 "a dictionary's strings must be distinct, and every byte a piece that may end"
@@ -105,9 +95,7 @@ class Dictionary:
 
     @cached_property
     def spelled(self) -> tuple[np.ndarray, np.ndarray]:
-        """(begin << LENGTH_BITS | length of each code's string: int64[m], the strings' bytes with
-        15 more).
-        """
+        """(begin << LENGTH_BITS | length of codes' strings: int64[m], the bytes and 15 more)."""
         lengths = np.array([len(s) for s in self.strings], dtype=np.int64)
         where = (np.cumsum(lengths) - lengths) << LENGTH_BITS | lengths
         blob = np.frombuffer(b"".join([*self.strings, bytes(15)]), dtype=np.uint8)
@@ -127,23 +115,16 @@ class Dictionary:
     ) -> list[np.ndarray]:
         """The codes of each document, `dtype`[pieces].
 
-        as_bytes: what turns documents into bytes, a batch at a time: all at once would be memory
-        that was never used.
+        as_bytes: turns documents into bytes, a batch at a time: all at once would be fresh memory.
         """
         sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
-        ends = np.cumsum(sizes)
-        if len(sizes) == 0 or ends[-1] <= BATCH_BYTES or sizes.max() > BATCH_BYTES:
-            return self._encode(
-                as_bytes(documents), dtype
-            )  # threads share spans, and not documents
-        cuts = [
-            0,
-            *(np.flatnonzero(np.diff((ends - sizes) // BATCH_BYTES)) + 1).tolist(),
-            len(sizes),
-        ]
+        # where one document is long, threads share its spans, and not the documents
+        if sizes.sum() <= BATCH_BYTES or sizes.max() > BATCH_BYTES:
+            return self._encode(as_bytes(documents), dtype)
         self.trie  # noqa: B018 (built before the threads ask for it)
         batches = in_threads(
-            lambda batch: self._encode(as_bytes(documents[slice(*batch)]), dtype), [*pairwise(cuts)]
+            lambda batch: self._encode(as_bytes(documents[batch]), dtype),
+            _groups(sizes, BATCH_BYTES),
         )
         return list(chain.from_iterable(batches))
 
@@ -154,9 +135,8 @@ class Dictionary:
         codes, counts = self.walk(text, spans, dtype)
         stops = np.cumsum(counts)
         if len(spans) == len(documents):
-            return list(
-                map(codes.__getitem__, map(slice, (stops - counts).tolist(), stops.tolist()))
-            )
+            places = map(slice, (stops - counts).tolist(), stops.tolist())
+            return list(map(codes.__getitem__, places))
         pieces = [codes[a:b] for a, b in zip(stops - counts, stops, strict=True)]
         return [
             self._joined(pieces[a:b], spans[a:b], document) if b > a + 1 else pieces[a]
@@ -165,9 +145,7 @@ class Dictionary:
 
     @property
     def _overlap(self) -> int:
-        """Bytes that a span shares with the next: room for pieces to meet, and for the last, cut
-        one.
-        """
+        """Bytes that a span shares with the next: room to meet, and for the last, cut piece."""
         return 4 * self.longest + 64
 
     def walk(
@@ -179,29 +157,20 @@ class Dictionary:
         """
         spans = np.ascontiguousarray(spans)
         widths = spans[:, 1] - spans[:, 0]
-        ends = np.cumsum(widths)
-        if len(spans) == 0 or ends[-1] <= GROUP_BYTES:
-            return self._walk(text, spans, int(widths.sum()), dtype)
-        cuts = [
-            0,
-            *(np.flatnonzero(np.diff((ends - widths) // GROUP_BYTES)) + 1).tolist(),
-            len(spans),
-        ]
+        if widths.sum() <= GROUP_BYTES:
+            return self._walk(text, spans, dtype)
         self.trie  # noqa: B018 (built before the threads ask for it)
-        done = in_threads(
-            lambda group: self._walk(
-                text, spans[slice(*group)], int(widths[slice(*group)].sum()), dtype
-            ),
-            list(pairwise(cuts)),
-        )
-        return np.concatenate([codes for codes, _ in done]), np.concatenate(
-            [counts for _, counts in done]
-        )
+        groups = _groups(widths, GROUP_BYTES)
+        done = in_threads(lambda group: self._walk(text, spans[group], dtype), groups)
+        codes, counts = zip(*done, strict=True)
+        return np.concatenate(codes), np.concatenate(counts)
 
     def _walk(
-        self, text: np.ndarray, spans: np.ndarray, width: int, dtype: Any
+        self, text: np.ndarray, spans: np.ndarray, dtype: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        trie, out, counts = self.trie, _scratch(width), np.empty(len(spans), dtype=np.int64)
+        trie = self.trie
+        out = _scratch(int((spans[:, 1] - spans[:, 0]).sum()))
+        counts = np.empty(len(spans), dtype=np.int64)
         walk(text, spans, trie.table, trie.fallback, trie.root, trie.shifts, out, counts)
         codes = np.empty(int(counts.sum()), dtype=dtype)
         close_up(out, spans, counts, codes)
@@ -209,7 +178,8 @@ class Dictionary:
 
     def _joined(self, pieces: list[np.ndarray], spans: np.ndarray, document: bytes) -> np.ndarray:
         """One document's codes from those of its spans."""
-        kept, skip = [], 0
+        kept = []
+        skip = 0
         for k in range(len(pieces) - 1):
             meeting = self._meet(pieces[k], pieces[k + 1], spans[k], spans[k + 1])
             if meeting is None or len(pieces[k]) - meeting[0] < skip:
@@ -221,9 +191,7 @@ class Dictionary:
     def _meet(
         self, codes: np.ndarray, following: np.ndarray, span: np.ndarray, next_span: np.ndarray
     ) -> tuple[int, int] | None:
-        """Where pieces of two spans begin at one place: (pieces of the first from there on, of the
-        second before).
-        """
+        """Where pieces of two spans meet: (how many of the first from there, the second before)."""
         tail, head = codes[-self._overlap :], following[: self._overlap]
         tail_lengths, head_lengths = self.lengths(tail), self.lengths(head)
         tail_starts = span[1] - np.cumsum(tail_lengths[::-1])[::-1]
@@ -235,9 +203,7 @@ class Dictionary:
         return (len(tail) - int(a[0]), int(b[0])) if len(common) else None
 
     def _alone(self, document: bytes, dtype: Any) -> np.ndarray:
-        """A document's codes by one walk: of a text so regular that the spans' pieces never
-        meet.
-        """
+        """A document's codes by one walk, for text so regular that spans' pieces never meet."""
         text = np.frombuffer(document, dtype=np.uint8)
         return self.walk(text, np.array([[0, len(document)]]), dtype)[0]
 
@@ -256,25 +222,21 @@ class Dictionary:
             )
         out = np.empty((int(ends[-1]) if len(ends) else 0) + 15, dtype=np.uint8)
         spell(codes, where, blob, out)
-        whole, stops = memoryview(out), ends.tolist()
-        return [bytes(whole[a:b]) for a, b in zip([0, *stops], stops, strict=False)]
+        whole = memoryview(out)
+        return [bytes(whole[a:b]) for a, b in pairwise([0, *ends.tolist()])]
 
     def encoder(self) -> "DictionaryEncoder":
         return DictionaryEncoder(self)
 
 
 class DictionaryEncoder:
-    """One document in pieces; holds less than the longest string and a byte, whose class says where
-    pieces end.
-    """
+    """One document in pieces; holds less than the longest string and a byte, whose class counts."""
 
     def __init__(self, dictionary: Dictionary) -> None:
         self.dictionary, self.held = dictionary, bytearray()
 
     def feed(self, data: bytes, last: bool = False) -> np.ndarray:
-        """The codes (uint32) of the pieces that are certain now. After `last`, of all that are
-        left.
-        """
+        """The codes (uint32) of pieces that are certain now; with `last`, of all that is left."""
         self.held += data
         codes = self.dictionary.encode([bytes(self.held)])[0]
         if not last:
@@ -284,10 +246,15 @@ class DictionaryEncoder:
         return codes
 
 
+def _groups(sizes: np.ndarray, most: int) -> list[slice]:
+    """Runs of items of about `most` bytes: those that begin in the same `most` bytes of all."""
+    begins = np.cumsum(sizes) - sizes
+    cuts = [0, *(np.flatnonzero(np.diff(begins // most)) + 1).tolist(), len(sizes)]
+    return list(map(slice, cuts, cuts[1:]))
+
+
 def _spans(sizes: np.ndarray, overlap: int) -> tuple[np.ndarray, np.ndarray]:
-    """Documents' (begin, stop) in the text, long ones in several: (int64[spans, 2], each document's
-    first span).
-    """
+    """(begins and stops: int64[spans, 2], each document's first span); a long one has several."""
     step = max(SPAN, 32 * overlap)
     ends = np.cumsum(sizes)
     begins = ends - sizes
@@ -298,16 +265,12 @@ def _spans(sizes: np.ndarray, overlap: int) -> tuple[np.ndarray, np.ndarray]:
     firsts = np.cumsum(counts) - counts
     inside = np.arange(len(owner)) - firsts[owner]
     starts = begins[owner] + inside * step
-    is_last = inside == counts[owner] - 1
-    return np.column_stack(
-        [starts, np.where(is_last, ends[owner], starts + step + overlap)]
-    ), firsts
+    stops = np.where(inside == counts[owner] - 1, ends[owner], starts + step + overlap)
+    return np.column_stack([starts, stops]), firsts
 
 
 def _scratch(size: int) -> np.ndarray:
-    """uint32[size] with any values, one a thread: memory that was never used costs the system's
-    time, page by page.
-    """
+    """uint32[size] with any values, one a thread: fresh memory costs time, page by page."""
     if size > 2 * GROUP_BYTES:
         return np.empty(size, dtype=np.uint32)  # too much to keep
     scratch: np.ndarray | None = getattr(THREADS, "scratch", None)

@@ -8,8 +8,7 @@ is nobody's child either. An entry holds
     label   8 bits   the byte that leads here
     base   24 bits
     code   20 bits
-    mask    8 bits   bit k: a piece may end here if the next byte is of class k; its code is then
-    `code`
+    mask    8 bits   bit k: a piece may end here, with `code`, if the next byte is of class k
     stride  4 bits   signed: PAIR less the bytes that the piece ended before
 
 A node without a code of its own borrows that of the deepest prefix that may end where this string
@@ -48,24 +47,18 @@ ROOM = 1 << 10  # places behind the last one that a search may look at
 
 
 class DoubleArray(NamedTuple):
-    """table: int64, 256 entries from each base on. fallback: uint32. root: the entry that stands
-    for the empty string.
-
-    shifts: uint8[256], which bit of an entry says whether its piece may end before a byte; None
-    where no entry needs to ask, since all know their pieces whatever follows.
-    """
-
-    table: np.ndarray
-    fallback: np.ndarray
-    root: int
+    table: np.ndarray  # int64, 256 entries from each base on
+    fallback: np.ndarray  # uint32
+    root: int  # the entry that stands for the empty string
+    # uint8[256]: which bit of an entry says whether its piece may end before a byte; None where all
+    # entries know their pieces whatever follows
     shifts: np.ndarray | None
 
 
 def build(
     strings: list[bytes], codes: np.ndarray, masks: np.ndarray, classes: np.ndarray
 ) -> DoubleArray:
-    """strings: distinct, all 256 bytes among them. codes: int64[n], -1 for none. masks: uint8[n].
-    classes: uint8[256].
+    """The trie of `Dictionary`'s strings, codes (int64[n]), masks (uint8[n]), classes (uint8[256]).
 
     Strings that may not end everywhere have codes of their own. Raises EquinfoError for strings of
     more than 4,095 bytes, and for more nodes or pieces far back than an entry can address.
@@ -80,16 +73,22 @@ def build(
     parent, byte, node = _nodes(blob, ends)
     code = np.full(len(parent), -1, dtype=np.int64)
     mask = np.zeros(len(parent), dtype=np.int64)
-    code[node], mask[node] = codes[alphabetic], masks[alphabetic]
+    code[node] = codes[alphabetic]
+    mask[node] = masks[alphabetic]
+
+    # Where the nodes lie. Codes are about equally frequent, so a node is as hot as there are codes
+    # below it. Hot ones lie close together; those of one child come last and fill the holes.
     children = np.argsort(parent, kind="stable")[1:]
     first = np.searchsorted(parent[children], np.arange(len(parent) + 1))
-    # Codes are about equally frequent, so a node is as hot as there are codes below it. Hot ones
-    # lie close together.
-    branches, heat = np.diff(first), _codes_below(parent, code)
-    order = np.lexsort((-heat, branches == 1))
+    branches = np.diff(first)
+    order = np.lexsort((-_codes_below(parent, code), branches == 1))
     base = _place(byte, children, first, order[branches[order] > 0])
     if base.max() > BASE_MASK:
         raise EquinfoError(f"a dictionary of {len(parent)} nodes: more than an entry can address")
+
+    # What an entry cannot say stands in `fallback`, at the place that its `code` gives. A node that
+    # has a code and hangs on the next byte has that code, no other such node's, as its place; one
+    # whose piece ended far back has no code to keep, and takes a place that is left.
     borrowed, back = _borrowed(parent, byte, code, mask, classes.astype(np.int64))
     own = code >= 0
     far = ~own & (back > MAX_BACK)
@@ -98,21 +97,22 @@ def build(
     field[far] = _unused(field[asks & own], int(far.sum()))
     fallback = np.zeros(int(field[asks].max(initial=0)) + 1, dtype=np.uint32)
     fallback[field[asks]] = (borrowed | back << CODE_BITS)[asks]
-    ends, stride = np.where(own, mask, np.where(far, 0, ANY)), PAIR - np.where(own | far, 0, back)
-    entries = byte | base << BASE | field << CODE | ends << MASK | stride << STRIDE
+
+    # A far one may end before no class, so that it always asks; a near one ends anywhere, `back`
+    # bytes ago. Free places hold their own label % 256, by which they are nobody's child.
+    may_end = np.where(own, mask, np.where(far, 0, ANY))
+    stride = PAIR - np.where(own | far, 0, back)
+    entries = byte | base << BASE | field << CODE | may_end << MASK | stride << STRIDE
     table = np.arange(base.max() + 256) % 256
     table[base[parent[1:]] + byte[1:]] = entries[1:]
     table[:PAIRS] = _pairs(table, int(base[0]))
     root = int(base[0]) << BASE | ANY << MASK | PAIR << STRIDE
-    return DoubleArray(
-        table, fallback, root, (classes + MASK).astype(np.uint8) if asks.any() else None
-    )
+    shifts = (classes + MASK).astype(np.uint8) if asks.any() else None
+    return DoubleArray(table, fallback, root, shifts)
 
 
 def _unused(codes: np.ndarray, count: int) -> np.ndarray:
-    """`count` places of `fallback` besides these. Raises EquinfoError where an entry cannot hold so
-    many.
-    """
+    """`count` places of `fallback` besides these. Raises EquinfoError where that is too many."""
     room = len(codes) + count
     if room > CODE_MASK:
         raise EquinfoError(
@@ -128,33 +128,34 @@ def _pairs(table: np.ndarray, root: int) -> np.ndarray:
     second, first = np.divmod(np.arange(PAIRS), 256)
     ones = table[root + first]
     both = table[(ones >> BASE & BASE_MASK) + second]
-    code = ones & CODE_MASK << CODE
-    return np.where(
-        both & LABEL_MASK == second, both, LEAF << BASE | code | ANY << MASK | (PAIR - 1) << STRIDE
-    )
+    ended = LEAF << BASE | ones & CODE_MASK << CODE | ANY << MASK | (PAIR - 1) << STRIDE
+    return np.where(both & LABEL_MASK == second, both, ended)
 
 
 @kernel
 def _nodes(blob, ends):
-    """The prefixes of sorted strings, in that order: (parent, last byte: int64[nodes], node of each
-    string).
-    """
-    parent, byte = np.empty(len(blob) + 1, dtype=np.int64), np.empty(len(blob) + 1, dtype=np.int64)
-    node, path = np.empty(len(ends), dtype=np.int64), np.zeros(MAX_LENGTH + 1, dtype=np.int64)
-    parent[0], byte[0], size, before, length = -1, 0, 1, 0, 0
+    """The prefixes of sorted strings: (parent, last byte: int64[nodes], node of each string)."""
+    parent = np.empty(len(blob) + 1, dtype=np.int64)
+    byte = np.zeros(len(blob) + 1, dtype=np.int64)
+    node = np.empty(len(ends), dtype=np.int64)
+    path = np.zeros(MAX_LENGTH + 1, dtype=np.int64)
+    parent[0] = -1
+    size = 1
+    before = length = begin = np.int64(0)
     for k in range(len(ends)):
-        begin = ends[k - 1] if k > 0 else 0
+        common = min(length, ends[k] - begin)
         shared = 0
-        while (
-            shared < min(length, ends[k] - begin) and blob[before + shared] == blob[begin + shared]
-        ):
+        while shared < common and blob[before + shared] == blob[begin + shared]:
             shared += 1
-        before, length = begin, ends[k] - begin
+        length = ends[k] - begin
         for depth in range(shared, length):
-            parent[size], byte[size] = path[depth], blob[begin + depth]
+            parent[size] = path[depth]
+            byte[size] = blob[begin + depth]
             path[depth + 1] = size
             size += 1
         node[k] = path[length]
+        before = begin
+        begin = ends[k]
     return parent[:size].copy(), byte[:size].copy(), node
 
 
@@ -169,34 +170,34 @@ def _codes_below(parent, code):
 
 @kernel
 def _place(byte, children, first, order):
-    """A base for each node: first fit, in `order`: those of one child last, since they fill the
-    holes.
+    """A base for each node: first fit, in `order`.
 
     Where a search took long, the next one begins there, but that of the first node of one child.
     """
-    free = np.ones(
-        2 * len(byte) + PAIRS + ROOM, dtype=np.uint8
-    )  # a byte a place, so that eight are tested at once
-    spare, base = np.ones(len(free), dtype=np.uint8), np.full(len(byte), LEAF)
+    # a byte a place, so that eight are tested at once
+    free = np.ones(2 * len(byte) + PAIRS + ROOM, dtype=np.uint8)
+    spare = np.ones(len(free), dtype=np.uint8)
+    base = np.full(len(byte), LEAF)
     spare[LEAF] = spare[::256] = 0
-    behind = LEAF + 256  # the leaves' children, that are not there
-    start, high, single = behind, behind, False
+    start = high = behind = LEAF + 256  # the leaves' children, that are not there
+    single = False
     for node in order:
         family = byte[children[first[node] : first[node + 1]]]
-        if high + ROOM > len(
-            free
-        ):  # a family fits behind all others, or a few places further where a base is taken
+        # a family fits behind all others, or a few places further where a base is taken
+        if high + ROOM > len(free):
             free = np.concatenate((free, np.ones(len(free), dtype=np.uint8)))
             spare = np.concatenate((spare, np.ones(len(spare), dtype=np.uint8)))
             spare[::256] = 0
         if len(family) == 1 and not single:
-            single, start = True, behind
+            single = True
+            start = behind
         while free[start] == 0:
             start += 1
         found = _fitting(free, spare, family, start - family[0])
         if found + family[0] > start + FAR:
             start = found + family[0]
-        base[node], spare[found] = found, 0
+        base[node] = found
+        spare[found] = 0
         high = max(high, found + family[-1])
         for label in family:
             free[found + label] = 0
@@ -206,7 +207,8 @@ def _place(byte, children, first, order):
 @kernel
 def _fitting(free, spare, family, base):
     """The first spare base from `base` on from which the places of all labels are free."""
-    frees, spares = address(free), address(spare)
+    frees = address(free)
+    spares = address(spare)
     while True:
         fits = load64(spares + base)
         for label in family:
@@ -230,13 +232,9 @@ def _all_free(free, family, base):
 
 @kernel
 def _borrowed(parent, byte, code, mask, classes):
-    """What each node's deepest shorter prefix that may end where it goes on has: (code, how many
-    bytes before).
-    """
-    spare_code, spare_back = (
-        np.zeros(len(parent), dtype=np.int64),
-        np.zeros(len(parent), dtype=np.int64),
-    )
+    """Of each node's deepest shorter prefix that may end where it goes on: (code, bytes before)."""
+    spare_code = np.zeros(len(parent), dtype=np.int64)
+    spare_back = np.zeros(len(parent), dtype=np.int64)
     for node in range(1, len(parent)):
         up = parent[node]
         if up > 0:

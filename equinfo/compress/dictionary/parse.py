@@ -1,5 +1,4 @@
-"""A text as the fewest pieces of a dictionary (dictionary.py has the other parse, the longest piece
-first).
+"""A text as the fewest pieces of a dictionary; dictionary.py takes the longest piece first.
 
 A piece fits where the text goes on with it and its mask allows the class of what follows. All
 single bytes are pieces that may end anywhere, so every text has a parse.
@@ -40,24 +39,27 @@ def check_parse(how: str) -> str:
 
 @kernel
 def fewest(text, last, table, root, classes):
-    """(codes of the pieces int64[n], bytes that they stand for) of text: uint8[m], a document or
-    the rest of one.
+    """(codes of the pieces int64[n], bytes that they stand for) of text: uint8[m], or a part of it.
 
     Without `last`, more text may follow: only pieces are given that no more text can change. table,
     root: a DoubleArray's. classes: uint8[256]. Of two parses with as few pieces, the one whose
     first piece is longer.
     """
-    found, size, at = np.empty(len(text), dtype=np.int64), 0, 0
+    found = np.empty(len(text), dtype=np.int64)
+    size = 0
+    at = 0
     room = min(len(text), BLOCK + AHEAD)
     counts = np.empty(room + 1, dtype=np.int32)
-    chosen, lengths = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
+    chosen = np.empty(room, dtype=np.int32)
+    lengths = np.empty(room, dtype=np.int32)
     while at < len(text):
         left = len(text) - at
         if not last and left <= BLOCK + AHEAD:
             break
         width = min(left, BLOCK + AHEAD)
         _fill(text, at, width, table, root, classes, counts, chosen, lengths)
-        stop, step = width if left == width else BLOCK, 0
+        stop = width if left == width else BLOCK
+        step = 0
         while step < stop:
             found[size] = chosen[step]
             size += 1
@@ -72,7 +74,8 @@ def _fill(text, begin, width, table, root, classes, counts, chosen, lengths):
     counts[width] = 0
     for place in range(width - 1, -1, -1):
         at = begin + place
-        entry, depth = _child(table, root, text[at]), 1
+        entry = _child(table, root, text[at])
+        depth = 1
         best, code, length = counts[place + 1], (entry >> CODE) & CODE_MASK, 1
         while place + depth < width:
             entry = _child(table, entry, text[at + depth])
@@ -83,7 +86,9 @@ def _fill(text, begin, width, table, root, classes, counts, chosen, lengths):
                 after = classes[text[at + depth]] if at + depth < len(text) else END
                 if (entry >> (MASK + after)) & 1:
                     best, code, length = counts[place + depth], (entry >> CODE) & CODE_MASK, depth
-        counts[place], chosen[place], lengths[place] = best + 1, code, length
+        counts[place] = best + 1
+        chosen[place] = code
+        lengths[place] = length
 
 
 @inline

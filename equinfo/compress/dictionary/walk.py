@@ -42,16 +42,10 @@ from equinfo.compress.raw import (
 )
 
 LANES = 5
-SPAN, LIVE, ROOM = (
-    0,
-    1,
-    2,
-)  # in a queue: the next span, the lanes that have one, and the next span's place in out
-PLACE, LIMIT, OWNER = (
-    0,
-    3,
-    4,
-)  # in a lane: (place in the text, entry, place in out, last place of a step, span or -1)
+# in a queue: the next span, the lanes that have one, and the next span's place in out
+SPAN, LIVE, ROOM = 0, 1, 2
+# in a lane: (place in the text, entry, place in out, last place of a step, span or -1)
+PLACE, LIMIT, OWNER = 0, 3, 4
 
 
 @kernel
@@ -63,46 +57,26 @@ def walk(text, spans, table, fallback, root, shifts, out, counts):
     before. counts: int64[spans].
     """
     queue = np.array([0, LANES, 0])
-    memory = (
-        address(table),
-        address(fallback),
-        np.int64(0) if shifts is None else address(shifts),
-        root,
-    )
-    work = (
-        address(queue),
-        address(spans),
-        len(spans),
-        address(counts),
-        address(text),
-        address(out),
-    )
-    a, b, c, d, e = (
-        _take(work, root),
-        _take(work, root),
-        _take(work, root),
-        _take(work, root),
-        _take(work, root),
-    )
+    shift = np.int64(0) if shifts is None else address(shifts)
+    memory = address(table), address(fallback), shift, root
+    work = address(queue), address(spans), len(spans), address(counts), address(text), address(out)
+    # Lanes are variables and not an array: so their fields stay in the processor's registers.
+    a = _take(work, root)
+    b = _take(work, root)
+    c = _take(work, root)
+    d = _take(work, root)
+    e = _take(work, root)
     while queue[LIVE] > 0:
-        one = (
-            a
-            if a[OWNER] >= 0
-            else b
-            if b[OWNER] >= 0
-            else c
-            if c[OWNER] >= 0
-            else d
-            if d[OWNER] >= 0
-            else e
-        )
-        a, b, c, d, e = (
-            _beside(a, one),
-            _beside(b, one),
-            _beside(c, one),
-            _beside(d, one),
-            _beside(e, one),
-        )
+        one = e
+        one = d if d[OWNER] >= 0 else one
+        one = c if c[OWNER] >= 0 else one
+        one = b if b[OWNER] >= 0 else one
+        one = a if a[OWNER] >= 0 else one
+        a = _beside(a, one)
+        b = _beside(b, one)
+        c = _beside(c, one)
+        d = _beside(d, one)
+        e = _beside(e, one)
         while (
             a[PLACE] <= a[LIMIT]
             and b[PLACE] <= b[LIMIT]
@@ -115,12 +89,11 @@ def walk(text, spans, table, fallback, root, shifts, out, counts):
             c = _step(c, memory, shifts)
             d = _step(d, memory, shifts)
             e = _step(e, memory, shifts)
-        a, b, c = (
-            _turn(a, memory, shifts, work),
-            _turn(b, memory, shifts, work),
-            _turn(c, memory, shifts, work),
-        )
-        d, e = _turn(d, memory, shifts, work), _turn(e, memory, shifts, work)
+        a = _turn(a, memory, shifts, work)
+        b = _turn(b, memory, shifts, work)
+        c = _turn(c, memory, shifts, work)
+        d = _turn(d, memory, shifts, work)
+        e = _turn(e, memory, shifts, work)
 
 
 @kernel
@@ -132,11 +105,9 @@ def _take(work, root):
         store64(queue + 8 * LIVE, load64(queue + 8 * LIVE) - 1)
         return np.int64(0), root, np.int64(0), np.int64(0), np.int64(-1)
     store64(queue + 8 * SPAN, span + 1)
-    begin, stop, to = (
-        load64(spans + 16 * span),
-        load64(spans + 16 * span + 8),
-        load64(queue + 8 * ROOM),
-    )
+    begin = load64(spans + 16 * span)
+    stop = load64(spans + 16 * span + 8)
+    to = load64(queue + 8 * ROOM)
     store64(queue + 8 * ROOM, to + stop - begin)
     store64(counts + 8 * span, to)
     return text + begin, root, out + 4 * to, text + stop - PAIR, span
@@ -144,9 +115,7 @@ def _take(work, root):
 
 @inline
 def _beside(lane, other):
-    """A lane without a span takes the other's steps with it, and writes the same codes to the same
-    places.
-    """
+    """A lane without a span takes the other's steps with it, and writes the same to its places."""
     return lane if lane[OWNER] >= 0 else (other[0], other[1], other[2], other[3], np.int64(-1))
 
 
@@ -157,26 +126,25 @@ def _step(lane, memory, shifts):
     byte = load8(place)
     following = load64(table + 8 * (((entry >> BASE) & BASE_MASK) + byte))
     miss = np.int64((following & LABEL_MASK) != byte)
+    # rare: the piece has to be looked up in `fallback`, by the byte that follows or from far back
     if shifts is not None and opaque(miss & ~(entry >> load8(shift + byte))):
         spare = load32(fallback + 4 * ((entry >> CODE) & CODE_MASK))
         store32(to, spare)
         begin = place - (spare >> CODE_BITS)
         return begin + PAIR, load64(table + 8 * load16(begin)), to + 4, limit, owner
+    # Both ways are computed, and one is picked. A child: one byte on. None: the piece has ended at
+    # place + stride - PAIR, and the next one has read the pair of bytes there. The code is written
+    # in either case, but only a piece's end moves `to` on.
     stride = entry >> STRIDE
     next_piece = load64(table + 8 * load16(place + stride - PAIR))
     store32(to, entry >> CODE)
-    return (
-        place + pick(miss, stride, 1),
-        pick(miss, next_piece, following),
-        to + 4 * miss,
-        limit,
-        owner,
-    )
+    place += pick(miss, stride, 1)
+    return place, pick(miss, next_piece, following), to + 4 * miss, limit, owner
 
 
 @kernel
 def _turn(lane, memory, shifts, work):
-    """A lane whose span has too little left for a step goes through that and takes another span."""
+    """A lane whose span has too little left for a step goes through that and takes another."""
     place, entry, to, limit, owner = lane
     if owner < 0 or place <= limit:
         return lane
@@ -208,9 +176,11 @@ def _turn(lane, memory, shifts, work):
 @kernel
 def close_up(out, spans, counts, codes):
     """Copy the spans' codes from `out` to `codes`, one after the other."""
-    size, begin = 0, 0
+    size = 0
+    begin = 0
     for k in range(len(counts)):
-        found, room = out[begin : begin + counts[k]], codes[size : size + counts[k]]
+        found = out[begin : begin + counts[k]]
+        room = codes[size : size + counts[k]]
         for at in range(len(room)):
             room[at] = found[at] & CODE_MASK
         size += counts[k]
@@ -219,12 +189,13 @@ def close_up(out, spans, counts, codes):
 
 @kernel
 def measure(codes, where, ends):
-    """Turn `ends`, where streams end in `codes`, into where their bytes end; the first code that
-    means nothing, or -1.
+    """Turn `ends`, where streams end in `codes`, into where their bytes end.
 
-    where: as for `spell`.
+    Returns the first code's place that means nothing, or -1. where: as for `spell`.
     """
-    entries, size, k = address(where), np.int64(0), np.int64(0)
+    entries = address(where)
+    size = np.int64(0)
+    k = np.int64(0)
     for stream in range(len(ends)):
         while k < ends[stream]:
             code = np.int64(codes[k])
@@ -244,7 +215,9 @@ def spell(codes, where, blob, out):
     where: int64[codes], begin << LENGTH_BITS | length of each string in `blob`, 0 for a code
     without one. blob and out: uint8, both 15 bytes longer than the strings.
     """
-    source, target, entries = address(blob), address(out), address(where)
+    source = address(blob)
+    target = address(out)
+    entries = address(where)
     for code in codes:
         entry = load64(entries + 8 * np.int64(code))
         length = entry & MAX_LENGTH

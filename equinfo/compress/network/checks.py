@@ -1,6 +1,4 @@
-"""What makes an integer network safe to run, whoever made it: shapes, ranges, sums that fit,
-kernels that work.
-"""
+"""What makes an integer network safe to run: shapes, ranges, sums that fit, kernels that work."""
 
 from typing import Any
 
@@ -14,12 +12,11 @@ from equinfo.errors import EquinfoError
 
 INT32_MAX = (1 << 31) - 1
 Tensors = dict[str, np.ndarray]
+Tensor = tuple[tuple[int, ...], str, int, int]
 
 
 def check_network(config: dict[str, Any], tensors: Tensors) -> Tensors:
-    """The tensors, contiguous. Raises EquinfoError where `forward` could index beyond an array or
-    overflow.
-    """
+    """The tensors, contiguous. Raises EquinfoError where a kernel could read beyond or overflow."""
     _check_config(config)
     if config["n_layers"] > len(tensors):
         raise EquinfoError(f"M1 lacks tensors for its {config['n_layers']} layers: rebuild it")
@@ -46,22 +43,12 @@ def check_network(config: dict[str, Any], tensors: Tensors) -> Tensors:
 
 
 def _check_config(config: dict[str, Any]) -> None:
-    names = (
-        "d_model",
-        "n_layers",
-        "n_heads",
-        "head_dim",
-        "d_ff",
-        "max_context",
-        "epsilon",
-        "parameters",
-    )
-    lacking = [name for name in (*names, "position", "activation") if name not in config]
+    positive = ("d_model", "n_layers", "n_heads", "head_dim", "d_ff", "max_context", "epsilon")
+    numbers = (*positive, "parameters")
+    lacking = [name for name in (*numbers, "position", "activation") if name not in config]
     if lacking:
         raise EquinfoError(f"M1 lacks its {lacking[0]}: it was not exported by equinfo")
-    if any(
-        type(config[name]) is not int or config[name] < (name != "parameters") for name in names
-    ):
+    if not all(type(config[n]) is int and config[n] >= (n in positive) for n in numbers):
         raise EquinfoError("M1's dimensions must be positive integers: rebuild it")
     widths = (config["d_model"], config["d_ff"], config["n_heads"] * config["head_dim"])
     if config["head_dim"] % 4:
@@ -70,19 +57,12 @@ def _check_config(config: dict[str, Any]) -> None:
         raise EquinfoError(
             f"M1's widths {widths} or epsilon {config['epsilon']} are beyond what integers hold"
         )
-    if config["position"] not in ("rope", "relative") or config["activation"] not in (
-        "silu",
-        "relu",
-    ):
-        raise EquinfoError(
-            f"M1 has {config['position']!r} positions and activation {config['activation']!r}:"
-            " unknown"
-        )
+    position, activation = config["position"], config["activation"]
+    if position not in ("rope", "relative") or activation not in ("silu", "relu"):
+        raise EquinfoError(f"M1 has {position!r} positions and activation {activation!r}: unknown")
 
 
-def shapes(
-    config: dict[str, Any], tensors: Tensors
-) -> dict[str, tuple[tuple[int, ...], str, int, int]]:
+def shapes(config: dict[str, Any], tensors: Tensors) -> dict[str, Tensor]:
     """Every tensor of a network: (shape, dtype, lowest value, highest value).
 
     embed, in units of the residual stream. attn_norm, mlp_norm, norm: gains. qkv, o, gate_up, down,
@@ -91,19 +71,17 @@ def shapes(
     fixedpoint.py.
     """
     c = config
-    d, heads, size, ff = c["d_model"], c["n_heads"], c["head_dim"], c["d_ff"]
+    d, heads, size, ff = (c[name] for name in ("d_model", "n_heads", "head_dim", "d_ff"))
     inner = heads * size
-    residual, angle = fp.RESIDUAL_MAX, 1 << fp.ANGLE
+    residual = fp.RESIDUAL_MAX
+    angle = 1 << fp.ANGLE
     gain = lambda n: ((n,), "int32", -INT32_MAX, INT32_MAX)  # noqa: E731
 
     def linear(name: str, rows: int, columns: int) -> dict[str, Any]:
         return {name + ".weight": ((rows, columns), "int8", -127, 127), name + ".scale": gain(rows)}
 
-    found = {
-        "embed": ((SYMBOLS, d), "int32", -residual, residual),
-        "norm": gain(d),
-        **linear("head", SYMBOLS, d),
-    }
+    found = {"embed": ((SYMBOLS, d), "int32", -residual, residual), "norm": gain(d)}
+    found |= linear("head", SYMBOLS, d)
     for i in range(c["n_layers"]):
         b = f"blocks.{i}."
         found |= {b + "attn_norm": gain(d), b + "mlp_norm": gain(d), b + "attended": gain(inner)}
@@ -111,15 +89,13 @@ def shapes(
         found |= linear(b + "qkv", 3 * inner, d) | linear(b + "o", d, inner)
         found |= linear(b + "gate_up", 2 * ff, d) | linear(b + "down", d, ff)
         if c["position"] == "relative":
-            first = tensors.get(
-                "blocks.0.relative", np.empty((0, 1))
-            )  # the clip is the artefact's to choose
+            # the clip is the artefact's to choose
+            first = tensors.get("blocks.0.relative", np.empty((0, 1)))
             terms = max(first.shape[1] if first.ndim > 1 else 1, 1)
             found[b + "relative"] = ((heads, terms, size), "int8", -127, 127)
     if c["position"] == "rope":
-        found |= dict.fromkeys(
-            ("cos", "sin"), ((c["max_context"], size // 2), "int16", -angle, angle)
-        )
+        turns = ((c["max_context"], size // 2), "int16", -angle, angle)
+        found |= {"cos": turns, "sin": turns}
     if c["activation"] == "silu":
         found["sigmoid"] = ((fp.SIGMOID_SIZE,), "int32", 0, 1 << fp.SIGMOID)
     return found
@@ -137,15 +113,16 @@ def sum_bounds(config: dict[str, Any], tensors: Tensors) -> dict[str, int]:
         for name, tensor in tensors.items()
         if name.endswith((".weight", ".relative"))
     }
-    size, relative = config["head_dim"], config["position"] == "relative"
-    bounds["scores"] = (255 + MIDDLE) * fp.ACTIVATION_MAX * size * (2 if relative else 1) * 2
+    size = config["head_dim"] * (2 if config["position"] == "relative" else 1)
+    bounds["scores"] = (255 + MIDDLE) * fp.ACTIVATION_MAX * size * 2
     bounds["values"] = 255 * MIDDLE * (config["max_context"] + 3)
     return bounds
 
 
 def check_kernels() -> None:
     """Raises EquinfoError where this machine's kernels get products of extreme bytes wrong."""
-    depth, columns = 64, matmul.COLUMN_STEP + 1
+    depth = 64
+    columns = matmul.COLUMN_STEP + 1
     w = np.full((columns, depth), -128, dtype=np.int8)
     w[1::3], w[2::3], w[3::5, ::2] = 127, -127, 1
     x = np.zeros((ROW_STEP, depth), dtype=np.uint8)

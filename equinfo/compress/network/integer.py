@@ -1,20 +1,17 @@
-"""M1 as a byte model: a trained byte LM, frozen to integers; inference in Numba, the same on every
-machine.
-"""
+"""M1 as a byte model: a trained byte LM, frozen to integers, the same on every machine."""
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from equinfo import fixedpoint as fp
 from equinfo.compress.models.base import EOD, PRECISION, SYMBOLS, ByteModel, check_precision
+from equinfo.compress.network import network as net
 from equinfo.compress.network.attention import Attention
 from equinfo.compress.network.checks import check_kernels, check_network
 from equinfo.compress.network.matmul import COLUMN_STEP, DEPTH_STEP, ROW_STEP, pack, round_up
-from equinfo.compress.network.memoised import MemoisedModel
-from equinfo.compress.network.network import BLOCK, Layer, Linear, Tables, Work, forward
+from equinfo.compress.network.memo import MemoisedModel, Stepped
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
 
@@ -22,32 +19,8 @@ CACHE_BYTES = 64 << 20  # what a state's keys and values may take
 LANES = 64  # enough to reuse the weights; more push them out of the processor's cache
 
 
-@dataclass
-class Cache:
-    """What `forward` keeps of the past (see there), and its scratch."""
-
-    keys: np.ndarray
-    values: np.ndarray
-    offsets: np.ndarray
-    work: Work
-
-
-@dataclass
-class State:
-    """positions: where each lane's waiting token goes (-1: none waits). seen: symbols since its
-    start.
-    """
-
-    tokens: np.ndarray
-    positions: np.ndarray
-    seen: np.ndarray
-    rows: np.ndarray  # uint32[lanes, 257]
-    cache: Cache
-
-
-class IntegerByteModel(ByteModel):
-    """A decoder LM over 257 symbols whose every context begins with EOD, at most `max_context`
-    symbols long.
+class IntegerByteModel(Stepped):
+    """A decoder LM over 257 symbols whose every context begins with EOD, of `max_context` symbols.
 
     config: d_model, n_layers, n_heads, head_dim, d_ff, position ("rope" | "relative"), activation
     ("silu" | "relu"), max_context, parameters, epsilon. tensors: integers, by the names in
@@ -61,45 +34,49 @@ class IntegerByteModel(ByteModel):
     def __init__(
         self, config: dict[str, Any], tensors: dict[str, np.ndarray], precision: int = PRECISION
     ) -> None:
-        self.config, self.precision = config, check_precision(precision)
+        self.config = config
+        self.precision = check_precision(precision)
         self.tensors = check_network(config, tensors)
         check_kernels()
-        self.max_context, self.parameters = int(config["max_context"]), int(config["parameters"])
-        self.heads, self.size = int(config["n_heads"]), int(config["head_dim"])
-        self.layers = tuple(self._layer(f"blocks.{i}.") for i in range(int(config["n_layers"])))
-        self.head = self._linear("head")
+        self.max_context = int(config["max_context"])
+        self.parameters = int(config["parameters"])
+        self.heads = int(config["n_heads"])
+        self.size = int(config["head_dim"])
         empty = np.empty((0, 0), dtype=np.int32)
-        cos, sin = (
-            self.tensors[name].astype(np.int32) if name in tensors else empty
-            for name in ("cos", "sin")
+        cos, sin = (self.tensors.get(name, empty).astype(np.int32) for name in ("cos", "sin"))
+        self.network = net.Network(
+            self.tensors["embed"],
+            tuple(self._layer(f"blocks.{i}.") for i in range(int(config["n_layers"]))),
+            self.tensors["norm"],
+            self._linear("head"),
+            int(config["epsilon"]),
+            self.precision,
+            net.Tables(fp.powers(), self.tensors.get("sigmoid", empty.ravel()), cos, sin),
         )
-        self.tables = Tables(fp.powers(), self.tensors.get("sigmoid", empty.ravel()), cos, sin)
-        self._root()
+        # EOD at position 0 is where every context begins: it is run once, and copied
+        cache = self._cache(1, 1, 1)
+        zero = np.zeros(1, dtype=np.int64)
+        self.root_row = np.zeros((1, SYMBOLS), dtype=np.uint32)
+        self._run(cache, zero + EOD, zero, zero, self.root_row)
+        self.root = cache.columns(0, 0)
 
-    def _layer(self, name: str) -> Layer:
+    def _layer(self, name: str) -> net.Layer:
         t = self.tensors
-        attn_norm, mlp_norm = t[name + "attn_norm"], t[name + "mlp_norm"]
         qkv, o, gate_up, down = (
             self._linear(name + part) for part in ("qkv", "o", "gate_up", "down")
         )
-        return Layer(attn_norm, qkv, self._attention(name), o, mlp_norm, gate_up, down)
-
-    def _linear(self, name: str) -> Linear:
-        return Linear(*pack(self.tensors[name + ".weight"]), self.tensors[name + ".scale"])
-
-    def _attention(self, name: str) -> Attention:
-        terms = self.tensors.get(
-            name + "relative", np.zeros((self.heads, 0, self.size), dtype=np.int8)
-        )
+        none = np.zeros((self.heads, 0, self.size), dtype=np.int8)
+        terms = t.get(name + "relative", none)
         packed = [pack(head) for head in terms]
         relative, offsets = (np.stack(parts) for parts in zip(*packed, strict=True))
-        return Attention(
-            self.tensors[name + "score"],
-            self.tensors[name + "attended"],
-            relative,
-            offsets,
-            terms.shape[1] - 1,
+        scores, gains = t[name + "score"], t[name + "attended"]
+        attention = Attention(scores, gains, relative, offsets, terms.shape[1] - 1)
+        return net.Layer(
+            t[name + "attn_norm"], qkv, attention, o, t[name + "mlp_norm"], gate_up, down
         )
+
+    def _linear(self, name: str) -> net.Linear:
+        return net.Linear(*pack(self.tensors[name + ".weight"]), self.tensors[name + ".scale"])
 
     @property
     def lanes(self) -> int:
@@ -107,7 +84,7 @@ class IntegerByteModel(ByteModel):
 
     def lanes_up_to(self, most: int) -> int:
         """`most`, or as many lanes as the cache's memory allows."""
-        lane = 2 * len(self.layers) * self.heads * self.size * self.max_context
+        lane = 2 * len(self.network.layers) * self.heads * self.size * self.max_context
         return max(ROW_STEP, min(most, round_up(CACHE_BYTES // lane, ROW_STEP)))
 
     @cached_property
@@ -119,38 +96,21 @@ class IntegerByteModel(ByteModel):
     def restarting(self) -> ByteModel:
         return self.memoised
 
-    def _root(self) -> None:
-        """EOD at position 0 is where every context begins: run it once, and copy its row, keys and
-        values.
-        """
-        cache, zero = self._cache(1, 1, 1), np.zeros(1, dtype=np.int64)
-        self.root_row = np.zeros((1, SYMBOLS), dtype=np.uint32)
-        self._run(cache, zero + EOD, zero, zero, self.root_row)
-        self.root = (
-            cache.keys[:, :, :, 0, :, 0].copy(),
-            cache.values[:, :, :, :, 0, :, 0].copy(),
-            cache.offsets[:, :, :, 0].copy(),
-        )
-
-    def _cache(self, lanes: int, rows: int, context: int) -> Cache:
+    def _cache(self, lanes: int, rows: int, context: int) -> net.Cache:
         """For `lanes` lanes of up to `context` positions, and batches of up to `rows` rows."""
-        c, layers, heads, size = self.config, len(self.layers), self.heads, self.size
-        d, ff, inner = int(c["d_model"]), int(c["d_ff"]), heads * size
-        time, columns, rows = (
-            round_up(context, COLUMN_STEP),
-            round_up(size, COLUMN_STEP),
-            round_up(rows, BLOCK),
-        )
-        wide, near = (
-            max(3 * inner, 2 * ff, d, SYMBOLS),
-            self.layers[0].attention.relative_offset.shape[1],
-        )
-        work = Work(
+        d, ff = int(self.config["d_model"]), int(self.config["d_ff"])
+        inner = self.heads * self.size
+        time = round_up(context, COLUMN_STEP)
+        columns = round_up(self.size, COLUMN_STEP)
+        rows = round_up(rows, net.BLOCK)
+        wide = max(3 * inner, 2 * ff, d, SYMBOLS)
+        near = self.network.layers[0].attention.relative_offset.shape[1]
+        work = net.Work(
             x=np.zeros((rows, d), dtype=np.int32),
             q=np.zeros((rows, inner), dtype=np.uint8),
-            narrow=np.zeros((BLOCK, round_up(d, DEPTH_STEP)), dtype=np.uint8),
-            hidden=np.zeros((BLOCK, round_up(max(inner, ff), DEPTH_STEP)), dtype=np.uint8),
-            wide=np.zeros((BLOCK, round_up(wide, COLUMN_STEP)), dtype=np.int32),
+            narrow=np.zeros((net.BLOCK, round_up(d, DEPTH_STEP)), dtype=np.uint8),
+            hidden=np.zeros((net.BLOCK, round_up(max(inner, ff), DEPTH_STEP)), dtype=np.uint8),
+            wide=np.zeros((net.BLOCK, round_up(wide, COLUMN_STEP)), dtype=np.int32),
             scores=np.zeros((ROW_STEP, time), dtype=np.int32),
             near=np.zeros((ROW_STEP, near), dtype=np.int32),
             weights=np.zeros((2, ROW_STEP, time), dtype=np.uint8),
@@ -158,38 +118,25 @@ class IntegerByteModel(ByteModel):
             sums=np.zeros((2, ROW_STEP, columns), dtype=np.int32),
             zeros=np.zeros(columns, dtype=np.int32),
         )
-        shape, tile = (layers, lanes, heads), (COLUMN_STEP, DEPTH_STEP)
-        return Cache(
-            keys=np.zeros((*shape, time // COLUMN_STEP, size // DEPTH_STEP, *tile), dtype=np.int8),
-            values=np.zeros(
-                (*shape, columns // COLUMN_STEP, time // DEPTH_STEP, *tile), dtype=np.int8
-            ),
-            offsets=np.zeros((*shape, time), dtype=np.int32),
-            work=work,
+        shape = (len(self.network.layers), lanes, self.heads)
+        tile = (COLUMN_STEP, DEPTH_STEP)
+        keys = (*shape, time // COLUMN_STEP, self.size // DEPTH_STEP, *tile)
+        values = (*shape, columns // COLUMN_STEP, time // DEPTH_STEP, *tile)
+        return net.Cache(
+            np.zeros(keys, dtype=np.int8),
+            np.zeros(values, dtype=np.int8),
+            np.zeros((*shape, time), dtype=np.int32),
+            work,
         )
 
-    def _run(
-        self,
-        cache: Cache,
-        tokens: np.ndarray,
-        lanes: np.ndarray,
-        positions: np.ndarray,
-        out: np.ndarray,
-    ) -> None:
-        forward(
-            self.tensors["embed"], self.layers, self.tensors["norm"], self.head,
-            int(self.config["epsilon"]),
-            self.tables, tokens, lanes, positions, cache.keys, cache.values, cache.offsets,
-            cache.work, out,
-            self.precision,
-        )  # fmt: skip
+    def _run(self, cache: net.Cache, tokens: np.ndarray, *given: np.ndarray) -> None:
+        net.forward(self.network, cache, tokens, *given)
 
-    def start(self, lanes: int) -> State:
+    def start(self, lanes: int) -> net.State:
         cache = self._cache(lanes, max(lanes, LANES), self.max_context)
-        keys, values, offsets = self.root
-        cache.keys[:, :, :, 0, :, 0], cache.values[:, :, :, :, 0, :, 0] = keys, values
-        cache.offsets[:, :, :, 0] = offsets
-        return State(
+        for part, first in zip(cache.columns(slice(None), 0), self.root, strict=True):
+            part[:] = first[:, None]
+        return net.State(
             tokens=np.zeros(lanes, dtype=np.int64),
             positions=np.full(lanes, -1, dtype=np.int64),
             seen=np.zeros(lanes, dtype=np.int64),
@@ -197,16 +144,17 @@ class IntegerByteModel(ByteModel):
             cache=cache,
         )
 
-    def frequencies(self, state: State) -> np.ndarray:
+    def frequencies(self, state: net.State) -> np.ndarray:
         lanes = np.flatnonzero(state.positions >= 0)
         if len(lanes):
             out = np.empty((len(lanes), SYMBOLS), dtype=np.uint32)
-            self._run(state.cache, state.tokens[lanes], lanes, state.positions[lanes], out)
+            tokens, positions = state.tokens[lanes], state.positions[lanes]
+            self._run(state.cache, tokens, lanes, positions, out)
             state.rows[lanes] = out
             state.positions[:] = -1
         return state.rows
 
-    def advance(self, state: State, symbols: np.ndarray, restart: np.ndarray) -> None:
+    def advance(self, state: net.State, symbols: np.ndarray, restart: np.ndarray) -> None:
         state.seen[restart] = 0
         fed = symbols >= 0
         state.seen[fed] += 1
@@ -218,24 +166,25 @@ class IntegerByteModel(ByteModel):
         state.positions[:] = np.where(run, state.seen, -1)
 
     def feed(
-        self, state: State, symbols: np.ndarray, restart: np.ndarray, out: np.ndarray
+        self, state: net.State, symbols: np.ndarray, restart: np.ndarray, out: np.ndarray
     ) -> np.ndarray:
-        """As `advance`, up to the context's end with several symbols at once: int64[lanes], how
-        many each lane took.
+        """As `advance`, with several symbols at once; how many each lane took: int64[lanes].
 
         symbols: int64[lanes, width], -1 after a lane's last; lanes * width at most what `start` was
         given, or LANES. out: uint32[lanes, width, 257], set to the row after each symbol taken: at
-        least one, where there is one.
+        least one where there is one, and none beyond the context's end.
         """
         seen = np.where(restart, 0, state.seen)
-        wanted, room = np.count_nonzero(symbols >= 0, axis=1), self.max_context - 1 - seen
+        wanted = np.count_nonzero(symbols >= 0, axis=1)
+        room = self.max_context - 1 - seen
         taken = np.minimum(wanted, room)
         step = np.arange(symbols.shape[1])
         run = step < taken[:, None]
         rows = np.empty((int(taken.sum()), SYMBOLS), dtype=np.uint32)
         if len(rows):
             lanes = np.repeat(np.arange(len(seen)), taken)
-            self._run(state.cache, symbols[run], lanes, (seen[:, None] + 1 + step)[run], rows)
+            positions = (seen[:, None] + 1 + step)[run]
+            self._run(state.cache, symbols[run], lanes, positions, rows)
         out[run] = rows
         full = (wanted > 0) & (room == 0)
         out[full, 0] = self.root_row
@@ -267,8 +216,7 @@ class IntegerByteModel(ByteModel):
         return out
 
     def along(self, symbols: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """What stepping gives, for contexts that stand one after the other: uint32[n, 257], in one
-        batch.
+        """What stepping gives, for contexts one after the other, in one batch: uint32[n, 257].
 
         symbols: integers[n] of 0 .. 256. ends: int64[contexts], where each ends, after 1 ..
         max_context symbols; the last is n. Row t is the frequencies of symbols[t] after those of
@@ -297,7 +245,5 @@ class IntegerByteModel(ByteModel):
         return {"precision": self.precision, "lm": self.config}, self.tensors
 
     @classmethod
-    def from_parts(
-        cls, config: dict[str, Any], tensors: dict[str, np.ndarray]
-    ) -> "IntegerByteModel":
+    def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
         return cls(config["lm"], tensors, int(config["precision"]))

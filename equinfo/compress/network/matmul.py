@@ -24,11 +24,8 @@ FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 VNNI = {"+avx512vnni", "+avx512f"} <= set(FEATURES)
 LANES, ROWS = (16, 8) if "+avx512bw" in FEATURES else (8, 4)  # a tile: ROWS x (VECTORS * LANES)
 VECTORS = 2
-ROW_STEP, COLUMN_STEP, DEPTH_STEP = (
-    8,
-    32,
-    4,
-)  # what every machine pads to: multiples of any tile; bytes of a group
+# what every machine pads to: multiples of any tile; bytes of a group
+ROW_STEP, COLUMN_STEP, DEPTH_STEP = 8, 32, 4
 MIDDLE = 128  # what is added to signed bytes
 
 LONG, INT, SHORT = ir.IntType(64), ir.IntType(32), ir.IntType(16)
@@ -44,26 +41,21 @@ def pack(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     int8[N / 32, K / 4, 32, 4] and int32[N], padded with zeros: what a tile reads lies together.
     """
-    padded = np.zeros(
-        (round_up(w.shape[0], COLUMN_STEP), round_up(w.shape[1], DEPTH_STEP)), dtype=np.int8
-    )
-    padded[: w.shape[0], : w.shape[1]] = w
+    steps = (0, -w.shape[0] % COLUMN_STEP), (0, -w.shape[1] % DEPTH_STEP)
+    padded = np.pad(w, steps)
     offset = (-MIDDLE * padded.sum(axis=1, dtype=np.int64)).astype(np.int32)
-    panels, groups = padded.shape[0] // COLUMN_STEP, padded.shape[1] // DEPTH_STEP
-    return np.ascontiguousarray(
-        padded.reshape(panels, COLUMN_STEP, groups, DEPTH_STEP).swapaxes(1, 2)
-    ), offset
+    panels = padded.reshape(-1, COLUMN_STEP, padded.shape[1] // DEPTH_STEP, DEPTH_STEP)
+    return np.ascontiguousarray(panels.swapaxes(1, 2)), offset
 
 
 @kernel
 def multiply(x, w, offset, y, rows, columns, groups):
-    """y[r, j] = offset[j] + sum over g, i of x[r, 4 g + i] * w[j / 32, g, j % 32, i]; r < rows, j <
-    columns.
+    """y[r, j] = offset[j] + sum over g, i of x[r, 4 g + i] * w[j / 32, g, j % 32, i].
 
-    x: uint8[R, >= 4 * groups]; w: int8[N / 32, >= groups, 32, 4], contiguous but for its first
-    axis; offset: int32[N]; y: int32[R, >= N]. y is written up to the next multiple of COLUMN_STEP,
-    and where rows > 1 up to the next of ROW_STEP, with whatever comes of x and w; R is a multiple
-    of ROW_STEP then. Last axes are contiguous.
+    r < rows, j < columns. x: uint8[R, >= 4 * groups]; w: int8[N / 32, >= groups, 32, 4], contiguous
+    but for its first axis; offset: int32[N]; y: int32[R, >= N]. y is written up to the next
+    multiple of COLUMN_STEP, and where rows > 1 up to the next of ROW_STEP, with whatever comes of x
+    and w; R is a multiple of ROW_STEP then. Last axes are contiguous.
     """
     if rows == 1:
         for j in range(0, columns, VECTORS * LANES):
@@ -88,28 +80,36 @@ def make_tile(rows: int, vnni: bool):
 
 
 def _emit_tile(rows, dot, context, builder, signature, arguments):
+    """A loop over the groups of four bytes, its sums in phi nodes: LLVM keeps those in registers.
+
+    sums[i][v] are of row r + i and the v-th vector of columns after j. Each round loads a vector of
+    weights once for all rows, and of each row four bytes that meet all of its columns.
+    """
     x, w, offset, y = (
         context.make_array(kind)(context, builder, value)
         for kind, value in zip(signature.args[:4], arguments[:4], strict=True)
     )
     r, j, groups = arguments[4:]
     dot = dot(builder)
+    rounds = builder.append_basic_block("rounds")
+    done = builder.append_basic_block("done")
+
+    # before the loop: where rows and weights lie, and offsets, with which the sums begin
     x_rows = [_address(builder, x, builder.add(r, LONG(i))) for i in range(rows)]
     starts = [
         builder.load(_pointer(builder, _address(builder, offset, j), v, SUMS), align=4)
         for v in range(VECTORS)
     ]
-
-    entry = builder.block
-    body, done = builder.append_basic_block("body"), builder.append_basic_block("done")
+    panel = _address(builder, w, builder.udiv(j, LONG(COLUMN_STEP)))
     column = builder.urem(j, LONG(COLUMN_STEP))
-    w_start = builder.add(
-        _address(builder, w, builder.udiv(j, LONG(COLUMN_STEP))), builder.mul(column, LONG(4))
-    )
-    builder.branch(body)
+    w_start = builder.add(panel, builder.mul(column, LONG(4)))
+    entry = builder.block
+    builder.branch(rounds)
 
-    builder.position_at_end(body)
-    g, w_row = builder.phi(LONG), builder.phi(LONG)
+    # a round: group g of the rows, and its weights at w_row
+    builder.position_at_end(rounds)
+    g = builder.phi(LONG)
+    w_row = builder.phi(LONG)
     sums = [[builder.phi(SUMS) for _ in range(VECTORS)] for _ in range(rows)]
     weights = [
         dot.weights(builder.load(_pointer(builder, w_row, v, SUMS), align=4))
@@ -120,15 +120,15 @@ def _emit_tile(rows, dot, context, builder, signature, arguments):
         at = builder.inttoptr(builder.add(x_row, builder.mul(g, LONG(4))), INT.as_pointer())
         factor = dot.factor(builder.load(at, align=1))
         new.append([dot.add(s, factor, v) for s, v in zip(row, weights, strict=True)])
-    g_next, w_next = builder.add(g, LONG(1)), builder.add(w_row, LONG(4 * COLUMN_STEP))
-    for phi, start, following in [(g, LONG(0), g_next), (w_row, w_start, w_next)]:
-        phi.add_incoming(start, entry)
-        phi.add_incoming(following, body)
+    g_next = builder.add(g, LONG(1))
+    w_next = builder.add(w_row, LONG(4 * COLUMN_STEP))
+    carried = [(g, LONG(0), g_next), (w_row, w_start, w_next)]
     for row, new_row in zip(sums, new, strict=True):
-        for phi, start, following in zip(row, starts, new_row, strict=True):
-            phi.add_incoming(start, entry)
-            phi.add_incoming(following, body)
-    builder.cbranch(builder.icmp_signed("<", g_next, groups), body, done)
+        carried += zip(row, starts, new_row, strict=True)
+    for phi, start, following in carried:
+        phi.add_incoming(start, entry)
+        phi.add_incoming(following, rounds)
+    builder.cbranch(builder.icmp_signed("<", g_next, groups), rounds, done)
 
     builder.position_at_end(done)
     for i, new_row in enumerate(new):
@@ -158,15 +158,14 @@ class _Vnni:
 
 
 class _Pairs:
-    """The even bytes of each lane, then the odd ones, as pairs of 16 bits: products, and each
-    pair's sum in 32 bits.
-    """
+    """Even bytes of each lane, then odd ones, as pairs of 16 bits: products, a pair's sum in 32."""
 
     def __init__(self, builder):
         self.builder = builder
 
     def weights(self, w):
-        builder, eight = self.builder, PAIRS([8] * 2 * LANES)
+        builder = self.builder
+        eight = PAIRS([8] * 2 * LANES)
         both = builder.bitcast(w, PAIRS)
         return builder.ashr(builder.shl(both, eight), eight), builder.ashr(both, eight)
 
@@ -184,9 +183,8 @@ class _Pairs:
         products = []
         for first in (0, 1):
             places = ir.VectorType(INT, LANES)(list(range(first, 2 * LANES, 2)))
-            halves = [
-                self.builder.sext(self.builder.shuffle_vector(v, v, places), SUMS) for v in (a, b)
-            ]
+            chosen = [self.builder.shuffle_vector(v, v, places) for v in (a, b)]
+            halves = [self.builder.sext(v, SUMS) for v in chosen]
             products.append(self.builder.mul(*halves))
         return self.builder.add(*products)
 
@@ -203,10 +201,10 @@ def _pointer(builder, address, vector, kind):
 
 
 def _broadcast(builder, scalar, kind):
-    one = builder.insert_element(kind(ir.Undefined), scalar, INT(0))
-    return builder.shuffle_vector(
-        one, kind(ir.Undefined), ir.VectorType(INT, kind.count)([0] * kind.count)
-    )
+    none = kind(ir.Undefined)
+    one = builder.insert_element(none, scalar, INT(0))
+    return builder.shuffle_vector(one, none, ir.VectorType(INT, kind.count)([0] * kind.count))
 
 
-_tile, _row = make_tile(ROWS, VNNI), make_tile(1, VNNI)
+_tile = make_tile(ROWS, VNNI)
+_row = make_tile(1, VNNI)

@@ -1,5 +1,4 @@
-"""What a network says after a start, kept for the likeliest strings: no network runs for them
-again.
+"""What a network says after a start, kept for the likeliest strings: it runs for them only once.
 
 Where contexts begin anew all the time (windows), what the network computes for a context's first
 bytes depends on them alone. So a tree of byte strings grows, the likeliest under the model itself
@@ -11,19 +10,19 @@ there from the start. So rows are the same with and without the tree, however fa
 
 import os
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from equinfo.compress.jit import kernel
-from equinfo.compress.models.base import EOD, SYMBOLS
+from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel
 from equinfo.compress.network.matmul import COLUMN_STEP, DEPTH_STEP
+from equinfo.compress.network.network import State
 from equinfo.errors import EquinfoError
 
-if TYPE_CHECKING:
-    from equinfo.compress.network.integer import Cache, IntegerByteModel, State
-
 MEMORY = 128 << 20  # bytes that a model's tree may take, if EQUINFO_MEMO_MIB does not say otherwise
+LANES = 128  # a part of them is in the tree, where a lane costs next to nothing
 FIRST_ROUND, GROWTH = 64, 8  # a round adds an eighth of the strings there are, or the first number
 PRICE = 4  # steps of the network that users must have made for each one that growing makes
 CERTAIN = 1 << 40  # a probability of 1; times a frequency it stays below 2**60
@@ -39,10 +38,14 @@ def memo_bytes() -> int:
     return int(wanted) << 20 if wanted else MEMORY
 
 
+class Stepped(ByteModel, Protocol):
+    """What a memo asks of a network (integer.py) beyond a byte model; its states are `State`s."""
+
+    def lanes_up_to(self, most: int) -> int: ...
+
+
 class Nodes(NamedTuple):
-    """The strings of a tree, in the order in which they came; the empty one is 0. Its columns are
-    never read.
-    """
+    """The strings of a tree, in the order in which they came; the empty one is 0."""
 
     parents: np.ndarray  # int64[n]
     depths: np.ndarray  # int64[n]: bytes, and the position in a context
@@ -53,38 +56,30 @@ class Nodes(NamedTuple):
 
 
 class Memo:
-    """The tree of one model, and its growth. Reading needs no lock: what a reader sees of it does
-    not change.
-    """
+    """The tree of one model, and its growth. What a reader sees of it does not change: no lock."""
 
-    def __init__(self, model: "IntegerByteModel", memory: int) -> None:
+    def __init__(self, model: Stepped, memory: int) -> None:
         self.model = model
-        cache = model._cache(1, 1, 1)
-        shape = len(model.layers), model.heads
+        first = model.start(1)
         parts = [
-            ((), np.int64),
-            ((), np.int64),
-            ((SYMBOLS,), np.uint16 if model.precision <= 16 else np.uint32),
-            ((*shape, model.size // DEPTH_STEP, DEPTH_STEP), np.int8),
-            ((*shape, cache.values.shape[3], COLUMN_STEP), np.int8),
-            (shape, np.int32),
+            np.int64(0),
+            np.int64(0),
+            first.rows[0].astype(np.uint16 if model.precision <= 16 else np.uint32),
+            *first.cache.columns(0, 0),
         ]
-        self.node_bytes = sum(
-            int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in parts
-        )
+        self.node_bytes = sum(part.nbytes for part in parts)
         self.capacity = max(memory // self.node_bytes, 1)
-        self.nodes = Nodes(
-            *[np.empty((self.capacity, *shape), dtype=kind) for shape, kind in parts]
-        )
-        self.nodes.parents[0], self.nodes.depths[0], self.nodes.rows[0] = 0, 0, model.root_row[0]
+        self.nodes = Nodes(*[np.empty((self.capacity, *p.shape), dtype=p.dtype) for p in parts])
+        for column, part in zip(self.nodes[:3], parts, strict=False):
+            column[0] = part  # the empty string's keys and values are never read
         self.size = 1
-        # the edges that readers see: places (parent * SYMBOLS + byte, ascending) and the children
-        # there
+        # the edges that readers see: places (parent * SYMBOLS + byte, ascending), children there
         self.edges = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         # what may come next: probability, parent and byte of each string, likeliest first
         self.candidates = np.empty((3, 0), dtype=np.int64)
         self._add_candidates(np.array([CERTAIN]), np.array([0]))
-        self.lock, self.steps = threading.Lock(), 0
+        self.lock = threading.Lock()
+        self.steps = 0
         self.state: State | None = None  # what growing runs the network in
 
     @property
@@ -103,16 +98,14 @@ class Memo:
                 self._grow_once()
 
     def note(self, steps: int) -> None:
-        """Tell how many steps a user has run in the network: so many may pay for a round of growth.
+        """Tell how many steps a user has run in the network: they may pay for a round of growth.
 
         The count is no exact one where threads tell at once; what it decides changes no row.
         """
         self.steps += steps
-        if (
-            self.steps < PRICE * self.round
-            or self.complete
-            or not self.lock.acquire(blocking=False)
-        ):
+        if self.steps < PRICE * self.round or self.complete:
+            return
+        if not self.lock.acquire(blocking=False):  # another thread is growing it
             return
         try:
             if not self.complete:
@@ -123,8 +116,10 @@ class Memo:
 
     def _grow_once(self) -> None:
         count = self.round
-        chosen, self.candidates = self.candidates[:, :count], self.candidates[:, count:]
-        first, lanes = self.size, self.model.lanes
+        chosen = self.candidates[:, :count]
+        self.candidates = self.candidates[:, count:]
+        first = self.size
+        lanes = self.model.lanes
         self.state = self.state or self.model.start(lanes)
         for at in range(0, chosen.shape[1], lanes):
             self._add(chosen[1, at : at + lanes], chosen[2, at : at + lanes], self.state)
@@ -134,40 +129,35 @@ class Memo:
         order = np.argsort(places)
         self.edges = places[order], np.concatenate([self.edges[1], new])[order]
         if self.complete:
-            self.candidates, self.state = np.empty((3, 0), dtype=np.int64), None
+            self.candidates = np.empty((3, 0), dtype=np.int64)
+            self.state = None
 
-    def _add(self, parents: np.ndarray, symbols: np.ndarray, state: "State") -> None:
+    def _add(self, parents: np.ndarray, symbols: np.ndarray, state: State) -> None:
         """Run the network for strings of `parents` and a byte each, and keep what comes of it."""
-        count, first = len(parents), self.size
+        count = len(parents)
+        lanes = np.arange(count)
         fed = np.full(len(state.seen), -1, dtype=np.int64)
         fed[:count] = symbols
-        self.leave(state, np.arange(count), parents)
+        self.restore(state, lanes, parents)
         self.model.advance(state, fed, fed < 0)
-        rows, new = self.model.frequencies(state), slice(first, first + count)
-        self.nodes.parents[new], self.nodes.depths[new] = parents, self.nodes.depths[parents] + 1
-        self.nodes.rows[new] = rows[:count]
-        cache, lanes, at = state.cache, np.arange(count), self.nodes.depths[new]
-        self.nodes.keys[new] = cache.keys[:, lanes, :, at // COLUMN_STEP, :, at % COLUMN_STEP]
-        self.nodes.values[new] = cache.values[:, lanes, :, :, at // DEPTH_STEP, :, at % DEPTH_STEP]
-        self.nodes.offsets[new] = cache.offsets[:, lanes, :, at]
+        rows = self.model.frequencies(state)[:count]
+        depths = self.nodes.depths[parents] + 1
+        parts = parents, depths, rows, *state.cache.columns(lanes, depths)
+        for column, part in zip(self.nodes, parts, strict=True):
+            column[self.size : self.size + count] = part
         self.size += count
 
     def _add_candidates(self, probabilities: np.ndarray, nodes: np.ndarray) -> None:
-        """The children of new nodes. Best first, and no more than there is room for: others could
-        never come.
-        """
+        """The children of new nodes, best first; no more than there is room for, ever."""
         room = self.capacity - self.size
         inner = self.nodes.depths[nodes] < self.model.max_context - 1
-        parts, floor = (
-            [self.candidates],
-            self.candidates[0, room - 1] if self.candidates.shape[1] >= room > 0 else 0,
-        )
+        parts = [self.candidates]
+        floor = self.candidates[0, room - 1] if self.candidates.shape[1] >= room > 0 else 0
         for at in range(0, len(nodes), FIRST_ROUND):
             part = nodes[at : at + FIRST_ROUND][inner[at : at + FIRST_ROUND]]
             above = probabilities[at : at + FIRST_ROUND][inner[at : at + FIRST_ROUND]]
-            chances = (
-                above[:, None] * self.nodes.rows[part, :EOD].astype(np.int64)
-            ) >> self.model.precision
+            rows = self.nodes.rows[part, :EOD].astype(np.int64)
+            chances = (above[:, None] * rows) >> self.model.precision
             node, byte = np.nonzero(chances > floor)
             parts.append(np.stack([chances[node, byte], part[node], byte]))
         candidates = np.concatenate(parts, axis=1)
@@ -182,20 +172,16 @@ class Memo:
         at = np.minimum(np.searchsorted(places, wanted), len(places) - 1)
         return np.where(places[at] == wanted, children[at], -1)
 
-    def leave(self, state: "State", lanes: np.ndarray, nodes: np.ndarray) -> None:
-        """Bring `lanes` (int64[n]) of the network's state to where it is after the strings `nodes`
-        (int64[n]).
-        """
-        cache: Cache = state.cache
+    def restore(self, state: State, lanes: np.ndarray, nodes: np.ndarray) -> None:
+        """Bring lanes (int64[n]) of a network's state to where it is after strings (int64[n])."""
+        cache = state.cache
         state.seen[lanes] = self.nodes.depths[nodes]
         _restore_columns(self.nodes, nodes, lanes, cache.keys, cache.values, cache.offsets)
 
 
 @kernel
 def _restore_columns(nodes, lasts, lanes, keys, values, offsets):
-    """Into the cache, at each lane, the columns of its string lasts[i] and of all its beginnings
-    but the empty one.
-    """
+    """Into the cache at lanes[i], the columns of string lasts[i] and its non-empty beginnings."""
     for i in range(len(lanes)):
         node = lasts[i]
         while node > 0:
@@ -206,16 +192,91 @@ def _restore_columns(nodes, lasts, lanes, keys, values, offsets):
 @kernel
 def _restore_column(nodes, node, lane, keys, values, offsets):
     position = nodes.depths[node]
-    column, group, place = position % COLUMN_STEP, position // DEPTH_STEP, position % DEPTH_STEP
+    panel, column = divmod(position, COLUMN_STEP)
+    group, place = divmod(position, DEPTH_STEP)
     for layer in range(keys.shape[0]):
         for h in range(keys.shape[2]):
             offsets[layer, lane, h, position] = nodes.offsets[node, layer, h]
-            panel, k = keys[layer, lane, h, position // COLUMN_STEP], nodes.keys[node, layer, h]
+            k = nodes.keys[node, layer, h]
             for g in range(len(k)):
                 for i in range(DEPTH_STEP):
-                    panel[g, column, i] = k[g, i]
+                    keys[layer, lane, h, panel, g, column, i] = k[g, i]
             v = nodes.values[node, layer, h]
             for part in range(len(v)):
-                tile = values[layer, lane, h, part, group]
                 for i in range(COLUMN_STEP):
-                    tile[i, place] = v[part, i]
+                    values[layer, lane, h, part, group, i, place] = v[part, i]
+
+
+@dataclass
+class MemoState:
+    nodes: np.ndarray  # int64[lanes]: each lane's string in the tree; -1 in the network
+    network: State  # which also holds the rows of all lanes
+
+
+class MemoisedModel(ByteModel):
+    """A byte model beside `model`, with a memo of at most `memory` bytes that all its states share.
+
+    The memo grows while the model is used; `memo.grow()` makes all of it at once.
+    """
+
+    width = 8  # of few lanes: with one byte each they would leave the network's products empty
+
+    def __init__(self, model: Stepped, memory: int | None = None) -> None:
+        self.model = model
+        self.kind = model.kind
+        self.parameters = model.parameters
+        self.precision = model.precision
+        self.max_context = model.max_context
+        self.memo = Memo(model, memo_bytes() if memory is None else memory)
+
+    @property
+    def lanes(self) -> int:
+        return self.model.lanes_up_to(LANES)
+
+    def start(self, lanes: int) -> MemoState:
+        return MemoState(np.zeros(lanes, dtype=np.int64), self.model.start(lanes))
+
+    def frequencies(self, state: MemoState) -> np.ndarray:
+        return self.model.frequencies(state.network)
+
+    def advance(self, state: MemoState, symbols: np.ndarray, restart: np.ndarray) -> None:
+        rows = np.empty((len(symbols), 1, SYMBOLS), dtype=np.uint32)
+        self.feed(state, symbols[:, None], restart, rows)
+
+    def feed(
+        self, state: MemoState, symbols: np.ndarray, restart: np.ndarray, out: np.ndarray
+    ) -> np.ndarray:
+        """See `IntegerByteModel.feed`; a lane takes what the tree knows, or else the network.
+
+        In the tree, lanes stay at the network's start, and only their rows change.
+        """
+        nodes = state.nodes
+        network = state.network
+        nodes[restart] = 0
+        taken = self._walk(nodes, symbols, out)
+        inside = taken > 0
+        left = ~inside & (nodes >= 0) & (symbols[:, 0] >= 0)
+        self.memo.restore(network, np.flatnonzero(left), nodes[left])
+        nodes[left] = -1
+        more = self.model.feed(network, np.where(inside[:, None], -1, symbols), restart, out)
+        network.rows[inside] = out[inside, taken[inside] - 1]
+        nodes[(nodes < 0) & (network.seen == 0)] = 0  # restarted by themselves
+        self.memo.note(int(more.sum()))
+        return taken + more
+
+    def _walk(self, nodes: np.ndarray, symbols: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Move the nodes as far as the tree goes: int64[lanes], symbols each lane found there."""
+        taken = np.zeros(len(nodes), dtype=np.int64)
+        walking = np.flatnonzero(nodes >= 0)
+        for step in range(symbols.shape[1]):
+            walking = walking[symbols[walking, step] >= 0]
+            children = self.memo.children(nodes[walking], symbols[walking, step])
+            walking = walking[children >= 0]
+            children = children[children >= 0]
+            nodes[walking] = children
+            out[walking, step] = self.memo.nodes.rows[children]
+            taken[walking] += 1
+        return taken
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return self.model.parts()

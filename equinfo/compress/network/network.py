@@ -1,39 +1,41 @@
-"""The integer decoder's forward pass in Numba: any batch of (lane, position, symbol), keys and
-values kept.
+"""The integer decoder's forward pass in Numba: any batch of (lane, position, symbol).
 
 Stepping gives it one position of each lane, a whole sequence all positions of one lane: it is the
 same computation, and being of integers it has the same result. The arithmetic is that of
 fixedpoint.py; plain/network.py says it more plainly. Signed bytes are kept as x + 128 (matmul.py
-says why). Rows go through a layer in blocks that stay in the cache.
+says why). Rows go through a layer in blocks that stay in the processor's cache.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from equinfo import fixedpoint as fp
 from equinfo.compress.jit import kernel
 from equinfo.compress.network.attention import Attention, attend, keep_keys_and_values
-from equinfo.compress.network.matmul import multiply
+from equinfo.compress.network.matmul import COLUMN_STEP, DEPTH_STEP, multiply
 from equinfo.compress.network.rounding import as_byte, rescaled, rounded, saturated
+from equinfo.fixedpoint import (
+    EXPONENT,
+    FRACTION,
+    GATE_MAX,
+    HIDDEN,
+    LOGIT_MAX,
+    OCTAVES,
+    RESIDUAL_MAX,
+    SHIFT,
+    SIGMOID,
+    SIGMOID_SIZE,
+    SIGMOID_STEP,
+)
 
 BLOCK = 32  # rows; a multiple of matmul.ROW_STEP
 
-SHIFT, FRACTION, RESIDUAL_MAX = fp.SHIFT, fp.FRACTION, fp.RESIDUAL_MAX
-EXPONENT, LOGIT_MAX, OCTAVES = fp.EXPONENT, fp.LOGIT_MAX, fp.OCTAVES
-GATE_MAX, HIDDEN, SIGMOID, SIGMOID_STEP, SIGMOID_SIZE = (
-    fp.GATE_MAX, fp.HIDDEN, fp.SIGMOID, fp.SIGMOID_STEP, fp.SIGMOID_SIZE,
-)  # fmt: skip
-
 
 class Linear(NamedTuple):
-    """weight: int8[N / 32, K / 4, 32, 4] and offset: int32[N] as `pack` makes them; scale: int32[N]
-    multipliers.
-    """
-
-    weight: np.ndarray
-    offset: np.ndarray
-    scale: np.ndarray
+    weight: np.ndarray  # int8[N / 32, K / 4, 32, 4], as `pack` makes it
+    offset: np.ndarray  # int32[N], likewise
+    scale: np.ndarray  # int32[N]: multipliers
 
 
 class Layer(NamedTuple):
@@ -53,6 +55,16 @@ class Tables(NamedTuple):
     sin: np.ndarray
 
 
+class Network(NamedTuple):
+    embed: np.ndarray  # int32[257, d]
+    layers: tuple[Layer, ...]
+    norm: np.ndarray  # int32[d]
+    head: Linear
+    epsilon: int
+    precision: int
+    tables: Tables
+
+
 class Work(NamedTuple):
     """Scratch. x, q: for all rows of a batch; the others for a block."""
 
@@ -69,77 +81,78 @@ class Work(NamedTuple):
     zeros: np.ndarray  # int32[head_dim]
 
 
-@kernel
-def forward(
-    embed,
-    layers,
-    norm,
-    head,
-    epsilon,
-    tables,
-    tokens,
-    lanes,
-    positions,
-    keys,
-    values,
-    offsets,
-    work,
-    out,
-    precision,
-):
-    """Run the tokens (int64[n]) at `positions` of `lanes`; out[r] (uint32[n, 257]): the frequencies
-    after token r.
+class Cache(NamedTuple):
+    """What lanes have seen, as `multiply` wants it, and scratch."""
 
-    A lane's tokens stand together and in order, each at the position after the one before; what
-    lies before the first is in the cache, as `multiply` wants it: keys int8[layers, lanes, heads, C
-    / 32, head_dim / 4, 32, 4], values int8[layers, lanes, heads, head_dim / 32, C / 4, 32, 4], and
-    the keys' offsets int32[layers, lanes, heads, C].
+    keys: np.ndarray  # int8[layers, lanes, heads, C / 32, head_dim / 4, 32, 4]
+    values: np.ndarray  # int8[layers, lanes, heads, head_dim / 32, C / 4, 32, 4]
+    offsets: np.ndarray  # int32[layers, lanes, heads, C]: of the keys
+    work: Work
+
+    def columns(self, lanes, positions):
+        """(keys, values, offsets) of a lane and position, or int64[n] of them: [n, layers, ...]."""
+        group, place = divmod(positions, DEPTH_STEP)
+        panel, column = divmod(positions, COLUMN_STEP)
+        return (
+            self.keys[:, lanes, :, panel, :, column],
+            self.values[:, lanes, :, :, group, :, place],
+            self.offsets[:, lanes, :, positions],
+        )
+
+
+@dataclass
+class State:
+    """Lanes of a byte model. What a lane was fed waits until frequencies are asked for."""
+
+    tokens: np.ndarray  # int64[lanes]: what waits
+    positions: np.ndarray  # int64[lanes]: where it goes; -1 where none waits
+    seen: np.ndarray  # int64[lanes]: symbols since the lane's start
+    rows: np.ndarray  # uint32[lanes, 257]
+    cache: Cache
+
+
+@kernel
+def forward(net, cache, tokens, lanes, positions, out):
+    """Run the tokens (int64[n]) at `positions` of `lanes`; out[r]: the frequencies after token r.
+
+    out: uint32[n, 257]. A lane's tokens stand together and in order, each at the position after the
+    one before; what lies before the first is in the cache.
     """
-    x, q, narrow, hidden, wide = work.x, work.q, work.narrow, work.hidden, work.wide
+    work = cache.work
     count = len(tokens)
     for r in range(count):
-        x[r] = embed[tokens[r]]
-    for number in range(len(layers)):
-        layer = layers[number]
-        cache = keys[number], values[number], offsets[number]
+        work.x[r] = net.embed[tokens[r]]
+    for number in range(len(net.layers)):
+        layer = net.layers[number]
+        past = cache.keys[number], cache.values[number], cache.offsets[number]
+        # all keys and values before any attention: a row looks at its lane's rows in earlier blocks
         for at in range(0, count, BLOCK):
             n = min(BLOCK, count - at)
-            normalise(x[at : at + n], layer.attn_norm, epsilon, narrow)
-            product(narrow, layer.qkv, wide, n)
-            keep_keys_and_values(
-                wide,
-                layer.qkv.scale,
-                lanes[at : at + n],
-                positions[at : at + n],
-                tables,
-                q[at : at + n],
-                cache,
-            )
+            part = slice(at, at + n)
+            normalise(work.x[part], layer.attn_norm, net.epsilon, work.narrow)
+            product(work.narrow, layer.qkv, work.wide, n)
+            rows = lanes[part], positions[part]
+            keep_keys_and_values(work.wide, layer.qkv.scale, rows, net.tables, work.q[part], past)
         for at in range(0, count, BLOCK):
             n = min(BLOCK, count - at)
-            rows = x[at : at + n]
-            attend(
-                q[at : at + n],
-                lanes[at : at + n],
-                positions[at : at + n],
-                layer.attention,
-                cache,
-                tables,
-                work,
-            )
-            product(hidden, layer.o, wide, n)
-            add_rescaled(rows, wide, layer.o.scale)
-            normalise(rows, layer.mlp_norm, epsilon, narrow)
-            product(narrow, layer.gate_up, wide, n)
-            activate(wide, layer.gate_up.scale, tables.sigmoid, hidden, n)
-            product(hidden, layer.down, wide, n)
-            add_rescaled(rows, wide, layer.down.scale)
+            part = slice(at, at + n)
+            x = work.x[part]
+            rows = lanes[part], positions[part]
+            attend(work.q[part], rows, layer.attention, past, net.tables.powers, work)
+            product(work.hidden, layer.o, work.wide, n)
+            add_rescaled(x, work.wide, layer.o.scale)
+            normalise(x, layer.mlp_norm, net.epsilon, work.narrow)
+            product(work.narrow, layer.gate_up, work.wide, n)
+            activate(work.wide, layer.gate_up.scale, net.tables.sigmoid, work.hidden, n)
+            product(work.hidden, layer.down, work.wide, n)
+            add_rescaled(x, work.wide, layer.down.scale)
     for at in range(0, count, BLOCK):
         n = min(BLOCK, count - at)
-        normalise(x[at : at + n], norm, epsilon, narrow)
-        product(narrow, head, wide, n)
+        normalise(work.x[at : at + n], net.norm, net.epsilon, work.narrow)
+        product(work.narrow, net.head, work.wide, n)
         for r in range(n):
-            to_frequencies(wide[r], head.scale, tables.powers, out[at + r], precision)
+            powers = net.tables.powers
+            to_frequencies(work.wide[r], net.head.scale, powers, out[at + r], net.precision)
 
 
 @kernel
@@ -186,9 +199,7 @@ def add_rescaled(x, y, scale):
 
 @kernel
 def activate(wide, scale, sigmoid, y, rows):
-    """y[r, j] = act(gate) * up as bytes, from wide int32[rows, >= 2 * ff]; act is SiLU by table, or
-    ReLU.
-    """
+    """y[r, j] = act(gate) * up as bytes, of wide int32[rows, 2 * ff]; act: SiLU (table) or ReLU."""
     ff = len(scale) // 2
     half = np.int32(SIGMOID_SIZE << (SIGMOID_STEP - 1))
     for r in range(rows):
@@ -197,10 +208,8 @@ def activate(wide, scale, sigmoid, y, rows):
             row[j] = rescaled(row[j], scale[j], GATE_MAX)
         if len(sigmoid):
             for j in range(ff):
-                place = (
-                    np.int32(min(max(row[j], np.int32(-half)), np.int32(half - 1)) + half)
-                    >> SIGMOID_STEP
-                )
+                inside = min(max(row[j], np.int32(-half)), np.int32(half - 1))
+                place = np.int32(inside + half) >> SIGMOID_STEP
                 row[j] = rounded(np.int32(row[j] * sigmoid[place]), SIGMOID)
         else:
             for j in range(ff):
@@ -211,8 +220,7 @@ def activate(wide, scale, sigmoid, y, rows):
 
 @kernel
 def to_frequencies(logits, scale, powers, row, precision):
-    """1 + floor(share * (2**precision - n)) of each symbol's share of the powers, the remainder to
-    the first largest.
+    """1 + floor(share of the powers * (2**precision - n)), the remainder to the first largest.
 
     powers <= ONE <= their sum, so that power * inverse <= room << 40 < 2**61.
     """
@@ -230,13 +238,15 @@ def to_frequencies(logits, scale, powers, row, precision):
         logits[i] = np.int32(logits[i] >> np.int32(row[i] >> np.uint32(EXPONENT)))
         total += logits[i]
     inverse = (((np.int64(1) << precision) - n) << 40) // total
-    left, largest, best = np.int64(1) << precision, np.uint32(0), 0
+    left = np.int64(1) << precision
     for i in range(n):
         freq = np.uint32(1 + ((np.int64(logits[i]) * inverse) >> 40))
         row[i] = freq
         left -= np.int64(freq)
+    largest = np.uint32(0)
     for i in range(n):
         largest = max(largest, row[i])
+    best = 0
     while row[best] < largest:
         best += 1
     row[best] += np.uint32(left)

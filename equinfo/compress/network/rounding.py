@@ -1,14 +1,10 @@
-"""The rounding rule of fixedpoint.py for kernels. Numba folds module constants, but not attributes
-of modules.
-"""
+"""The rounding rule of fixedpoint.py for kernels."""
 
 import numpy as np
 
-from equinfo import fixedpoint as fp
 from equinfo.compress.jit import inline
 from equinfo.compress.network.matmul import MIDDLE
-
-SHIFT, ACTIVATION_MAX = fp.SHIFT, fp.ACTIVATION_MAX
+from equinfo.fixedpoint import ACTIVATION_MAX, SHIFT
 
 
 @inline

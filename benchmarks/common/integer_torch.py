@@ -1,5 +1,4 @@
-"""The integer M1 in torch: whole sequences in big batches, CPU or CUDA, with the frequencies of
-compress/ to the bit.
+"""The integer M1 in torch, CPU or CUDA: the frequencies of equinfo.compress to the bit.
 
 Products of int8 are taken by `torch._int_mm` where it passes its canary, and else in floating
 point, which is exact for them: every partial sum is an integer below 2**24 (float32) or 2**53
@@ -7,36 +6,28 @@ point, which is exact for them: every partial sum is an integer below 2**24 (flo
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, long
 
 from equinfo import fixedpoint as fp
+from equinfo.compress.models.base import EOD
+from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.errors import EquinfoError
 
 Product = Callable[[Tensor, Tensor], Tensor]
+WRONG = "this torch on {} gets products of integers wrong: the integer M1 cannot run on it"
 
 
 class IntegerDecoder:
-    """config, tensors: an integer M1's, as lm/freeze.py makes them and compress/integer.py checks
-    them.
-    """
-
-    def __init__(
-        self,
-        config: dict[str, Any],
-        tensors: dict[str, np.ndarray],
-        precision: int,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.config, self.precision, self.device = config, precision, torch.device(device)
+    def __init__(self, model: IntegerByteModel, device: torch.device | str = "cpu") -> None:
+        self.config = model.config
+        self.precision = model.precision
+        self.device = torch.device(device)
         self.tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(t))
-            .to(self.device)
-            .to(torch.int8 if t.dtype == np.int8 else torch.int64)
-            for name, t in tensors.items()
+            name: torch.from_numpy(t).to(self.device).to(torch.int8 if t.dtype == np.int8 else long)
+            for name, t in model.tensors.items()
         }
         self.powers = torch.from_numpy(fp.powers().astype(np.int64)).to(self.device)
         weights = {name: t for name, t in self.tensors.items() if name.endswith(".weight")}
@@ -48,29 +39,21 @@ class IntegerDecoder:
 
     @torch.no_grad()
     def frequencies(self, symbols: np.ndarray) -> Tensor:
-        """Row [i, t] is the frequencies of symbols[i, t] after EOD and symbols[i, :t]: i64[n, T,
-        257], on the device.
+        """Row [i, t] is the frequencies of symbols[i, t] after EOD and symbols[i, :t].
 
-        symbols: integers[n, T] of 0 .. 256, T at most max_context. The largest of what it needs
-        beside the result are a few times 8 * n * T * max(heads * T, 2 * d_ff) bytes.
+        Returns i64[n, T, 257] on the device. symbols: integers[n, T] of 0 .. 256, T at most
+        max_context. Memory beside that: a few times 8 * n * T * max(heads * T, 2 * d_ff) bytes.
         """
+        inputs = np.concatenate([np.full((len(symbols), 1), EOD), symbols[:, :-1]], axis=1)
         with torch.autocast(self.device.type, enabled=False):
-            return self._run(symbols)
-
-    def _run(self, symbols: np.ndarray) -> Tensor:
-        c, t = self.config, self.tensors
-        inputs = torch.from_numpy(
-            np.concatenate([np.full((len(symbols), 1), 256), symbols[:, :-1]], axis=1)
-        )
-        x = t["embed"][inputs.to(self.device)]
-        for i in range(c["n_layers"]):
-            x = self._block(x, f"blocks.{i}.")
-        return self._frequencies(self._linear(self._normalised(x, "norm"), "head"))
+            x = self.tensors["embed"][torch.from_numpy(inputs).to(self.device)]
+            for i in range(self.config["n_layers"]):
+                x = self._block(x, f"blocks.{i}.")
+            return self._frequencies(self._linear(self._normalised(x, "norm"), "head"))
 
     def _block(self, x: Tensor, name: str) -> Tensor:
-        attended = self._attend(
-            self._linear(self._normalised(x, name + "attn_norm"), name + "qkv"), name
-        )
+        qkv = self._linear(self._normalised(x, name + "attn_norm"), name + "qkv")
+        attended = self._attend(qkv, name)
         x = (x + self._linear(attended, name + "o")).clamp_(-fp.RESIDUAL_MAX, fp.RESIDUAL_MAX)
         wide = self._linear(self._normalised(x, name + "mlp_norm"), name + "gate_up")
         gate, up = wide.clamp_(-fp.GATE_MAX, fp.GATE_MAX).chunk(2, dim=-1)
@@ -100,13 +83,10 @@ class IntegerDecoder:
             terms = self.tensors[name + "relative"]  # int8[heads, clip + 1, size]
             near = exact_product(q, terms.transpose(-1, -2), size * fp.ACTIVATION_MAX * 128)
             scores += near.gather(3, back.clamp(0, terms.shape[1] - 1).expand(*scores.shape))
-        weights = self._weights(
-            scores.masked_fill_(back < 0, -(1 << 40)), self.tensors[name + "score"]
-        )
-        high, low = (
-            exact_product(part, v, 255 * fp.ACTIVATION_MAX * time)
-            for part in (weights >> 8, weights & 255)
-        )
+        scores.masked_fill_(back < 0, -(1 << 40))
+        weights = self._weights(scores, self.tensors[name + "score"])
+        most = 255 * fp.ACTIVATION_MAX * time
+        high, low = (exact_product(part, v, most) for part in (weights >> 8, weights & 255))
         sums = (high << 8) + low
         means = sums * ((1 << fp.SHARE) // weights.sum(-1, keepdim=True)) >> fp.SHARE - fp.FRACTION
         return to_int8(rescaled(means.transpose(1, 2).flatten(2), self.tensors[name + "attended"]))
@@ -118,9 +98,8 @@ class IntegerDecoder:
             return to_int8(rounded(x, fp.FINE))
         cos, sin = self.tensors["cos"][: x.shape[2]], self.tensors["sin"][: x.shape[2]]
         a, b = x.chunk(2, dim=-1)
-        return to_int8(
-            rounded(torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1), fp.ANGLE + fp.FINE)
-        )
+        turned = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+        return to_int8(rounded(turned, fp.ANGLE + fp.FINE))
 
     def _weights(self, scores: Tensor, multipliers: Tensor) -> Tensor:
         """Attention weights 0 .. 65535, the largest score's being 65535: i64[n, heads, T, T]."""
@@ -161,9 +140,7 @@ def to_int8(x: Tensor) -> Tensor:
 
 
 def integer_root(n: Tensor) -> Tensor:
-    """floor(sqrt(n)) of i64 0 <= n < 2**62: float64's root is less than 1 off, and integers put
-    that right.
-    """
+    """floor(sqrt(n)) of i64 0 <= n < 2**62: float64's root is less than 1 off, and put right."""
     root = n.double().sqrt().long()
     root -= (root * root > n).long()
     return root + ((root + 1) * (root + 1) <= n).long()
@@ -177,35 +154,25 @@ def exact_product(a: Tensor, b: Tensor, bound: int) -> Tensor:
 
 
 def product_for(weight: Tensor, device: torch.device) -> Product:
-    """The product x @ weight.T for int8 x in -127 .. 127: the fastest that passes its canary on
-    this device.
-    """
+    """The product x @ weight.T for int8 x in -127 .. 127: the fastest that passes its canary."""
     bound = int(weight.long().abs().sum(1).max()) * fp.ACTIVATION_MAX
     floats = lambda x, w: exact_product(x, w.T, bound)  # noqa: E731
     for product in (int8_product, floats):
         if passes(product, weight):
             return product
-    raise EquinfoError(
-        f"this torch on {device} gets products of integers wrong: the integer M1 cannot run on it"
-    )
+    raise EquinfoError(WRONG.format(device))
 
 
 def check_float_products(device: torch.device) -> None:
-    """Raises EquinfoError where float32 or float64 products of integers are not exact on this
-    device.
-    """
+    """Raises EquinfoError where float32 or float64 products of integers are not exact."""
     a = torch.full((2, 9, 518), 255, dtype=torch.int16)
     b = torch.full((2, 518, 65), fp.ACTIVATION_MAX, dtype=torch.int16)
     a[1, 1::2, ::3], b[1, :, ::2], b[0, 1::2, 1] = 1, -fp.ACTIVATION_MAX, 126
     for factor, bound in ((1, (1 << 24) - 1), (1 << 28, (1 << 53) - 1)):
         left, right = a.long() * factor, b.long()
-        if not torch.equal(
-            exact_product(left.to(device), right.to(device), bound).cpu(), left @ right
-        ):
-            raise EquinfoError(
-                f"this torch on {device} gets products of integers wrong: the integer M1 cannot"
-                " run on it"
-            )
+        found = exact_product(left.to(device), right.to(device), bound).cpu()
+        if not torch.equal(found, left @ right):
+            raise EquinfoError(WRONG.format(device))
 
 
 def int8_product(x: Tensor, w: Tensor) -> Tensor:

@@ -1,5 +1,4 @@
-"""Networks that a seed makes of integers alone, and the hash that their frequencies have on every
-machine.
+"""Networks that a seed makes of integers alone, and their frequencies' hash on every machine.
 
 No library decides a value here: weights come from a 64-bit congruential generator. The hash is over
 both styles, for `SEQUENCES` contexts each; whatever computes frequencies (in steps or whole, on a
@@ -19,35 +18,23 @@ from equinfo.compress.models.base import SYMBOLS
 HASH = "f551254dd30c3e5f4ccc5da8a4b654315c6b6cb1f5aa2f8a0076d7bc17dd616f"
 SEQUENCES, CONTEXT = 64, 40
 TYPICAL = 40  # deviation of bytes between layers
-STYLES: tuple[dict[str, Any], ...] = (
-    {
-        "position": "rope",
-        "activation": "silu",
-        "d_model": 64,
-        "n_heads": 2,
-        "head_dim": 32,
-        "d_ff": 96,
-    },
-    {
-        "position": "relative",
-        "activation": "relu",
-        "d_model": 36,
-        "n_heads": 3,
-        "head_dim": 12,
-        "d_ff": 50,
-    },
-)
+Tensors = dict[str, np.ndarray]
 
 
-def golden_hash(
-    run: Callable[[dict[str, Any], dict[str, np.ndarray], np.ndarray], np.ndarray],
-) -> str:
-    """SHA-256 (hex) of what `run` makes of both networks; it takes config, tensors and symbols,
-    int64[n, T].
-    """
+def style(position: str, activation: str, *sizes: int) -> dict[str, Any]:
+    """Parts of a config; sizes: d_model, n_heads, head_dim, d_ff."""
+    names = ("position", "activation", "d_model", "n_heads", "head_dim", "d_ff")
+    return dict(zip(names, (position, activation, *sizes), strict=False))
+
+
+STYLES = style("rope", "silu", 64, 2, 32, 96), style("relative", "relu", 36, 3, 12, 50)
+
+
+def golden_hash(run: Callable[[dict[str, Any], Tensors, np.ndarray], np.ndarray]) -> str:
+    """SHA-256 (hex) of both networks' rows by `run`(config, tensors, symbols: int64[n, T])."""
     digest = hashlib.sha256()
-    for seed, style in enumerate(STYLES):
-        config, tensors = random_network(seed, max_context=CONTEXT, **style)
+    for seed, kind in enumerate(STYLES):
+        config, tensors = random_network(seed, max_context=CONTEXT, **kind)
         symbols = _Numbers(99).below(SYMBOLS, SEQUENCES, CONTEXT)
         digest.update(np.asarray(run(config, tensors, symbols)).astype("<u4").tobytes())
     return digest.hexdigest()
@@ -77,7 +64,7 @@ class _Numbers:
 
 def random_network(
     seed: int, logit: int = 3000, clip: int = 8, **changes: Any
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+) -> tuple[dict[str, Any], Tensors]:
     """(config, tensors) for IntegerByteModel, of random weights that make contexts matter.
 
     logit: deviation of the logits, in 2**-EXPONENT octaves. clip: of relative attention. changes:
@@ -89,49 +76,44 @@ def random_network(
     } | changes  # fmt: skip
     numbers = _Numbers(seed)
     d, heads, size, ff = (config[name] for name in ("d_model", "n_heads", "head_dim", "d_ff"))
-    inner, residual = heads * size, 1 << 15
-    tensors: dict[str, np.ndarray] = {}
+    inner = heads * size
+    residual = 1 << 15
+    tensors: Tensors = {}
+
+    def put(name: str, values: np.ndarray, dtype: Any = np.int32) -> None:
+        tensors[name] = values.astype(dtype)
 
     def linear(name: str, columns: int, *targets: tuple[int, int]) -> None:
         """targets: (rows, deviation of their outputs) each."""
         deviation = isqrt(columns) * 73 * TYPICAL
         rows = sum(count for count, _ in targets)
-        tensors[f"{name}.weight"] = numbers.around_zero(fp.ACTIVATION_MAX, rows, columns).astype(
-            np.int8
-        )
-        scales = [
-            numbers.near((target << fp.SHIFT) // deviation, count) for count, target in targets
-        ]
-        tensors[f"{name}.scale"] = np.concatenate(scales).astype(np.int32)
+        put(f"{name}.weight", numbers.around_zero(fp.ACTIVATION_MAX, rows, columns), np.int8)
+        scales = [numbers.near((target << fp.SHIFT) // deviation, n) for n, target in targets]
+        put(f"{name}.scale", np.concatenate(scales))
 
     def gain(name: str, count: int, typical: int) -> None:
-        tensors[name] = numbers.near(typical << (fp.SHIFT - fp.FRACTION), count).astype(np.int32)
+        put(name, numbers.near(typical << (fp.SHIFT - fp.FRACTION), count))
 
-    tensors["embed"] = numbers.around_zero(residual, SYMBOLS, d).astype(np.int32)
+    put("embed", numbers.around_zero(residual, SYMBOLS, d))
     for i in range(config["n_layers"]):
         b = f"blocks.{i}."
         gain(b + "attn_norm", d, TYPICAL)
         gain(b + "mlp_norm", d, TYPICAL)
         gain(b + "attended", inner, 2)
         scores = isqrt(size) * TYPICAL**2
-        tensors[b + "score"] = numbers.near((1500 << fp.SCORE_SHIFT) // scores, heads).astype(
-            np.int32
-        )
+        put(b + "score", numbers.near((1500 << fp.SCORE_SHIFT) // scores, heads))
         linear(b + "qkv", d, (2 * inner, TYPICAL << fp.FINE), (inner, TYPICAL))
         linear(b + "o", inner, (d, residual // 2))
         linear(b + "gate_up", d, (ff, 3 << (fp.GATE - 1)), (ff, TYPICAL << (fp.HIDDEN - fp.GATE)))
         linear(b + "down", ff, (d, residual // 2))
         if config["position"] == "relative":
-            tensors[b + "relative"] = numbers.around_zero(60, heads, clip + 1, size).astype(np.int8)
+            put(b + "relative", numbers.around_zero(60, heads, clip + 1, size), np.int8)
     gain("norm", d, TYPICAL)
     linear("head", d, (SYMBOLS, logit))
     if config["position"] == "rope":
-        shape = (config["max_context"], size // 2)
-        tensors |= {
-            name: numbers.around_zero(1 << fp.ANGLE, *shape).astype(np.int16)
-            for name in ("cos", "sin")
-        }
+        for name in ("cos", "sin"):
+            turns = numbers.around_zero(1 << fp.ANGLE, config["max_context"], size // 2)
+            put(name, turns, np.int16)
     if config["activation"] == "silu":
-        ramp = 8 * np.arange(fp.SIGMOID_SIZE) + 4  # -8 to 8 becomes 0 to 1
-        tensors["sigmoid"] = ramp.astype(np.int32)
+        put("sigmoid", 8 * np.arange(fp.SIGMOID_SIZE) + 4)  # -8 to 8 becomes 0 to 1
     return config, tensors

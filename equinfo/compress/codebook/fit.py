@@ -1,5 +1,4 @@
-"""Codebooks: exactly 2**k strings, the 256 bytes among them, fitted to the windows that they
-themselves make of a text.
+"""Codebooks: exactly 2**k strings, the bytes among them, fitted to the windows they make of a text.
 
 A round cuts the text by the codebook so far, counts what follows the windows' starts
 (candidates.py), and chooses the strings that make the longest windows there (choose.py). Other
@@ -7,7 +6,8 @@ starts come of it, so the rounds go on until the ratio settles: the first on a s
 documents and from the starts of the pretokens, the last ones on all of them.
 """
 
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -24,19 +24,21 @@ MAX_TEXT = (1 << 32) - 1  # places are uint32
 SAMPLE = 24 << 20  # bytes of text for the first rounds
 ROUNDS = 8
 SETTLED = 1e-3  # a ratio that changes by less, relatively
-AGAIN = {"free": 0, "aligned": 0, "superword": 8}  # bytes, see choose.py; chosen on held-out text
+# bytes for each window, see choose.py; chosen on held-out text
+WINDOW_COST = {"free": 0, "aligned": 0, "superword": 8}
 BATCH = 4096  # spare strings spelt at a time
 CANDIDATES = 6  # for each string wanted
 RARE = 64  # what passes fewer starts than a 64th of the mean string's share is no candidate
 
 
 class Codebook(NamedTuple):
-    """strings: in the order of their bytes, so each just before its extensions. uses: int64[n], how
-    often each is a piece of the text that they were fitted on; all but bytes at least once.
-    """
+    strings: list[bytes]  # in the order of their bytes, so each just before its extensions
+    uses: np.ndarray  # int64[n]: how often each is a piece of the text; all but bytes at least once
 
-    strings: list[bytes]
-    uses: np.ndarray
+    @classmethod
+    def ordered(cls, strings: list[bytes], uses: np.ndarray) -> Self:
+        order = sorted(range(len(strings)), key=strings.__getitem__)
+        return cls([strings[i] for i in order], uses[order])
 
 
 def check_size(size: int) -> int:
@@ -79,17 +81,16 @@ def fit(
     text = Text(documents)
     fitting.settle(text, fitting.cut(text) if step > 1 else pretoken_starts(text), rounds)
     fitting.replace_unused(text)
-    order = sorted(range(size), key=fitting.strings.__getitem__)
-    return Codebook([fitting.strings[i] for i in order], fitting.uses[order])
+    return Codebook.ordered(fitting.strings, fitting.uses)
 
 
 class _Fitting:
-    """A codebook on its way. strings: the bytes first. uses: of each, in the last cut. spare: what
-    comes next.
-    """
+    """A codebook on its way. strings: bytes first. uses: in the last cut. spare: what is next."""
 
     def __init__(self, size: int, mode: str, how: str) -> None:
-        self.size, self.mode, self.how = size, mode, how
+        self.size = size
+        self.mode = mode
+        self.how = how
 
     def settle(self, text: Text, starts: np.ndarray, rounds: int) -> None:
         """Choose strings and cut the text by them, until it makes no difference."""
@@ -105,35 +106,26 @@ class _Fitting:
     def choose(self, text: Text, starts: np.ndarray) -> None:
         floor = max(len(starts) // (self.size * RARE), 2)
         candidates = count_strings(text, starts, self.mode, CANDIDATES * self.size, floor)
-        ranked = candidates.ranked(AGAIN[self.mode])
+        ranked = candidates.ranked(WINDOW_COST[self.mode])
         self.strings = candidates.strings(ranked[: self.size])
         self.spare = (candidates, ranked[self.size :])
 
     def cut(self, text: Text) -> np.ndarray:
         """The starts of the text's pieces: uint32[n]."""
         masks = masks_of(self.strings, self.mode)
-        starts, self.uses = cut(
-            text, Dictionary(self.strings, np.arange(len(self.strings)), masks, CLASS), self.how
-        )
+        dictionary = Dictionary(self.strings, np.arange(len(self.strings)), masks, CLASS)
+        starts, self.uses = cut(text, dictionary, self.how)
         return starts
 
     def replace_unused(self, text: Text) -> None:
-        """Put the next candidates in the place of strings that are no piece of the text, until all
-        are.
-        """
+        """Put next candidates in the place of strings that are no piece of the text."""
         candidates, rest = self.spare
-        spare = (
-            s
-            for at in range(0, len(rest), BATCH)
-            for s in candidates.strings(rest[at : at + BATCH])
-        )
+        batches = (candidates.strings(rest[at : at + BATCH]) for at in range(0, len(rest), BATCH))
+        spare = chain.from_iterable(batches)
         while len(self.strings) < self.size or not self.uses[NUM_BYTES:].all():
-            kept = [
-                s for s, uses in zip(self.strings, self.uses, strict=True) if uses or len(s) == 1
-            ]
-            self.strings = kept + [
-                s for _, s in zip(range(self.size - len(kept)), spare, strict=False)
-            ]
+            used = zip(self.strings, self.uses, strict=True)
+            kept = [string for string, uses in used if uses or len(string) == 1]
+            self.strings = [*kept, *islice(spare, self.size - len(kept))]
             if len(self.strings) < self.size:
                 raise EquinfoError(
                     f"the text has too few strings for a codebook of {self.size}: it supports"
