@@ -50,9 +50,7 @@ DEEPEST = 24  # bytes of a window that are looked at where M1 begins anew
 
 @kernel
 def put_out(low, width, unit):
-    """The most k for which the interval, in units of 2**-unit, lies in [j, j + 2) * 2**-(k + 1) for
-    some j.
-    """
+    """The most k such that the interval, in 2**-unit, is in [j, j + 2) * 2**-(k + 1) for a j."""
     for k in range(unit - 1):
         shift = unit - k - 2
         if low + width > ((low >> shift) + 2) << shift:
@@ -185,9 +183,7 @@ def measured(
 
 
 def decoded(model: ByteModel, documents: list[bytes], bits: int, rule: str) -> dict[str, Any]:
-    """How much comes back of the package's own windows, M1 anew at each, and what their codes leave
-    untold.
-    """
+    """How many of the package's own windows come back, M1 anew at each; what they leave untold."""
     coder = WindowCoder(model, bits, rule=rule)
     wrong = [wrong_windows(coder, codes, texts) for codes, texts in cut(coder, documents)]
     found = tally(wrong)

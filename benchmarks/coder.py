@@ -26,9 +26,7 @@ PRECISION = 16
 
 
 def message(n: int, distinct: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """(rows u32[n, 257], symbols i64[n]): each row one of `distinct` peaked ones, each symbol drawn
-    from its row.
-    """
+    """(rows u32[n, 257], symbols i64[n]): rows of `distinct` peaked ones, symbols drawn by row."""
     rng = np.random.default_rng(0)
     weights = np.exp(3 * rng.standard_normal((distinct, SYMBOLS)))
     table = np.stack([normalise((w / w.max() * 1e6).astype(np.int64), PRECISION) for w in weights])

@@ -135,9 +135,7 @@ def speed(row: dict[str, Any], name: str) -> float:
 
 
 def table(rows: list[dict[str, Any]], threads: int) -> str:
-    """Markdown. Memory: of the process once it can encode, and what encoding the text adds at most,
-    ids included.
-    """
+    """Markdown. Memory: of the process once it can encode; what encoding adds, ids included."""
     chosen = [row for row in rows if row["threads"] == threads]
     base = next(
         (speed(row, "first") for row in chosen if row["tokenizer"] == "tokenizers BPE"), None

@@ -106,9 +106,7 @@ def measure(
 
 
 def ranked_failures(coder: CompiledWindows, documents: list[bytes]) -> Failures:
-    """As count_failures: a window and a document are wrong where the document does not come
-    back.
-    """
+    """As count_failures; all of a document is wrong where it does not come back."""
     codes = coder.encode(documents)
     wrong = sum(a != b for a, b in zip(coder.decode(codes), documents, strict=True))
     return Failures(sum(map(len, codes)), wrong, len(documents), wrong)

@@ -39,9 +39,7 @@ def pretrained(kinds: Container[str] | None = None) -> list[str]:
 
 
 def located(name_or_path: Path | str) -> Path:
-    """The folder of an artefact: the one at this path, or else the one that ships with the package
-    by this name.
-    """
+    """The folder of an artefact: the one at this path, or else that which ships by this name."""
     shipped = PRETRAINED / name_or_path
     ships = shipped.parent == PRETRAINED and shipped.is_dir()
     return shipped if ships and not Path(name_or_path).exists() else Path(name_or_path)

@@ -158,9 +158,7 @@ def _split_by_hash(name: str, read: Read, split: str) -> Iterator[bytes]:
 
 
 def _files(name: str) -> list[Path]:
-    """The files a path or glob names, sorted. Raises EquinfoError for none, and for unknown
-    kinds.
-    """
+    """The files a path or glob names, sorted. Raises EquinfoError for none and for other kinds."""
     if name and Path(name).exists():
         found = [Path(name)]
     else:
@@ -231,9 +229,7 @@ def _json_text(line: bytes, where: str) -> bytes:
 
 
 def _data_set(name: str, open_splits: Callable[[], dict[str, Read]], split: str) -> Iterator[bytes]:
-    """Its own splits, or its train split by hash where it has no validation split; a test split is
-    never read.
-    """
+    """Its own splits, or its train split by hash if it has no validation; never its test split."""
     splits = open_splits()
     if "train" not in splits:
         raise EquinfoError(f"{name} has no train split; it has {', '.join(splits)}")

@@ -141,9 +141,7 @@ def _plan(tokenizer: Tokenizer, mode: str, block_bytes: int, block_stride: int) 
 
 
 def _make_folder(out: Path) -> None:
-    """Make it, or clear it of what a kill left. Raises EquinfoError where it holds anything but
-    shards.
-    """
+    """Make it, or clear it of a kill's remains. Raises EquinfoError where it holds other things."""
     if out.exists() and not out.is_dir():
         raise EquinfoError(f"{out} is a file: name a folder for the shards")
     out.mkdir(parents=True, exist_ok=True)
@@ -231,9 +229,7 @@ def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tupl
 
 
 def _between_characters(text: bytes, place: int) -> int:
-    """The last place up to `place` that is not inside a UTF-8 character; `place` itself where there
-    is no UTF-8.
-    """
+    """The last place up to `place` not inside a UTF-8 character; `place` if there is no UTF-8."""
     end = min(place, len(text))
     back = end
     while back < len(text) and end - back < 3 and text[back] & 0xC0 == 0x80:

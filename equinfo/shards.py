@@ -73,9 +73,7 @@ def write_shard(
 
 
 def read_head(path: Path) -> tuple[dict[str, Any], int]:
-    """(header, where the ids begin) of a shard. Raises EquinfoError where it is none, or of another
-    version.
-    """
+    """(header, where the ids begin). Raises EquinfoError for no shard and for another version."""
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC) + 4)
@@ -101,9 +99,7 @@ def read_head(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def check_digest(path: Path) -> str:
-    """The hash at a shard's end, in hex. Raises EquinfoError where the content has another: it was
-    cut or altered.
-    """
+    """The hash at a shard's end, in hex. Raises EquinfoError where the content has another."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         left = max(path.stat().st_size - DIGEST, 0)
@@ -117,9 +113,7 @@ def check_digest(path: Path) -> str:
 
 
 def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Raises EquinfoError where a shard is another tokenizer's, another mode's or another
-    corpus's.
-    """
+    """Raises EquinfoError for a shard of another tokenizer, mode or corpus."""
     if header["tokenizer"] != expected["tokenizer"]:
         raise EquinfoError(
             f"{path} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by"
@@ -264,9 +258,7 @@ class Shards:
         return (Tiles if self.mode == "document" else BlockTiles)(self._files, context)
 
     def firsts(self, context: int, period: int) -> np.ndarray:
-        """int64[tiles]: the place of each tile's first id in its unit; units of `period` ids begin
-        with documents.
-        """
+        """int64[tiles]: each first id's place in its unit of `period` ids; documents begin one."""
         at = np.arange(len(self.tiles(context))) * context
         if self.mode == "block":
             return np.zeros_like(at)

@@ -1,6 +1,4 @@
-"""Corpora that are no plain files: Parquet, folders of text and source code, Hugging Face datasets
-(streamed).
-"""
+"""Corpora that are no plain files: Parquet, folders of text and code, Hugging Face's data sets."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -17,9 +15,7 @@ EXTRA = "pip install 'equinfo[hf]'"
 
 
 def parquet_texts(path: Path) -> Iterator[bytes]:
-    """The column `text` of a Parquet file, a row group at a time, without empty rows. No such
-    column: EquinfoError.
-    """
+    """The column `text` of a Parquet file, by row groups, without empty rows, or EquinfoError."""
     require("pyarrow", str(path))
     import pyarrow
     import pyarrow.parquet
@@ -62,9 +58,7 @@ def as_documents(texts: Iterable[Any], where: str) -> Iterator[bytes]:
 
 
 def tree_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files below `folder` with one of these suffixes, by path; hidden ones and links to
-    folders are left out.
-    """
+    """The files below `folder` with one of these suffixes, by path; nothing hidden, no links."""
     found: list[Path] = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -77,9 +71,7 @@ def tree_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def is_text(data: bytes) -> bool:
-    """Whether a file found in a folder is taken: UTF-8 without a zero byte (git's sign of a binary
-    file).
-    """
+    """Whether a file in a folder is taken: UTF-8 without a zero byte (git's sign of a binary)."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,6 +1,4 @@
-"""Every tokenizer of the comparison behind one small interface: encode texts, decode what came
-out.
-"""
+"""Every tokenizer of the comparison behind one interface: encode texts, decode what came out."""
 
 import json
 import zlib
@@ -154,9 +152,7 @@ class Compressor:
 
 
 def make(name: str, folder: Path, threads: int) -> Contender:
-    """The contender called `name`. folder: where `trained` put what the libraries' tokenizers are
-    made of.
-    """
+    """The contender called `name`. folder: where `trained` put the libraries' tokenizers."""
     if name.startswith("equinfo "):
         return Ours(name.removeprefix("equinfo "))
     if name == "zlib":

@@ -41,9 +41,7 @@ def splits_of(shards: Shards | Path | str, validation: Shards | Path | str | Non
 
 
 def pieces(shards: Shards) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(ids, lengths int64[documents], num_bytes int64[documents]) of each shard; lengths count the
-    EOS.
-    """
+    """(ids, lengths i64[documents], num_bytes i64[documents]) of each shard; lengths count EOS."""
     documents, eos = shards.documents(), int(shards.mode == "document")
     for ids, entry in zip(shards.parts(), shards.manifest["shards"], strict=True):
         found = [

@@ -29,9 +29,7 @@ MEGATRON_UINT16 = 65_500  # more ids than these it keeps in 32 bits (DType.optim
 
 
 def write_nanogpt(splits: Splits, folder: Path, wide: bool = False) -> str:
-    """Returns the ids' dtype, as all of these. wide: u32, which nanoGPT reads once its np.memmap
-    calls say so.
-    """
+    """Returns the ids' dtype, as all of these. wide: u32, if nanoGPT's np.memmap calls read it."""
     first = next(iter(splits.values()))
     if first.vocab_size > 1 << 16 and not wide:
         raise EquinfoError(

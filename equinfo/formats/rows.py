@@ -35,9 +35,7 @@ BATCH_ROWS = 1000  # rows an Arrow record batch, as `datasets` writes them
 
 
 def to_dataset(shards: Shards | Path | str, context: int | None = None) -> "datasets.Dataset":
-    """The rows of `shards` as a Dataset: documents over the shards' own files, or packed ones, in
-    memory.
-    """
+    """The rows of `shards` as a Dataset: documents over the shards' files, or packed in memory."""
     datasets, pa = _libraries()
     rows = Rows(opened(shards), context)
     return datasets.Dataset(
@@ -100,14 +98,10 @@ def _state(names: list[str], split: str, fingerprint: str) -> dict[str, Any]:
 
 
 class Rows:
-    """Shards as tables of rows: a table for each shard, over its own memory; or of about PACKED_IDS
-    ids, packed.
-    """
+    """Shards as tables of rows: one a shard, over its own memory; or of PACKED_IDS ids, packed."""
 
     def __init__(self, shards: Shards, context: int | None) -> None:
-        """Raises EquinfoError for a context of which there is no sequence, and where the libraries
-        are missing.
-        """
+        """Raises EquinfoError for a context without a sequence, and for missing libraries."""
         if context is not None and context < 1:
             raise EquinfoError(f"context is {context}: it must be at least 1")
         self.shards, self.context = shards, context

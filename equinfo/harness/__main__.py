@@ -1,6 +1,4 @@
-"""lm_eval's command line with equinfo's model and tasks: `python -m equinfo.harness --model_args
-lm=L,tokenizer=T`.
-"""
+"""lm_eval's command line with equinfo's model and tasks: `python -m equinfo.harness`."""
 
 import sys
 
@@ -19,9 +17,7 @@ DEFAULTS = {
 
 
 def with_defaults(arguments: list[str]) -> list[str]:
-    """lm_eval's arguments, and what they leave out of DEFAULTS; other commands than `run` take the
-    folder alone.
-    """
+    """The arguments, and what they lack of DEFAULTS; commands other than `run` get the folder."""
     command, *rest = (
         arguments if arguments and not arguments[0].startswith("-") else ["run", *arguments]
     )

@@ -27,9 +27,7 @@ import numpy as np
 
 
 def common(a: np.ndarray, b: np.ndarray, unit: int) -> int:
-    """How many ids two id streams share at their beginning, in whole runs of `unit`. a, b:
-    integers[n].
-    """
+    """How many ids a and b, integers[n], share at their beginning, in whole runs of `unit`."""
     length = min(len(a), len(b))
     differ = np.flatnonzero(a[:length] != b[:length])
     same = int(differ[0]) if len(differ) else length

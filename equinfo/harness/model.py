@@ -1,6 +1,4 @@
-"""The model "equinfo" of lm-evaluation-harness: a decoder of equinfo's and the tokenizer it was
-trained with.
-"""
+"""The model "equinfo" of lm-evaluation-harness: an equinfo decoder and its tokenizer."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -154,9 +152,7 @@ class EquinfoLM(LM):
     # -- their steps -------------------------------------------------------------------------------
 
     def _encoded(self, texts: list[str]) -> list[np.ndarray]:
-        """Ids of each text, int64[n]; none of an empty one, also where an empty document has some
-        (AC, GZip).
-        """
+        """Ids of each text, int64[n]; none of "", though an empty document may have some (AC)."""
         distinct = list(dict.fromkeys(filter(None, texts)))
         found = dict(zip(distinct, self.tokenizer.encode_batch(distinct), strict=True))
         return [found.get(text, np.empty(0)).astype(np.int64) for text in texts]
@@ -176,9 +172,7 @@ class EquinfoLM(LM):
         return [sum((next(found) for _ in group), Scored()) for group in groups]
 
     def _batches(self, requests: list[Instance]) -> Iterator[tuple[list[int], dict[str, Any]]]:
-        """(numbers of requests, options of `generate`) of what is continued at once, prompts of
-        about one length.
-        """
+        """(numbers, options of `generate`) of each batch of requests, prompts of similar length."""
         lengths = [len(ids) for ids in self._encoded([context for context, _ in _args(requests)])]
         options = [_options(request.args[1]) for request in requests]
 
@@ -202,9 +196,7 @@ def _args(requests: list[Instance]) -> list[tuple[Any, ...]]:
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:
-    """A task's generation_kwargs as options of `generate`. Raises EquinfoError for what it has none
-    for.
-    """
+    """A task's generation_kwargs as `generate`'s. Raises EquinfoError for what it does not have."""
     known = dict(normalize_gen_kwargs(given))
     most, sampled = known.pop("max_gen_toks"), known.pop("do_sample")
     known.pop("until")

@@ -159,9 +159,7 @@ class EquinfoConfig(PretrainedConfig):
         return super().from_dict(config_dict, **kwargs)
 
     def save_pretrained(self, save_directory: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
-        """Write config.json, and beside it the two files of a line each that
-        `trust_remote_code=True` runs.
-        """
+        """Write config.json, and beside it the two lines that `trust_remote_code=True` runs."""
         self.auto_map = {auto: f"{file}.{name}" for auto, (file, _, name) in CODE.items()}
         super().save_pretrained(save_directory, *args, **kwargs)
         for file, module, name in CODE.values():
@@ -173,6 +171,4 @@ class EquinfoConfig(PretrainedConfig):
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoConfig") -> None:
-        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its
-        file.
-        """
+        """Nothing: `save_pretrained` writes a line that imports this class, no copy of its file."""

@@ -58,9 +58,7 @@ class Request:
 
 
 def columns_of(text: Any, text_pair: Any) -> tuple[list[list[str]], bool]:
-    """([first texts] or [first texts, second texts], whether it is a batch). Raises EquinfoError
-    for anything else.
-    """
+    """([firsts] or [firsts, seconds], whether it is a batch). Raises EquinfoError for all else."""
     batched = not isinstance(text, str)
     firsts, seconds = (
         (text, text_pair) if batched else ([text], None if text_pair is None else [text_pair])

@@ -1,6 +1,4 @@
-"""The decoder as a transformers model: the same module, weights and logits, with `generate`,
-`Trainer`, `pipeline`.
-"""
+"""The decoder in transformers: same module, weights, logits; `generate`, `Trainer`, `pipeline`."""
 
 from __future__ import annotations
 
@@ -195,9 +193,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any
     ) -> nn.Embedding:
-        """Raises EquinfoError where the LM is told places in units: it finds their beginnings by
-        the last ids.
-        """
+        """Raises EquinfoError for an LM that is told places in units: it finds them by last ids."""
         if self.config.period > 1 and new_num_tokens not in (None, self.config.vocab_size):
             raise EquinfoError(
                 "an LM that is told places in units keeps its vocabulary: its special ids end it"
@@ -207,9 +203,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         return embeddings
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), what feeds the residual stream cut
-        by its depth.
-        """
+        """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), the residual's inputs by depth."""
         if isinstance(module, nn.RMSNorm):
             nn.init.ones_(module.weight)
         elif module is getattr(self.decoder, "place", None):
@@ -234,15 +228,11 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoModel") -> None:
-        """Nothing: `EquinfoConfig.save_pretrained` writes a line that imports this class, not a
-        copy of its file.
-        """
+        """Nothing: `EquinfoConfig.save_pretrained` writes a line that imports this class."""
 
 
 def _real(attention_mask: Tensor | None, ids: Tensor, seen: _Cached | None) -> Tensor | None:
-    """`attention_mask` as a decoder takes it; None where there is no padding, for the same bits as
-    without a mask.
-    """
+    """`attention_mask` as decoders take it; None without padding, for the bits of no mask."""
     if attention_mask is None:
         return None
     positions = (len(ids), ids.shape[1] + (seen.length if seen else 0))

@@ -1,6 +1,4 @@
-"""Texts to ids where added tokens in a text count, and where they are text; what truncation
-leaves.
-"""
+"""Texts to ids where added tokens in a text count, and where not; what truncation leaves."""
 
 import re
 from collections.abc import Iterator
@@ -14,9 +12,7 @@ from equinfo.tokenizers.base import Tokenizer, id_dtype
 
 @dataclass(frozen=True)
 class Parser:
-    """`native`, and the added tokens (string -> id) that a text's characters become where they
-    spell one.
-    """
+    """`native`, and the added tokens (string -> id) that a text's characters may spell."""
 
     native: Tokenizer
     added: dict[str, int]
@@ -43,9 +39,7 @@ class Parser:
         )
 
     def _parts(self, text: str) -> Iterator[tuple[int, str]]:
-        """(first character, an added token or the text between two), in order; of two tokens at a
-        place the longer.
-        """
+        """(first character, added token or text between), in order; the longer of two tokens."""
         at = 0
         longest = sorted(self.added, key=len, reverse=True)
         for match in re.finditer("|".join(map(re.escape, longest)), text) if longest else ():
@@ -55,9 +49,7 @@ class Parser:
         yield at, text[at:]
 
     def offsets(self, text: str, ids: np.ndarray) -> np.ndarray:
-        """int64[len(ids), 2]: the first and last characters of each of the text's ids; see
-        units.py.
-        """
+        """int64[len(ids), 2]: first and last characters of each of the text's ids; see units.py."""
         added = np.flatnonzero(ids >= self.native.code_size)
         runs = np.split(
             ids, np.stack([added, added + 1], axis=1).reshape(-1)

@@ -1,6 +1,4 @@
-"""Rows of ids and what lies beside them, as arrays, one row after another: special ids, masks,
-padding, lists.
-"""
+"""Rows of ids and what lies beside them, as arrays: special ids, masks, padding, lists."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,9 +38,7 @@ class Rows:
         )
 
     def lists(self, numbers: np.ndarray | None = None) -> list[list[Any]]:
-        """numbers: object[n], the int at each place: for ids, to look one up is faster than to make
-        it.
-        """
+        """numbers: object[n], the int at each place: to look ids up is faster than to make them."""
         if self.values.strides == (0,):  # one value everywhere
             return [self.values[:1].tolist() * size for size in self.sizes.tolist()]
         rows = (
@@ -55,9 +51,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one or two texts as ids, column by column, and the special ids before and after each
-    text.
-    """
+    """Rows of one or two texts as ids, by column, and special ids before and after each text."""
 
     columns: list[list[np.ndarray]]
     before: list[int]

@@ -32,9 +32,7 @@ OPTIONS = (*NAMED, *PLAIN, "additional_special_tokens", "extra_special_tokens")
 
 
 def settings(tokenizer: "EquinfoTokenizer") -> dict[str, Any]:
-    """All that makes an equal tokenizer of the same native one, as JSON values and constructor
-    arguments.
-    """
+    """What makes an equal tokenizer of the same native one: JSON values, constructor arguments."""
     extra: Any = vars(tokenizer).get("_extra_special_tokens")  # transformers 5
     if extra is None:
         extra = tokenizer._special_tokens_map["additional_special_tokens"]
@@ -73,9 +71,7 @@ def from_state(head: bytes, tensors: bytes) -> tuple[Tokenizer, dict[str, Any]]:
 
 
 def write(tokenizer: "EquinfoTokenizer", folder: Path, auto_map: dict[str, Any]) -> list[str]:
-    """The files of `folder` that transformers does not write by itself; its configuration is
-    completed.
-    """
+    """Write what transformers does not write in `folder` and complete its config; the files."""
     config = folder / "tokenizer_config.json"
     written = json.loads(config.read_text(encoding="utf-8"))
     theirs = {

@@ -10,18 +10,14 @@ import transformers
 
 
 class _Whole:
-    """Puts text out up to the last character that is complete, and keeps ids until their units
-    are.
-    """
+    """Puts text out up to the last complete character; keeps ids until their units are complete."""
 
     tokenizer: Any
     token_cache: list[int]
     print_len: int
 
     def put(self: Any, value: Any) -> None:
-        """value: the prompt's ids, then each new one, as `generate` hands them over. One sample at
-        a time.
-        """
+        """value: the prompt's ids, then each new one, as `generate` gives them, of one sample."""
         if self.skip_prompt and self.next_tokens_are_prompt:
             self.next_tokens_are_prompt = False
             return

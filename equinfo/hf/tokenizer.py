@@ -129,9 +129,7 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     def _add_tokens(
         self, new_tokens: Sequence[str | AddedToken], special_tokens: bool = False
     ) -> int:
-        """Ids after all others. A token that is there already, also as the string of a code, is not
-        added.
-        """
+        """Ids after all others. A token that is there, also as a code's string, is not added."""
         new: Any = [
             token for token in new_tokens or () if str(token) not in self._added_tokens_encoder
         ]
@@ -173,17 +171,13 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         return self._encode_plus(list(batch_text_or_text_pairs), **options)
 
     def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
-        """As calling the tokenizer, which transformers 4 does through here and 5 instead of
-        this.
-        """
+        """As calling the tokenizer, which transformers 4 does through here and 5 instead of it."""
         options.setdefault("split_special_tokens", self.split_special_tokens)
         known = getattr(super(), "batch_encode_plus", self)
         return known(batch_text_or_text_pairs, **options)
 
     def _outputs(self, texts: list[list[str]], request: Request) -> dict[str, Any]:
-        """Each output of a batch that is not empty: a row for each, as a list, or as an array for
-        tensors.
-        """
+        """Each output of a batch that is not empty: rows as lists, or an array for tensors."""
         plain = (
             self.split_special_tokens
             if request.split_special_tokens is None
@@ -225,9 +219,7 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         )
 
     def _rows(self, columns: dict[str, Rows], request: Request) -> dict[str, Any]:
-        """Padded, as arrays where tensors are asked for and the rows are of one length, else as
-        lists.
-        """
+        """Padded; as arrays where tensors are asked for and rows are of one length, else lists."""
         length = length_of(columns["input_ids"].sizes, request)
         if length:
             side = request.padding_side or self.padding_side
@@ -321,9 +313,7 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         clean_up_tokenization_spaces: bool | None = None,
         **others: Any,
     ) -> str:
-        """The text of any ids, special ones apart, as units.readable defines it; U+FFFD for an id
-        out of range.
-        """
+        """The text of any ids, special ones too, as units.readable has it; U+FFFD for no id."""
         ids = np.atleast_1d(np.asarray(token_ids, dtype=np.int64))
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
         text, at = [], 0
@@ -353,9 +343,7 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     def from_pretrained(
         cls, pretrained_model_name_or_path: Any, *inputs: Any, **options: Any
     ) -> "EquinfoTokenizer":
-        """From the folder that `save_pretrained` wrote, or a hub's. Raises EquinfoError for another
-        kind of folder.
-        """
+        """From a folder of `save_pretrained`, or a hub's. Raises EquinfoError for other folders."""
         saved.check_folder(Path(pretrained_model_name_or_path, options.get("subfolder") or ""))
         try:
             return super().from_pretrained(pretrained_model_name_or_path, *inputs, **options)
@@ -382,9 +370,7 @@ class EquinfoTokenizer(PreTrainedTokenizer):
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoTokenizer") -> None:
-        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its
-        file.
-        """
+        """Nothing: `save_pretrained` writes a line that imports this class, no copy of its file."""
 
 
 def as_hf(native: Tokenizer, options: dict[str, Any]) -> EquinfoTokenizer:

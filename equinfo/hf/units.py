@@ -1,6 +1,4 @@
-"""Ids by their units: what each stands for, where that lies in a text, and text of ids that no text
-may have.
-"""
+"""Ids by their units: what each stands for, its place in a text, the text of impossible ids."""
 
 import contextlib
 

@@ -1,6 +1,4 @@
-"""Keys and values of what a decoder has seen, so that a step costs one position and not all of
-them.
-"""
+"""Keys and values of what a decoder has seen, so that a step costs one position, not all."""
 
 import torch
 from torch import Tensor

@@ -37,9 +37,7 @@ class Block(nn.Module):
         cache: LayerCache | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """x: f32[batch, time, d_model]; mask: what `visible` says, or None for all that is not
-        later.
-        """
+        """x: f32[batch, time, d_model]; mask: as `visible` has it, None for all not later."""
         x = x + self.attend(self.attn_norm(x), rotary, cache, mask)
         h = self.mlp_norm(x)
         return x + self.down(self.act(self.gate(h)) * self.up(h))
@@ -68,9 +66,7 @@ class Block(nn.Module):
 
 
 def rotary_tables(config: DecoderConfig, time: int, device: Any) -> Rotary:
-    """cos and sin of position * base**(-2i / head_dim), for both halves of a head: f32[time,
-    head_dim] each.
-    """
+    """cos and sin of position * base**(-2i / head_dim), both halves: f32[time, head_dim] each."""
     half = config.head_dim // 2
     rates = config.rope_base ** (-torch.arange(half, device=device, dtype=torch.float64) / half)
     angles = (torch.arange(time, device=device, dtype=torch.float64)[:, None] * rates).repeat(1, 2)
@@ -96,9 +92,7 @@ def visible(real: Tensor, time: int) -> Tensor:
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """q: [batch, heads, time, head_dim], the last `time` of the positions that k and v hold. mask:
-    see `visible`.
-    """
+    """q: [batch, heads, time, head_dim], the last `time` of k's and v's places; see `visible`."""
     if mask is not None:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     if q.shape[2] == k.shape[2] or q.shape[2] == 1:
@@ -109,9 +103,7 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None
 
 
 def steps_back(queries: int, keys: int, device: torch.device) -> Tensor:
-    """i64[queries, keys]: how many positions each key lies before each query, the last ones;
-    negative for later.
-    """
+    """i64[queries, keys]: positions from each key to each of the last queries; negative: later."""
     places = torch.arange(keys, device=device)
     return places[-queries:, None] - places[None, :]
 
@@ -134,9 +126,7 @@ def relative_attention(
 
 
 def relative_flex(q: Tensor, k: Tensor, v: Tensor, near: Tensor) -> Tensor:
-    """As `relative_attention`, without a [time, time] bias in memory: for CUDA, where it has a
-    backward pass.
-    """
+    """As `relative_attention` without a [time, time] bias: for CUDA, with a backward pass."""
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     clip, scale, time = near.shape[3] - 1, q.shape[3] ** -0.5, q.shape[2]

@@ -128,9 +128,7 @@ def _hidden(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int)
 
 
 def _predict(hidden: Tensor, targets: Tensor, weight: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """As `predict`, for hidden states f32[n, d_model] and targets i64[n]; logits of one chunk at a
-    time.
-    """
+    """As `predict`, for hidden states f32[n, d_model] and targets i64[n], a chunk at a time."""
     parts = []
     size = chunk_rows(len(weight), weight.device)
     for h, target in zip(hidden.split(size), targets.split(size), strict=True):

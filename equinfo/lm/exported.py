@@ -1,6 +1,4 @@
-"""A decoder in the folder that `equinfo.hf` writes: config.json and model.safetensors, read without
-transformers.
-"""
+"""A decoder that `equinfo.hf` wrote (config.json, model.safetensors), without transformers."""
 
 import json
 from dataclasses import dataclass, fields
@@ -21,9 +19,7 @@ PREFIX = "decoder."  # of the decoder's weights in equinfo.hf.model.EquinfoForCa
 
 @dataclass(frozen=True)
 class Exported:
-    """What it takes to run a decoder: its architecture, the ids a sequence, the id that begins
-    one.
-    """
+    """What it takes to run a decoder: architecture, ids a sequence, the id that begins one."""
 
     model: DecoderConfig
     context: int
@@ -62,9 +58,7 @@ def read_exported(folder: Path | str) -> Exported:
 
 
 def load_exported(folder: Path | str) -> Decoder:
-    """The decoder, on the CPU, float32. Raises EquinfoError for weights that are missing or not the
-    config's.
-    """
+    """The decoder, on the CPU, float32. Raises EquinfoError for weights other than the config's."""
     model = Decoder(read_exported(folder).model)
     weights: dict[str, Tensor] = {}
     try:

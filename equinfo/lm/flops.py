@@ -30,7 +30,5 @@ def flops_per_token_exact(model: DecoderConfig, context: int) -> float:
 
 
 def flops_per_byte_exact(model: DecoderConfig, ratio: float, context: int) -> float:
-    """`flops_per_token_exact` over bytes a token: attention and output layer included; M1 must be
-    added by its own.
-    """
+    """`flops_per_token_exact` over bytes a token, attention and output layer included; not M1's."""
     return flops_per_token_exact(model, context) / ratio

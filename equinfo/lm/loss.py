@@ -1,6 +1,4 @@
-"""Cross-entropy over a large vocabulary in flat memory: logits exist for one chunk of positions at
-a time.
-"""
+"""Cross-entropy over a large vocabulary in flat memory: logits of one chunk of positions a time."""
 
 from typing import Any
 

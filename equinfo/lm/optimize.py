@@ -26,9 +26,7 @@ def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
 
 
 def make_optimizer(config: OptimizerConfig, model: Decoder) -> torch.optim.Optimizer:
-    """Adafactor over all parameters (it scales steps by each matrix's size), or AdamW, decaying
-    matrices alone.
-    """
+    """Adafactor over all parameters (it scales by a matrix's size), or AdamW, decaying matrices."""
     if config.name == "adafactor":
         # torch scales by min(lr, 1 / sqrt(step)); for rates up to the paper's 1.0 that minimum is
         # always our lr.

@@ -34,9 +34,7 @@ class Sampling:
 
 
 def shares(logits: Tensor, sampling: Sampling) -> Tensor:
-    """The distribution that `sampling` draws from: f32[vocab], from f32[vocab] logits (-inf:
-    never).
-    """
+    """What `sampling` draws from: shares f32[vocab] of f32[vocab] logits (-inf: never)."""
     if sampling.temperature == 0:
         return torch.nn.functional.one_hot(logits.argmax(), len(logits)).float()
     p = (logits / sampling.temperature).softmax(-1)

@@ -43,9 +43,7 @@ class StoredIds(Protocol):
 
 
 class Examples:
-    """Sequences that are there as they are trained on, not cut from a stream: int32[count,
-    context], ~id unscored.
-    """
+    """Sequences as they are trained on, not cut from a stream: i32[rows, context], ~id unscored."""
 
     def __init__(self, rows: np.ndarray, vocab_size: int) -> None:
         self.rows, self.vocab_size = np.ascontiguousarray(rows, dtype=np.int32), vocab_size
@@ -96,9 +94,7 @@ def places(ids: np.ndarray, at: np.ndarray, model: DecoderConfig) -> np.ndarray:
 
 
 def counted(at: np.ndarray, starts: np.ndarray, period: int) -> np.ndarray:
-    """int64[len(at)]: how many ids `at` lies after the last of `starts` (int64[n], ascending, from
-    0), mod `period`.
-    """
+    """i64[len(at)]: ids from the last of `starts` (i64[n], ascending from 0) to `at` % `period`."""
     return (at - starts[np.searchsorted(starts, at, side="right") - 1]) % period
 
 
@@ -184,18 +180,14 @@ class Sequences:
 
 
 def shifted(targets: np.ndarray, bos_id: int) -> np.ndarray:
-    """The inputs that predict `targets` (int64[rows, context]): bos_id, then all but the last,
-    scored or not.
-    """
+    """What predicts `targets`, i64[rows, context]: bos_id, then all but the last, scored or not."""
     inputs = np.empty_like(targets)
     inputs[:, 0], inputs[:, 1:] = bos_id, np.maximum(targets, ~targets)[:, :-1]
     return inputs
 
 
 def dealt(targets: np.ndarray, short_contexts: tuple[int, ...]) -> list[np.ndarray]:
-    """The second half of `targets` (int64[rows, context]) in equal shares, each cut into rows of
-    one of the lengths.
-    """
+    """`targets`, i64[rows, context]: the second half dealt to the lengths, cut into such rows."""
     if not short_contexts:
         return [targets]
     whole, rest = np.split(targets, 2)

@@ -107,9 +107,7 @@ def train(
 
 
 def load_train_config(folder: Path | str) -> TrainConfig | Exported:
-    """The configuration of a finished training; of a model that transformers saved, what its
-    config.json says.
-    """
+    """A finished training's configuration; of what transformers saved, what config.json says."""
     if is_exported(folder):
         return read_exported(folder)
     return TrainConfig.from_dict(_finished(folder).config["config"])
@@ -121,9 +119,7 @@ def best_device() -> torch.device:
 
 
 def load_model(folder: Path | str) -> Decoder:
-    """The decoder in the folder of a finished training, or where transformers saved one; on the
-    CPU, float32.
-    """
+    """The decoder of a finished training, or that transformers saved; on the CPU, float32."""
     if is_exported(folder):
         return load_exported(folder)
     artifact = _finished(folder)
@@ -193,9 +189,7 @@ def exact_products() -> None:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself; a CPU that does not is 44 to 500 times slower
-    with it.
-    """
+    """Whether the device itself multiplies bfloat16; a CPU that does not is 44 to 500 x slower."""
     checks = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)
     return device.type != "cpu" or any(check() for check in checks)
 
@@ -304,9 +298,7 @@ class _Run:
     def _backward(
         self, inputs: np.ndarray, targets: np.ndarray, first: np.ndarray, count: int
     ) -> torch.Tensor:
-        """Add a micro-batch's share of the gradient of a step that scores `count` positions; its
-        nats.
-        """
+        """Add a micro-batch's gradient, of a step that scores `count` positions; its nats."""
         with torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext():
             ids, places = (torch.from_numpy(array).to(self.device) for array in (inputs, first))
             hidden, y = scored(self.hidden(ids, first=places), targets)
@@ -317,9 +309,7 @@ class _Run:
 
     @torch.no_grad()
     def _take_probe(self) -> None:
-        """Measure after a step that is to be probed; on disk before a checkpoint can hold the
-        step.
-        """
+        """Measure after a step to be probed; on disk before a checkpoint can hold the step."""
         if self.step in self.probe.steps:
             self.model.eval()
             line = {"step": self.step, "value": self.probe.measure(self.model)}
@@ -338,9 +328,7 @@ class _Run:
 
     @contextmanager
     def board(self, wanted: bool) -> Iterator[Board]:
-        """Takes a step's metrics to TensorBoard, if wanted; steps after the checkpoint are purged
-        first.
-        """
+        """Takes a step's metrics to TensorBoard, if wanted; steps after a checkpoint are purged."""
         if not wanted:
             yield lambda values: None
             return
@@ -361,9 +349,7 @@ class _Run:
         return tqdm(total=self.config.steps, initial=self.step, **options)
 
     def _open_metrics(self) -> TextIO:
-        """metrics.jsonl, cut back to the steps that the checkpoint holds; the probes' file
-        likewise.
-        """
+        """metrics.jsonl, cut back to the steps that the checkpoint holds; likewise the probes'."""
         self.out.mkdir(parents=True, exist_ok=True)
         if self._probes.exists():
             kept = [

@@ -11,9 +11,7 @@ MOST_CELLS = 1 << 23
 
 @dataclass(frozen=True)
 class Edits:
-    """distance: fewest ids inserted, deleted or replaced. kept_a, kept_b: bool[ids], those that no
-    edit touches.
-    """
+    """distance: fewest insertions, deletions, replacements. kept_a, kept_b: bool[ids], unedited."""
 
     distance: int
     kept_a: np.ndarray

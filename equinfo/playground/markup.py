@@ -1,6 +1,4 @@
-"""HTML of pieces and numbers. Whatever comes from a text, a name or an error passes through
-`escape` or `shown`.
-"""
+"""HTML of pieces and numbers. What comes from a text, name or error passes `escape` or `shown`."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -18,9 +16,7 @@ LONGEST_LABEL = 40
 
 
 def shown(piece: bytes) -> str:
-    """A piece's text with spaces, newlines and tabs marked, and all that is no printable character
-    escaped.
-    """
+    """A piece's text, spaces, newlines and tabs marked, what is no printable character escaped."""
     return "".join(map(_shown, piece.decode("utf-8", "surrogateescape")))
 
 

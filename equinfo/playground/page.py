@@ -1,6 +1,4 @@
-"""The page: a text, and the views that follow it. Imports Gradio; server.py imports this when it
-serves.
-"""
+"""The page: a text, and the views that follow it. Only this imports Gradio, to serve."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -104,9 +102,7 @@ def _html(value: str, *classes: str, **options: Any) -> gradio.HTML:
 
 
 def _live(view: Callable[..., str], inputs: list, name: str) -> None:
-    """A view that follows its inputs; of those that come while it computes, only the last is
-    shown.
-    """
+    """A view that follows its inputs; of those that come while it computes, the last is shown."""
     shown = _html(view(*(one.value for one in inputs)), elem_id=name)
     gradio.on(
         [one.change for one in inputs], partial(views.or_error, view), inputs, shown,

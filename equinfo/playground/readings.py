@@ -28,9 +28,7 @@ LEAST = 100
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as a tokenizer cuts it. label: what the user calls the tokenizer. cut: the text was
-    longer.
-    """
+    """A text as a tokenizer cuts it. label: the user's name for it. cut: the text was longer."""
 
     label: str
     tokenizer: Tokenizer
@@ -85,9 +83,7 @@ def clean(text: str | None, most: int = LONGEST) -> str:
 
 
 def byte_bits(model: "ByteModel", text: bytes) -> np.ndarray:
-    """f64[bytes]: -log2 p of each byte under a model that reads from the left and begins anew where
-    it must.
-    """
+    """f64[bytes]: -log2 p of each byte under a model that begins anew only where it must."""
     state, never = model.start(1), np.array([False])
     found = np.empty(len(text))
     for at, byte in enumerate(text):
@@ -113,9 +109,7 @@ def default_tokenizers() -> list[Tokenizer | Path | str]:
 
 
 def load_all(names: Iterable[Tokenizer | Path | str]) -> dict[str, Tokenizer]:
-    """Tokenizers by what the page calls them: a name, a folder's last part, or the tokenizer's own
-    name.
-    """
+    """Tokenizers by what the page calls them: a name, a folder's last part, the tokenizer's own."""
     found: dict[str, Tokenizer] = {}
     for name in names:
         tokenizer = name if isinstance(name, Tokenizer) else load(name)

@@ -1,6 +1,4 @@
-"""The server behind the page: on this machine alone unless another host is named, and never a word
-to another one.
-"""
+"""The server behind the page: on this machine alone unless told otherwise, and asking no other."""
 
 import contextlib
 import ipaddress

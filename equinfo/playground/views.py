@@ -1,6 +1,4 @@
-"""The page's views: HTML from a text and tokenizers, nothing else. Texts come from browsers:
-`clean` bounds them.
-"""
+"""The page's views: HTML from a text and tokenizers. Texts come from browsers: `clean` them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
@@ -76,9 +74,7 @@ def _family(reading: Reading) -> str:
 
 
 def bits_view(tokenizers: Tokenizers, model: "ByteModel", raw: str | None, label: str) -> str:
-    """The chart of bits a character, M1's and those that one tokenizer spends, and the totals of
-    all (Fig. 9).
-    """
+    """The chart of bits a character, M1's and one tokenizer's, and the totals of all (Fig. 9)."""
     text = clean(raw)[:CHARTED]
     known = by_character(text, byte_bits(model, text.encode()))
     readings = read_all(tokenizers, text)
@@ -95,9 +91,7 @@ def bits_view(tokenizers: Tokenizers, model: "ByteModel", raw: str | None, label
 
 
 def _cells(text: str, known: Sequence[float], reading: Reading) -> list[str]:
-    """A column for each character: a bar of M1's bits, a step of the tokenizer's, the character
-    below.
-    """
+    """A column a character: a bar of M1's bits, a step of the tokenizer's, the character below."""
     data = reading.text.decode()
     spent = by_character(data, reading.spent)
     owners = _owners(reading)
@@ -184,9 +178,7 @@ def _kept(kept: np.ndarray) -> str:
 
 
 def _compared(reading: Reading, kept: np.ndarray) -> list[str]:
-    """Chips, those with an id that does not stay marked: pieces, or single ids where they have no
-    text.
-    """
+    """Chips, marked where an id does not stay: pieces, or single ids where they have no text."""
     if reading.tokenizer.unit is not None:
         return [_marked(number, *one) for number, one in enumerate(_pieces(reading, kept))]
     ids = zip(reading.ids, kept, strict=True)
@@ -218,9 +210,7 @@ def or_error(view: Callable[..., str], *values: Any) -> str:
 
 
 def written_view(prompt: str, text: str, reading: Reading | None, seconds: float) -> str:
-    """A prompt and what a language model wrote after it; when it is through, the numbers and the
-    pieces of it.
-    """
+    """A prompt and what an LM wrote after it; once it is through, numbers and pieces too."""
     body = f'<p class="eq-written"><span>{_lines(prompt)}</span><b>{_lines(text)}</b></p>'
     if reading is None:
         return body

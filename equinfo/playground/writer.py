@@ -33,9 +33,7 @@ class Writer:
 
     @classmethod
     def load(cls, lm: Path | str, tokenizer: Tokenizer | Path | str | None) -> "Writer":
-        """From the folder train-lm wrote. Raises EquinfoError where it is none, or the tokenizer
-        does not fit.
-        """
+        """From a folder of train-lm. Raises EquinfoError for none, or for another tokenizer."""
         if tokenizer is None:
             raise EquinfoError(f"name the tokenizer that {lm} was trained with: --lm-tokenizer T")
         from equinfo.lm.train import load_model, load_train_config
@@ -68,9 +66,7 @@ class Writer:
 
 
 def _timed(pieces: Iterator[str]) -> Iterator[tuple[str, float]]:
-    """Each piece and the seconds that it took to make, not those in which whoever asked was
-    busy.
-    """
+    """Each piece and the seconds it took to make, without those in which the asker was busy."""
     begun = time.perf_counter()
     for piece in pieces:
         yield piece, time.perf_counter() - begun

@@ -1,6 +1,4 @@
-"""Three small tasks on a corpus's validation text, for lm-evaluation-harness: equinfo_text, _cloze
-and _order.
-"""
+"""Three small tasks on a corpus's validation text: equinfo_text, equinfo_cloze, equinfo_order."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -18,9 +16,7 @@ FOLDER = Path(__file__).parent
 
 
 def task_manager(corpus: str = "bundled", *, include_defaults: bool = False) -> TaskManager:
-    """Our tasks on a corpus (see `equinfo.load_corpus`). include_defaults: harness's own too, which
-    take a while.
-    """
+    """Our tasks on a corpus (as `load_corpus`). include_defaults: harness's own too: slow."""
     return TaskManager(
         include_path=FOLDER, include_defaults=include_defaults, metadata={"corpus": corpus}
     )

@@ -37,9 +37,7 @@ def text(corpus: str = "bundled", **_: Any) -> dict[str, Dataset]:
 
 
 def cloze(corpus: str = "bundled", **_: Any) -> dict[str, Dataset]:
-    """A sentence's last word among three others as long and about as frequent in training text (a
-    factor of two).
-    """
+    """A sentence's last word among three as long and about as frequent in training text (x 2)."""
     return _dataset(corpus, _clozes(corpus), QUESTIONS)
 
 
@@ -86,9 +84,7 @@ def _orders(corpus: str) -> Iterator[Example]:
 
 
 def _pairs(corpus: str) -> Iterator[tuple[str, str]]:
-    """(a sentence and the white space after it, the next sentence), not longer than LONGEST
-    together.
-    """
+    """(a sentence and the white space after it, the next one), at most LONGEST bytes together."""
     for document in _documents(corpus, "validation"):
         for before, after in pairwise(SENTENCE.finditer(document)):
             sentence = after[0].rstrip()
