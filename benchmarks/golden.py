@@ -1,4 +1,4 @@
-"""Does this machine compute the integer M1's frequencies to the bit? python benchmarks/golden.py
+"""Does this machine compute the integer M1's frequencies to the bit? python -m benchmarks.golden
 
 Prints device, versions and the golden hash by Numba, torch on the CPU and torch on CUDA where there
 is one; ends with 1 if any differs from the pinned one.
