@@ -22,11 +22,8 @@ class Parser:
         if not self.added:
             return self.native.encode_batch(texts)
         parts = [list(self._parts(text)) for text in texts]
-        encoded = iter(
-            self.native.encode_batch(
-                [part for found in parts for _, part in found if part not in self.added]
-            )
-        )
+        plain = [part for found in parts for _, part in found if part not in self.added]
+        encoded = iter(self.native.encode_batch(plain))
         ids = [
             [self._id(part) if part in self.added else next(encoded) for _, part in found]
             for found in parts
@@ -34,9 +31,8 @@ class Parser:
         return [np.concatenate([self._id(), *found]) for found in ids]
 
     def _id(self, *tokens: str) -> np.ndarray:
-        return np.array(
-            [self.added[token] for token in tokens], dtype=id_dtype(max(self.added.values()) + 1)
-        )
+        dtype = id_dtype(max(self.added.values()) + 1)
+        return np.array([self.added[token] for token in tokens], dtype=dtype)
 
     def _parts(self, text: str) -> Iterator[tuple[int, str]]:
         """(first character, added token or text between), in order; the longer of two tokens."""
@@ -51,9 +47,8 @@ class Parser:
     def offsets(self, text: str, ids: np.ndarray) -> np.ndarray:
         """int64[len(ids), 2]: first and last characters of each of the text's ids; see units.py."""
         added = np.flatnonzero(ids >= self.native.code_size)
-        runs = np.split(
-            ids, np.stack([added, added + 1], axis=1).reshape(-1)
-        )  # a run of codes, an added token, ...
+        # a run of codes, an added token, a run of codes, ...
+        runs = np.split(ids, np.stack([added, added + 1], axis=1).reshape(-1))
         parts = zip(self._parts(text), runs, strict=True)
         return np.concatenate([at + self._offsets(part, run) for (at, part), run in parts])
 
@@ -65,8 +60,7 @@ class Parser:
         drop = len(ids) - keep
         apart = ids >= self.native.code_size
         places = np.arange(len(ids))
-        runs = np.maximum.accumulate(
-            np.where(apart, places + 1, 0)
-        )  # where each id's run of codes begins
+        # where each id's run of codes begins
+        runs = np.maximum.accumulate(np.where(apart, places + 1, 0))
         begins = np.append(apart | ((places - runs) % (self.native.unit or 1) == 0), True)
         return slice(drop + int(begins[drop:].argmax()), None)

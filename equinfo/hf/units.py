@@ -38,20 +38,17 @@ def _whole_units(tokenizer: Tokenizer, ids: np.ndarray) -> list[bytes]:
     try:
         return [tokenizer.decode(ids)]
     except EquinfoError:
-        units = [
-            (unit, _unit_bytes(tokenizer, unit)) for unit in ids.reshape(-1, tokenizer.unit or 1)
-        ]
-        return [
-            _begun(tokenizer, unit[:-1]) + REPLACEMENT if data is None else data
-            for unit, data in units
-        ]
+        found = []
+        for unit in ids.reshape(-1, tokenizer.unit or 1):
+            data = _unit_bytes(tokenizer, unit)
+            found.append(_begun(tokenizer, unit[:-1]) + REPLACEMENT if data is None else data)
+        return found
 
 
 def _unit_bytes(tokenizer: Tokenizer, unit: np.ndarray) -> bytes | None:
     with contextlib.suppress(EquinfoError):
-        return (
-            tokenizer._token_bytes(int(unit[0])) if tokenizer.unit == 1 else tokenizer.decode(unit)
-        )
+        single = tokenizer.unit == 1
+        return tokenizer._token_bytes(int(unit[0])) if single else tokenizer.decode(unit)
     return None
 
 
@@ -64,8 +61,7 @@ def _begun(tokenizer: Tokenizer, unit: np.ndarray) -> bytes:
 
 
 def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
-    """int64[len(ids), 2]: the first and last (exclusive) characters of `text` that any byte of each
-    id belongs to.
+    """int64[len(ids), 2]: the characters of `text`, first and last (exclusive), of each id's bytes.
 
     `ids` are those of `text`; all ids of a unit share what it stands for.
     """
@@ -75,12 +71,10 @@ def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
     unit = tokenizer.unit or 1
     ends = np.cumsum(_sizes(tokenizer, ids, unit))
     begins = np.concatenate([[0], ends])
-    ends = np.append(
-        ends, len(data)
-    )  # the last unit, which may be short, stands for all that is left
-    characters = np.concatenate(
-        [[0], np.cumsum(data & 0xC0 != 0x80)]
-    )  # begun before each byte, and at the end
+    # the last unit, which may be short, stands for all that is left
+    ends = np.append(ends, len(data))
+    # begun before each byte, and at the end
+    characters = np.concatenate([[0], np.cumsum(data & 0xC0 != 0x80)])
     starts = np.append(data & 0xC0 != 0x80, True)
     first = characters[begins] - ~starts[begins]
     return np.repeat(np.stack([first, characters[ends]], axis=1), unit, axis=0)[: len(ids)]
