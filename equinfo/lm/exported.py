@@ -51,8 +51,8 @@ def read_exported(folder: Path | str) -> Exported:
     """Raises EquinfoError where config.json lacks a part."""
     values = {"period": 1, **_json(Path(folder) / "config.json")}
     try:
-        model = DecoderConfig(**{field.name: values[field.name] for field in fields(DecoderConfig)})
-        return Exported(model, values["context"], values["bos_token_id"])
+        known = {field.name: values[field.name] for field in fields(DecoderConfig)}
+        return Exported(DecoderConfig(**known), values["context"], values["bos_token_id"])
     except KeyError as error:
         raise EquinfoError(f"{folder}/config.json lacks {error}: save the model again") from error
 
@@ -63,10 +63,8 @@ def load_exported(folder: Path | str) -> Decoder:
     weights: dict[str, Tensor] = {}
     try:
         for file in _weight_files(Path(folder)):
-            weights |= {
-                name.removeprefix(PREFIX): tensor.float()
-                for name, tensor in load_file(file).items()
-            }
+            for name, tensor in load_file(file).items():
+                weights[name.removeprefix(PREFIX)] = tensor.float()
     except (OSError, SafetensorError) as error:
         raise EquinfoError(
             f"the weights in {folder} cannot be read ({error}): save the model again"

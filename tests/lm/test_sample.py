@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from equinfo.errors import EquinfoError
-from equinfo.lm.cache import Cache
+from equinfo.lm.cache import KVCache
 from equinfo.lm.config import DecoderConfig, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sample import Sampling, _draw, sample, shares
@@ -25,7 +25,7 @@ def test_cached_pieces_are_the_whole(config, cuts):
     model = Decoder(config).initialise(0).eval()
     ids = torch.randint(257, (3, 20), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        cache = Cache(config, 3, 20)
+        cache = KVCache(config, 3, 20)
         pieces = torch.cat([model.logits(part, cache) for part in ids.split(cuts, dim=1)], dim=1)
         torch.testing.assert_close(pieces, model.logits(ids), atol=1e-4, rtol=1e-4)
         cache.clear()
