@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equinfo.errors import EquinfoError, needing
-from equinfo.formats.common import Splits, check_size, opened, pieces
-from equinfo.formats.common import split_info, split_name, tokenizer_info
+from equinfo.formats.common import (
+    Splits,
+    check_size,
+    opened,
+    pieces,
+    split_info,
+    split_name,
+    tokenizer_info,
+)
 from equinfo.shards import Shards
 
 if TYPE_CHECKING:

@@ -46,16 +46,13 @@ def about(piece: bytes, span: Span) -> str:
 
 
 def chip(inner: str, label: str, classes: str, first: bool, style: str = "") -> str:
-    """A list item whose `label` shows when it is pointed at or has the focus. inner: HTML; label:
-    plain text.
+    """A list item of HTML whose `label`, plain text, shows when it is pointed at or has the focus.
 
     One chip of a list is a tab stop; arrow keys lead on from there (keys.js).
     """
     styled = f' style="{style}"' if style else ""
-    return (
-        f'<li class="{classes}" tabindex="{0 if first else -1}"'
-        f' aria-label="{escape(label)}"{styled}>{inner}</li>'
-    )
+    place = f'tabindex="{0 if first else -1}" aria-label="{escape(label)}"'
+    return f'<li class="{classes}" {place}{styled}>{inner}</li>'
 
 
 def chips(items: Iterable[str], name: str, below: str, classes: str = "eq-pieces") -> str:
@@ -94,11 +91,8 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
     for name, *numbers in rows:
         cells = "".join(f"<td>{escape(number)}</td>" for number in numbers)
         body += f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
-    return (
-        "<table"
-        f' class="eq-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-    )
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<table class="eq-table"><caption>{escape(caption)}</caption>{inner}</table>'
 
 
 def note(text: str) -> str:
