@@ -18,18 +18,15 @@ DEFAULTS = {
 
 def with_defaults(arguments: list[str]) -> list[str]:
     """The arguments, and what they lack of DEFAULTS; commands other than `run` get the folder."""
-    command, *rest = (
-        arguments if arguments and not arguments[0].startswith("-") else ["run", *arguments]
-    )
+    named = arguments and not arguments[0].startswith("-")
+    command, *rest = arguments if named else ["run", *arguments]
     if {"-h", "--help"} & set(rest):
         return [command, *rest]
     given = {argument.partition("=")[0] for argument in rest}
-    added = [
-        part
-        for names, value in DEFAULTS.items()
-        if not given & set(names) and (command == "run" or "--include_path" in names)
-        for part in (names[0], value)
-    ]
+    added: list[str] = []
+    for names, value in DEFAULTS.items():
+        if not given & set(names) and (command == "run" or "--include_path" in names):
+            added += [names[0], value]
     return [command, *rest, *added]
 
 

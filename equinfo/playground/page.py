@@ -62,8 +62,9 @@ def page(tokenizers: Mapping[str, Tokenizer], writer: Continuer | None = None) -
             # the last whose ids have text of their own, if there is one
             labels = [label for label, one in tokenizers.items() if one.unit is not None]
             first = (labels or list(tokenizers))[-1]
-            which = gradio.Dropdown(list(tokenizers), value=first, label="Tokenizer")
-            which.elem_id = "which"
+            which = gradio.Dropdown(
+                list(tokenizers), value=first, label="Tokenizer", elem_id="which"
+            )
             _live(shown["bits"], [text, which], "bits")
         with gradio.Tab("Prefix"):
             _html(markup.note(PREFIX))

@@ -25,11 +25,9 @@ def task_manager(corpus: str = "bundled", *, include_defaults: bool = False) -> 
 def evaluate(
     lm: LM, tasks: Sequence[str] = TASKS, *, corpus: str = "bundled", limit: int | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Results of each task, as harness names them ("acc,none", "acc_stderr,none", "sample_len",
-    ...).
+    """Results of each task, as harness names them ("acc,none", "acc_stderr,none", ...).
 
     "right" of a task with choices: 1 or 0 of each example.
-
     limit: examples a task, the first ones. As lm_eval.simple_evaluate, without its look at the
     machine.
     """
