@@ -1,6 +1,4 @@
-"""Corpora: documents byte for byte, splits by content, and one clear line for what is missing or
-broken.
-"""
+"""Corpora: documents byte for byte, splits by content, one clear line for what is broken."""
 
 import gzip
 import hashlib

@@ -1,6 +1,4 @@
-"""Token shards: the stream is that of the tokenizer, the bytes those of any number of workers, and
-damage is named.
-"""
+"""Token shards: the tokenizer's stream, the bytes of any number of workers, damage is named."""
 
 import json
 import multiprocessing

@@ -1,6 +1,4 @@
-"""A trained byte LM becomes integers: nearly the same distribution, and a code as long as its loss
-promises.
-"""
+"""A trained byte LM becomes integers: nearly the same distribution, a code as long as its loss."""
 
 import numpy as np
 import pytest

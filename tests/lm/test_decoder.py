@@ -115,9 +115,7 @@ def test_initial_weights_depend_on_the_seed_alone():
 @pytest.mark.parametrize("style", [modern, paper])
 @pytest.mark.parametrize("cuts", [[12], [1] * 12, [5, 1, 6]], ids=["whole", "steps", "pieces"])
 def test_padding_is_not_read(style, cuts):
-    """Before or after a row's ids, cached or not: the ids' logits are those of the row alone, and
-    all are finite.
-    """
+    """Before or after a row's ids, cached or not: their logits are the row's, all finite."""
     model = Decoder(style("30k", 257)).initialise(0).eval()
     rows = [
         (0, 12),

@@ -1,6 +1,4 @@
-"""An M2 that is told the place of an id in its unit: the same place in training, evaluation and
-generation.
-"""
+"""An M2 that is told an id's place in its unit: the same in training, evaluation, generation."""
 
 from dataclasses import replace
 from itertools import islice
@@ -59,9 +57,7 @@ def stream_of(*args, **options):
 
 
 def walked(ids, place=0):
-    """The place of each id of a stream, counted one by one, and of what follows: a list of len(ids)
-    + 1.
-    """
+    """The place of each id of a stream and of what follows, counted one by one: len(ids) + 1."""
     places = [place]
     for i in ids:
         places.append(0 if i >= CODES else (places[-1] + 1) % PERIOD)
@@ -69,9 +65,7 @@ def walked(ids, place=0):
 
 
 def by_ids_with_places(model):
-    """logits(ids, places): the oracle, a decoder without places whose ids are pairs of a place and
-    an id.
-    """
+    """logits(ids, places): the oracle, a decoder of pairs of a place and an id."""
     size = model.config.vocab_size
     plain = Decoder(replace(model.config, vocab_size=PERIOD * size, period=1)).eval()
     weights = {
@@ -207,9 +201,7 @@ def config_of(model=CONFIGS[0], **changes):
 
 
 def test_what_only_the_place_says_is_learned(tmp_path):
-    """Two of three ids follow from the one before and the place: their nats go, and stay without
-    the place.
-    """
+    """Two of three ids follow from the one before and the place: their nats go only with it."""
     ids, held_out, losses = stream_of(600), stream_of(60, seed=1), []
     for period in (PERIOD, 1):
         config = config_of(replace(CONFIGS[0], period=period), steps=60, batch_size=16)

@@ -1,6 +1,4 @@
-"""Sampling: cached steps are whole forward passes, draws are the distribution asked for, rows are
-independent.
-"""
+"""Sampling: cached steps are whole passes, draws the distribution asked for, rows independent."""
 
 from itertools import islice
 
@@ -35,9 +33,7 @@ def test_cached_pieces_are_the_whole(config, cuts):
 
 
 def greedy_without_cache(model, prompt, steps, context, bos):
-    """What `sample` promises, written out: BOS and the ids since `begin`, all computed anew at each
-    step.
-    """
+    """What `sample` promises, written out: BOS and the ids since `begin`, anew at each step."""
     ids, begin = list(prompt), 0
     for _ in range(steps):
         if 1 + len(ids) - begin > context:

@@ -14,9 +14,8 @@ import pytest
 
 import equinfo
 from equinfo.errors import EquinfoError
-from equinfo.playground import serve
 from equinfo.playground.edits import edits
-from equinfo.playground.server import is_loopback
+from equinfo.playground.server import is_loopback, serve
 from equinfo.playground.writer import Continuer
 from equinfo.show import readable
 
@@ -28,7 +27,7 @@ HOSTILE = (
     "${window.owned=3} {{constructor}} `${window.owned=4}` &lt; \x07\x1b[31m\u202e end"
 )
 RUN = (
-    "import sys; from equinfo.playground import serve; serve({}, lm={!r},"
+    "import sys; from equinfo.playground.server import serve; serve({}, lm={!r},"
     " lm_tokenizer='english-16k', port={})"
 )
 
