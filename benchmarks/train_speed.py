@@ -31,7 +31,8 @@ from equinfo.lm.train import train
 
 size, vocab, steps, precision = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 warnings.simplefilter("ignore")
-config = TrainConfig(modern(size, vocab), OptimizerConfig(), 0, steps, 16, 256, precision=precision)
+loop = {"steps": steps, "batch_size": 16, "context": 256, "precision": precision}
+config = TrainConfig(modern(size, vocab), OptimizerConfig(), 0, **loop)
 ids = np.random.default_rng(0).integers(vocab, size=16 * 256 * 8, dtype=np.uint32)
 with tempfile.TemporaryDirectory() as folder:
     train(config, ids, Path(folder))
