@@ -14,14 +14,18 @@ class AdaptiveModel:
     row = None  # the frequencies are not the same everywhere
 
     def start(self, lanes):
-        # a count for each symbol; its sum tells a lane's age
-        return np.ones((lanes, SYMBOLS), dtype=np.int64)
+        return np.ones(
+            (lanes, SYMBOLS), dtype=np.int64
+        )  # a count for each symbol; its sum tells a lane's age
 
     def frequencies(self, counts):
         total = counts.sum(axis=1, keepdims=True)
-        whole = 1 << self.precision
-        rows = 1 + counts * (whole - SYMBOLS) // total  # integers: the same on every machine
-        rows[np.arange(len(rows)), counts.argmax(axis=1)] += whole - rows.sum(axis=1)
+        rows = (
+            1 + counts * ((1 << self.precision) - SYMBOLS) // total
+        )  # integers alone: the same on every machine
+        rows[np.arange(len(rows)), counts.argmax(axis=1)] += (1 << self.precision) - rows.sum(
+            axis=1
+        )
         return rows.astype(np.uint32)
 
     def advance(self, counts, symbols, restart):

@@ -10,8 +10,7 @@ from equinfo.tokenizers.registry import KINDS
 
 
 class PairTokenizer(Tokenizer):
-    kind = "pairs"
-    name = "Pairs"
+    kind = name = "pairs"
     unit = 1  # every single id stands for bytes of its own
 
     def __init__(self, pairs: list[bytes]) -> None:
@@ -22,13 +21,11 @@ class PairTokenizer(Tokenizer):
 
     @classmethod
     def train(cls, documents: list[bytes], size: int) -> "PairTokenizer":
-        found = (re.findall(b"(?=(..))", one, re.DOTALL) for one in documents)
-        counts = Counter(pair for pairs in found for pair in pairs)
+        counts = Counter(p for one in documents for p in re.findall(b"(?s)(?=(..))", one))
         return cls([pair for pair, _ in counts.most_common(size)])
 
     def _encode_batch(self, documents):
-        pieces = (self.cut.findall(one) for one in documents)
-        return [np.array([self.codes[p] for p in found], dtype=np.int64) for found in pieces]
+        return [np.array([*map(self.codes.get, self.cut.findall(d))], np.int64) for d in documents]
 
     def _decode_batch(self, streams):
         return [b"".join(self.pieces[code] for code in codes) for codes in streams]

@@ -128,7 +128,8 @@ class Compressor:
     def __init__(
         self, compress: Callable[[bytes], bytes], decompress: Callable[[bytes], bytes], threads: int
     ) -> None:
-        self.compress, self.decompress = compress, decompress
+        self.compress = compress
+        self.decompress = decompress
         self.threads = threads
 
     def encode(self, texts: list[str]) -> Any:

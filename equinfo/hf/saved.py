@@ -31,16 +31,15 @@ def settings(tokenizer: PreTrainedTokenizer) -> dict[str, Any]:
     extra: Any = vars(tokenizer).get("_extra_special_tokens")  # transformers 5
     if extra is None:
         extra = tokenizer._special_tokens_map["additional_special_tokens"]
-    tokens = {name: getattr(tokenizer, name) for name in NAMED}
-    kept = {name: None if token is None else str(token) for name, token in tokens.items()}
+    kept: dict[str, Any] = {}
+    for name in NAMED:
+        token = getattr(tokenizer, name)
+        kept[name] = None if token is None else str(token)
     plain = {name: getattr(tokenizer, name, None) for name in PLAIN}
     kept |= {name: value for name, value in plain.items() if value is not None}
     added = {str(i): token.__getstate__() for i, token in tokenizer.added_tokens_decoder.items()}
-    return {
-        **kept,
-        "additional_special_tokens": list(map(str, extra)),
-        "added_tokens_decoder": added,
-    }
+    kept["additional_special_tokens"] = list(map(str, extra))
+    return {**kept, "added_tokens_decoder": added}
 
 
 def state(native: Tokenizer, tokenizer: PreTrainedTokenizer) -> tuple[bytes, bytes]:
