@@ -28,7 +28,7 @@ import numpy as np
 import tyro
 
 from benchmarks.common import append, validation_pieces
-from equinfo.compress.coder.streams import _intervals
+from equinfo.compress.coder.streams import intervals
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import EOD, ByteModel, load_model
 from equinfo.compress.windows.windows import WindowCoder
@@ -139,7 +139,7 @@ def looked_up(
     parts = [d[at : at + DEEPEST] for d in documents for at in range(len(d))] if anew else documents
     ends = np.cumsum([len(part) + 1 for part in parts])
     symbols = np.concatenate([[*part, EOD] for part in parts])
-    starts, freqs = (found.astype(np.int64) for found in _intervals(model, symbols, ends))
+    starts, freqs = (found.astype(np.int64) for found in intervals(model, symbols, ends))
     kept = symbols != EOD
     told = float((model.precision - np.log2(freqs)).sum())
     if not anew:

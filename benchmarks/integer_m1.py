@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import alternate, append
-from equinfo import pipeline
+from equinfo import api
 from equinfo.artifacts import load_artifact
 from equinfo.compress.models.base import EOD, SYMBOLS
 from equinfo.compress.network.integer import IntegerByteModel
@@ -95,7 +95,7 @@ def trained(folder: Path) -> tuple[Decoder, int]:
 
 
 def stream(corpus: str, split: str, num_bytes: int) -> np.ndarray:
-    return pipeline.byte_stream(take(load_corpus(corpus).documents(split), num_bytes))
+    return api.byte_stream(take(load_corpus(corpus).documents(split), num_bytes))
 
 
 def as_frequencies(p: np.ndarray, precision: int) -> np.ndarray:

@@ -17,8 +17,9 @@ import tyro
 from benchmarks.common import append, validation_pieces
 from equinfo.compress.models.base import ByteModel, load_model
 from equinfo.compress.models.counts import CountModel
+from equinfo.compress.windows.compiled import make_windows
 from equinfo.compress.windows.steps import RULES
-from equinfo.compress.windows.windows import WindowCoder, make_windows
+from equinfo.compress.windows.windows import WindowCoder, Windows
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
 from experiments.runs.measures.decoding import tally, wrong_windows
@@ -36,7 +37,7 @@ def measure(model: ByteModel, documents: list[bytes], bits: int, rule: str) -> d
     return {**row, "bytes": size, "ratio": size / counts["windows"]}
 
 
-def failures(coder: Any, documents: list[bytes]) -> Iterator[np.ndarray]:
+def failures(coder: Windows, documents: list[bytes]) -> Iterator[np.ndarray]:
     """Which windows of each document are wrong; of compiled ones all of one that differs."""
     if isinstance(coder, WindowCoder):
         for codes, texts in cut(coder, documents):

@@ -1,6 +1,4 @@
-"""The site's own copy of what pages link to outside docs/, and the pages of results in its
-navigation.
-"""
+"""The site's copy of what pages link to outside docs/, and the results in its navigation."""
 
 import re
 from pathlib import Path
@@ -23,9 +21,9 @@ def on_config(config: Any) -> Any:
 
 
 def outside(file: File) -> re.Pattern[str]:
-    """Links from a page to result rows, figures and examples in the repository's root."""
+    """Links from a page to rows, figures, examples and plain code in the repository's root."""
     climb = r"\.\./" * (file.src_uri.count("/") + 1)
-    return re.compile(rf"\]\({climb}((?:results|examples)/[^)#]+)")
+    return re.compile(rf"\]\({climb}((?:results|examples|equinfo/plain)/[^)#]+)")
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -24,9 +24,10 @@ from equinfo.hf import register as _register  # noqa: F401  # transformers' Auto
 from equinfo.tokenizers.registry import load
 
 if TYPE_CHECKING:
-    from equinfo.api import evaluate, tokenize_corpus, train_lm, train_m1, train_tokenizer
+    from equinfo.api import evaluate, train_lm, train_m1, train_tokenizer
     from equinfo.formats import export
     from equinfo.generation import generate
+    from equinfo.sharding import tokenize_corpus
     from equinfo.shards import Shards
     from equinfo.tokenizers.imported import from_pretrained
 
@@ -47,13 +48,12 @@ __all__ = [
 ]
 
 _LAZY = {
-    **dict.fromkeys(
-        ("evaluate", "tokenize_corpus", "train_lm", "train_m1", "train_tokenizer"), "equinfo.api"
-    ),
+    **dict.fromkeys(("evaluate", "train_lm", "train_m1", "train_tokenizer"), "equinfo.api"),
     "Shards": "equinfo.shards",
     "export": "equinfo.formats",
     "from_pretrained": "equinfo.tokenizers.imported",
     "generate": "equinfo.generation",
+    "tokenize_corpus": "equinfo.sharding",
 }
 
 

@@ -8,20 +8,25 @@ for none. Every error that a user can cause is an EquinfoError of one line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equinfo import pipeline, sharding
-from equinfo.corpora import Corpus, limited, load_corpus, take
-from equinfo.errors import EquinfoError
-from equinfo.pipeline import TokenStream
-from equinfo.shards import Shards
+import numpy as np
+from tqdm import tqdm
+
+from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel, load_model, to_artifact
+from equinfo.corpora import Corpus, batched, limited, load_corpus, take
+from equinfo.errors import EquinfoError, needing
+from equinfo.generation import check_fit
+from equinfo.lm.config import M1_TRAINING, Training
+from equinfo.sharding import tokenize_corpus as tokenize_corpus
+from equinfo.shards import Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load
+from equinfo.tokenizers.registry import find_family, load, make
 
 if TYPE_CHECKING:
-    from equinfo.compress.models.base import ByteModel
     from equinfo.lm.evaluate import Evaluation
     from equinfo.lm.train import TrainResult
 
@@ -35,48 +40,35 @@ def train_m1(
     corpus: AnyCorpus = "bundled",
     *,
     order: int | None = None,
-    size: str = "0.1m",
-    style: str = "modern",
-    steps: int = 500,
-    batch_size: int = 32,
-    context: int = 256,
-    learning_rate: float = 4e-3,
-    warmup_steps: int = 40,
-    short_contexts: Sequence[int] = (),
-    precision: str = "float32",
-    seed: int = 0,
     max_bytes: int = MAX_BYTES,
     progress: str | None = None,
+    **training: Any,
 ) -> ByteModel:
     """Train M1, the byte LM that drives the coder (§3.3), in folder `out`; the byte model is saved
     in out/byte-model.
 
-    order: bytes of context (1 to 6) of an M1 of counts: no network, no torch, and nothing below but
-    max_bytes counts. size, style: see `train_lm`. steps of batch_size sequences of `context` bytes,
-    after which the context restarts at inference too. short_contexts, precision ("float32" or
-    "bfloat16"): see lm.config.TrainConfig. Called again, it goes on from the last checkpoint.
-    max_bytes: of training text, whole documents.
+    order: bytes of context (1 to 6) of an M1 of counts: no network, no torch, no training.
+    max_bytes: of training text, whole documents. training: size, style, steps, ..., the fields of
+    `lm.config.Training`, by default as in M1_TRAINING; the context restarts at inference after as
+    many bytes as in training. Called again, it goes on from the last checkpoint.
     """
-    from equinfo.compress.models.base import to_artifact
-
-    out = Path(out)
+    chosen = M1_TRAINING.but(**training)
     documents = take(_documents(corpus), max_bytes)
     if order is not None:
         from equinfo.compress.models.counts import CountModel
 
         model: ByteModel = CountModel.train(documents, order)
     else:
-        config = pipeline.m1_config(
-            style, size, optimizer=pipeline.optimizer(style, learning_rate, warmup_steps),
-            steps=steps,
-            batch_size=batch_size, context=context, short_contexts=tuple(short_contexts),
-            precision=precision,
-            seed=seed,
-        )  # fmt: skip
-        ids = pipeline.byte_stream(documents)
-        _finished(pipeline.train(config, ids, out, progress))
-        model = pipeline.export_m1(out, context, ids)
-    to_artifact(model).save(out / "byte-model")
+        with needing("lm", "a language model"):
+            from equinfo.lm.bridge import to_byte_model
+            from equinfo.lm.train import load_model as load_lm
+            from equinfo.lm.train import train
+        # EOD as BOS: "nothing yet" and "a document just ended" are one
+        config = chosen.config(SYMBOLS, EOD)
+        ids = byte_stream(documents)
+        _finished(train(config, ids, Path(out), progress=progress))
+        model = to_byte_model(load_lm(out), chosen.context, ids)
+    to_artifact(model).save(Path(out) / "byte-model")
     return model
 
 
@@ -93,39 +85,22 @@ def train_tokenizer(
 ) -> Tokenizer:
     """Fit a tokenizer on a corpus, or build it over a byte model; saved as folder `out`, if given.
 
-    kind: bpe, unigram, static-ac, ac, equalinfo or what else `pipeline.make_tokenizer` knows. size:
-    ids in the vocabulary; a power of two, 2 to 65536, where ids are cut from bits, and for codebook
-    (512 or more). bits: of a window. m1: the byte model, its folder or the name of one that ships
-    with the package, for ac and equalinfo, and for a codebook that is to be grown and not fitted.
-    options: those of the family (see its class). Windows of at most 20 bits are compiled (no M1 is
-    kept) where their rule and reset allow it, unless compile=False.
+    kind: bpe, unigram, static-ac, ac, equalinfo, ...: a row of `tokenizers.registry.FAMILIES`.
+    size: ids in the vocabulary; a power of two, 2 to 65536, where ids are cut from bits, and for
+    codebook (512 or more). bits: of a window. m1: the byte model, its folder or the name of one
+    that ships with the package, for ac and equalinfo, and for a codebook that is to be grown and
+    not fitted. options: the family's own. Windows of at most 20 bits are compiled (no M1 is kept)
+    where their rule and reset allow it, unless compile=False.
     """
-    from equinfo.compress.models.base import load_model
-
-    if kind in pipeline.OVER_M1 and m1 is None:
-        raise EquinfoError(
-            f"{kind} needs a byte model: --m1 FOLDER, which `equinfo train-m1` makes"
-        )
+    family = find_family(kind)
     model = load_model(m1) if isinstance(m1, Path | str) else m1
-    if kind == "equalinfo":
-        options.setdefault("compile", True)
-    documents = [] if model or kind in pipeline.OPAQUE else take(_documents(corpus), max_bytes)
-    made = pipeline.make_tokenizer(kind, size, bits, documents, model, **options)
+    defaults = {"bits": bits, "compile": True}
+    options = {name: defaults[name] for name in defaults if name in family.options} | options
+    documents = take(_documents(corpus), max_bytes) if family.reads(model) else []
+    made = make(kind, size, documents, model, **options)
     if out is not None:
         made.save(out)
     return made
-
-
-def tokenize_corpus(
-    tokenizer: AnyTokenizer, corpus: AnyCorpus, out: Path | str, **options: Any
-) -> Shards:
-    """Write a corpus's ids to a folder of shards, in `workers` processes; see
-    `equinfo.sharding.tokenize_corpus`.
-
-    options: split, mode ("document" or "block"), block_bytes, workers, shard_bytes, max_bytes,
-    progress.
-    """
-    return sharding.tokenize_corpus(_tokenizer(tokenizer), corpus, out, **options)
 
 
 def token_stream(
@@ -137,8 +112,34 @@ def token_stream(
     progress: str | None = None,
 ) -> TokenStream:
     """A corpus's ids in memory: documents, an EOS after each, and the bytes they stand for."""
+    chosen = load(tokenizer)
     documents = limited(_documents(corpus, split), max_bytes)
-    return pipeline.token_stream(_tokenizer(tokenizer), documents, progress)
+    parts: list[np.ndarray] = []
+    num_tokens = num_bytes = 0
+    eos = np.array([chosen.eos_id], dtype=chosen.dtype)
+    with tqdm(
+        desc=progress, unit="B", unit_scale=True, disable=progress is None, file=sys.stderr
+    ) as bar:
+        for batch in batched(documents):
+            for ids in chosen.encode_batch(batch):
+                parts += [ids, eos]
+                num_tokens += len(ids)
+            size = sum(map(len, batch))
+            num_bytes += size
+            bar.update(size)
+    if not num_tokens:
+        raise EquinfoError("there is no text to encode: the corpus is empty")
+    return TokenStream(np.concatenate(parts), num_tokens, num_bytes)
+
+
+def byte_stream(documents: Iterable[bytes]) -> np.ndarray:
+    """M1's training ids, uint16[bytes + documents]: the bytes, EOD (256) after each document."""
+    parts = [np.frombuffer(document + b"\0", np.uint8).astype(np.uint16) for document in documents]
+    for part in parts:
+        part[-1] = EOD
+    if not parts:
+        raise EquinfoError("there is no text to train on: the corpus is empty")
+    return np.concatenate(parts)
 
 
 def train_lm(
@@ -147,14 +148,6 @@ def train_lm(
     corpus: AnyCorpus | TokenStream = "bundled",
     *,
     shards: Shards | Path | str | None = None,
-    size: str = "0.4m",
-    style: str = "modern",
-    steps: int = 200,
-    batch_size: int = 16,
-    context: int = 256,
-    learning_rate: float = 2e-3,
-    warmup_steps: int = 20,
-    seed: int = 0,
     max_bytes: int = MAX_BYTES,
     place: bool = False,
     tensorboard: bool = False,
@@ -165,52 +158,43 @@ def train_lm(
     on shards.
 
     shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`, if given, only
-    checked. size: a named one (lm/config.py). style: "modern" (RoPE, AdamW) or "paper" (§3.4:
-    relative attention, Adafactor). steps of batch_size sequences of `context` ids. place: tell it
-    each id's place in its window, which every decoder knows, by an embedding that costs no FLOPs;
-    for windows of several ids (Tokenizer.period). tensorboard: see lm/train.py. training:
-    lm.config.TrainConfig's other fields. Called again, it goes on from the last checkpoint. Raises
-    EquinfoError where the loss is lost.
+    checked. place: tell it each id's place in its window, which every decoder knows, by an
+    embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard: see
+    lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
+    again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
-    config = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "context": context,
-        "seed": seed,
-        **training,
-    }
-    optimizer = pipeline.optimizer(style, learning_rate, warmup_steps)
-    if shards is None and tokenizer is None:
+    with needing("lm", "a language model"):
+        from equinfo.lm.train import train
+    settings = Training().but(**training)
+    chosen = None if tokenizer is None else load(tokenizer)
+    if shards is not None:
+        source: Any = shards if isinstance(shards, Shards) else Shards(shards)
+        name = source.manifest["name"]
+        if chosen is not None:
+            source.check_tokenizer(chosen)
+    elif chosen is not None:
+        source = chosen
+        name = chosen.name
+    else:
         raise EquinfoError(
             "train-lm needs a tokenizer, or the shards that `equinfo tokenize` writes"
         )
-    chosen = None if tokenizer is None else _tokenizer(tokenizer)
-    if shards is not None:
-        ids: Any = shards if isinstance(shards, Shards) else Shards(shards)
-        if chosen is not None:
-            ids.check_tokenizer(chosen)
-        vocab_size, bos_id, name = ids.vocab_size, ids.bos_id, ids.manifest["name"]
-    else:
-        assert chosen is not None
-        vocab_size, bos_id, name = chosen.vocab_size, chosen.bos_id, chosen.name
-        label = progress and f"{name} encodes"
-        made = corpus if isinstance(corpus, TokenStream) else token_stream(
-            chosen, corpus, max_bytes=max_bytes, progress=label
-        )  # fmt: skip
-        ids = made.ids
-    if place and (chosen is None or chosen.period == 1):
+    period = chosen.period if place and chosen else 1
+    if place and period == 1:
         reason = (
-            "name the tokenizer as well as its shards"
-            if chosen is None
-            else f"each id of {name} is a unit"
+            f"each id of {name} is a unit" if chosen else "name the tokenizer as well as its shards"
         )
         raise EquinfoError(f"there is no place in a unit to tell the LM: {reason}")
-    period = chosen.period if place and chosen else 1
-    settings = pipeline.lm_config(style, size, vocab_size, bos_id, optimizer, period, **config)
-    result = pipeline.train(
-        settings, ids, Path(out), progress and f"{name} {progress}", tensorboard=tensorboard
-    )
-    return _finished(result)
+    config = settings.config(source.vocab_size, source.bos_id, period)
+    if shards is not None:
+        ids = source
+    elif isinstance(corpus, TokenStream):
+        ids = corpus.ids
+    else:
+        label = progress and f"{name} encodes"
+        ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
+    bar = progress and f"{name} {progress}"
+    return _finished(train(config, ids, Path(out), progress=bar, tensorboard=tensorboard))
 
 
 def evaluate(
@@ -227,19 +211,25 @@ def evaluate(
     corpus: a corpus (its `split` is used), a token stream, or shards of documents. Raises
     EquinfoError where LM, tokenizer and shards do not belong together.
     """
-    chosen = _tokenizer(tokenizer)
+    with needing("lm", "a language model"):
+        from equinfo.lm.evaluate import evaluate as measure
+        from equinfo.lm.train import best_device, load_train_config
+        from equinfo.lm.train import load_model as load_lm
+    chosen = load(tokenizer)
     if isinstance(corpus, Shards):
         corpus.check_tokenizer(chosen)
-        stream = corpus.stream()
-    elif isinstance(corpus, TokenStream):
-        stream = corpus
-    else:
-        stream = token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
-    return pipeline.evaluate(Path(lm), chosen, stream)
-
-
-def _tokenizer(tokenizer: AnyTokenizer) -> Tokenizer:
-    return tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
+        corpus = corpus.stream()
+    config = load_train_config(lm)
+    check_fit(config.model, chosen)
+    if not isinstance(corpus, TokenStream):
+        corpus = token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
+    return measure(
+        load_lm(lm).to(best_device()),
+        corpus.ids,
+        corpus.num_bytes,
+        context=config.context,
+        bos_id=config.bos_id,
+    )
 
 
 def _documents(corpus: AnyCorpus, split: str = "train") -> Iterable[bytes]:

@@ -1,37 +1,44 @@
 """The console command `equinfo`."""
 
 import contextlib
-import runpy
+import math
 import shutil
 import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file
+from equinfo.lm.config import M1_TRAINING, Training
+from equinfo.tokenizers.registry import FAMILIES, find_family, load
 
 PIECE = 1 << 20  # bytes read at a time
+CORPUS = "bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +."
 
 app = tyro.extras.SubcommandApp()
 
 Tokenizer = Annotated[str, arg(aliases=["-t"], metavar="T")]
-Input = Positional[Annotated[str, arg(metavar="IN")]]
-Output = Annotated[str, arg(aliases=["-o"], metavar="OUT")]
-
-TRAINED = Literal[
-    "bpe", "unigram", "gzip", "zstd", "xz", "static-ac", "static-range", "static-ans",
-    "static-huffman",
-    "ac", "range", "ans", "huffman", "equalinfo", "equaltext", "codebook",
-]  # fmt: skip
+Tokenizers = UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]]
+Corpus = Annotated[str, arg(help=CORPUS)]
+Flat = Annotated[Training, arg(name="")]  # each field an option of the command itself
+if TYPE_CHECKING:
+    Kind = str
+else:
+    Kind = Literal[tuple(kind for kind, family in FAMILIES.items() if family.needs is not None)]
 
 
 @app.command
-def encode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
+def encode(
+    input: Positional[Annotated[str, arg(metavar="IN")]],
+    /,
+    tokenizer: Tokenizer,
+    output: Annotated[str, arg(aliases=["-o"], metavar="OUT")] = "-",
+) -> None:
     """Turn a file into a token file; any file comes back identical through `decode`.
 
     Reads and writes piece by piece: a pipe of any length, in constant memory where the tokenizer
@@ -43,20 +50,23 @@ def encode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
         output: the token file to write, whole or not at all; - for standard output.
     """
     from equinfo import tokenfile
-    from equinfo.tokenizers.registry import load
 
     chosen = load(tokenizer)
     with _open_input(input) as source, _open_output(output) as target:
         counts = tokenfile.write(chosen, iter(lambda: source.read(PIECE), b""), target)
     if counts.num_bytes:
-        ratio = counts.num_bytes / max(counts.num_ids, 1)
-        _say(
-            f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio:.2f} bytes/id"
-        )
+        ratio = f"{counts.num_bytes / max(counts.num_ids, 1):.2f} bytes/id"
+        line = f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio}"
+        print(line, file=sys.stderr)
 
 
 @app.command
-def decode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
+def decode(
+    input: Positional[Annotated[str, arg(metavar="IN")]],
+    /,
+    tokenizer: Tokenizer,
+    output: Annotated[str, arg(aliases=["-o"], metavar="OUT")] = "-",
+) -> None:
     """Turn a token file back into the bytes it came from.
 
     A damaged token file gives an error and no output file. On standard output, the bytes before the
@@ -68,14 +78,13 @@ def decode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
         output: the file to write, whole or not at all; - for standard output.
     """
     from equinfo import tokenfile
-    from equinfo.tokenizers.registry import load
 
-    chosen, written = load(tokenizer), 0
+    chosen = load(tokenizer)
+    name = "standard input" if input == "-" else input
+    written = 0
     with _open_input(input) as source, _open_output(output) as target:
         try:
-            for piece in tokenfile.read(
-                chosen, source, input if input != "-" else "standard input"
-            ):
+            for piece in tokenfile.read(chosen, source, name):
                 written += target.write(piece)
         except EquinfoError as error:
             if output != "-" or not written:
@@ -86,11 +95,7 @@ def decode(input: Input, /, tokenizer: Tokenizer, output: Output = "-") -> None:
 
 
 @app.command
-def show(
-    text: Positional[Annotated[str, arg(metavar="TEXT")]],
-    /,
-    tokenizer: UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]],
-) -> None:
+def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: Tokenizers) -> None:
     """Show how a tokenizer cuts a text: coloured pieces, ids, bits; or how several do, side by
     side.
 
@@ -100,10 +105,9 @@ def show(
     Args:
         text: the text; - to read standard input (4,096 bytes at most).
         tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote;
-        may be repeated.
+            may be repeated.
     """
     from equinfo.show import render, render_several
-    from equinfo.tokenizers.registry import load
 
     if not tokenizer:
         raise EquinfoError("name one tokenizer or more: -t bytes -t FOLDER")
@@ -121,18 +125,9 @@ def show(
 @app.command
 def train_m1(
     out: Path,
-    corpus: str = "bundled",
+    training: Flat = M1_TRAINING,
+    corpus: Corpus = "bundled",
     order: int | None = None,
-    size: str = "0.1m",
-    style: Literal["modern", "paper"] = "modern",
-    steps: int = 500,
-    batch_size: int = 32,
-    context: int = 256,
-    learning_rate: float = 4e-3,
-    warmup_steps: int = 40,
-    short_contexts: tuple[int, ...] = (),
-    precision: Literal["float32", "bfloat16"] = "float32",
-    seed: int = 0,
     max_bytes: int = 1 << 30,
 ) -> None:
     """Train an M1, the byte LM that drives coder and windows. Run again to resume after a kill.
@@ -142,42 +137,23 @@ def train_m1(
 
     Args:
         out: folder for checkpoints and metrics; the byte model itself goes into OUT/byte-model.
-        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by
-        +.
-        order: bytes of context, 1 to 6, for an M1 of counts; all that follows here but max_bytes is
-        for networks.
-        size: a named size, e.g. 0.1m, 0.4m, 1m, 3m (the paper's M1).
-        style: modern (RMSNorm, RoPE, AdamW) or paper (relative attention, gated ReLU, Adafactor).
-        steps: optimiser steps of batch_size sequences of `context` bytes.
-        batch_size: sequences a step.
-        context: bytes a sequence; at inference the context restarts after as many.
-        learning_rate: the peak for modern, the factor before 1/sqrt(step) for paper (which uses
-        1.0).
-        warmup_steps: steps of warm-up; for paper the step at which the rate begins to fall.
-        short_contexts: for an M1 of windows: half the sequences are cut into pieces of these
-        lengths, e.g. 32 8.
-        precision: of the products; bfloat16 is faster on many processors.
-        seed: of initial weights and order.
+        order: bytes of context, 1 to 6, for an M1 of counts; all else but corpus and max_bytes is
+            for networks.
         max_bytes: how much of the training text to use.
     """
     from equinfo import api
 
-    api.train_m1(
-        out, corpus, order=order, size=size, style=style, steps=steps, batch_size=batch_size,
-        context=context,
-        learning_rate=learning_rate, warmup_steps=warmup_steps, short_contexts=short_contexts,
-        precision=precision,
-        seed=seed, max_bytes=max_bytes, progress=f"M1 {size}",
-    )  # fmt: skip
+    options: dict[str, Any] = {"order": order, "max_bytes": max_bytes}
+    api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
     print(out / "byte-model")
 
 
 @app.command
 def train_tokenizer(
-    kind: Positional[TRAINED],
+    kind: Positional[Kind],
     /,
     out: Path,
-    corpus: str = "bundled",
+    corpus: Annotated[str, arg(help=f"what to fit it on: {CORPUS}")] = "bundled",
     size: int = 4096,
     bits: int = 16,
     m1: Path | None = None,
@@ -196,52 +172,38 @@ def train_tokenizer(
 
     Args:
         kind: bpe, unigram (subwords); codebook (strings fitted to the corpus, or grown from an M1);
-        static-ac, ac
-            (arithmetic coding); equalinfo (equal-info windows); equaltext; gzip, zstd, xz; and the
-            rivals of arithmetic
-            coding, over byte counts (static-) or an M1.
+            static-ac, ac (arithmetic coding); equalinfo (equal-info windows); equaltext; gzip,
+            zstd, xz; and the rivals of arithmetic coding, over byte counts (static-) or an M1.
         out: the folder to write.
-        corpus: what to fit it on: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob,
-        or several by +.
         size: ids in the vocabulary; a power of two but for bpe and unigram: 512 to 262144 for
-        codebook, else 2 to
-            65536.
+            codebook, else 2 to 65536.
         bits: bits a window, for equalinfo: 8 to 128.
         m1: the byte model (OUT/byte-model of train-m1, or english-m1, english-m1-windows), for ac,
-        equalinfo and
-            equaltext, and to grow a codebook.
+            equalinfo and equaltext, and to grow a codebook.
         max_bytes: how much of the training text to use.
         rule: what ends a window, for equalinfo (docs/windows.md); paper and unflushed are for
             reproductions, they lose text.
         reset: M1's context begins anew at every so many-th window, for equalinfo; 0 for never.
-        Other than 1, the
-            rules paper and unflushed encode only.
+            Other than 1, the rules paper and unflushed encode only.
         compile: list all windows of at most 20 bits in the tokenizer, which then needs no M1 (not
-        with a reset, nor
-            with the rules delay and unflushed).
+            with a reset, nor with the rules delay and unflushed).
         text: bytes a window, for equaltext.
         mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries
-        only to end at one).
+            only to end at one).
         parse: a codebook's longest pieces first, or the fewest.
         level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not
-        given.
+            given.
         block: bytes a stream, for gzip, zstd and xz.
         raw: gzip without header and checksum.
     """
     from equinfo import api
 
-    options: dict[str, Any] = (
-        {"rule": rule, "reset": reset, "compile": compile} if kind == "equalinfo" else {}
-    )
-    if kind == "equaltext":
-        options = {"text": text}
-    elif kind == "codebook":
-        options = {"mode": mode, "parse": parse}
-    elif kind in ("gzip", "zstd", "xz"):
-        options = {"level": level, "block": block, **({"raw": True} if raw else {})}
-    made = api.train_tokenizer(
-        kind, out, corpus, size=size, bits=bits, m1=m1, max_bytes=max_bytes, **options
-    )
+    given: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile, "text": text}
+    given |= {"mode": mode, "parse": parse, "level": level, "block": block, "raw": raw}
+    known = [*find_family(kind).options, *["raw"] * raw]  # where it would be ignored, it is refused
+    options = {name: given[name] for name in given if name in known}
+    options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
+    made = api.train_tokenizer(kind, out, corpus, **options)
     print(f"{made.name} {made.fingerprint[:12]} in {out}")
 
 
@@ -254,7 +216,7 @@ def import_tokenizer(
 
     Args:
         source: a tokenizer.json, a SentencePiece .model, a folder of transformers', or a name on
-        the hub.
+            the hub.
         out: the folder to write.
     """
     from equinfo.tokenizers.imported import from_pretrained
@@ -269,7 +231,7 @@ def import_tokenizer(
 def tokenize(
     tokenizer: Tokenizer,
     out: Path,
-    corpus: str = "bundled",
+    corpus: Corpus = "bundled",
     split: Literal["train", "validation"] = "train",
     mode: Literal["document", "block"] = "document",
     block_bytes: int = 10_240,
@@ -283,23 +245,21 @@ def tokenize(
     Args:
         tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder.
         out: the folder to write.
-        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by
-        +.
         split: train or validation.
         mode: document (each by itself, EOS after it) or block (the paper's: 128 documents joined,
-        cut to blocks).
+            cut to blocks).
         block_bytes: bytes a block, for mode block.
         workers: processes; by default one a core. The files are the same for any number.
         shard_bytes: text a shard, about.
         max_bytes: how much text to use (whole documents); all by default.
     """
-    from equinfo import api
     from equinfo.compress.parallel import num_threads
+    from equinfo.sharding import tokenize_corpus
 
-    shards = api.tokenize_corpus(
+    shards = tokenize_corpus(
         tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
-        workers=workers or num_threads(),
-        shard_bytes=shard_bytes, max_bytes=max_bytes, progress="tokenize",
+        workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
+        progress="tokenize",
     )  # fmt: skip
     print(
         f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
@@ -325,12 +285,12 @@ def export(
         shards: the folder that tokenize wrote.
         out: the folder to write, whole or not at all.
         format: parquet or arrow (Hugging Face datasets), nanogpt (train.bin), llmc, or megatron
-        (.bin and .idx).
+            (.bin and .idx).
         validation: shards of the same tokenizer, for the split of that name.
         context: for parquet and arrow: rows of BOS and as many ids, for training, instead of
-        documents.
+            documents.
         wide: for nanogpt: 32-bit ids, which vocabularies above 65,536 need and nanoGPT itself does
-        not read.
+            not read.
     """
     from equinfo.formats import export as write
 
@@ -345,21 +305,10 @@ def export(
 @app.command
 def train_lm(
     out: Path,
+    training: Flat = Training(),  # noqa: B008  # a frozen value
     tokenizer: Annotated[str | None, arg(aliases=["-t"], metavar="T")] = None,
-    corpus: str = "bundled",
+    corpus: Corpus = "bundled",
     shards: Path | None = None,
-    size: str = "0.4m",
-    style: Literal["modern", "paper"] = "modern",
-    steps: int = 200,
-    batch_size: int = 16,
-    context: int = 256,
-    learning_rate: float = 2e-3,
-    warmup_steps: int = 20,
-    seed: int = 0,
-    precision: Literal["float32", "bfloat16"] = "float32",
-    micro_batches: int = 1,
-    checkpoint_blocks: bool = False,
-    compile: bool = False,
     place: bool = False,
     tensorboard: bool = False,
     max_bytes: int = 1 << 30,
@@ -369,37 +318,17 @@ def train_lm(
     Args:
         out: folder for checkpoints, metrics and weights.
         tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder; not needed with
-        --shards.
-        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by
-        +.
+            --shards.
         shards: the folder that tokenize wrote, in place of a corpus.
-        size: a named size, e.g. 0.4m, 1m, 3m, 25m.
-        style: modern (RMSNorm, RoPE, AdamW) or paper (relative attention, gated ReLU, Adafactor).
-        steps: optimiser steps of batch_size sequences of `context` ids.
-        batch_size: sequences a step.
-        context: ids a sequence.
-        learning_rate: the peak for modern, the factor before 1/sqrt(step) for paper.
-        warmup_steps: steps of warm-up; for paper the step at which the rate begins to fall.
-        seed: of initial weights and order.
-        precision: float32, or bfloat16 (autocast; weights stay float32).
-        micro_batches: equal parts of a batch that are computed one after another, for less memory.
-        checkpoint_blocks: compute activations twice instead of keeping them, for less memory.
-        compile: torch.compile the model, for GPUs and long runs.
         place: tell the model each id's place in its window, where windows are several ids.
         tensorboard: write metrics to OUT/tensorboard as well.
         max_bytes: how much of the training text to use.
     """
     from equinfo import api
 
-    api.train_lm(
-        out, tokenizer, corpus, shards=shards, size=size, style=style, steps=steps,
-        batch_size=batch_size,
-        context=context, learning_rate=learning_rate, warmup_steps=warmup_steps, seed=seed,
-        precision=precision,
-        micro_batches=micro_batches, checkpoint_blocks=checkpoint_blocks, compile=compile,
-        place=place,
-        tensorboard=tensorboard, max_bytes=max_bytes, progress=size,
-    )  # fmt: skip
+    options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
+    options |= {"shards": shards, "progress": training.size}
+    api.train_lm(out, tokenizer, corpus, **options, **vars(training))
     print(out)
 
 
@@ -431,32 +360,27 @@ def generate(
     """
     from equinfo import generation
 
-    options: dict[str, Any] = {
-        "max_ids": max_ids,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "seed": seed,
-    }
+    options: dict[str, Any] = {"max_ids": max_ids, "temperature": temperature, "seed": seed}
+    options |= {"top_k": top_k, "top_p": top_p}
     data = sys.stdin.buffer.read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
+    shown = data.decode("utf-8", "replace")
     if samples == 1:
         pieces = generation.stream(lm, tokenizer, data, **options)
         first = next(pieces, "")  # bad input shows here, before anything is printed
-        for piece in chain([data.decode("utf-8", "replace"), first], pieces):
+        for piece in chain([shown, first], pieces):
             print(piece, end="", flush=True)
         print()
         return
-    for number, sample in enumerate(
-        generation.generate(lm, tokenizer, data, samples=samples, **options)
-    ):
-        print(f"--- {number} ({sample.ended})\n{data.decode('utf-8', 'replace')}{sample.text}")
+    drawn = generation.generate(lm, tokenizer, data, samples=samples, **options)
+    for number, sample in enumerate(drawn):
+        print(f"--- {number} ({sample.ended})\n{shown}{sample.text}")
 
 
 @app.command
 def evaluate(
     lm: Path,
     tokenizer: Tokenizer,
-    corpus: str = "bundled",
+    corpus: Corpus = "bundled",
     split: Literal["validation", "train"] = "validation",
     max_bytes: int = 1 << 30,
 ) -> None:
@@ -465,22 +389,16 @@ def evaluate(
     Args:
         lm: the folder train-lm wrote.
         tokenizer: the tokenizer it was trained with.
-        corpus: bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by
-        +.
         split: validation or train.
         max_bytes: how much text to use (whole documents).
     """
-    import math
-
     from equinfo import api
-    from equinfo.tokenizers.registry import load
 
     chosen = load(tokenizer)
     stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
     measured = api.evaluate(lm, chosen, stream)
-    print(
-        f"{chosen.name} on {corpus} {split}: {measured.sum_nats:.3f} nats, {stream.num_bytes} bytes"
-    )
+    nats = f"{measured.sum_nats:.3f} nats"
+    print(f"{chosen.name} on {corpus} {split}: {nats}, {stream.num_bytes} bytes")
     print(f"bits/byte   {measured.bits_per_byte:.4f}")
     print(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
     print(f"bytes/token {stream.ratio:.4f}")
@@ -488,7 +406,7 @@ def evaluate(
 
 @app.command
 def playground(
-    tokenizer: UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]] = (),
+    tokenizer: Tokenizers = (),
     lm: Path | None = None,
     lm_tokenizer: str | None = None,
     host: str = "127.0.0.1",
@@ -510,30 +428,6 @@ def playground(
     serve(tokenizer or None, lm, lm_tokenizer, host, port, open)
 
 
-@app.command
-def run(experiment: Positional[str], /, scale: str = "tiny", epochs_ok: bool = False) -> None:
-    """Regenerate a table or figure of the paper.
-
-    Runs that have a committed row are not repeated; what is missing is trained, resumed and
-    recorded.
-
-    Args:
-        experiment: its name in the paper, e.g. table1, fig3; `python -m experiments --help` lists
-        all.
-        scale: how large everything is: tiny (a laptop), cpu, small (a GPU) or paper.
-        epochs_ok: train on a corpus that is too small for the scale, again and again.
-    """
-    root = Path(__file__).resolve().parents[1]
-    if not (root / "experiments" / "__main__.py").exists():
-        raise EquinfoError(
-            "experiments are not part of the installed package: run this from a clone of the"
-            " repository"
-        )
-    sys.path.insert(0, str(root))
-    sys.argv = ["equinfo run", experiment, "--scale", scale, *["--epochs-ok"] * epochs_ok]
-    runpy.run_module("experiments", run_name="__main__")
-
-
 @contextlib.contextmanager
 def _open_input(name: str) -> Iterator[BinaryIO]:
     if name == "-":
@@ -549,17 +443,14 @@ def _open_input(name: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _open_output(name: str) -> Iterator[BinaryIO]:
-    """Standard output, a device or pipe as it is; any other file beside its place, renamed when all
-    went well.
-    """
+    """Standard output, a device or pipe as it is; any other file whole or not at all."""
     if name == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     try:
-        if (
-            Path(name).exists() and not Path(name).is_file()
-        ):  # a device or pipe: renaming would replace it
+        # a device or pipe: renaming would replace it
+        if Path(name).exists() and not Path(name).is_file():
             with Path(name).open("wb") as file:
                 yield file
         else:
@@ -567,10 +458,6 @@ def _open_output(name: str) -> Iterator[BinaryIO]:
                 yield file
     except OSError as error:
         raise EquinfoError(f"{name} cannot be written: {error.strerror or error}") from error
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 def main() -> None:
@@ -583,14 +470,6 @@ def main() -> None:
         )
     except EquinfoError as error:
         print(f"equinfo: {error}", file=sys.stderr)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        print(
-            "equinfo: this command trains or runs a language model: pip install 'equinfo[lm]'",
-            file=sys.stderr,
-        )
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)

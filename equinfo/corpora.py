@@ -114,6 +114,21 @@ def limited(documents: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
         yield document
 
 
+def batched(documents: Iterable[bytes], size: int = 1 << 20) -> Iterator[list[bytes]]:
+    """Documents in lists of about `size` bytes."""
+    batch: list[bytes] = []
+    held = 0
+    for document in documents:
+        batch.append(document)
+        held += len(document)
+        if held >= size:
+            yield batch
+            batch = []
+            held = 0
+    if batch:
+        yield batch
+
+
 def held_out(document: bytes) -> bool:
     """Whether its SHA-256 lies in the first 5 %: validation, where a corpus does not say."""
     return int.from_bytes(hashlib.sha256(document).digest()[:8], "big") * HELD_OUT < 1 << 64

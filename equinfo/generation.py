@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
-from equinfo.pipeline import check_fit
-from equinfo.tokenizers.base import Text, Tokenizer, as_bytes
+from equinfo.errors import EquinfoError, needing
+from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.incremental import TextDecoder
 from equinfo.tokenizers.registry import load
+from equinfo.tokenizers.utf8 import Text, as_bytes
 
 if TYPE_CHECKING:
+    from equinfo.lm.config import DecoderConfig
     from equinfo.lm.decoder import Decoder
 
 
@@ -69,14 +70,27 @@ def stream(
     prompt: Text = "",
     **options: int | float | None,
 ) -> Iterator[str]:
-    """As `generate` for one sample, yielding text as soon as it is certain: no character is ever
-    cut.
-    """
-    context, max_ids = options.pop("context", None), options.pop("max_ids", 256)
+    """As `generate` for one sample, text as soon as it is certain: no character is ever cut."""
+    context = options.pop("context", None)
+    max_ids = options.pop("max_ids", 256)
     run = _Run(lm, tokenizer, [prompt], context, max_ids, options)  # type: ignore[arg-type]
     for pieces in run.steps():
         if pieces[0]:
             yield pieces[0]
+
+
+def check_fit(model: "DecoderConfig", tokenizer: Tokenizer) -> None:
+    """Raises EquinfoError where an LM was not trained on this tokenizer's ids."""
+    if model.vocab_size != tokenizer.vocab_size:
+        raise EquinfoError(
+            f"the LM has {model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
+            "name the tokenizer it was trained with"
+        )
+    if model.period not in (1, tokenizer.period):
+        raise EquinfoError(
+            f"the LM is told places in units of {model.period} ids and those of {tokenizer.name}"
+            f" have {tokenizer.period}: name the tokenizer it was trained with"
+        )
 
 
 class _Run:
@@ -91,16 +105,17 @@ class _Run:
         max_ids: int,
         options: dict,
     ) -> None:
-        from equinfo.lm.sample import Sampling
-
+        with needing("lm", "a language model"):
+            from equinfo.lm.sample import Sampling
         if max_ids < 1:
             raise EquinfoError(f"max_ids is {max_ids}: it must be at least 1")
         if not prompts:
             raise EquinfoError("there is no prompt and no sample to make")
-        self.tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
+        self.tokenizer = load(tokenizer)
         self.model, self.context = _loaded(lm, context)
         check_fit(self.model.config, self.tokenizer)
-        self.sampling, self.max_ids = Sampling(**options), max_ids
+        self.sampling = Sampling(**options)
+        self.max_ids = max_ids
         self.rows = [_Row(self.tokenizer, as_bytes(prompt)) for prompt in prompts]
 
     @property
@@ -111,39 +126,34 @@ class _Run:
         """Each step's new text of every row."""
         from equinfo.lm.sample import sample
 
+        def ids(row: _Row) -> np.ndarray:
+            return np.array(row.result.ids, dtype=np.int64)
+
         drawn = sample(
             self.model,
-            [np.array(row.result.ids, dtype=np.int64) for row in self.rows],
+            [ids(row) for row in self.rows],
             bos_id=self.tokenizer.bos_id,
             context=self.context,
             sampling=self.sampling,
-            mask=lambda number: self.tokenizer.may_follow(
-                np.array(self.rows[number].result.ids, dtype=np.int64)
-            ),
+            mask=lambda number: self.tokenizer.may_follow(ids(self.rows[number])),
         )
         while not all(row.result.ended for row in self.rows):
-            yield [
-                row.take(int(i), self.max_ids)
-                for row, i in zip(self.rows, next(drawn), strict=True)
-            ]
+            pairs = zip(self.rows, next(drawn), strict=True)
+            yield [row.take(int(i), self.max_ids) for row, i in pairs]
 
 
 class _Row:
     """One sample: what it has drawn and what that means."""
 
     def __init__(self, tokenizer: Tokenizer, prompt: bytes) -> None:
-        self.tokenizer, self.decoder = tokenizer, TextDecoder(tokenizer)
-        # A stream that only decodes whole ends itself: its prompt is what is certain without an
-        # end.
-        ids = (
-            tokenizer.encode(prompt)
-            if tokenizer.unit is not None
-            else tokenizer.encoder().feed(prompt)
-        )
+        self.tokenizer = tokenizer
+        self.decoder = TextDecoder(tokenizer)
+        # A stream that only decodes whole ends itself: its prompt is what is certain without that.
+        whole = tokenizer.unit is not None
+        ids = tokenizer.encode(prompt) if whole else tokenizer.encoder().feed(prompt)
         self.result = Generation(ids=[int(i) for i in ids])
-        self.hidden = len(prompt.decode("utf-8", "replace")) - len(
-            self.decoder.feed(ids)
-        )  # of the prompt, yet to come
+        shown = self.decoder.feed(ids)
+        self.hidden = len(prompt.decode("utf-8", "replace")) - len(shown)  # of it, yet to come
         self.drawn = 0
 
     def take(self, drawn: int, max_ids: int) -> str:

@@ -28,10 +28,9 @@ import numpy as np
 from tqdm import tqdm
 
 from equinfo.artifacts import Artifact
-from equinfo.corpora import Corpus, limited, load_corpus
+from equinfo.corpora import Corpus, batched, limited, load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file, content_hash
-from equinfo.pipeline import batched
 from equinfo.shards import (
     COUNTS,
     FORMAT,
@@ -47,7 +46,7 @@ from equinfo.shards import (
     write_shard,
 )
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import tokenizer_class
+from equinfo.tokenizers.registry import load, tokenizer_class
 
 MODES = ("document", "block")
 BLOCK_BYTES = 10_240
@@ -68,7 +67,7 @@ Task = tuple[Path, Head, list[Group]]
 
 
 def tokenize_corpus(
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | Path | str,
     corpus: str | Corpus | Iterable[bytes],
     out: Path | str,
     *,
@@ -91,6 +90,7 @@ def tokenize_corpus(
     max_bytes: whole documents up to as many. Raises EquinfoError for a mode that does not exist,
     text the tokenizer cannot take, and a folder that holds other things.
     """
+    tokenizer = load(tokenizer)
     if mode not in MODES:
         raise EquinfoError(f"unknown mode {mode!r}; known: {', '.join(MODES)}")
     for name, value, least in (
@@ -234,11 +234,11 @@ def _start_worker(artifact: Artifact) -> None:
     """One thread, and an end with the parent's, however that comes."""
     global _tokenizer
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _tokenizer = tokenizer_class(artifact.kind).from_artifact(artifact)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

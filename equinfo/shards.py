@@ -16,6 +16,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, pairwise
 from pathlib import Path
@@ -26,7 +27,6 @@ import numpy as np
 from equinfo.errors import EquinfoError
 from equinfo.files import content_hash
 from equinfo.lm.sequences import Sequences, TileSource, counted
-from equinfo.pipeline import TokenStream
 from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
 
 FORMAT = "equinfo-shards"
@@ -128,6 +128,24 @@ def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> 
         )
 
 
+@dataclass(frozen=True)
+class TokenStream:
+    """Documents as one stream of ids in memory, an EOS after each.
+
+    ids: uint16 or uint32 [num_tokens + documents]. num_tokens: codes, without EOS. num_bytes: what
+    they stand for.
+    """
+
+    ids: np.ndarray
+    num_tokens: int
+    num_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Token compression ratio: bytes a token (§3.8)."""
+        return self.num_bytes / self.num_tokens
+
+
 class Shards:
     """An opened folder of shards: one logical stream of ids, read from disk as it is used.
 
@@ -223,7 +241,7 @@ class Shards:
         yield from (shard.ids for shard in self._files)
 
     def stream(self) -> TokenStream:
-        """All of it in memory, as `pipeline.token_stream` makes it. Raises EquinfoError for blocks:
+        """All of it in memory, as `api.token_stream` makes it. Raises EquinfoError for blocks:
         nobody can say how many bytes a block stands for that was cut at some id."""
         if self.mode != "document":
             raise EquinfoError(

@@ -1,6 +1,4 @@
-"""What tokenizers make of a text, for the terminal; several side by side as in the paper's
-Fig. 9.
-"""
+"""What tokenizers make of a text, for the terminal; several side by side (the paper's Fig. 9)."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -14,16 +12,11 @@ MIN_COLUMNS = 20
 
 
 def render(tokenizer: Tokenizer, text: bytes, colour: bool) -> str:
-    """Lines to print: the pieces side by side, then each with its ids, bits and bits/byte, then the
-    totals.
-    """
+    """Lines to print: the pieces side by side, each with its ids, bits and bits/byte, totals."""
     found = tokenizer.spans(text)
     shown = [readable(text[span.start : span.end]) for span in found]
-    lines = [
-        tokenizer.name,
-        "".join(_painted(piece, n, colour) for n, piece in enumerate(shown)),
-        "",
-    ]
+    painted = "".join(_painted(piece, n, colour) for n, piece in enumerate(shown))
+    lines = [tokenizer.name, painted, ""]
     lines += [_detail(text, span, n, colour) for n, span in enumerate(found)]
     if found:
         lines += ["", _totals(tokenizer, text, found)]
@@ -33,9 +26,7 @@ def render(tokenizer: Tokenizer, text: bytes, colour: bool) -> str:
 def render_several(
     tokenizers: Sequence[Tokenizer], text: bytes, colour: bool, columns: int = 100
 ) -> str:
-    """A block for each tokenizer: its name, its pieces wrapped to what `columns` leave, its totals
-    below.
-    """
+    """A block for each tokenizer: its name, its pieces wrapped to `columns`, its totals below."""
     margin = max(len(tokenizer.name) for tokenizer in tokenizers) + 2
     width = max(columns - margin, MIN_COLUMNS)
     blocks = []
@@ -44,9 +35,8 @@ def render_several(
         pieces = [readable(text[span.start : span.end]) for span in found]
         lines = [*_wrapped(pieces, width, colour), _totals(tokenizer, text, found)]
         names = [tokenizer.name, *[""] * (len(lines) - 1)]
-        blocks.append(
-            "\n".join(f"{name:{margin}}{line}" for name, line in zip(names, lines, strict=True))
-        )
+        rows = zip(names, lines, strict=True)
+        blocks.append("\n".join(f"{name:{margin}}{line}" for name, line in rows))
     return "\n\n".join(blocks)
 
 
@@ -58,9 +48,9 @@ def readable(piece: bytes) -> str:
 
 def _detail(text: bytes, span: Span, number: int, colour: bool) -> str:
     piece = text[span.start : span.end]
-    ids = " ".join(map(str, span.ids[:8])) + (
-        f" ... ({len(span.ids)} ids)" if len(span.ids) > 8 else ""
-    )
+    ids = " ".join(map(str, span.ids[:8]))
+    if len(span.ids) > 8:
+        ids += f" ... ({len(span.ids)} ids)"
     rate = f"{span.bits / len(piece):6.2f} bits/byte" if piece else ""
     shown = piece if len(piece) <= LONGEST else piece[: LONGEST - 3] + b"..."
     return f"{_painted(readable(shown), number, colour)}  {ids}  {span.bits:.0f} bits {rate}"
@@ -80,14 +70,17 @@ def _totals(tokenizer: Tokenizer, text: bytes, found: list[Span]) -> str:
 
 def _wrapped(pieces: list[str], width: int, colour: bool) -> list[str]:
     """The painted pieces in lines of at most `width` columns; a piece longer than a line is cut."""
-    lines, line, left = [], "", width
+    lines = []
+    line = ""
+    left = width
     frame = 0 if colour else 2
     for number, piece in enumerate(pieces):
         for part in _cut(piece, width - frame):
             size = _columns(part) + frame
             if size > left:
                 lines.append(line)
-                line, left = "", width
+                line = ""
+                left = width
             line += _painted(part, number, colour)
             left -= size
     return [*lines, line]
@@ -95,7 +88,8 @@ def _wrapped(pieces: list[str], width: int, colour: bool) -> list[str]:
 
 def _cut(piece: str, width: int) -> list[str]:
     """Parts of at most `width` columns."""
-    parts, size = [""], 0
+    parts = [""]
+    size = 0
     for character in piece:
         size += _columns(character)
         if size > width:

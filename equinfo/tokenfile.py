@@ -1,5 +1,4 @@
-"""Token files: what `equinfo encode` writes. Self-describing, written and read as a stream, whole
-or refused.
+"""Token files: what `equinfo encode` writes: a stream that describes itself, whole or refused.
 
 Layout (format 2), little-endian:
     8 bytes magic, its last byte the format's version
@@ -8,8 +7,7 @@ Layout (format 2), little-endian:
     CRC-32 of these ids
     u32 0, u64 ids in the file, u64 bytes they stand for, SHA-256 of all that comes before
 Nothing needs to be known before the end, so a pipe can carry it. A frame's ids are used only after
-its CRC, so that
-what is decoded before a file turns out to be cut short is right as far as it goes.
+its CRC, so that what is decoded before a file turns out to be cut short is right as far as it goes.
 """
 
 import hashlib
@@ -19,6 +17,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -51,66 +50,72 @@ def code_dtype(code_size: int) -> np.dtype:
 def write(tokenizer: Tokenizer, pieces: Iterable[bytes], file: BinaryIO) -> Counts:
     """Encode one document, given in pieces, into `file`, as the tokenizer lets go of its ids.
 
-    Raises EquinfoError for a tokenizer that is not lossless: what it was given could not be had
-    back.
+    Raises EquinfoError for a tokenizer that is not lossless: what it was given would be lost.
     """
     if not tokenizer.lossless:
         raise EquinfoError(
             f"{tokenizer.name} is not lossless, its token file might decode to another text:"
             " choose another tokenizer"
         )
-    dtype, out = code_dtype(tokenizer.code_size), _Hashed(file)
-    header = json.dumps(
-        {"tokenizer": tokenizer.fingerprint, "name": tokenizer.name, "dtype": dtype.name}
-    ).encode()
+    out = _Hashed(file)
+    dtype = code_dtype(tokenizer.code_size)
+    head = {"tokenizer": tokenizer.fingerprint, "name": tokenizer.name, "dtype": dtype.name}
+    header = json.dumps(head).encode()
     out.write(MAGIC + struct.pack("<I", len(header)) + header)
-    num_ids = num_bytes = 0
     encoder = tokenizer.encoder()
-
-    def runs() -> Iterator[np.ndarray]:
-        nonlocal num_bytes
-        for piece in pieces:
-            num_bytes += len(piece)
-            yield encoder.feed(piece)
-        yield encoder.finish()
-
-    for frame in _frames(runs()):
-        data = frame.astype(dtype).tobytes()
-        out.write(struct.pack("<I", len(frame)) + data + struct.pack("<I", zlib.crc32(data)))
-        num_ids += len(frame)
+    held: list[np.ndarray] = []
+    size = num_ids = num_bytes = 0
+    for piece in chain(pieces, [None]):  # None: the document has ended
+        held.append(encoder.finish() if piece is None else encoder.feed(piece))
+        size += len(held[-1])
+        num_bytes += len(piece or b"")
+        if size < FRAME and piece is not None:
+            continue
+        ids = np.concatenate(held).astype(dtype)
+        whole = size if piece is None else size - size % FRAME
+        for at in range(0, whole, FRAME):
+            frame = ids[at : min(at + FRAME, whole)]
+            data = frame.tobytes()
+            out.write(struct.pack("<I", len(frame)) + data + struct.pack("<I", zlib.crc32(data)))
+        held = [ids[whole:]]
+        size -= whole
+        num_ids += whole
     out.write(struct.pack("<IQQ", 0, num_ids, num_bytes))
     file.write(out.hash.digest())
     return Counts(num_ids, num_bytes)
 
 
 def read(tokenizer: Tokenizer, file: BinaryIO, what: str = "the token file") -> Iterator[bytes]:
-    """The document in `file`, in pieces, each checked before it is yielded; the whole is checked
-    after the last.
+    """The document in `file`, in pieces, each checked before it is yielded, all after the last.
 
     Raises EquinfoError, maybe after some pieces, where it is no token file, cut short, altered, of
     another format version or of another tokenizer. What was yielded until then is how the document
     begins.
     """
-    source = _Hashed(file)
-    dtype = _check_header(tokenizer, source, what)
+    source = _Hashed(file, what)
+    dtype = _check_header(tokenizer, source)
     decoder = tokenizer.decoder()
     num_ids = num_bytes = 0
-    while count := _number(source, what):
-        ids = _frame(source, count, dtype, what)
+    while count := source.number():
+        if count > FRAME:
+            raise source.damaged(f"a frame of {count} ids")
+        data = source.exactly(count * dtype.itemsize)
+        if source.number() != zlib.crc32(data):
+            raise source.damaged("a frame's checksum does not match")
+        piece = decoder.feed(np.frombuffer(data, dtype=dtype))
         num_ids += count
-        piece = decoder.feed(ids)
         num_bytes += len(piece)
         yield piece
-    promised = struct.unpack("<QQ", _exactly(source, 16, what))
-    if _exactly(file, DIGEST, what) != source.hash.digest() or promised[0] != num_ids:
-        raise _damaged(what, "its checksum does not match")
+    promised_ids, promised_bytes = struct.unpack("<QQ", source.exactly(16))
+    digest = source.hash.digest()
+    if source.exactly(DIGEST) != digest or promised_ids != num_ids:
+        raise source.damaged("its checksum does not match")
     if file.read(1):
-        raise _damaged(what, "it goes on after its end")
+        raise source.damaged("it goes on after its end")
     piece = decoder.finish()
-    if num_bytes + len(piece) != promised[1]:
-        raise EquinfoError(
-            f"{what} decodes to {num_bytes + len(piece)} bytes and promises {promised[1]}"
-        )
+    num_bytes += len(piece)
+    if num_bytes != promised_bytes:
+        raise EquinfoError(f"{what} decodes to {num_bytes} bytes and promises {promised_bytes}")
     yield piece
 
 
@@ -127,40 +132,43 @@ def from_bytes(tokenizer: Tokenizer, content: bytes, what: str = "the token file
 
 
 class _Hashed:
-    """A binary file with the SHA-256 of all that went through it."""
+    """A binary file, named in errors, with the SHA-256 of all that went through it."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.hash = file, hashlib.sha256()
+    def __init__(self, file: BinaryIO, what: str = "") -> None:
+        self.file = file
+        self.what = what
+        self.hash = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
         self.file.write(data)
         self.hash.update(data)
 
-    def read(self, size: int) -> bytes:
-        data = self.file.read(size)
+    def up_to(self, size: int) -> bytes:
+        """`size` bytes, or all that are left; also from a pipe, which may give fewer at a time."""
+        data = b""
+        while len(data) < size and (part := self.file.read(size - len(data))):
+            data += part
         self.hash.update(data)
         return data
 
+    def exactly(self, size: int) -> bytes:
+        """The next `size` bytes. Raises EquinfoError where there are fewer."""
+        data = self.up_to(size)
+        if len(data) < size:
+            raise self.damaged("it ends too early")
+        return data
 
-def _frames(runs: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The ids of `runs` in frames of FRAME ids, the last one shorter."""
-    held: list[np.ndarray] = []
-    size = 0
-    for run in runs:
-        held.append(run)
-        size += len(run)
-        if size >= FRAME:
-            ids = np.concatenate(held)
-            whole = size // FRAME * FRAME
-            yield from ids[:whole].reshape(-1, FRAME)
-            held, size = [ids[whole:]], size - whole
-    if size:
-        yield np.concatenate(held)
+    def number(self) -> int:
+        return struct.unpack("<I", self.exactly(4))[0]
+
+    def damaged(self, how: str) -> EquinfoError:
+        return EquinfoError(f"{self.what} was cut short or altered: {how}; encode it again")
 
 
-def _check_header(tokenizer: Tokenizer, source: _Hashed, what: str) -> np.dtype:
+def _check_header(tokenizer: Tokenizer, source: _Hashed) -> np.dtype:
     """The ids' type, once the header says that `tokenizer` wrote them."""
-    magic = _up_to(source, len(MAGIC))
+    what = source.what
+    magic = source.up_to(len(MAGIC))
     if magic[:-1] != MAGIC[:-1] or len(magic) < len(MAGIC):
         raise EquinfoError(f"{what} is not a token file (equinfo encode writes them)")
     if magic != MAGIC:
@@ -168,63 +176,22 @@ def _check_header(tokenizer: Tokenizer, source: _Hashed, what: str) -> np.dtype:
             f"{what} has format version {magic[-1]} and this equinfo reads version {VERSION}:"
             " encode it again, or decode it with the equinfo that wrote it"
         )
-    header = _parse_header(source, what)
+    length = source.number()
+    if length > LONGEST_HEADER:
+        raise source.damaged(f"its header has {length} bytes")
+    written = source.exactly(length)
+    try:
+        header: Any = json.loads(written)
+    except (ValueError, RecursionError) as error:
+        raise EquinfoError(
+            f"{what} has a header that equinfo did not write ({error}): encode it again"
+        ) from error
+    complete = isinstance(header, dict) and header.keys() >= FIELDS
+    if not complete or str(header["dtype"]) not in DTYPES:
+        raise EquinfoError(f"{what} has a header that equinfo did not write: encode it again")
     if header["tokenizer"] != tokenizer.fingerprint:
         raise EquinfoError(
             f"{what} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by"
             f" {tokenizer.name} {tokenizer.fingerprint[:12]}: name that tokenizer"
         )
     return np.dtype(DTYPES[header["dtype"]])
-
-
-def _parse_header(source: _Hashed, what: str) -> dict[str, Any]:
-    length = _number(source, what)
-    if length > LONGEST_HEADER:
-        raise _damaged(what, f"its header has {length} bytes")
-    written = _exactly(source, length, what)
-    try:
-        header = json.loads(written)
-    except (ValueError, RecursionError) as error:
-        raise EquinfoError(
-            f"{what} has a header that equinfo did not write ({error}): encode it again"
-        ) from error
-    if (
-        not isinstance(header, dict)
-        or not header.keys() >= FIELDS
-        or str(header["dtype"]) not in DTYPES
-    ):
-        raise EquinfoError(f"{what} has a header that equinfo did not write: encode it again")
-    return header
-
-
-def _frame(source: _Hashed, count: int, dtype: np.dtype, what: str) -> np.ndarray:
-    if count > FRAME:
-        raise _damaged(what, f"a frame of {count} ids")
-    data = _exactly(source, count * dtype.itemsize, what)
-    if _number(source, what) != zlib.crc32(data):
-        raise _damaged(what, "a frame's checksum does not match")
-    return np.frombuffer(data, dtype=dtype)
-
-
-def _number(source: _Hashed, what: str) -> int:
-    return struct.unpack("<I", _exactly(source, 4, what))[0]
-
-
-def _exactly(source: _Hashed | BinaryIO, size: int, what: str) -> bytes:
-    """The next `size` bytes. Raises EquinfoError where there are fewer."""
-    data = _up_to(source, size)
-    if len(data) < size:
-        raise _damaged(what, "it ends too early")
-    return data
-
-
-def _up_to(source: _Hashed | BinaryIO, size: int) -> bytes:
-    """`size` bytes, or all that are left; also from a pipe, which may give fewer at a time."""
-    data = b""
-    while len(data) < size and (part := source.read(size - len(data))):
-        data += part
-    return data
-
-
-def _damaged(what: str, how: str) -> EquinfoError:
-    return EquinfoError(f"{what} was cut short or altered: {how}; encode it again")

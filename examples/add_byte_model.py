@@ -2,30 +2,24 @@
 
 import numpy as np
 
-from equinfo.compress.models.base import KINDS, SYMBOLS
+from equinfo.compress.models import KINDS, SYMBOLS, ByteModel
 
 
-class AdaptiveModel:
+class AdaptiveModel(ByteModel):
     kind = "adaptive"
     precision = 16  # every row sums to 2**16
     max_context = 4096  # a lane forgets all after so many symbols
-    parameters = 0  # no network runs
     lanes = 8  # documents that it likes to read side by side
-    row = None  # the frequencies are not the same everywhere
 
     def start(self, lanes):
-        return np.ones(
-            (lanes, SYMBOLS), dtype=np.int64
-        )  # a count for each symbol; its sum tells a lane's age
+        return np.ones((lanes, SYMBOLS), dtype=np.int64)  # counts; their sum tells a lane's age
 
     def frequencies(self, counts):
         total = counts.sum(axis=1, keepdims=True)
-        rows = (
-            1 + counts * ((1 << self.precision) - SYMBOLS) // total
-        )  # integers alone: the same on every machine
-        rows[np.arange(len(rows)), counts.argmax(axis=1)] += (1 << self.precision) - rows.sum(
-            axis=1
-        )
+        # integers alone: the same on every machine
+        rows = 1 + counts * ((1 << self.precision) - SYMBOLS) // total
+        left = (1 << self.precision) - rows.sum(axis=1)
+        rows[np.arange(len(rows)), counts.argmax(axis=1)] += left
         return rows.astype(np.uint32)
 
     def advance(self, counts, symbols, restart):

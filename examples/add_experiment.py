@@ -1,18 +1,8 @@
 """An experiment of one's own: how many bits should an id cut from GZip have?"""
 
-from experiments.analysis.compare import (
-    INTERVAL,
-    bits_per_byte,
-    coded,
-    lower,
-    measured,
-    ratio,
-    trained,
-    trend,
-    uniform,
-)
+from experiments.analysis.compare import INTERVAL, lower, trend
 from experiments.analysis.experiment import Experiment
-from experiments.analysis.tables import Table
+from experiments.analysis.quantities import bits_per_byte, ratio, uniform
 
 WIDTHS = (4, 8, 12)
 COLUMNS = ["tokenizer", "bytes/id", "bits/byte of an M2", "of knowing nothing"]
@@ -26,26 +16,24 @@ def lms(scale):
 
 def recipes(scale):
     """What must be run: each with all seeds. Recipes that others have run are found."""
-    return [one for lm in lms(scale) for one in scale.seeded(lm)]
+    return scale.seeded(*lms(scale))
 
 
-def reduce(rows, scale):
+def reduce(results):
     """A table from rows alone; what has not been run is a gap."""
-    measures = [ratio, bits_per_byte, uniform]
-    body = [[lm.stream.tokens.name, *measured(rows.done(lm), measures)] for lm in lms(scale)]
-    return Table(f"Bits an id of GZip ({scale.name})", COLUMNS, body, NOTE)
+    numbers = [ratio, bits_per_byte, uniform]
+    body = [[lm.stream.tokens.name, *results.numbers(lm, numbers)] for lm in lms(results.scale)]
+    return results.table("Bits an id of GZip", COLUMNS, body, NOTE)
 
 
-def trends(rows, scale):
+def trends(results):
     """What ought to come out, and what decides it: written before the numbers are seen."""
     checks = [
-        lower(lm.stream.tokens.name, trained(rows, scale, lm), coded(rows, lm, uniform))
-        for lm in lms(scale)
+        lower(lm.stream.tokens.name, results.trained(lm), results.coded(lm, uniform))
+        for lm in lms(results.scale)
     ]
     test = f"bits/byte below uniform at every width ({INTERVAL})"
     return [trend("an M2 learns something of GZip's bits", test, checks)]
 
 
-EXPERIMENT = Experiment(
-    "gzip_width", "no figure of the paper", "bits an id of GZip", recipes, reduce, None, trends
-)
+EXPERIMENT = Experiment("gzip_width", "ours", "bits an id of GZip", recipes, reduce, None, trends)

@@ -1,6 +1,4 @@
-"""`python -m experiments NAME... [--scale tiny]`, and demo, paper, queue and report; `--help` lists
-all names.
-"""
+"""`python -m experiments NAME... [--scale tiny]`, demo, paper, queue, status and report."""
 
 import argparse
 import os
@@ -21,21 +19,17 @@ COMMANDS = {
     "report": "every table and figure of scale cpu anew, and the pages of results: docs/results",
 }
 BUDGET_SECONDS = 540.0
-ONLY = {
-    "plan": ("paper",),
-    "jobs": ("paper", "queue"),
-    "shard": ("paper", "queue"),
-    "budget": ("queue",),
-}
+BOTH = ("paper", "queue")
+ONLY = {"plan": ("paper",), "jobs": BOTH, "shard": BOTH, "budget": ("queue",)}
 
 
 def main(arguments: list[str] | None = None) -> int:
     begun = time.monotonic()
     parser = _parser()
     options = parser.parse_args(arguments)
-    command = (
-        options.names[0] if len(options.names) == 1 and options.names[0] in COMMANDS else "NAME"
-    )
+    command = "NAME"
+    if len(options.names) == 1 and options.names[0] in COMMANDS:
+        (command,) = options.names
     for option, commands in ONLY.items():
         if getattr(options, option) is not None and command not in commands:
             parser.error(f"--{option} is for {' and '.join(commands)}")
@@ -51,9 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from experiments.catalogue import (
-        EXPERIMENTS,  # after the clock of a budget has begun: it takes seconds
-    )
+    # after the clock of a budget has begun: it takes seconds
+    from experiments.catalogue import EXPERIMENTS
 
     listing = [f"  {e.name:<11} {e.paper}: {e.summary}" for e in EXPERIMENTS.values()]
     listing += ["or one of:", *(f"  {name:<11} {summary}" for name, summary in COMMANDS.items())]
@@ -66,40 +59,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("names", nargs="+", metavar="NAME")
-    add(
-        "--scale",
-        default="tiny",
-        help="how large everything is: tiny, cpu, small or paper (default: tiny)",
-    )
-    add(
-        "--results",
-        type=Path,
-        help="rows, tables, figures (default: results; for demo, from nothing: runs/demo)",
-    )
-    add(
-        "--work",
-        type=Path,
-        default=ROOT / "runs",
-        help="models, streams, checkpoints (default: runs)",
-    )
-    add(
-        "--epochs-ok",
-        action="store_true",
-        help="train on a corpus that is too small for the scale, again and again",
-    )
+    scales = "how large everything is: tiny, cpu, small or paper (default: tiny)"
+    add("--scale", default="tiny", help=scales)
+    results = "rows, tables, figures (default: results; for demo, from nothing: runs/demo)"
+    add("--results", type=Path, help=results)
+    work = "models, streams, checkpoints (default: runs)"
+    add("--work", type=Path, default=ROOT / "runs", help=work)
+    again = "train on a corpus that is too small for the scale, again and again"
+    add("--epochs-ok", action="store_true", help=again)
     add("--device", choices=("cpu", "cuda"), help="(default: cuda if there is one)")
     add("--plan", action="store_true", default=None, help="paper: print the plan and stop")
-    add(
-        "--shard",
-        metavar="2/5",
-        help="paper, queue: the second of five parts, each for a machine; join rows by cat",
-    )
-    add(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="paper, queue: N processes of one thread each (default: 1, all threads)",
-    )
+    shard = "paper, queue: the second of five parts, each for a machine; join rows by cat"
+    add("--shard", metavar="2/5", help=shard)
+    jobs = "paper, queue: N processes of one thread each (default: 1, all threads)"
+    add("--jobs", type=int, metavar="N", help=jobs)
     budget = (
         f"queue: be over within S seconds (default: {BUDGET_SECONDS:g}); inf for as long as"
         " it takes"
@@ -117,9 +90,8 @@ def _choose_device(device: str | None, jobs: int) -> None:
     if jobs > 1:
         from equinfo.sharding import ONE_THREAD
 
-        os.environ.update(
-            dict.fromkeys(ONE_THREAD, "1"), TQDM_DISABLE="1"
-        )  # bars would overwrite each other
+        # bars would overwrite each other
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"), TQDM_DISABLE="1")
     if device == "cuda" and _device() != "cuda":
         raise EquinfoError("--device cuda: torch sees no CUDA device on this machine")
 
@@ -134,7 +106,7 @@ def _run(command: str, options: argparse.Namespace, begun: float) -> int:
     from experiments import catalogue
 
     results = options.results or ROOT / "results"
-    if command in ("paper", "queue", "status"):
+    if command in (*BOTH, "status"):
         return _run_many(command, options, results, begun)
     if command == "report":
         return _report(results)
@@ -146,24 +118,14 @@ def _run(command: str, options: argparse.Namespace, begun: float) -> int:
 
 
 def _report(results: Path) -> int:
-    """Tables, figures and pages from rows alone; pages of other results than ours lie beside
-    those.
-    """
+    """Tables, figures, pages from rows alone; pages of other results than ours lie beside those."""
     from experiments.analysis import report
-    from experiments.analysis.findings import findings
-    from experiments.catalogue import EXPERIMENTS, everything
-    from experiments.runs.rows import Rows
-    from experiments.scales import SCALES
+    from experiments.catalogue import EXPERIMENTS
 
     ours = results.resolve() == ROOT / "results"
-    folder = ROOT / "docs" / "results" if ours else results / "pages"
-    made = report.write(list(EXPERIMENTS.values()), results, folder)
-    if ours:
-        scale = SCALES[report.SHOWN]
-        rows, wanted = Rows(results / scale.name / "rows.jsonl"), everything(scale)
-        left = len(wanted) - len(rows.all_done(wanted))
-        missing = f" Of {len(wanted)} runs {left} are still to be made." if left else ""
-        report.quote(ROOT / "README.md", report.headline(findings(rows, scale), scale) + missing)
+    pages = ROOT / "docs" / "results" if ours else results / "pages"
+    readme = ROOT / "README.md" if ours else None
+    made = report.write(list(EXPERIMENTS.values()), results, pages, readme=readme)
     print(f"{len(made)} pages: {made[-1]}")
     return 0
 
@@ -172,7 +134,7 @@ def _run_many(command: str, options: argparse.Namespace, results: Path, begun: f
     """Exit status 1 where a run, a table or a figure failed."""
     from experiments import catalogue
     from experiments.plan import queue
-    from experiments.plan.plan import WHOLE, parse_shard
+    from experiments.plan.jobs import WHOLE, parse_shard
 
     scale = catalogue.find_scale(options.scale)
     budget = queue.budgeted(begun, BUDGET_SECONDS if options.budget is None else options.budget)

@@ -1,49 +1,15 @@
 """Every experiment by name, and what running one means."""
 
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from equinfo.errors import EquinfoError
+from experiments.analysis.compare import Results
 from experiments.analysis.experiment import Experiment
-from experiments.exhibits import (
-    a1,
-    appendix_b,
-    blocks,
-    context,
-    d5,
-    equal_bytes,
-    fig2,
-    fig3,
-    fig4,
-    fig5,
-    fig6,
-    fig8,
-    fig9,
-    fig10,
-    fig11,
-    fig13,
-    fig14,
-    fig15,
-    harness,
-    large,
-    latency,
-    overfit,
-    place,
-    sec5_1,
-    sweep,
-    table1,
-    table2,
-    table3,
-    table4,
-    table5,
-    table6,
-    table7,
-    table8,
-    table9,
-    table10,
-    table11,
-    table12,
-)
-from experiments.plan.plan import closure
+from experiments.analysis.tables import Table
+from experiments.exhibits import blocks, equal_bytes, sweep
+from experiments.plan.jobs import closure
 from experiments.runs.recipes import LM, Recipe, Training
 from experiments.runs.rows import Rows
 from experiments.runs.runner import Runner, say
@@ -51,17 +17,16 @@ from experiments.scales import Scale
 from experiments.scales import scale as find_scale
 
 # The main result first, then what it rests on, then the single questions: the order of pages and of
-# the queue.
+# the queue. Each is a file in exhibits/.
+NAMES = (
+    "fig3", "equal_bytes", "fig4", "overfit", "table1", "table2", "table3", "table4", "table12",
+    "fig5", "fig6", "sec5_1", "table5", "table6", "table7", "fig2", "fig9", "fig8", "table8",
+    "fig10", "fig11", "table9", "a1", "fig13", "table10", "fig14", "fig15", "table11", "d5",
+    "context", "appendix_b", "place", "latency", "harness", "sweep", "blocks", "large",
+)  # fmt: skip
 EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (
-        fig3, equal_bytes, fig4, overfit, table1, table2, table3, table4, table12, fig5, fig6,
-        sec5_1, table5, table6,
-        table7, fig2, fig9, fig8, table8, fig10, fig11, table9, a1, fig13, table10, fig14, fig15,
-        table11, d5, context,
-        appendix_b, place, latency, harness, sweep, blocks, large,
-    )
-}  # fmt: skip
+    name: import_module(f"experiments.exhibits.{name}").EXPERIMENT for name in NAMES
+}
 # The paper has some results twice, as a figure and as a table.
 ALIASES = {
     "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5",
@@ -79,25 +44,19 @@ def experiment(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def recipes_of(names: list[str], scale: Scale) -> list[Recipe]:
+def recipes_of(names: Iterable[str], scale: Scale) -> list[Recipe]:
     """The recipes of the named experiments, each once."""
-    return list(
-        {
-            recipe.key: recipe for name in names for recipe in experiment(name).recipes(scale)
-        }.values()
-    )
+    recipes = [recipe for name in names for recipe in experiment(name).recipes(scale)]
+    return list({recipe.key: recipe for recipe in recipes}.values())
 
 
 def everything(scale: Scale) -> list[Recipe]:
-    """All recipes, by priority: what the main claim rests on, smallest first, then the rest as it
-    is listed.
-    """
+    """All recipes by priority: what the main claim rests on, smallest first, then as listed."""
     smallest, *others, largest = scale.m2_trainings
+    kinds = sweep.kinds(scale).values()
     by_priority: list[Recipe] = [lm for tokens in scale.claim for lm in sweep.trials(scale, tokens)]
     by_priority += seeded_claim(scale, smallest)
-    by_priority += [
-        lm for tokens in sweep.kinds(scale).values() for lm in sweep.trials(scale, tokens)
-    ]
+    by_priority += [lm for tokens in kinds for lm in sweep.trials(scale, tokens)]
     by_priority += equal_bytes.recipes(scale)
     by_priority += [lm for training in others for lm in seeded_claim(scale, training)]
     by_priority += sweep.recipes(scale)  # how the rate carries to the largest
@@ -110,34 +69,34 @@ def everything(scale: Scale) -> list[Recipe]:
 
 def seeded_claim(scale: Scale, training: Training) -> list[LM]:
     """The main claim's runs at one size: the two it is decided between first."""
-    return [
-        lm
-        for tokens in dict.fromkeys([*scale.contest, *scale.claim])
-        for lm in scale.seeded(scale.lm(tokens, training))
-    ]
+    by_priority = dict.fromkeys([*scale.contest, *scale.claim])
+    return scale.seeded(*(scale.lm(tokens, training) for tokens in by_priority))
 
 
 def run(
     names: list[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False
 ) -> None:
     """Run what the named experiments still lack, then write and print their tables and figures."""
-    scale = find_scale(scale_name)
-    rows = Rows(results / scale.name / "rows.jsonl")
-    Runner(scale.name, rows, work, epochs_ok=epochs_ok).run(closure(recipes_of(names, scale)))
-    for name in names:
-        table, made = experiment(name).output(rows, scale, results / scale.name)
+    for table, made in carried_out(names, scale_name, results, work, epochs_ok).values():
         print(f"\n{table.title}\n{table.text()}")
         say("wrote " + ", ".join(str(path) for path in made))
 
 
 def demo(scale_name: str, results: Path, work: Path) -> None:
     """The main result, on the bundled corpus; ends with its table and the path of its figure."""
-    scale = find_scale(scale_name)
-    rows = Rows(results / scale.name / "rows.jsonl")
-    Runner(scale.name, rows, work).run(closure(recipes_of(list(DEMO), scale)))
-    folder = results / scale.name
-    for name in DEMO:
-        experiment(name).output(rows, scale, folder)
-    table = experiment("fig3").reduce(rows, scale)
+    table, _ = carried_out(DEMO, scale_name, results, work)["fig3"]
+    folder = results / scale_name
     print(f"\n{table.title}\n{table.text()}\n\n{table.note}")
     print(f"\nfigures: {folder / 'fig3.svg'}, {folder / 'fig4.svg'}; tables beside them")
+
+
+def carried_out(
+    names: Sequence[str], scale_name: str, results: Path, work: Path, epochs_ok: bool = False
+) -> dict[str, tuple[Table, list[Path]]]:
+    """(table, files) of each of the named experiments, once what they lack has been run."""
+    scale = find_scale(scale_name)
+    rows = Rows(results / scale.name / "rows.jsonl")
+    recipes = closure(recipes_of(names, scale))
+    Runner(scale.name, rows, work, epochs_ok=epochs_ok).run(recipes)
+    there = Results(rows, scale)
+    return {name: experiment(name).output(there, results / scale.name) for name in names}

@@ -56,9 +56,7 @@ SOURCES = """\
 
 @dataclass(frozen=True)
 class ReadyMade:
-    """what: for the card. make: saves the artefact at a path. codes: of its ids, for the rivals
-    beside it.
-    """
+    """what: for the card. make: saves the artefact at a path. codes: of its ids, for its rivals."""
 
     what: str
     make: Callable[[Path], Any]
@@ -79,17 +77,14 @@ def m1(folder: str, short_contexts: tuple[int, ...]) -> ReadyMade:
     def make(path: Path) -> None:
         model = api.train_m1(
             WORK / "m1-3m" / folder, TRAINING, size="3m", steps=6000, batch_size=32, context=256,
-            learning_rate=2e-3,
-            warmup_steps=200, short_contexts=short_contexts, precision="bfloat16",
-            progress=path.name,
+            learning_rate=2e-3, warmup_steps=200, short_contexts=short_contexts,
+            precision="bfloat16", progress=path.name,
         )  # fmt: skip
         to_artifact(model).save(path)
 
-    mixed = (
-        f", half of them cut to {' and '.join(map(str, short_contexts))} bytes"
-        if short_contexts
-        else ""
-    )
+    mixed = ""
+    if short_contexts:
+        mixed = f", half of them cut to {' and '.join(map(str, short_contexts))} bytes"
     what = (
         f"a byte LM of 3.15 M parameters, 6,000 steps of 32 sequences of 256 bytes{mixed};"
         " frozen to integers"
@@ -129,7 +124,8 @@ def documents(text: str) -> list[bytes]:
 @cache
 def bpe(size: int) -> Tokenizer:
     model = json.loads(peer("bpe").read_text())
-    vocabulary, merges = model["model"]["vocab"], model["model"]["merges"]
+    vocabulary = model["model"]["vocab"]
+    merges = model["model"]["merges"]
     model["model"]["vocab"] = {piece: code for piece, code in vocabulary.items() if code < size}
     model["model"]["merges"] = merges[: size - 256]
     return BPETokenizer(json.dumps(model).encode())
@@ -147,9 +143,7 @@ def peer(kind: str) -> Path:
 
 @cache
 def costs(tokenizer: Tokenizer) -> np.ndarray:
-    """Bits of each code at its frequency in the training text, one added to each count:
-    float64[codes].
-    """
+    """Bits of each code at its frequency in the training text, add-one smoothed: float64[codes]."""
     counts = np.ones(tokenizer.code_size)
     for corpus in CORPORA:
         training = take(load_corpus(corpus).documents("train"), COUNTED)
@@ -165,9 +159,7 @@ def spent(tokenizer: Tokenizer, text: str, before: str = "") -> dict[str, float]
 
 
 def measured(name: str, codes: int, origin: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a text: what the artefact makes of it, and BPE of as many ids. M1s: validation text
-    only.
-    """
+    """A row a text: of the artefact, and of BPE of as many ids. M1s: validation text only."""
     rows = []
     for text in TEXTS if codes else CORPORA:
         whole = documents(text)
@@ -193,57 +185,37 @@ def m1_sums(name: str, corpus: str) -> dict[str, Any]:
 
 def card(name: str, rows: list[dict[str, Any]]) -> str:
     what = READY_MADE[name].what
-    lines = [
-        f"# {name}",
-        "",
-        f"{what[0].upper()}{what[1:]}.",
-        "",
-        "Trained on the training text of:",
-        SOURCES,
-        "",
-    ]
-    if "tokens" in rows[0]:
-        rival = f"BPE of {rows[0]['codes']:,} ids"
-        headings = [
-            f"{one}{unit}" for one in ("", f"{rival}: ") for unit in ("bytes/token", "bits/byte")
-        ]
-        lines += [f"| text | {' | '.join(headings)} |", "|---" * (1 + len(headings)) + "|"]
+    first = rows[0]
+    lines = [f"# {name}", "", f"{what[0].upper()}{what[1:]}.", ""]
+    lines += ["Trained on the training text of:", SOURCES, ""]
+    if "tokens" in first:
+        units = ("bytes/token", "bits/byte")
+        rivals = [f"BPE of {first['codes']:,} ids: {unit}" for unit in units]
+        lines += [f"| text | {' | '.join([*units, *rivals])} |", "|---" * 5 + "|"]
         for row in rows:
-            pairs = [
-                (row["bytes"] / row[f"{one}tokens"], row[f"{one}bits"] / row["bytes"])
-                for one in ("", "bpe_")
-            ]
-            cells = [f"{value:.3f}" for pair in pairs for value in pair]
-            lines.append(f"| {row['corpus']} | {' | '.join(cells)} |")
-        lines += [
-            "",
-            *(f"- {row['corpus']}: {row['what']}, {row['bytes']:,} bytes" for row in rows),
-            "",
-        ]
-        lines.append(
-            "BPE: trained on the same text. Bits/byte: unigram (experiments/pretrained.py)."
-        )
+            cells = [row["corpus"]]
+            for one in ("", "bpe_"):
+                cells.append(f"{row['bytes'] / row[f'{one}tokens']:.3f}")
+                cells.append(f"{row[f'{one}bits'] / row['bytes']:.3f}")
+            lines.append(f"| {' | '.join(cells)} |")
+        texts = [f"- {row['corpus']}: {row['what']}, {row['bytes']:,} bytes" for row in rows]
+        told = "BPE: trained on the same text. Bits/byte: unigram (experiments/pretrained.py)."
+        lines += ["", *texts, "", told]
     else:
         lines += ["| validation text | bits/byte, as an AC stream |", "|---|---|"]
-        lines += [
-            f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |" for row in rows
-        ]
-    lines += ["", f"SHA-256 of the content: `{rows[0]['fingerprint']}`  ", "Licence: Apache-2.0  "]
+        for row in rows:
+            lines.append(f"| {row['corpus']} | {8 * row['coded_bytes'] / row['bytes']:.4f} |")
     command = f"python -m experiments.pretrained {name}"
-    return "\n".join(
-        [
-            *lines,
-            f"Measured by `{command}` at commit {rows[0]['commit']}; rows in"
-            " results/pretrained.jsonl",
-            "",
-        ]
-    )
+    origin = f"at commit {first['commit']}; rows in results/pretrained.jsonl"
+    lines += ["", f"SHA-256 of the content: `{first['fingerprint']}`  ", "Licence: Apache-2.0  "]
+    return "\n".join([*lines, f"Measured by `{command}` {origin}", ""])
 
 
 def main(names: list[str]) -> None:
     origin = provenance()  # before the first file is written
     for name in names or READY_MADE:
-        path, ready_made = FOLDER / name, READY_MADE[name]
+        path = FOLDER / name
+        ready_made = READY_MADE[name]
         if not path.exists():
             ready_made.make(path)
         rows = measured(name, ready_made.codes, origin)

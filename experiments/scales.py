@@ -6,19 +6,9 @@ from functools import cached_property
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig, dimensions, modern
+from equinfo.tokenizers.registry import FAMILIES
 from experiments.runs import recipes as r
 from experiments.runs.recipes import LM, M1, Stream, Tokens, Training
-
-CODED = (
-    "ac",
-    "ans",
-    "huffman",
-    "equalinfo",
-    "equaltext",
-    "static-ac",
-    "static-ans",
-    "static-huffman",
-)
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,7 @@ class Scale:
 
     def tokens(self, family: str, width: int, **options: object) -> Tokens:
         """A tokenizer of 2**width ids of this scale's text, over its M1 where it needs one."""
-        m1 = self.m1 if family in ("ac", "ans", "huffman", "equalinfo", "equaltext") else None
+        m1 = self.m1 if FAMILIES[family].needs == "M1" else None
         return Tokens(family, 1 << width, self.corpus, self.train_bytes, **{"m1": m1, **options})  # type: ignore[arg-type]
 
     def window(self, bits: int, width: int, rule: str = "paper", reset: int = 1) -> Tokens:
@@ -121,6 +111,10 @@ class Scale:
         ]
 
     @cached_property
+    def codebook(self) -> Tokens:
+        return Tokens("codebook", self.vocabulary, self.corpus, self.train_bytes)
+
+    @cached_property
     def widths(self) -> tuple[int, int]:
         return self.narrow, self.wide
 
@@ -131,9 +125,7 @@ class Scale:
 
     @cached_property
     def main(self) -> list[Tokens]:
-        """The main result's (fig 3), rivals first; windows by the paper's rule, and one that
-        decodes.
-        """
+        """The main result's (fig 3), rivals first; windows by the paper's rule, one decodes."""
         first = self.windows[0]
         coded = [
             self.tokens(family, width) for family in ("static-ac", "ac") for width in self.widths
@@ -147,6 +139,11 @@ class Scale:
             *windows,
             self.window(first, self.wide, "free"),
         ]
+
+    @cached_property
+    def reproduced(self) -> list[Tokens]:
+        """Those of the main result that the paper has: without the windows that decode."""
+        return [tokens for tokens in self.main if tokens != self.claim[-1]]
 
     @cached_property
     def claim(self) -> list[Tokens]:
@@ -165,10 +162,8 @@ class Scale:
         return self.main if training.size == self.base.size or not self.claim_only else self.claim
 
     def kind_of(self, tokens: Tokens) -> str:
-        """What tokenizers share a learning rate: a family, or the coded ones of narrow and of wide
-        ids.
-        """
-        if tokens.family not in CODED:
+        """What shares a learning rate: a family, or the coded ones of narrow and of wide ids."""
+        if tokens.ready or not FAMILIES[tokens.family].coded:
             return tokens.family
         return "narrow" if tokens.size <= 1 << self.narrow else "wide"
 
@@ -181,23 +176,23 @@ class Scale:
         )
 
     def short_stream(self, tokens: Tokens) -> Stream:
-        """The stream where no M2 is trained on it: less text, unless the whole is there for
-        others.
-        """
+        """The stream where no M2 is trained on it: less text, unless the whole is there anyway."""
         if tokens in self.main:
             return self.stream(tokens)
         return replace(self.stream(tokens), train_bytes=min(self.measured_bytes, self.train_bytes))
 
     def lm(self, tokens: Tokens, training: Training | None = None) -> LM:
-        """An M2 on a tokenizer's stream, at the tokenizer's rate; the question's training, if not
-        said otherwise.
-        """
+        """An M2 on a tokenizer's stream, at its rate, in the question's training or another."""
         training = training or self.question
         rate = self.rates.get(self.kind_of(tokens))
         if rate is not None:
-            width = dimensions(training.size)[0]
-            training = replace(training, learning_rate=rate * dimensions(self.base.size)[0] / width)
+            least, width = self.widths_of(training.size)
+            training = replace(training, learning_rate=rate * least / width)
         return LM(self.stream(tokens), training)
+
+    def widths_of(self, size: str) -> tuple[int, int]:
+        """(the smallest M2's, that size's): rates are carried by their quotient."""
+        return dimensions(self.base.size)[0], dimensions(size)[0]
 
     @cached_property
     def lms(self) -> list[LM]:
@@ -213,14 +208,9 @@ class Scale:
         steps = round(training.steps / self.bytes_a_token.get(self.kind_of(tokens), 1.0))
         return self.lm(tokens, replace(training, steps=steps))
 
-    def seeded(self, lm: LM) -> list[LM]:
-        """The run with each of the seeds that a claim takes."""
-        return r.seeds(lm, self.seeds)
-
-
-def _trainings(base: Training, *sizes: tuple[str, float]) -> tuple[Training, ...]:
-    """The same training for other (size, learning rate) pairs."""
-    return tuple(replace(base, size=size, learning_rate=rate) for size, rate in sizes)
+    def seeded(self, *runs: r.Seeded) -> list[r.Seeded]:
+        """Each of the runs with all the seeds that a claim takes."""
+        return [one for run in runs for one in r.seeds(run, self.seeds)]
 
 
 _TINY = Training(
@@ -322,9 +312,7 @@ SMALL = Scale(
         warmup_steps=100,
     ),
     long_context=10_240,
-    m2_trainings=_trainings(
-        _SMALL, *((size, _SMALL.learning_rate) for size in ("3m", "10m", "25m"))
-    ),
+    m2_trainings=tuple(replace(_SMALL, size=size) for size in ("3m", "10m", "25m")),
     scaled_steps=(48, 160, 400),
     vocabulary=32_000,
     narrow=8,
@@ -385,7 +373,5 @@ def scale(name: str) -> Scale:
 
 
 def decoder(size: str) -> DecoderConfig:
-    """A named size's model, without a vocabulary: its dimensions and parameters are the same in
-    both styles.
-    """
+    """A named size's model without a vocabulary: its dimensions are the same in both styles."""
     return modern(size, 0)

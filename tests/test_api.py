@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import equinfo
-from equinfo import pipeline
+from equinfo import api
 from equinfo.errors import EquinfoError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,7 +70,7 @@ def test_evaluate_takes_a_corpus_a_stream_and_shards(tmp_path):
     shards = equinfo.tokenize_corpus("bytes", TEXTS, tmp_path / "ids")
     measured = [
         equinfo.evaluate(tmp_path / "lm", "bytes", data)
-        for data in (TEXTS, pipeline.token_stream(plain, TEXTS), shards)
+        for data in (TEXTS, api.token_stream(plain, TEXTS), shards)
     ]
     assert measured[0] == measured[1] == measured[2]
     assert measured[0].num_bytes == sum(map(len, TEXTS))
@@ -83,6 +83,13 @@ def test_what_is_missing_is_said(tmp_path):
         equinfo.train_lm(tmp_path / "lm", **SMALL)
     with pytest.raises(EquinfoError, match="ac needs a byte model"):
         equinfo.train_tokenizer("ac", tmp_path / "t")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_that_no_training_has_is_named(tmp_path):
+    for train in (equinfo.train_m1, equinfo.train_lm):
+        with pytest.raises(EquinfoError, match="a training has no 'epochs'; it has steps, "):
+            train(tmp_path / "lm", epochs=3, **SMALL)
     assert not list(tmp_path.iterdir())
 
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 import equinfo
-from equinfo import pipeline
+from equinfo import api
 from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.generation import generate, stream
-from equinfo.lm.config import modern
+from equinfo.lm.config import Training, modern
 from equinfo.lm.decoder import Decoder
+from equinfo.lm.train import train
 from equinfo.tokenizers import utf8
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.bpe import BPETokenizer
@@ -76,13 +77,11 @@ def test_samples_are_grouped_by_prompt_and_independent_of_the_batch():
 
 def test_it_continues_what_it_learnt(tmp_path):
     tokenizer = equinfo.load("bytes")
-    tokens = pipeline.token_stream(tokenizer, [b"abcdefghij" * 40] * 4)
-    config = pipeline.lm_config(
-        "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id,
-        pipeline.optimizer("modern", 1e-2, 5),
-        steps=60, batch_size=8, context=32,
-    )  # fmt: skip
-    pipeline.train(config, tokens.ids, tmp_path)
+    tokens = api.token_stream(tokenizer, [b"abcdefghij" * 40] * 4)
+    training = Training(
+        size="30k", steps=60, batch_size=8, context=32, learning_rate=1e-2, warmup_steps=5
+    )
+    train(training.config(tokenizer.vocab_size, tokenizer.bos_id), tokens.ids, tmp_path)
     (sample,) = generate(tmp_path, tokenizer, "fghij", temperature=0, max_ids=100)
     assert sample.text == ("abcdefghij" * 10)
     assert sample.ended == "length"

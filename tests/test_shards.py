@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import equinfo
-from equinfo import pipeline, sharding, shards
+from equinfo import api, sharding, shards
 from equinfo.compress.models.base import StaticModel
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
@@ -74,7 +74,7 @@ def copy(made, tmp_path) -> Path:
 @pytest.mark.parametrize("tokenizer", [PLAIN, GZIP, BPE, WINDOWS, NARROW], ids=lambda t: t.name)
 def test_shards_hold_the_token_stream(tmp_path, tokenizer):
     opened = tokenize_corpus(tokenizer, TEXTS, tmp_path / "s", shard_bytes=SMALL)
-    stream = pipeline.token_stream(tokenizer, TEXTS)
+    stream = api.token_stream(tokenizer, TEXTS)
     stored = Shards(tmp_path / "s").stream()
     assert len(opened.manifest["shards"]) > 3
     np.testing.assert_array_equal(stored.ids, stream.ids)
@@ -185,7 +185,7 @@ def test_examples_of_blocks_are_their_first_ids(tmp_path):
 
 @pytest.mark.parametrize("context", [7, 64, 9000])
 def test_tiles_are_those_of_the_stream(made, context):
-    opened, stream = Shards(made), pipeline.token_stream(PLAIN, TEXTS)
+    opened, stream = Shards(made), api.token_stream(PLAIN, TEXTS)
     held = Sequences(stream.ids, context, PLAIN.bos_id, seed=3)
     stored = Sequences(opened, context, opened.bos_id, seed=3)
     assert stored.count == held.count
@@ -212,9 +212,7 @@ def test_batches_go_on_from_one_number(made):
 
 def test_training_on_shards_is_training_on_the_stream(made, tmp_path):
     options = {"size": "30k", "steps": 3, "batch_size": 2, "context": 32}
-    held = equinfo.train_lm(
-        tmp_path / "held", PLAIN, pipeline.token_stream(PLAIN, TEXTS), **options
-    )
+    held = equinfo.train_lm(tmp_path / "held", PLAIN, api.token_stream(PLAIN, TEXTS), **options)
     stored = equinfo.train_lm(tmp_path / "stored", shards=made, **options)
     assert stored.loss == held.loss
     with pytest.raises(EquinfoError, match=r"was written by Bytes .*, not by GZip"):

@@ -81,9 +81,7 @@ def test_the_file_does_not_depend_on_the_pieces_and_counts_what_it_holds():
 
 
 def test_a_long_document_goes_through_as_it_comes(streaming):
-    """Neither side waits for the end: frames are written while pieces come, pieces are read while
-    frames come.
-    """
+    """Neither side waits for the end: frames go while pieces come, pieces while frames come."""
     file, written = io.BytesIO(), []
 
     def pieces():

@@ -6,8 +6,7 @@ from fractions import Fraction
 import numpy as np
 from svg import SHADES, Drawing, shown
 
-from equinfo.compress.models.base import ByteModel, StaticModel, load_model
-from equinfo.compress.windows.tree import rows_after
+from equinfo.compress.models import ByteModel, StaticModel, load_model, rows_after
 from equinfo.corpora import load_corpus
 
 TEXT = "In the beginning God created the heaven and the earth."

@@ -6,8 +6,8 @@ import numpy as np
 from coding import edges, m1
 from svg import Drawing, shown
 
+from equinfo.compress.models import rows_after
 from equinfo.compress.windows.intervals import INTERVAL
-from equinfo.compress.windows.tree import rows_after
 from equinfo.compress.windows.windows import WindowCoder
 
 BITS = 10

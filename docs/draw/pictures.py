@@ -3,6 +3,7 @@
 import coding
 import free_cell
 import pieces
+import rooms
 
 PICTURES = {
     "how/pieces.svg": pieces.pieces,
@@ -12,4 +13,5 @@ PICTURES = {
     "how/free-cell.svg": free_cell.lost,
     "how/matches.svg": pieces.matches,
     "how/walk.svg": pieces.walk,
+    "rooms.svg": rooms.rooms,
 }

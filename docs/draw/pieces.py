@@ -7,7 +7,7 @@ from deflate_stream import Step, steps
 from svg import SHADES, Drawing, shown
 
 from equinfo.compress import bits
-from equinfo.compress.models.base import load_model
+from equinfo.compress.models import load_model
 from equinfo.corpora import load_corpus
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.base import Tokenizer

@@ -1,5 +1,4 @@
-"""How every kernel of this room is compiled: cached on disk, without the GIL, IEEE arithmetic as
-written.
+"""How kernels are compiled: cached on disk, without the GIL, IEEE arithmetic as written.
 
 No `fastmath`: the compiler may neither reorder nor fuse floating-point operations, so a value
 depends on the order that the source states and not on how a loop was cut for the vector unit.
@@ -14,7 +13,7 @@ kernels are compiled anew in each process.
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +22,8 @@ import numba
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """`function`, compiled at its first call for the types of its arguments, or read from the
-    cache.
-    """
-    return _cached(function)
-
-
-def inline(function: Callable[..., Any]) -> Any:
-    """As `kernel`, and put whole into each kernel that calls it."""
-    return _cached(function, inline="always")
-
-
-def _cached(function: Callable[..., Any], **options: Any) -> Any:
+def kernel(function: Callable[..., Any], **options: Any) -> Any:
+    """`function`, compiled at its first call for its arguments' types, or read from the cache."""
     try:
         compiled = numba.njit(cache=True, **OPTIONS, **options)(function)
     except RuntimeError:  # no place for a cache
@@ -44,12 +32,14 @@ def _cached(function: Callable[..., Any], **options: Any) -> Any:
     return compiled
 
 
+inline = partial(kernel, inline="always")  # and put whole into each kernel that calls it
+
+
 @cache
 def sources_stamp() -> str:
     """SHA-256 (hex) of the sources of all kernels."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(
-            str(file.relative_to(Path(__file__).parent)).encode() + b"\0" + file.read_bytes()
-        )
+    room = Path(__file__).parent
+    for file in sorted(room.rglob("*.py")):
+        digest.update(str(file.relative_to(room)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

@@ -1,6 +1,4 @@
-"""Many documents on many cores: contiguous groups of about equal size, one thread each (kernels
-hold no GIL).
-"""
+"""Many documents on many cores: contiguous groups, a thread each (kernels hold no GIL)."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -25,9 +23,7 @@ def num_threads() -> int:
 
 
 def in_threads(function: Callable[[Any], Out], items: Sequence[Any]) -> list[Out]:
-    """[function(item) for item in items], in as many threads as there may be, and no more than
-    items.
-    """
+    """[function(item) for item in items], in as many threads as may be and are of use."""
     threads = min(num_threads(), len(items))
     if threads <= 1:
         return [function(item) for item in items]
@@ -36,9 +32,7 @@ def in_threads(function: Callable[[Any], Out], items: Sequence[Any]) -> list[Out
 
 
 def map_groups(function: Callable[[list[Any]], list[Out]], items: Sequence[Any]) -> list[Out]:
-    """function(items), computed group by group in threads; `function` must treat every item by
-    itself.
-    """
+    """function(items), group by group in threads; it must treat every item by itself."""
     groups = _groups(items, num_threads())
     if len(groups) <= 1:
         return function(list(items))

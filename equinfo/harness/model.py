@@ -15,12 +15,11 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from lm_eval.utils import simple_parse_args_string
 
 from equinfo.errors import EquinfoError
-from equinfo.generation import generate
+from equinfo.generation import check_fit, generate
 from equinfo.harness.joining import common, tiles
 from equinfo.harness.scoring import Scored, score
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.train import best_device, load_model, load_train_config
-from equinfo.pipeline import check_fit
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load
 
@@ -58,7 +57,7 @@ class EquinfoLM(LM):
             raise EquinfoError(
                 'the model "equinfo" needs model_args lm=FOLDER,tokenizer=NAME_OR_FOLDER'
             )
-        self.tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
+        self.tokenizer = load(tokenizer)
         if not isinstance(lm, Decoder):
             context = int(context or load_train_config(lm).context)
             lm = load_model(lm).to(_device(device))

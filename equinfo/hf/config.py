@@ -128,7 +128,7 @@ class EquinfoConfig(PretrainedConfig):
 
     def check_tokenizer(self, tokenizer: AnyTokenizer) -> None:
         """Raises EquinfoError where `tokenizer` is not the one that the model was trained with."""
-        from equinfo.pipeline import check_fit
+        from equinfo.generation import check_fit
 
         ours = native(tokenizer)
         trained = self.tokenizer_fingerprint

@@ -6,6 +6,7 @@ import numpy as np
 
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.utf8 import characters
 
 REPLACEMENT = "\ufffd".encode()
 
@@ -65,7 +66,7 @@ def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
 
     `ids` are those of `text`; all ids of a unit share what it stands for.
     """
-    data = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    data = text.encode("utf-8")
     if not len(ids):
         return np.empty((0, 2), dtype=np.int64)
     unit = tokenizer.unit or 1
@@ -73,11 +74,9 @@ def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
     begins = np.concatenate([[0], ends])
     # the last unit, which may be short, stands for all that is left
     ends = np.append(ends, len(data))
-    # begun before each byte, and at the end
-    characters = np.concatenate([[0], np.cumsum(data & 0xC0 != 0x80)])
-    starts = np.append(data & 0xC0 != 0x80, True)
-    first = characters[begins] - ~starts[begins]
-    return np.repeat(np.stack([first, characters[ends]], axis=1), unit, axis=0)[: len(ids)]
+    before, starts = characters(data)
+    first = before[begins] - ~starts[begins]
+    return np.repeat(np.stack([first, before[ends]], axis=1), unit, axis=0)[: len(ids)]
 
 
 def _sizes(tokenizer: Tokenizer, ids: np.ndarray, unit: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What a language model is and how it is trained, as frozen values. No torch here."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, Self
 
 from equinfo.errors import EquinfoError
 
@@ -104,31 +104,89 @@ class OptimizerConfig:
     z_loss: float = 0.0
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """One training: `steps` steps of `batch_size` sequences of `context` ids, in `micro_batches`
-    equal parts each.
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """What the training loop takes, whatever the model: steps, batches, arithmetic.
 
-    bos_id begins every sequence. short_contexts: half of each batch's sequences are dealt evenly to
-    these lengths and cut into pieces of them, each beginning anew; an M1 of windows needs that, for
-    it hardly ever has a context. precision: of the products; weights, sums and losses stay float32.
-    checkpoint_blocks: compute activations again in the backward pass instead of keeping them (same
-    numbers, less memory, a third more work). compile: torch.compile the model (other rounding; pays
-    on GPUs and in long runs).
+    Attributes:
+        steps: optimiser steps of batch_size sequences of `context` ids (an M1's are bytes).
+        batch_size: sequences a step.
+        context: ids a sequence; an M1's context restarts after as many at inference.
+        short_contexts: for an M1 of windows, which hardly ever has a context: half of each batch's
+            sequences are dealt evenly to these lengths and cut into pieces of them, e.g. 32 8.
+        seed: of initial weights and order.
+        precision: of the products; weights, sums and losses stay float32.
+        micro_batches: equal parts of a batch, computed one after another, for less memory.
+        checkpoint_blocks: compute activations twice instead of keeping them, for less memory.
+        compile: torch.compile the model, for GPUs and long runs (other rounding).
     """
+
+    steps: int = 200
+    batch_size: int = 16
+    context: int = 256
+    short_contexts: tuple[int, ...] = ()
+    seed: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    micro_batches: int = 1
+    checkpoint_blocks: bool = False
+    compile: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Loop):
+    """One training as a user chooses it; `config` is all that follows from it.
+
+    Attributes:
+        size: a named size, e.g. 0.1m, 0.4m, 1m, 3m (the paper's M1), 25m.
+        style: modern (RMSNorm, RoPE, AdamW) or paper (relative attention, gated ReLU, Adafactor).
+        learning_rate: the peak for modern, the factor before 1/sqrt(step) for paper (which uses
+            1.0).
+        warmup_steps: steps of warm-up; for paper the step at which the rate begins to fall.
+    """
+
+    size: str = "0.4m"
+    style: Literal["modern", "paper"] = "modern"
+    learning_rate: float = 2e-3
+    warmup_steps: int = 20
+
+    @property
+    def optimizer(self) -> OptimizerConfig:
+        """The one that belongs to the style: AdamW, or Adafactor for paper."""
+        chosen = OptimizerConfig()
+        if self.style == "paper":
+            chosen = OptimizerConfig("adafactor", "rsqrt", z_loss=1e-4)
+        return replace(chosen, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
+
+    def config(self, vocab_size: int, bos_id: int, period: int = 1) -> "TrainConfig":
+        """All of it, for a vocabulary. Raises EquinfoError for what does not exist or fit."""
+        styles = {"modern": modern, "paper": paper}
+        if self.style not in styles:
+            raise EquinfoError(f"unknown architecture {self.style!r}; known: {', '.join(styles)}")
+        model = replace(styles[self.style](self.size, vocab_size), period=period)
+        loop = {one.name: getattr(self, one.name) for one in fields(Loop)}
+        return TrainConfig(model, self.optimizer, bos_id, **loop)
+
+    def but(self, **changes: Any) -> Self:
+        """With other values. Raises EquinfoError for a name that is no field."""
+        known = [one.name for one in fields(self)]
+        unknown = [name for name in changes if name not in known]
+        if unknown:
+            raise EquinfoError(f"a training has no {unknown[0]!r}; it has {', '.join(known)}")
+        short = {"short_contexts": tuple(changes.get("short_contexts", self.short_contexts))}
+        return replace(self, **changes | short)
+
+
+# What train_m1 does unless told otherwise; train_lm does Training().
+M1_TRAINING = Training(size="0.1m", steps=500, batch_size=32, learning_rate=4e-3, warmup_steps=40)
+
+
+@dataclass(frozen=True)
+class TrainConfig(Loop):
+    """One training in full: model, optimiser and loop. bos_id begins every sequence."""
 
     model: DecoderConfig
     optimizer: OptimizerConfig
     bos_id: int
-    steps: int
-    batch_size: int
-    context: int
-    micro_batches: int = 1
-    short_contexts: tuple[int, ...] = ()
-    seed: int = 0
-    precision: Literal["float32", "bfloat16"] = "float32"
-    checkpoint_blocks: bool = False
-    compile: bool = False
 
     def __post_init__(self) -> None:
         numbers = {"steps": self.steps, "batch_size": self.batch_size, "context": self.context}

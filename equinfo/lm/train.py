@@ -69,7 +69,7 @@ def train(
     ids: np.ndarray | StoredIds,
     out: Path,
     *,
-    progress: str | bool = False,
+    progress: str | None = None,
     device: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     tensorboard: bool = False,
@@ -80,7 +80,7 @@ def train(
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint; or the result.
 
     ids: uint16 or uint32[n], each below the vocabulary's size, or shards, or examples. progress:
-    the bar's label, False for none. device: CUDA if there is one. checkpoint_seconds: time between
+    the bar's label, None for none. device: CUDA if there is one. checkpoint_seconds: time between
     checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
     well. deadline: the time.monotonic() at which to pause. initial: the weights to start from, by
     their names in the decoder, instead of drawn ones. probe: see `probes`. Raises EquinfoError for
@@ -102,8 +102,7 @@ def train(
     checkpoints = sorted(out.glob("checkpoint-*"))
     if checkpoints:
         run.restore(_checked(load_artifact(checkpoints[-1]), identity, out))
-    label = progress if isinstance(progress, str) else None
-    shown = {"desc": label, "unit": "step", "disable": not progress, "file": sys.stderr}
+    shown = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
     watch = Watch(config.model.vocab_size, config.steps)
     with (
         _board(out, run.step, tensorboard) as board,

@@ -110,7 +110,7 @@ def load_all(names: Iterable[Tokenizer | Path | str]) -> dict[str, Tokenizer]:
     """Tokenizers by what the page calls them: a name, a folder's last part, the tokenizer's own."""
     found: dict[str, Tokenizer] = {}
     for name in names:
-        tokenizer = name if isinstance(name, Tokenizer) else load(name)
+        tokenizer = load(name)
         label = tokenizer.name if isinstance(name, Tokenizer) else Path(name).resolve().name
         if label in found:
             if found[label].fingerprint == tokenizer.fingerprint:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equinfo.errors import EquinfoError
-from equinfo.generation import stream
-from equinfo.pipeline import check_fit
+from equinfo.errors import EquinfoError, needing
+from equinfo.generation import check_fit, stream
 from equinfo.playground import markup
 from equinfo.playground.readings import clean, read
 from equinfo.playground.views import written_view
@@ -36,9 +35,9 @@ class Continuer:
         """From a folder of train-lm. Raises EquinfoError for none, or for another tokenizer."""
         if tokenizer is None:
             raise EquinfoError(f"name the tokenizer that {lm} was trained with: --lm-tokenizer T")
-        from equinfo.lm.train import load_model, load_train_config
-
-        chosen = tokenizer if isinstance(tokenizer, Tokenizer) else load(tokenizer)
+        with needing("lm", "a language model"):
+            from equinfo.lm.train import load_model, load_train_config
+        chosen = load(tokenizer)
         config = load_train_config(lm)
         check_fit(config.model, chosen)
         return cls(Path(lm).resolve().name, load_model(lm).eval(), config.context, chosen)

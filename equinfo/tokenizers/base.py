@@ -1,5 +1,7 @@
 """The protocol every tokenizer obeys: text <-> ids, one folder format, ids that never collide."""
 
+import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -9,50 +11,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from equinfo.artifacts import Artifact, load_artifact
+from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError, needing
-from equinfo.tokenizers.incremental import Decoder, Encoder, WholeDecoder, WholeEncoder
-from equinfo.tokenizers.spans import Span, spans
+from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
+from equinfo.tokenizers.spans import Span, spans_of
+from equinfo.tokenizers.utf8 import Text, all_as_bytes, as_bytes
 
 if TYPE_CHECKING:
     from equinfo.hf.tokenizer import EquinfoTokenizer
 
 NUM_SPECIAL = 3
-Text = bytes | bytearray | memoryview | str
 
 
 def id_dtype(size: int) -> type[np.uint16] | type[np.uint32]:
     """The narrowest of uint16 and uint32 that holds ids 0 .. size-1."""
     return np.uint16 if size <= 1 << 16 else np.uint32
-
-
-def as_bytes(text: Text) -> bytes:
-    """UTF-8 of a str (lone surrogates are refused), the bytes of any buffer."""
-    if type(text) is bytes:
-        return text
-    if not isinstance(text, str):
-        try:
-            return bytes(memoryview(text))  # bytes(text) alone would take an int for a length
-        except TypeError as error:
-            raise EquinfoError(
-                f"a document must be bytes or str, not {type(text).__name__}"
-            ) from error
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise EquinfoError(
-            f"the text has a lone surrogate at character {error.start}: pass bytes"
-        ) from error
-
-
-def all_as_bytes(documents: list[Text]) -> list[bytes]:
-    """`as_bytes` of each; a call a document would take as long as many an encoder."""
-    try:
-        return list(map(str.encode, documents))  # type: ignore[arg-type]
-    except (
-        TypeError,
-        UnicodeEncodeError,
-    ):  # not all of them are str, or as_bytes says what is wrong
-        return [as_bytes(document) for document in documents]
 
 
 def vocabulary_label(code_size: int) -> str:
@@ -76,14 +49,13 @@ class Tokenizer(ABC):
     name: str  # as in the paper's tables, e.g. "EqualInfoAC[b=16,v=256]"
     code_size: int
     lossless: bool = True
+    in_groups: bool = False
+    """Whether batches are coded in groups, a thread each: pays where kernels hold no GIL."""
     unit: int | None = None
-    """Each run of `unit` ids stands for bytes of its own, wherever it occurs. None: only a whole
-    stream does.
-    """
+    """Each run of `unit` ids has bytes of its own, wherever it occurs. None: a whole stream has."""
     period: int = 1
     """Ids play another part at each place in a run of `period` ids, counted from a document's
-    beginning, whether or not such a run decodes by itself. An M2 can be told the place
-    (lm.config.DecoderConfig.period).
+    begin, whether or not such a run decodes. An M2 can be told it (lm.config.DecoderConfig.period).
     """
 
     @property
@@ -108,30 +80,22 @@ class Tokenizer(ABC):
 
     @property
     def m1_parameters(self) -> int:
-        """Parameters (without embeddings) of the byte LM that runs at inference; 0 where none
-        does.
-        """
+        """Parameters (without embeddings) of the byte LM that runs at inference, or 0."""
         return 0
 
     # -- what a family implements ------------------------------------------------------------------
 
     @abstractmethod
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        """Ids (any integer dtype) of each of one or more documents, whatever else is in the
-        batch.
-        """
+        """Ids (any integer dtype) of each of one or more documents, each by itself."""
 
     @abstractmethod
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        """Bytes of each of one or more id streams; ids are already known to be 0 .. code_size-1
-        (int64).
-        """
+        """Bytes of each of one or more id streams: int64, known to be 0 .. code_size-1."""
 
     @abstractmethod
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """(config of JSON values, tensors): all that `_from_parts` needs to make an equal
-        tokenizer.
-        """
+        """(config of JSON values, tensors): all of which `_from_parts` makes an equal tokenizer."""
 
     @classmethod
     @abstractmethod
@@ -141,46 +105,60 @@ class Tokenizer(ABC):
 
     def encode(self, data: Text) -> np.ndarray:
         """Ids of one document: shape [num_ids], dtype `self.dtype`, no special ids."""
-        return self.encode_batch([data])[0]
+        return self._encode_batch([as_bytes(data)])[0].astype(self.dtype, copy=False)
 
     def encode_batch(self, documents: Iterable[Text]) -> list[np.ndarray]:
         """Ids of each document, equal to `[self.encode(d) for d in documents]` and faster."""
         if isinstance(documents, str | bytes):
             raise EquinfoError("encode_batch takes a list of documents; use encode for one")
-        data, dtype = all_as_bytes(list(documents)), np.dtype(self.dtype)
-        return (
-            [
-                i if i.dtype is dtype else i.astype(dtype, copy=False)
-                for i in self._encode_batch(data)
-            ]
-            if data
-            else []
+        data = all_as_bytes(list(documents))
+        if not data:
+            return []
+        dtype = np.dtype(self.dtype)
+        encoded = (
+            map_groups(self._encode_batch, data) if self.in_groups else self._encode_batch(data)
         )
+        return [ids if ids.dtype is dtype else ids.astype(dtype, copy=False) for ids in encoded]
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        """The bytes that `ids` came from. Raises EquinfoError for ids this tokenizer cannot have
-        written.
-        """
-        return self.decode_batch([ids])[0]
+        """The bytes that `ids` came from. Raises EquinfoError for ids that no text has."""
+        return self._decode_batch([self.checked(ids)])[0]
 
     def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
         """The bytes of each id stream, equal to `[self.decode(s) for s in streams]`."""
         checked = [self.checked(ids) for ids in streams]
-        return self._decode_batch(checked) if checked else []
+        if not checked:
+            return []
+        return (
+            map_groups(self._decode_batch, checked)
+            if self.in_groups
+            else self._decode_batch(checked)
+        )
 
-    def encoder(self) -> Encoder:
-        """For one document fed in pieces; see incremental.py."""
-        return WholeEncoder(self)
+    def encoder(self) -> IncrementalEncoder:
+        """For one document fed in pieces; see incremental.py. By default all of it is held."""
+        held = bytearray()
 
-    def decoder(self) -> Decoder:
-        """For one document's ids fed in pieces."""
-        return WholeDecoder(self)
+        def part(data: bytes, last: bool) -> tuple[np.ndarray, int]:
+            held.extend(data)
+            return self._encode_batch([bytes(held)])[0] if last else NO_IDS, len(data)
+
+        return IncrementalEncoder(part, self.dtype)
+
+    def decoder(self) -> IncrementalDecoder:
+        """For one document's ids fed in pieces. By default all of them are held."""
+        held = []
+
+        def part(ids: np.ndarray, last: bool) -> tuple[bytes, int]:
+            held.append(ids)
+            return self._decode_batch([np.concatenate(held)])[0] if last else b"", len(ids)
+
+        return IncrementalDecoder(part, self.checked)
 
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:
-        """The codes that may follow `ids` so that the stream still decodes: bool[code_size], or
-        None for all of them.
+        """The codes that may follow `ids` so that the stream still decodes: bool[code_size].
 
-        Streams of which only the whole decodes (AC, GZip) cannot say: all.
+        None: all. Streams of which only the whole decodes (AC, GZip) cannot say: all.
         """
         return None
 
@@ -193,20 +171,37 @@ class Tokenizer(ABC):
 
         Codes that still decode, and EOS where the document may end; never PAD or BOS.
         """
-        mask, allowed = np.zeros(self.vocab_size, dtype=np.bool_), self.allowed(ids)
+        allowed = self.allowed(ids)
+        mask = np.zeros(self.vocab_size, dtype=np.bool_)
         mask[: self.code_size] = True if allowed is None else allowed
         mask[self.eos_id] = self.may_end(ids)
         return mask
 
     def spans(self, text: Text) -> list[Span]:
-        """`text`'s ids in the shortest runs that decode by themselves, with what each stands for;
-        see spans.py.
+        """`text`'s ids in the shortest runs that decode by themselves, with what each stands for.
 
         One id for bytes and subwords (more where a character is cut), one window for equal-info
         windows. Ids that have no bytes of their own (`unit` is None: AC, GZip) come as one span:
-        only all of them stand for anything.
+        only all of them stand for anything. Spans cover text and ids without a gap.
         """
-        return spans(self, as_bytes(text))
+        data = as_bytes(text)
+        return spans_of(self._runs(data), data, math.log2(self.code_size))
+
+    def _runs(self, text: bytes) -> list[tuple[Any, int]]:
+        """(ids, bytes that they stand for) of each span."""
+        ids = self.encode(text)
+        if self.unit is None or not self.lossless:  # ids that decode to another text than `text`
+            return [(ids, len(text))] if len(ids) else []
+        units = [ids[at : at + self.unit] for at in range(0, len(ids), self.unit)]
+        with contextlib.suppress(EquinfoError):
+            return list(zip(units, map(len, self.decode_batch(units)), strict=True))
+        runs, held = [], ids[:0]
+        for unit in units:  # of subwords, some are a part of a character
+            held = np.concatenate([held, unit])
+            with contextlib.suppress(EquinfoError):
+                runs.append((held, len(self.decode(held))))
+                held = held[:0]
+        return runs
 
     def token_bytes(self, id: int) -> bytes:
         """The bytes that a code stands for wherever it occurs.
@@ -222,15 +217,12 @@ class Tokenizer(ABC):
         return self.decode([code])
 
     def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        """int64[n]. Raises EquinfoError for what is not a flat sequence of this tokenizer's
-        codes.
-        """
+        """int64[n]. Raises EquinfoError for what is no flat sequence of this tokenizer's codes."""
         array = np.asarray(ids)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise EquinfoError("ids must be a flat sequence of integers")
-        wrong = (array < 0) | (array >= self.code_size)
-        if wrong.any():
-            at = int(wrong.argmax())
+        if array.size and (array.min() < 0 or array.max() >= self.code_size):
+            at = int(((array < 0) | (array >= self.code_size)).argmax())
             raise EquinfoError(
                 f"id {array[at]} at position {at} is out of range: {self.name} decodes ids 0 to"
                 f" {self.code_size - 1} (split at special ids first)"
@@ -252,8 +244,7 @@ class Tokenizer(ABC):
         self.artifact.save(path)
 
     def as_hf(self, **options: Any) -> "EquinfoTokenizer":
-        """This tokenizer as transformers has one: the same ids, BOS in front where special tokens
-        are asked for.
+        """This tokenizer as transformers has one: the same ids, BOS in front on request.
 
         options: add_bos_token, add_eos_token, padding_side, model_max_length, split_special_tokens,
         ... as transformers names them. Raises EquinfoError for streams of which only the whole
@@ -275,9 +266,7 @@ class Tokenizer(ABC):
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Self:
-        """The tokenizer of an artefact of this kind. Raises EquinfoError where a part is
-        missing.
-        """
+        """The tokenizer of an artefact of this kind. Raises EquinfoError for a missing part."""
         try:
             return cls._from_parts(artifact.config, artifact.tensors)
         except (KeyError, TypeError) as error:

@@ -1,53 +1,38 @@
 """BPE[v]: byte-level byte pair encoding, trained and run by Hugging Face's `tokenizers`."""
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import vocabulary_label
-from equinfo.tokenizers.subword import SubwordTokenizer, utf8_texts
+from equinfo.tokenizers.subword import SubwordTokenizer
+from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
 
 
 def byte_of_letter() -> dict[str, int]:
-    """GPT-2's alphabet: the letter that stands for each byte inside the library, the other way
-    round.
-
-    Printable Latin-1 letters stand for themselves, the other bytes, in order, for U+0100 on.
-    """
+    """GPT-2's alphabet, by letters: printable Latin-1 is itself, U+0100 on the others, in order."""
     own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(NUM_BYTES) if byte not in own]
-    return {chr(byte): byte for byte in own} | {
-        chr(0x100 + n): byte for n, byte in enumerate(others)
-    }
+    moved = {chr(0x100 + n): byte for n, byte in enumerate(others)}
+    return {chr(byte): byte for byte in own} | moved
 
 
 class BPETokenizer(SubwordTokenizer):
     """Byte-level BPE with GPT-2's pretokenisation; takes any valid UTF-8.
 
-    model: the library's own JSON (a `tokenizer.json`), kept byte for byte, so that it is hashed as
-    it is and other programs can read it. The codes are the library's ids.
+    model: a `tokenizer.json`. The codes are the library's ids.
     """
 
     kind = "bpe"
+    label = "BPE"
+    file = "tokenizer.json"
 
-    def __init__(self, model: bytes) -> None:
-        self.model = model
-        try:
-            self._library = tokenizers.Tokenizer.from_buffer(model)
-            self.pieces = self._read_pieces()
-        except Exception as error:  # the library raises bare Exceptions
-            raise EquinfoError(
-                f"the stored BPE model cannot be read ({error}): rebuild it"
-            ) from error
-        self.code_size = len(self.pieces)
-        self.name = f"BPE[{vocabulary_label(self.code_size)}]"
-
-    def _read_pieces(self) -> list[bytes]:
+    def _open(self) -> list[bytes]:
+        self._library = tokenizers.Tokenizer.from_buffer(self.model)
         letters = byte_of_letter()
         by_id = {code: piece for piece, code in self._library.get_vocab().items()}
         return [bytes(letters[letter] for letter in by_id[code]) for code in range(len(by_id))]
@@ -79,10 +64,3 @@ class BPETokenizer(SubwordTokenizer):
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
         encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
-
-    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        return {}, {"tokenizer.json": np.frombuffer(self.model, dtype=np.uint8)}
-
-    @classmethod
-    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        return cls(tensors["tokenizer.json"].tobytes())

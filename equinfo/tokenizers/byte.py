@@ -1,11 +1,11 @@
 """Bytes: the id of a byte is its value."""
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from equinfo.tokenizers.base import Tokenizer, as_bytes
+from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 
 
 class ByteTokenizer(Tokenizer):
@@ -29,34 +29,12 @@ class ByteTokenizer(Tokenizer):
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
         return cls()
 
-    def encoder(self) -> "ByteEncoder":
-        return ByteEncoder(self)
+    def encoder(self) -> IncrementalEncoder:
+        return IncrementalEncoder(
+            lambda data, last: (np.frombuffer(data, dtype=np.uint8), len(data)), self.dtype
+        )
 
-    def decoder(self) -> "ByteDecoder":
-        return ByteDecoder(self)
-
-
-class ByteEncoder:
-    """Holds nothing; see incremental.py."""
-
-    def __init__(self, tokenizer: ByteTokenizer) -> None:
-        self.dtype = tokenizer.dtype
-
-    def feed(self, data: bytes) -> np.ndarray:
-        return np.frombuffer(as_bytes(data), dtype=np.uint8).astype(self.dtype)
-
-    def finish(self) -> np.ndarray:
-        return np.empty(0, dtype=self.dtype)
-
-
-class ByteDecoder:
-    """Holds nothing."""
-
-    def __init__(self, tokenizer: ByteTokenizer) -> None:
-        self.tokenizer = tokenizer
-
-    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        return self.tokenizer.checked(ids).astype(np.uint8).tobytes()
-
-    def finish(self) -> bytes:
-        return b""
+    def decoder(self) -> IncrementalDecoder:
+        return IncrementalDecoder(
+            lambda ids, last: (ids.astype(np.uint8).tobytes(), len(ids)), self.checked
+        )

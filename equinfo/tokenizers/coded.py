@@ -1,18 +1,15 @@
-"""Range[v], ANS[v], Huffman[v]: documents through other entropy coders over the same byte models as
-AC[v].
-"""
+"""Range[v], ANS[v], Huffman[v]: documents through other coders over the same models as AC[v]."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from equinfo.compress.coder import rivals
 from equinfo.compress.models.base import EOD, ByteModel
-from equinfo.compress.parallel import map_groups
 from equinfo.compress.pieces import NO_IDS, Packer, Unpacker
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import as_bytes, vocabulary_label
+from equinfo.tokenizers.base import vocabulary_label
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.modelled import ModelledTokenizer
 
 
@@ -32,69 +29,59 @@ class CodedTokenizer(ModelledTokenizer):
         self.name = f"{label}[{vocabulary_label(self.code_size)}]"
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        return map_groups(lambda group: [self._encode(document) for document in group], documents)
+        return [self.encoder().feed(document, last=True) for document in documents]
 
-    def _encode(self, document: bytes) -> np.ndarray:
-        encoder = CodedEncoder(self)
-        return np.concatenate([encoder.feed(document), encoder.finish()])
+    def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
+        return [_Messages(self).decode_part(ids, last=True)[0] for ids in streams]
 
-    def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
-        return map_groups(lambda group: [self._decode(stream) for stream in group], ids)
+    def encoder(self) -> IncrementalEncoder:
+        rows = rivals.Rows(self.model)
+        packer = Packer(self.width)
 
-    def _decode(self, ids: np.ndarray) -> bytes:
-        decoder = CodedDecoder(self)
-        return decoder.feed(ids) + decoder.finish()
+        def message(symbols: np.ndarray | list[int]) -> np.ndarray:
+            coded = rivals.encode_message(self.coder, rows, np.asarray(symbols))
+            return np.frombuffer(coded, dtype=np.uint8)
 
-    def encoder(self) -> "CodedEncoder":
-        return CodedEncoder(self)
+        def part(data: bytes, last: bool) -> tuple[np.ndarray, int]:
+            symbols = np.frombuffer(data, dtype=np.uint8)
+            whole = len(data) - len(data) % rivals.BLOCK
+            ids = [
+                packer.feed(message(symbols[at : at + rivals.BLOCK]))
+                for at in range(0, whole, rivals.BLOCK)
+            ]
+            if last:
+                ending = message([*data[whole:], EOD])
+                ids.append(packer.finish(ending, 8 * len(ending)))
+            return np.concatenate([NO_IDS, *ids]), len(data) if last else whole
 
-    def decoder(self) -> "CodedDecoder":
-        return CodedDecoder(self)
+        return IncrementalEncoder(part, self.dtype)
 
-
-class CodedEncoder:
-    """Ids a message; see incremental.py. Holds less than a message."""
-
-    def __init__(self, tokenizer: CodedTokenizer) -> None:
-        self.tokenizer, self.rows = tokenizer, rivals.Rows(tokenizer.model)
-        self.held, self.packer = bytearray(), Packer(tokenizer.width)
-
-    def feed(self, data: bytes) -> np.ndarray:
-        self.held += as_bytes(data)
-        whole = len(self.held) - len(self.held) % rivals.BLOCK
-        symbols = np.frombuffer(bytes(self.held[:whole]), dtype=np.uint8)
-        del self.held[:whole]
-        ids = [
-            self.packer.feed(
-                np.frombuffer(self._message(symbols[at : at + rivals.BLOCK]), dtype=np.uint8)
-            )
-            for at in range(0, whole, rivals.BLOCK)
-        ]
-        return np.concatenate([NO_IDS, *ids]).astype(self.tokenizer.dtype)
-
-    def _message(self, symbols: np.ndarray) -> bytes:
-        return rivals.encode_message(self.tokenizer.coder, self.rows, symbols)
-
-    def finish(self) -> np.ndarray:
-        data = self._message(np.array([*self.held, EOD], dtype=np.int32))
-        ids = self.packer.finish(np.frombuffer(data, dtype=np.uint8), 8 * len(data))
-        return ids.astype(self.tokenizer.dtype)
+    def decoder(self) -> IncrementalDecoder:
+        return IncrementalDecoder(_Messages(self).decode_part, self.checked)
 
 
-class CodedDecoder:
-    """A message's bytes once all of it is in. Holds one message's words."""
+class _Messages:
+    """The messages of one stream, each decoded once all of it is in; holds one message's words."""
 
     def __init__(self, tokenizer: CodedTokenizer) -> None:
-        self.tokenizer, self.rows = tokenizer, rivals.Rows(tokenizer.model)
-        self.held, self.unpacker = bytearray(), Unpacker(tokenizer.width)
-        self.ended, self.taken = False, 0  # bytes of the messages decoded
+        self.tokenizer = tokenizer
+        self.rows = rivals.Rows(tokenizer.model)
+        self.unpacker = Unpacker(tokenizer.width)
+        self.held = bytearray()
+        self.taken = 0  # bytes of the messages decoded
+        self.ended = False
 
-    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        self.held += self.unpacker.feed(self.tokenizer.checked(ids)).tobytes()
+    def decode_part(self, ids: np.ndarray, last: bool) -> tuple[bytes, int]:
+        self.held += self.unpacker.feed(ids).tobytes()
         out = list(iter(self._message, None))
         if self.ended:
-            self._check_padding()
-        return b"".join(out)
+            # After the end there may be the zero bits that fill the last id.
+            most = -(-8 * self.taken // self.tokenizer.width)
+            if any(self.held) or self.unpacker.finish().any() or self.unpacker.count > most:
+                raise self._refused("goes on after its end: it was altered, or two were joined")
+        elif last:
+            raise self._refused("was cut short")
+        return b"".join(out), len(ids)
 
     def _message(self) -> bytes | None:
         """The text of the next message, where all of it is held."""
@@ -106,24 +93,12 @@ class CodedDecoder:
         size = 2 + 4 * words
         if len(self.held) < size:
             return None
-        symbols = rivals.decode_message(
-            self.tokenizer.coder, self.rows, rivals.words_of(bytes(self.held[2:size]))
-        )
+        coded = rivals.words_of(bytes(self.held[2:size]))
+        symbols = rivals.decode_message(self.tokenizer.coder, self.rows, coded)
         del self.held[:size]
         self.taken += size
         self.ended = symbols[-1] == EOD
         return symbols[: len(symbols) - self.ended].astype(np.uint8).tobytes()
-
-    def _check_padding(self) -> None:
-        """After the end there may be the zero bits that fill the last id."""
-        most = -(-8 * self.taken // self.tokenizer.width)
-        if any(self.held) or self.unpacker.finish().any() or self.unpacker.count > most:
-            raise self._refused("goes on after its end: it was altered, or two were joined")
-
-    def finish(self) -> bytes:
-        if not self.ended:
-            raise self._refused("was cut short")
-        return b""
 
     def _refused(self, reason: str) -> EquinfoError:
         return EquinfoError(f"a {self.tokenizer.name} stream {reason}")

@@ -1,22 +1,24 @@
-"""EqualInfoAC[b,v]: equal-info windows of b bits, cut into N-bit ids (§3.3), by one of several
-window rules.
-"""
+"""EqualInfoAC[b,v]: equal-info windows of b bits, cut into N-bit ids (§3.3), by a window rule."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from equinfo.compress import bits
 from equinfo.compress.models.base import ByteModel, fingerprint
-from equinfo.compress.parallel import map_groups
-from equinfo.compress.windows.compiled import MEMORY, CompiledWindows
+from equinfo.compress.windows.compiled import (
+    MAX_COMPILED,
+    MEMORY,
+    CompiledWindows,
+    make_windows,
+)
 from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits
-from equinfo.compress.windows.steps import LOSSY
-from equinfo.compress.windows.windows import Windows, make_windows
+from equinfo.compress.windows.steps import LOOKING_ON, LOSSY
+from equinfo.compress.windows.windows import Windows
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.looked_up import LookedUpTokenizer
 from equinfo.tokenizers.modelled import ModelledTokenizer, check_width
 
@@ -33,13 +35,16 @@ class WindowTokenizer(Tokenizer):
     """
 
     def __init__(self, windows: Windows, width: int, rule: str, reset: int = 1) -> None:
-        self.windows, self.bits, self.width = windows, windows.bits, check_width(width)
+        self.windows = windows
+        self.bits = windows.bits
+        self.width = check_width(width)
         if width > self.bits:
             raise EquinfoError(
                 f"ids of {width} bits do not fit windows of {self.bits}: choose width <= bits"
             )
         self.code_size = 1 << width
-        self.rule, self.reset = rule, reset
+        self.rule = rule
+        self.reset = reset
         self.lossless = rule not in LOSSY
         decodes = self.lossless or reset == 1
         self.period = math.lcm(self.bits * max(reset, 1), width) // width
@@ -49,9 +54,7 @@ class WindowTokenizer(Tokenizer):
         self.name = f"EqualInfoAC[{','.join(labels)}]"
 
     def may_end(self, ids: np.ndarray) -> bool:
-        left = (
-            len(ids) * self.width % self.bits
-        )  # bits after the last whole window: padding, which is zero
+        left = len(ids) * self.width % self.bits  # after the last whole window: zero bits
         return left < self.width and (left == 0 or int(ids[-1]) % (1 << left) == 0)
 
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:
@@ -60,12 +63,10 @@ class WindowTokenizer(Tokenizer):
         The next id holds the next `now` bits of the window under way and, where ids run across
         window ends, the first `then` bits of the one after.
         """
-        if (
-            not isinstance(self.windows, CompiledWindows)
-            or self.windows.num_codes == 1 << self.bits
-        ):
+        windows = self.windows
+        if not isinstance(windows, CompiledWindows) or windows.num_codes == 1 << self.bits:
             return None
-        last = self.windows.num_codes - 1
+        last = windows.num_codes - 1
         begun = len(ids) * self.width % self.bits
         now = min(self.width, self.bits - begun)
         then = self.width - now
@@ -75,32 +76,44 @@ class WindowTokenizer(Tokenizer):
             fits &= codes >> then <= (last >> (self.bits - begun - now)) % (1 << now)
         return fits
 
-    def encoder(self) -> "WindowIdEncoder":
-        return WindowIdEncoder(self)
-
-    def decoder(self) -> "WindowIdDecoder":
-        return WindowIdDecoder(self)
-
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        return map_groups(self._encode_group, documents)
-
-    def _encode_group(self, documents: list[bytes]) -> list[np.ndarray]:
         return [self.to_ids(codes) for codes in self.windows.encode(documents)]
 
     def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
-        return map_groups(self._decode_group, ids)
-
-    def _decode_group(self, ids: list[np.ndarray]) -> list[bytes]:
         return self.windows.decode([self.to_codes(stream) for stream in ids])
+
+    def encoder(self) -> IncrementalEncoder:
+        """Holds less than a window of text, and windows until they make whole ids."""
+        windows = self.windows.encoder()
+        group = math.lcm(self.bits, self.width) // self.bits
+        held = windows.feed(b"")
+
+        def part(data: bytes, last: bool) -> tuple[np.ndarray, int]:
+            nonlocal held
+            codes = np.concatenate([held, windows.feed(data, last)])
+            whole = len(codes) if last else len(codes) - len(codes) % group
+            held = codes[whole:]
+            return self.to_ids(codes[:whole]), len(data)
+
+        return IncrementalEncoder(part, self.dtype)
+
+    def decoder(self) -> IncrementalDecoder:
+        """Holds ids until they make whole windows."""
+        windows = self.windows.decoder()
+        group = math.lcm(self.bits, self.width) // self.width
+
+        def part(ids: np.ndarray, last: bool) -> tuple[bytes, int]:
+            whole = len(ids) if last else len(ids) - len(ids) % group
+            return windows.feed(self.to_codes(ids[:whole])), whole
+
+        return IncrementalDecoder(part, self.checked)
 
     def to_ids(self, codes: np.ndarray) -> np.ndarray:
         """The ids (int64) of windows' codes; the last is padded with zero bits."""
         return bits.pack(codes_to_bits(codes, self.bits), len(codes) * self.bits, self.width)
 
     def to_codes(self, ids: np.ndarray) -> np.ndarray:
-        """The inverse. Raises EquinfoError for ids that end inside a window, or in padding that is
-        not zero.
-        """
+        """The inverse. Raises EquinfoError for ids that end inside a window or in no zeros."""
         data, num_bits = bits.unpack(ids, self.width)
         left = num_bits % self.bits
         if left >= self.width or bits.get_bits(data, num_bits - left, left):
@@ -142,11 +155,16 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         changed = {"rule": self.rule} if self.rule != "free" else {}
         return options | changed | ({"reset": self.reset} if self.reset != 1 else {})
 
-    def compile(self, memory: int = MEMORY) -> "CompiledEqualInfoTokenizer":
-        """The same ids without the model, for windows of at most 20 bits and reset = 1, by rules
-        that need not see the byte after a window ("delay" and "unflushed" do).
+    @property
+    def can_compile(self) -> bool:
+        """Whether windows are a function of their bytes alone, and few enough to list."""
+        return self.reset == 1 and self.rule not in LOOKING_ON and self.bits <= MAX_COMPILED
 
-        memory: bytes that the windows' tree may take. Raises EquinfoError where it cannot be.
+    def compile(self, memory: int = MEMORY) -> "CompiledEqualInfoTokenizer":
+        """The same ids without the model: of windows of at most 20 bits, with reset = 1.
+
+        memory: bytes that the windows' tree may take. Raises EquinfoError where it cannot be, as by
+        rules that see the byte after a window ("delay", "unflushed").
         """
         if self.reset != 1:
             raise EquinfoError(
@@ -160,9 +178,8 @@ class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
         return CompiledEqualInfoTokenizer(windows, self.width, self.rule, fingerprint(self.model))
 
 
-class CompiledEqualInfoTokenizer(WindowTokenizer, LookedUpTokenizer):
-    """Windows whose strings are all in the artefact: no model runs, encoding and decoding are
-    look-ups.
+class CompiledEqualInfoTokenizer(LookedUpTokenizer, WindowTokenizer):
+    """Windows whose strings are all in the artefact: look-ups, and no model runs.
 
     m1: the fingerprint of the model they come from.
     """
@@ -174,16 +191,6 @@ class CompiledEqualInfoTokenizer(WindowTokenizer, LookedUpTokenizer):
         super().__init__(windows, width, rule)
         self.m1 = m1
         self.dictionary = windows.dictionary if width == windows.bits else None
-
-    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        return (
-            self.dictionary.encode(documents, self.dtype)
-            if self.dictionary
-            else self._encode_group(documents)
-        )
-
-    def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
-        return self.dictionary.decode(ids) if self.dictionary else self._decode_group(ids)
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         config, tensors = self.windows.parts()
@@ -201,42 +208,3 @@ def _last_bits(ids: np.ndarray, count: int, width: int) -> int:
     for code in ids[len(ids) - -(-count // width) :]:
         value = value << width | int(code)
     return value % (1 << count)
-
-
-class WindowIdEncoder:
-    """One document in pieces; holds less than a window of its text, and windows until they make
-    whole ids.
-    """
-
-    def __init__(self, tokenizer: WindowTokenizer) -> None:
-        self.tokenizer, self.windows = tokenizer, tokenizer.windows.encoder()
-        self.group = math.lcm(tokenizer.bits, tokenizer.width) // tokenizer.bits
-        self.held = self.windows.feed(b"")
-
-    def feed(self, data: bytes) -> np.ndarray:
-        codes = np.concatenate([self.held, self.windows.feed(data)])
-        whole = len(codes) - len(codes) % self.group
-        self.held = codes[whole:]
-        return self.tokenizer.to_ids(codes[:whole]).astype(self.tokenizer.dtype)
-
-    def finish(self) -> np.ndarray:
-        codes = np.concatenate([self.held, self.windows.feed(b"", last=True)])
-        return self.tokenizer.to_ids(codes).astype(self.tokenizer.dtype)
-
-
-class WindowIdDecoder:
-    """One document's ids in pieces; holds ids until they make whole windows."""
-
-    def __init__(self, tokenizer: WindowTokenizer) -> None:
-        self.tokenizer, self.windows = tokenizer, tokenizer.windows.decoder()
-        self.group = math.lcm(tokenizer.bits, tokenizer.width) // tokenizer.width
-        self.held = np.empty(0, dtype=np.int64)
-
-    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        joined = np.concatenate([self.held, self.tokenizer.checked(ids)])
-        whole = len(joined) - len(joined) % self.group
-        self.held = joined[whole:]
-        return self.windows.feed(self.tokenizer.to_codes(joined[:whole]))
-
-    def finish(self) -> bytes:
-        return self.windows.feed(self.tokenizer.to_codes(self.held))

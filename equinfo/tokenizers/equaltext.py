@@ -1,17 +1,14 @@
-"""EqualTextAC[t,v]: windows of t bytes, each in as few whole ids as decode by themselves (the
-paper's appendix B).
-"""
+"""EqualTextAC[t,v]: windows of t bytes, each in as few ids as decode (the paper's appendix B)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from equinfo.compress.coder.equal_text import EqualTextCoder
 from equinfo.compress.models.base import ByteModel
-from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import vocabulary_label
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.modelled import ModelledTokenizer
 
 MAX_SIZE = 1 << 12
@@ -37,48 +34,23 @@ class EqualTextTokenizer(ModelledTokenizer):
     def _options(self) -> dict[str, Any]:
         return {"size": self.size, "width": self.width}
 
-    def encoder(self) -> "EqualTextEncoder":
-        return EqualTextEncoder(self)
-
-    def decoder(self) -> "EqualTextDecoder":
-        return EqualTextDecoder(self)
-
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        return map_groups(self.coder.encode, documents)
+        return self.coder.encode(documents)
 
     def _decode_batch(self, ids: list[np.ndarray]) -> list[bytes]:
-        return map_groups(self.coder.decode, ids)
+        return self.coder.decode(ids)
 
+    def encoder(self) -> IncrementalEncoder:
+        def part(data: bytes, last: bool) -> tuple[np.ndarray, int]:
+            used = len(data) if last else len(data) - len(data) % self.size
+            return self.coder.encode([data[:used]])[0], used
 
-class EqualTextEncoder:
-    """One document in pieces; holds less than a window."""
+        return IncrementalEncoder(part, self.dtype)
 
-    def __init__(self, tokenizer: EqualTextTokenizer) -> None:
-        self.tokenizer, self.held = tokenizer, bytearray()
+    def decoder(self) -> IncrementalDecoder:
+        """Holds about as many ids as the longest window takes."""
 
-    def feed(self, data: bytes) -> np.ndarray:
-        self.held += data
-        whole = len(self.held) - len(self.held) % self.tokenizer.size
-        ready = bytes(self.held[:whole])
-        del self.held[:whole]
-        return self.tokenizer.encode(ready)
+        def part(ids: np.ndarray, last: bool) -> tuple[bytes, int]:
+            return (self.coder.decode([ids])[0], len(ids)) if last else self.coder.decode_part(ids)
 
-    def finish(self) -> np.ndarray:
-        return self.tokenizer.encode(bytes(self.held))
-
-
-class EqualTextDecoder:
-    """One document's ids in pieces; holds about as many as the longest window takes."""
-
-    def __init__(self, tokenizer: EqualTextTokenizer) -> None:
-        self.tokenizer = tokenizer
-        self.held = np.empty(0, dtype=np.int64)
-
-    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        joined = np.concatenate([self.held, self.tokenizer.checked(ids)])
-        data, used = self.tokenizer.coder.decode_part(joined)
-        self.held = joined[used:]
-        return data
-
-    def finish(self) -> bytes:
-        return self.tokenizer.decode(self.held)
+        return IncrementalDecoder(part, self.checked)

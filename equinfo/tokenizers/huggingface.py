@@ -1,5 +1,6 @@
 """Any tokenizer of Hugging Face's `tokenizers`, by its `tokenizer.json`."""
 
+from itertools import accumulate
 from typing import Any, Self
 
 import numpy as np
@@ -8,16 +9,14 @@ from tokenizers import decoders
 
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.bpe import byte_of_letter
-from equinfo.tokenizers.imported import ImportedTokenizer
+from equinfo.tokenizers.imported_base import ImportedTokenizer
 from equinfo.tokenizers.subword import PiecesTokenizer
 
 
 class HFTokenizer(ImportedTokenizer):
-    """Ids as `encode(text, add_special_tokens=False)` gives them, without truncation, padding and
-    special tokens.
+    """Ids as `encode(text, add_special_tokens=False)` gives them, neither cut nor padded.
 
-    Bytes are the library's decoded text. Those with GPT-2's alphabet are ByteLevelTokenizers: see
-    `of`.
+    Bytes are the library's decoded text. With GPT-2's alphabet it is a ByteLevelTokenizer.
     """
 
     kind = "hf"
@@ -26,14 +25,13 @@ class HFTokenizer(ImportedTokenizer):
     def of(cls, model: bytes, name: str, lossless: bool | None = None) -> "HFTokenizer":
         """The tokenizer of a `tokenizer.json`, of the class that decodes it best."""
         try:
-            by_bytes = isinstance(
-                tokenizers.Tokenizer.from_buffer(model).decoder, decoders.ByteLevel
-            )
+            decoder = tokenizers.Tokenizer.from_buffer(model).decoder
         except Exception as error:  # the library raises bare Exceptions
             reason = " ".join(str(error).split())
             raise EquinfoError(
                 f"{name} is no tokenizer.json that `tokenizers` reads: {reason}"
             ) from error
+        by_bytes = isinstance(decoder, decoders.ByteLevel)
         return (ByteLevelTokenizer if by_bytes else HFTokenizer)(model, name, lossless)
 
     def _open(self) -> np.ndarray:
@@ -45,18 +43,16 @@ class HFTokenizer(ImportedTokenizer):
         self._library.no_truncation()
         self._library.no_padding()
         self._library.encode_special_tokens = True  # as text
-        self._library.post_processor = (
-            None  # it adds special tokens, and takes spaces out of offsets
-        )
+        # It adds special tokens, and takes spaces out of offsets.
+        self._library.post_processor = None
         ids = np.fromiter(self._library.get_vocab(with_added_tokens=True).values(), dtype=np.int64)
         known = np.zeros(int(ids.max()) + 1, dtype=np.bool_)
         known[ids] = True
         return known
 
     def encode_texts(self, texts: list[str]) -> list[list[int]]:
-        return [
-            found.ids for found in self._library.encode_batch_fast(texts, add_special_tokens=False)
-        ]
+        encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
 
     def _probes(self) -> list[str]:
         """Also tokens that were added by hand, as these may take the spaces beside them."""
@@ -66,15 +62,12 @@ class HFTokenizer(ImportedTokenizer):
     def _cuts(self, text: str) -> tuple[list[int], list[int]]:
         found = self._library.encode(text, add_special_tokens=False)
         sizes = [len(character.encode()) for character in text]
-        before = np.concatenate(
-            [[0], np.cumsum(sizes, dtype=np.int64)]
-        )  # bytes before each character
-        return found.ids, [int(before[end]) for _, end in found.offsets]
+        before = [0, *accumulate(sizes)]  # bytes before each character
+        return found.ids, [before[end] for _, end in found.offsets]
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        texts = self._library.decode_batch(
-            [ids.tolist() for ids in streams], skip_special_tokens=False
-        )
+        codes = [ids.tolist() for ids in streams]
+        texts = self._library.decode_batch(codes, skip_special_tokens=False)
         return [text.encode() for text in texts]
 
     @classmethod
@@ -83,21 +76,21 @@ class HFTokenizer(ImportedTokenizer):
 
 
 class ByteLevelTokenizer(PiecesTokenizer, HFTokenizer):
-    """With GPT-2's alphabet (GPT, Llama 3, Qwen, ...) a code's bytes are known, so that decoding
-    can go id by id.
+    """One with GPT-2's alphabet (GPT, Llama 3, Qwen, ...): a code's bytes are known.
 
     Ids whose bytes are no UTF-8 are refused, where the library would write U+FFFD.
     """
 
     def _open(self) -> np.ndarray:
         known = super()._open()
-        letters, added = byte_of_letter(), self._library.get_added_tokens_decoder()
+        letters = byte_of_letter()
+        added = self._library.get_added_tokens_decoder()
         self.pieces = [b""] * len(known)
         for token, code in self._library.get_vocab(with_added_tokens=True).items():
-            plain = code in added or not all(letter in letters for letter in token)
-            self.pieces[code] = (
-                token.encode() if plain else bytes(letters[letter] for letter in token)
-            )
+            if code in added or not letters.keys() >= set(token):
+                self.pieces[code] = token.encode()
+            else:
+                self.pieces[code] = bytes(letters[letter] for letter in token)
         return known
 
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:

@@ -1,52 +1,65 @@
-"""What tokenizers over a dictionary share: one look-up a code, and no second look at ids that are
-already arrays.
-"""
+"""What tokenizers over a dictionary share: one look-up a code, and no second look at arrays."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import Text, Tokenizer, all_as_bytes
+from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
+from equinfo.tokenizers.utf8 import Text, all_as_bytes
 
 
 class LookedUpTokenizer(Tokenizer):
-    """Ids are the codes of `dictionary`, where there is one."""
+    """Ids are the codes of `dictionary`; where there is none, all is as by the class after this."""
 
     dictionary: Dictionary | None
-    parse: str = (
-        "longest"  # see compress/parse.py; the other one needs more than the dictionary's walk
-    )
+    parse: str = "longest"  # see compress/parse.py; the other one needs more than the walk
+
+    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
+        if self.dictionary:
+            return self.dictionary.encode(documents, self.dtype)
+        return super()._encode_batch(documents)  # type: ignore[safe-super]
+
+    def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
+        if self.dictionary:
+            return self.dictionary.decode(streams)
+        return super()._decode_batch(streams)  # type: ignore[safe-super]
+
+    def encoder(self) -> IncrementalEncoder:
+        """Holds less than the longest string and a byte."""
+        if not self.dictionary:
+            return super().encoder()
+        feed = self.dictionary.encoder().feed
+        return IncrementalEncoder(lambda data, last: (feed(data, last), len(data)), self.dtype)
+
+    def decoder(self) -> IncrementalDecoder:
+        """Bytes come with their ids."""
+        if not self.dictionary:
+            return super().decoder()
+        decode = self.dictionary.decode
+        return IncrementalDecoder(lambda ids, last: (decode([ids])[0], len(ids)), self.checked)
 
     def encode_batch(self, documents: Iterable[Text]) -> list[np.ndarray]:
-        """Ids of each document. A str becomes bytes just before its walk: to keep all is memory
-        never used before.
-        """
+        """Ids of each document. A str becomes bytes just before its walk, to touch less memory."""
         if isinstance(documents, str | bytes):
             return super().encode_batch(documents)
         documents = list(documents)
-        if (
-            self.dictionary
-            and self.parse == "longest"
-            and {str, bytes}.issuperset(map(type, documents))
-        ):
+        plain = {str, bytes}.issuperset(map(type, documents))
+        if self.dictionary and self.parse == "longest" and plain:
             return self.dictionary.encode(documents, self.dtype, all_as_bytes)
         return super().encode_batch(documents)
 
+    def decode(self, ids: Sequence[int] | np.ndarray) -> bytes:
+        return self.decode_batch([ids])[0]
+
     def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
-        """The bytes of each id stream. Arrays of `dtype` are read as they are: checking each costs
-        more than that.
-        """
+        """The bytes of each id stream; arrays of `dtype` as they are: a check costs more."""
         streams = list(streams)
-        plain = [
-            s
-            for s in streams
-            if isinstance(s, np.ndarray) and s.dtype == self.dtype and s.ndim == 1
-        ]
-        if self.dictionary and len(plain) == len(streams) > 0:
-            try:
+        plain = [s for s in streams if isinstance(s, np.ndarray) and s.dtype == self.dtype]
+        if self.dictionary and len(plain) == len(streams) > 0 and {s.ndim for s in plain} == {1}:
+            with contextlib.suppress(EquinfoError):  # the long way says which id is wrong
                 return self.dictionary.decode(plain)
-            except EquinfoError:
-                pass  # the long way says which id of which stream is wrong
         return super().decode_batch(streams)

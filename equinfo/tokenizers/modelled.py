@@ -19,12 +19,13 @@ def check_width(width: int) -> int:
 
 
 class ModelledTokenizer(Tokenizer):
-    """A tokenizer whose ids are cut from bits that a byte model decides; `_options` is all else
-    that it stores.
-    """
+    """Ids are cut from bits that a byte model decides; `_options` is all else that is stored."""
+
+    in_groups = True
 
     def __init__(self, model: ByteModel, width: int) -> None:
-        self.model, self.width = model, check_width(width)
+        self.model = model
+        self.width = check_width(width)
         self.code_size = 1 << width
 
     @property

@@ -1,5 +1,4 @@
-"""GZip[v], Zstd[v], XZ[v]: documents through a general compressor, the bits of its streams cut into
-N-bit ids.
+"""GZip[v], Zstd[v], XZ[v]: documents through a general compressor, its bits cut into N-bit ids.
 
 A document is cut into blocks of `block` bytes, and each is a stream of its own, padded with zero
 bits to whole ids. The last block is the one that is shorter than `block`, maybe empty: a document
@@ -12,35 +11,26 @@ but refuses to encode.
 """
 
 import hashlib
+import lzma
+import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, cached_property
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Callable
+from functools import cache, cached_property, partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from equinfo.compress import bits as bitstream
-from equinfo.compress.parallel import map_groups
 from equinfo.compress.pieces import Unpacker
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import Tokenizer, as_bytes, vocabulary_label
+from equinfo.tokenizers.base import Tokenizer, vocabulary_label
+from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.modelled import check_width
 
 BLOCK = 10_240
 WHOLE = 1 << 30  # the block of artefacts that name none: practically every document is one stream
 SLICE = 4096  # ids given to a decompressor at once
-
-
-class Decompressor(Protocol):
-    """One stream's decompressor, as the standard library's: raises where the data is no stream."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+Compress = Callable[[bytes], bytes]
 
 
 class OpaqueTokenizer(Tokenizer):
@@ -53,6 +43,8 @@ class OpaqueTokenizer(Tokenizer):
     package: ClassVar[str]  # that decides the ids
     default_level: ClassVar[int]
     levels: ClassVar[range]
+    switches: ClassVar[tuple[str, ...]] = ()  # options that only this compressor has, off
+    in_groups = True
 
     def __init__(
         self,
@@ -72,34 +64,23 @@ class OpaqueTokenizer(Tokenizer):
             )
         if not 1 <= block <= WHOLE:
             raise EquinfoError(f"{self.label} in blocks of {block} bytes: choose 1 to {WHOLE}")
-        try:
-            self._set_format(**format)
-        except TypeError as error:
-            raise EquinfoError(f"{self.label} knows no option {', '.join(format)}") from error
+        if not format.keys() <= set(self.switches):
+            raise EquinfoError(f"{self.label} knows no option {', '.join(format)}")
+        self.format = {name: True for name, on in format.items() if on}
         self.probe = probe or self.own_probe
         self.code_size = 1 << bits
-        self.name = f"{self.label}[{','.join([vocabulary_label(self.code_size), *self._labels()])}]"
-
-    def _set_format(self) -> None:
-        """Take the options that only some compressors have."""
-
-    def _format_options(self) -> dict[str, Any]:
-        """Those of `_set_format` that are not the default."""
-        return {}
-
-    def _labels(self) -> Iterator[str]:
-        yield from self._format_options()
-        if self.level != self.default_level:
-            yield f"level={self.level}"
-        if self.block != BLOCK:
-            yield f"block={self.block}"
+        labels = [vocabulary_label(self.code_size), *self.format]
+        labels += [f"level={self.level}"] * (self.level != self.default_level)
+        labels += [f"block={self.block}"] * (block != BLOCK)
+        self.name = f"{self.label}[{','.join(labels)}]"
 
     @abstractmethod
-    def _compressor(self) -> Callable[[bytes], bytes]:
+    def _compressor(self) -> Compress:
         """From a block to its stream; for one thread."""
 
     @abstractmethod
-    def _decompressor(self) -> Decompressor: ...
+    def _decompressor(self) -> Any:
+        """Of one stream, as zlib's and lzma's: `decompress(data, max_length)`, eof, unused_data."""
 
     @cached_property
     def own_probe(self) -> str:
@@ -110,45 +91,37 @@ class OpaqueTokenizer(Tokenizer):
         if self.probe != self.own_probe:
             raise EquinfoError(
                 f"this {self.name} was made with another {self.package}, whose ids would differ"
-                " from those here (it"
-                f" still decodes): install the {self.package} that made it, or make it anew"
+                f" from those here (it still decodes): install the {self.package} that made it, or"
+                " make it anew"
             )
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         self.check_probe()
-        return map_groups(self._encode_group, documents)
-
-    def _encode_group(self, documents: list[bytes]) -> list[np.ndarray]:
         compress = self._compressor()
-        return [
-            np.concatenate(
-                [
-                    self.block_ids(compress, document[at : at + self.block])
-                    for at in range(0, len(document) + 1, self.block)
-                ]
-            )
-            for document in documents
-        ]
+        return [self._blocks(compress, document, last=True)[0] for document in documents]
 
-    def block_ids(self, compress: Callable[[bytes], bytes], block: bytes) -> np.ndarray:
-        stream = compress(block)
-        return bitstream.pack(stream, 8 * len(stream), self.bits).astype(self.dtype)
+    def _blocks(self, compress: Compress, data: bytes, last: bool) -> tuple[np.ndarray, int]:
+        """(ids, bytes used) of the blocks that are full, and of the one that ends a document."""
+        ids = [np.empty(0, dtype=self.dtype)]
+        for at in range(0, len(data) + 1 - (0 if last else self.block), self.block):
+            stream = compress(data[at : at + self.block])
+            ids.append(bitstream.pack(stream, 8 * len(stream), self.bits).astype(self.dtype))
+        return np.concatenate(ids), len(data) if last else len(data) - len(data) % self.block
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        return map_groups(lambda group: [self._decode(ids) for ids in group], streams)
+        return [_Blocks(self).decode_part(ids, last=True)[0] for ids in streams]
 
-    def _decode(self, ids: np.ndarray) -> bytes:
-        decoder = OpaqueDecoder(self)
-        return decoder.feed(ids) + decoder.finish()
+    def encoder(self) -> IncrementalEncoder:
+        """Ids a block; holds less than a block."""
+        self.check_probe()
+        return IncrementalEncoder(partial(self._blocks, self._compressor()), self.dtype)
 
-    def encoder(self) -> "OpaqueEncoder":
-        return OpaqueEncoder(self)
-
-    def decoder(self) -> "OpaqueDecoder":
-        return OpaqueDecoder(self)
+    def decoder(self) -> IncrementalDecoder:
+        """A block's bytes come once its stream has ended, and with it its checksum."""
+        return IncrementalDecoder(_Blocks(self).decode_part, self.checked)
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        config = {"bits": self.bits, "probe": self.probe, **self._format_options()}
+        config = {"bits": self.bits, "probe": self.probe, **self.format}
         if self.block != WHOLE:
             config["block"] = self.block
         if self.level != self.default_level:
@@ -160,32 +133,8 @@ class OpaqueTokenizer(Tokenizer):
         return cls(**{"block": WHOLE, **config})
 
 
-class OpaqueEncoder:
-    """Ids a block; see incremental.py. Holds less than a block."""
-
-    def __init__(self, tokenizer: OpaqueTokenizer) -> None:
-        tokenizer.check_probe()
-        self.tokenizer, self.compress, self.held = tokenizer, tokenizer._compressor(), bytearray()
-
-    def feed(self, data: bytes) -> np.ndarray:
-        self.held += as_bytes(data)
-        block, full = self.tokenizer.block, len(self.held) // self.tokenizer.block
-        ids = [np.empty(0, dtype=self.tokenizer.dtype)]
-        ids += [
-            self.tokenizer.block_ids(self.compress, bytes(self.held[n * block : (n + 1) * block]))
-            for n in range(full)
-        ]
-        del self.held[: full * block]
-        return np.concatenate(ids)
-
-    def finish(self) -> np.ndarray:
-        return self.tokenizer.block_ids(self.compress, bytes(self.held))
-
-
-class OpaqueDecoder:
-    """A block's bytes once its stream has ended, and with it its checksum. Holds less than a
-    block.
-    """
+class _Blocks:
+    """The blocks of one document's ids; holds less than a block."""
 
     def __init__(self, tokenizer: OpaqueTokenizer) -> None:
         self.tokenizer = tokenizer
@@ -194,27 +143,32 @@ class OpaqueDecoder:
         self._next_block()
 
     def _next_block(self) -> None:
-        self.stream, self.unpacker = self.tokenizer._decompressor(), Unpacker(self.tokenizer.bits)
+        self.stream = self.tokenizer._decompressor()
+        self.unpacker = Unpacker(self.tokenizer.bits)
         self.out = bytearray()
         self.fed = 0  # bytes of the stream
 
-    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        codes, at, done = self.tokenizer.checked(ids), 0, []
-        while at < len(codes):
+    def decode_part(self, ids: np.ndarray, last: bool) -> tuple[bytes, int]:
+        done = []
+        at = 0
+        while at < len(ids):
             if self.ended:
                 raise self._refused("goes on after its end: it was altered, or two were joined")
-            used = self._push(codes[at : at + SLICE])
+            used = self._push(ids[at : at + SLICE])
             at += used
             self.ids += used
             if self.stream.eof:
                 done.append(bytes(self.out))
                 self.ended = len(self.out) < self.tokenizer.block
                 self._next_block()
-        return b"".join(done)
+        if last and not self.ended:
+            raise self._refused("was cut short")
+        return b"".join(done), len(ids)
 
     def _push(self, codes: np.ndarray) -> int:
         """Give codes to the block's stream; how many belong to it."""
-        before, width = self.unpacker.count, self.tokenizer.bits
+        before = self.unpacker.count
+        width = self.tokenizer.bits
         data = self.unpacker.feed(codes).tobytes()
         try:  # at the limit a byte more is asked for, so that what is left of the input is read
             self.out += self.stream.decompress(data, self.tokenizer.block + 1 - len(self.out))
@@ -231,42 +185,28 @@ class OpaqueDecoder:
             raise self._refused("goes on after its end: its padding is not zero")
         return used
 
-    def finish(self) -> bytes:
-        if not self.ended:
-            raise self._refused("was cut short")
-        return b""
-
     def _refused(self, reason: str) -> EquinfoError:
         return EquinfoError(f"a {self.tokenizer.name} stream, after {self.ids} ids, {reason}")
 
 
 class GZipTokenizer(OpaqueTokenizer):
-    """Deflate by libdeflate, levels 1 to 12. raw: without zlib's header and checksum (the paper's
-    Table 10).
-    """
+    """Deflate by libdeflate, levels 1 to 12. raw: no header, no checksum (the paper's Table 10)."""
 
     kind = "gzip"
     label = "GZip"
     package = "Deflate"
     default_level = 6
     levels = range(1, 13)
+    switches = ("raw",)
 
-    def _set_format(self, raw: bool = False) -> None:
-        self.raw = raw
-
-    def _format_options(self) -> dict[str, Any]:
-        return {"raw": True} if self.raw else {}
-
-    def _compressor(self) -> Callable[[bytes], bytes]:
+    def _compressor(self) -> Compress:
         import deflate
 
-        compress = deflate.deflate_compress if self.raw else deflate.zlib_compress
+        compress = deflate.deflate_compress if self.format else deflate.zlib_compress
         return lambda data: bytes(compress(data, self.level))
 
-    def _decompressor(self) -> Decompressor:
-        import zlib
-
-        return zlib.decompressobj(-15 if self.raw else 15)
+    def _decompressor(self) -> Any:
+        return zlib.decompressobj(-15 if self.format else 15)
 
 
 class ZstdTokenizer(OpaqueTokenizer):
@@ -278,19 +218,17 @@ class ZstdTokenizer(OpaqueTokenizer):
     default_level = 3
     levels = range(1, 20)
 
-    def _compressor(self) -> Callable[[bytes], bytes]:
+    def _compressor(self) -> Compress:
         import zstandard
 
         return zstandard.ZstdCompressor(level=self.level).compress
 
-    def _decompressor(self) -> Decompressor:
+    def _decompressor(self) -> Any:
         return _ZstdDecompressor(self.block)
 
 
 class _ZstdDecompressor:
-    """Stops soon after `max_length`: the library would expand all of its input, 32 KiB from each
-    byte at most.
-    """
+    """Stops soon after `max_length`: the library would expand all input, up to 32 KiB a byte."""
 
     STEP = 64
 
@@ -300,15 +238,13 @@ class _ZstdDecompressor:
         window = 1 << max(17, block.bit_length())
         self.stream = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
         self.unused_data = b""
-
-    @property
-    def eof(self) -> bool:
-        return self.stream.eof
+        self.eof = False
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         out = bytearray()
         for at in range(0, len(data), self.STEP):
             out += self.stream.decompress(data[at : at + self.STEP])
+            self.eof = self.stream.eof
             if self.eof:
                 self.unused_data = self.stream.unused_data + data[at + self.STEP :]
             if self.eof or len(out) >= max_length:
@@ -328,15 +264,11 @@ class XZTokenizer(OpaqueTokenizer):
     def _dictionary(self) -> int:
         return 1 << min(max(14, (self.block - 1).bit_length()), 26)
 
-    def _compressor(self) -> Callable[[bytes], bytes]:
-        import lzma
-
+    def _compressor(self) -> Compress:
         filters = [{"id": lzma.FILTER_LZMA2, "preset": self.level, "dict_size": self._dictionary()}]
         return lambda data: lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
 
-    def _decompressor(self) -> Decompressor:
-        import lzma
-
+    def _decompressor(self) -> Any:
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2 * self._dictionary() + (1 << 20))
 
 

@@ -1,34 +1,90 @@
-"""Kinds of tokenizer by name; each family's file is imported when it is first used."""
+"""Families of tokenizers, one table; each family's file is imported when it is first used."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Literal
 
 from equinfo.artifacts import load_artifact, located, pretrained
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
 
-KINDS = {
-    "bytes": "equinfo.tokenizers.byte:ByteTokenizer",
-    "bpe": "equinfo.tokenizers.bpe:BPETokenizer",
-    "unigram": "equinfo.tokenizers.unigram:UnigramTokenizer",
-    "gzip": "equinfo.tokenizers.opaque:GZipTokenizer",
-    "zstd": "equinfo.tokenizers.opaque:ZstdTokenizer",
-    "xz": "equinfo.tokenizers.opaque:XZTokenizer",
-    "ac": "equinfo.tokenizers.arithmetic:ArithmeticTokenizer",
-    "range": "equinfo.tokenizers.coded:RangeTokenizer",
-    "ans": "equinfo.tokenizers.coded:ANSTokenizer",
-    "huffman": "equinfo.tokenizers.coded:HuffmanTokenizer",
-    "equalinfo": "equinfo.tokenizers.equalinfo:EqualInfoTokenizer",
-    "codebook": "equinfo.tokenizers.codebook:CodebookTokenizer",
-    "compiled-equalinfo": "equinfo.tokenizers.equalinfo:CompiledEqualInfoTokenizer",
-    "equaltext": "equinfo.tokenizers.equaltext:EqualTextTokenizer",
-    "hf": "equinfo.tokenizers.huggingface:HFTokenizer",
-    "sentencepiece": "equinfo.tokenizers.sentencepieces:SentencePieceTokenizer",
+if TYPE_CHECKING:
+    from equinfo.compress.models.base import ByteModel
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a family of tokenizers is, and what `make` needs for one.
+
+    where: module:class in this folder. label: how their names begin. needs: what they are made
+    from: a text, an M1, the byte counts of a text in place of an M1, or nothing (""); None: `make`
+    makes none. options: of `make`, besides the size.
+    """
+
+    where: str
+    label: str
+    needs: Literal["text", "text or M1", "M1", "counts", ""] | None = None
+    options: tuple[str, ...] = ()
+
+    @property
+    def coded(self) -> bool:
+        """Whether ids are cut from the bits of a byte model's coder."""
+        return self.needs in ("M1", "counts")
+
+    def reads(self, m1: object) -> bool:
+        """Whether `make` reads a text, given this M1 or None."""
+        return self.needs in ("text", "counts") or (self.needs == "text or M1" and m1 is None)
+
+
+FAMILIES = {
+    "bytes": Family("byte:ByteTokenizer", "Bytes"),
+    "bpe": Family("bpe:BPETokenizer", "BPE", "text"),
+    "unigram": Family("unigram:UnigramTokenizer", "Unigram", "text"),
+    "gzip": Family("opaque:GZipTokenizer", "GZip", "", ("level", "block", "raw")),
+    "zstd": Family("opaque:ZstdTokenizer", "Zstd", "", ("level", "block")),
+    "xz": Family("opaque:XZTokenizer", "XZ", "", ("level", "block")),
+    "static-ac": Family("arithmetic:ArithmeticTokenizer", "StaticAC", "counts"),
+    "static-range": Family("coded:RangeTokenizer", "StaticRange", "counts"),
+    "static-ans": Family("coded:ANSTokenizer", "StaticANS", "counts"),
+    "static-huffman": Family("coded:HuffmanTokenizer", "StaticHuffman", "counts"),
+    "ac": Family("arithmetic:ArithmeticTokenizer", "AC", "M1"),
+    "range": Family("coded:RangeTokenizer", "Range", "M1"),
+    "ans": Family("coded:ANSTokenizer", "ANS", "M1"),
+    "huffman": Family("coded:HuffmanTokenizer", "Huffman", "M1"),
+    "equalinfo": Family(
+        "equalinfo:EqualInfoTokenizer", "EqualInfoAC", "M1",
+        ("bits", "rule", "reset", "max_window", "compile"),
+    ),
+    "equaltext": Family("equaltext:EqualTextTokenizer", "EqualTextAC", "M1", ("text",)),
+    "codebook": Family(
+        "codebook:CodebookTokenizer", "Codebook", "text or M1", ("mode", "parse")
+    ),
+    "compiled-equalinfo": Family("equalinfo:CompiledEqualInfoTokenizer", "EqualInfoAC"),
+    "hf": Family("huggingface:HFTokenizer", "HF"),
+    "sentencepiece": Family("sentencepieces:SentencePieceTokenizer", "SentencePiece"),
+}  # fmt: skip
+
+KINDS = {  # of artefacts: module:class
+    kind: f"equinfo.tokenizers.{family.where}"
+    for kind, family in FAMILIES.items()
+    if family.needs != "counts"
 }
-UNTRAINED: dict[str, dict[str, int]] = {
-    "bytes": {},
-    **{f"{kind}{bits}": {"bits": bits} for kind in ("gzip", "zstd", "xz") for bits in range(1, 17)},
+UNTRAINED: dict[str, tuple[int, ...]] = {"bytes": ()} | {
+    f"{kind}{bits}": (bits,)
+    for kind, family in FAMILIES.items()
+    for bits in range(1, 17)
+    if family.needs == ""
 }
+
+
+def find_family(kind: str) -> Family:
+    """The row of a kind that `make` makes; EquinfoError names those that there are."""
+    made = {name: family for name, family in FAMILIES.items() if family.needs is not None}
+    if kind not in made:
+        raise EquinfoError(f"no tokenizer {kind!r} can be made; known: {', '.join(made)}")
+    return made[kind]
 
 
 def tokenizer_class(kind: str) -> type[Tokenizer]:
@@ -38,17 +94,20 @@ def tokenizer_class(kind: str) -> type[Tokenizer]:
     return resolve_name(KINDS[kind])
 
 
-def load(name_or_path: str | Path) -> Tokenizer:
-    """A tokenizer by name or from its folder, of any kind.
+def load(name_or_path: Tokenizer | str | Path) -> Tokenizer:
+    """A tokenizer by name or from its folder, of any kind; one that is there already as it is.
 
     Names: those that need no training (`bytes`, `gzip8`, `zstd12`, `xz16`, ..., ids of 1 to 16
     bits), and those that ship with the package (`english-64k`, ...; `pretrained_tokenizers()`).
     Raises EquinfoError for an unknown name, and for a folder that is missing, damaged or not a
     tokenizer.
     """
+    if isinstance(name_or_path, Tokenizer):
+        return name_or_path
     name = str(name_or_path)
     if name in UNTRAINED:
-        return tokenizer_class(name.rstrip("0123456789"))(**UNTRAINED[name])
+        cls: Any = tokenizer_class(name.rstrip("0123456789"))
+        return cls(*UNTRAINED[name])
     path = located(name_or_path)
     if not path.is_dir():
         known = ["bytes", "gzip8", "zstd8", "xz8 (or 1 to 16)", *pretrained_tokenizers()]
@@ -58,6 +117,52 @@ def load(name_or_path: str | Path) -> Tokenizer:
         )
     artifact = load_artifact(path)
     return tokenizer_class(artifact.kind).from_artifact(artifact)
+
+
+def make(
+    kind: str,
+    size: int,
+    documents: Iterable[bytes] = (),
+    m1: "ByteModel | None" = None,
+    **options: Any,
+) -> Tokenizer:
+    """A tokenizer of `size` ids, fitted to documents (read where `Family.reads`) or over an M1.
+
+    options: those of the family's row, as its class has them; `text` is equaltext's bytes a window
+    (8), `compile` leaves M1 out of equalinfo where its windows can do without (False). Raises
+    EquinfoError for an option that the family has not, a missing M1, and a size that is no power of
+    two from 2 to 65536 where ids are cut from bits.
+    """
+    from equinfo.compress.models.base import StaticModel
+    from equinfo.tokenizers.modelled import WIDTHS
+
+    family = find_family(kind)
+    unknown = [name for name in options if name not in family.options]
+    if unknown:
+        raise EquinfoError(f"{family.label} knows no option {', '.join(unknown)}")
+    if family.needs == "M1" and m1 is None:
+        raise EquinfoError(
+            f"{kind} needs a byte model: --m1 FOLDER, which `equinfo train-m1` makes"
+        )
+    cls: Any = tokenizer_class(kind.removeprefix("static-"))
+    if family.needs in ("text", "text or M1"):
+        if family.reads(m1):
+            return cls.train(list(documents), size, **options)
+        return cls.grow(m1, size, **options)
+    sizes = [1 << width for width in WIDTHS]
+    if size not in sizes:
+        raise EquinfoError(
+            f"{kind} with {size} ids: choose a power of two, {sizes[0]} to {sizes[-1]}"
+        )
+    width = size.bit_length() - 1
+    if not family.coded:
+        return cls(width, **options)
+    if "text" in family.options:
+        options["size"] = options.pop("text", 8)
+    compiled = options.pop("compile", False)
+    model = m1 if family.needs == "M1" else StaticModel.unigram(list(documents))
+    made = cls(model, width=width, **options)
+    return made.compile() if compiled and made.can_compile else made
 
 
 def pretrained_tokenizers() -> list[str]:

@@ -1,6 +1,4 @@
-"""Any SentencePiece model, as its own library runs it. (`unigram` is ours, set up to lose
-nothing.)
-"""
+"""Any SentencePiece model, as its library runs it. (`unigram` is ours, and loses nothing.)"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,15 +7,13 @@ import numpy as np
 import sentencepiece
 
 from equinfo.compress.parallel import num_threads
-from equinfo.tokenizers.imported import ImportedTokenizer
+from equinfo.tokenizers.imported_base import ImportedTokenizer
 
 PIECE, ID, END = 2, 2, 5  # fields of SentencePieceText and of a piece in it (sentencepiece.proto)
 
 
 class SentencePieceTokenizer(ImportedTokenizer):
-    """Ids as `EncodeAsIds` gives them, bytes as `Decode` does. Not lossless: at the least, ▁ comes
-    back as a space.
-    """
+    """Ids as `EncodeAsIds` gives them, bytes as `Decode` does: not lossless, ▁ becomes a space."""
 
     kind = "sentencepiece"
 
@@ -39,9 +35,7 @@ class SentencePieceTokenizer(ImportedTokenizer):
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each field of a protocol buffer message; the library's own readers differ
-    by its version.
-    """
+    """(number, value) of a protocol buffer's fields; the library's readers differ by version."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

@@ -1,17 +1,12 @@
 """What runs of ids stand for: bytes, characters, bits."""
 
 import contextlib
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
-
-if TYPE_CHECKING:
-    from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.utf8 import characters
 
 
 @dataclass(frozen=True)
@@ -31,60 +26,23 @@ class Span:
     bits: float
 
 
-def spans(tokenizer: "Tokenizer", text: bytes) -> list[Span]:
-    """The shortest runs of the ids of `text` that decode by themselves; they cover text and ids
-    without a gap.
-    """
-    each = math.log2(tokenizer.code_size)
-    characters = _characters(text)
-    found, start = [], 0
-    for ids, size in _runs(tokenizer, text):
-        end = start + size
-        numbers = tuple(int(i) for i in ids)
-        found.append(
-            Span(numbers, start, end, characters[start], characters[end], len(numbers) * each)
-        )
-        start = end
-    return found
+def spans_of(
+    runs: Iterable[tuple[list[int] | np.ndarray, int]], text: bytes, bits: float
+) -> list[Span]:
+    """The spans of runs, (ids, bytes that they stand for) each, that make up all of `text`.
 
-
-def _characters(text: bytes) -> list[int | None]:
-    """For each byte offset, the end included: how many characters come before it, None inside
-    one.
+    bits: what an id holds.
     """
-    try:
+    number: list[int | None] = [None] * (len(text) + 1)  # of the character that begins at a byte
+    with contextlib.suppress(UnicodeDecodeError):
         text.decode("utf-8")
-    except UnicodeDecodeError:
-        return [None] * (len(text) + 1)
-    found: list[int | None] = []
-    seen = 0
-    for byte in text:
-        begins = byte & 0xC0 != 0x80
-        found.append(seen if begins else None)
-        seen += begins
-    return [*found, seen]
-
-
-def _runs(tokenizer: "Tokenizer", text: bytes) -> Iterator[tuple[np.ndarray, int]]:
-    """(ids, number of bytes) of each run."""
-    ids = tokenizer.encode(text)
-    if (
-        tokenizer.unit is None or not tokenizer.lossless
-    ):  # what the ids decode to is not the text they stand for
-        return iter([(ids, len(text))] if len(ids) else [])
-    runs = [ids[at : at + tokenizer.unit] for at in range(0, len(ids), tokenizer.unit)]
-    try:
-        return zip(runs, map(len, tokenizer.decode_batch(runs)), strict=True)
-    except EquinfoError:  # a subword that is a part of a character
-        return _joined(tokenizer, runs)
-
-
-def _joined(tokenizer: "Tokenizer", runs: list[np.ndarray]) -> Iterator[tuple[np.ndarray, int]]:
-    """As many runs together as it takes to decode."""
-    held = runs[0][:0]
-    for run in runs:
-        held = np.concatenate([held, run])
-        with contextlib.suppress(EquinfoError):
-            size = len(tokenizer.decode(held))
-            yield held, size
-            held = held[:0]
+        counts = zip(*characters(text), strict=True)
+        number = [int(before) if begins else None for before, begins in counts]
+    spans = []
+    start = 0
+    for ids, size in runs:
+        end = start + size
+        codes = tuple(int(i) for i in ids)
+        spans.append(Span(codes, start, end, number[start], number[end], len(codes) * bits))
+        start = end
+    return spans

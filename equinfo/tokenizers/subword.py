@@ -13,66 +13,41 @@ characters without such a place costs a piece at its cut, and no more.
 import codecs
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers import utf8
-from equinfo.tokenizers.base import Tokenizer, as_bytes
+from equinfo.tokenizers.base import Tokenizer, vocabulary_label
+from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
+from equinfo.tokenizers.utf8 import utf8_texts
 
 PART = 1 << 14
-PLACE = re.compile(
-    "[^\\s\u180e](?=[ \n])"
-)  # Python's \s and U+180E hold all that any Unicode calls white space
-
-
-def utf8_texts(documents: list[bytes]) -> list[str]:
-    """The documents as str. Raises EquinfoError naming document and byte where one is not valid
-    UTF-8.
-    """
-    texts = []
-    for number, document in enumerate(documents):
-        try:
-            texts.append(document.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise EquinfoError(
-                f"document {number} is not valid UTF-8 at byte {error.start}: subword tokenizers"
-                " take text only; choose bytes, gzip, ac or equalinfo for any bytes"
-            ) from error
-    return texts
-
-
-def part_end(text: str, at: int) -> int | None:
-    """Where the part of `text` that begins at `at` ends; None where what follows `text` must
-    decide.
-    """
-    place = PLACE.search(text, at + PART - 1, at + 2 * PART)
-    if place:
-        return place.end()
-    return at + 2 * PART if len(text) >= at + 2 * PART else None
+# Python's \s and U+180E hold all that any Unicode calls white space.
+PLACE = re.compile("[^\\s\u180e](?=[ \n])")
 
 
 def parts_of(text: str) -> Iterator[str]:
-    """The parts of a whole text, at least one."""
+    """The parts of a whole text, at least one. Of a beginning all but the last may be encoded."""
     at = 0
-    while (end := part_end(text, at)) is not None:
+    while True:
+        place = PLACE.search(text, at + PART - 1, at + 2 * PART)
+        if not place and len(text) < at + 2 * PART:  # what follows must decide
+            break
+        end = place.end() if place else at + 2 * PART
         yield text[at:end]
         at = end
     yield text[at:]
 
 
 class PiecesTokenizer(Tokenizer):
-    """A tokenizer of UTF-8 text whose code i stands for the bytes `pieces[i]`, wherever it
-    occurs.
-    """
+    """One of UTF-8 text whose code i stands for the bytes `pieces[i]`, wherever it occurs."""
 
     pieces: list[bytes]
     unit = 1
-
-    def decoder(self) -> "PiecesDecoder":
-        return PiecesDecoder(self)
 
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:
         """The pieces that go on where the last character stands."""
@@ -92,23 +67,61 @@ class PiecesTokenizer(Tokenizer):
         return self.pieces[code]
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        return [self._decode(ids, number) for number, ids in enumerate(streams)]
-
-    def _decode(self, ids: np.ndarray, number: int) -> bytes:
         pieces = self.pieces
-        data = b"".join([pieces[i] for i in ids.tolist()])
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise EquinfoError(
-                f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name}"
-                " never wrote it"
-            ) from error
-        return data
+        decoded = [b"".join([pieces[i] for i in ids.tolist()]) for ids in streams]
+        for number, data in enumerate(decoded):
+            try:
+                data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise EquinfoError(
+                    f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name}"
+                    " never wrote it"
+                ) from error
+        return decoded
+
+    def decoder(self) -> IncrementalDecoder:
+        """A code's bytes come out with it. Refuses what is no UTF-8, as whole decoding does."""
+        pieces = self.pieces
+        text = codecs.getincrementaldecoder("utf-8")()
+
+        def part(ids: np.ndarray, last: bool) -> tuple[bytes, int]:
+            data = b"".join([pieces[i] for i in ids.tolist()])
+            try:
+                text.decode(data, last)
+            except UnicodeDecodeError as error:
+                raise EquinfoError(
+                    f"the stream decodes to invalid UTF-8: {self.name} never wrote it"
+                ) from error
+            return data, len(ids)
+
+        return IncrementalDecoder(part, self.checked)
 
 
 class SubwordTokenizer(PiecesTokenizer):
-    """One that encodes text in parts."""
+    """One that encodes text in parts, by a library.
+
+    model: the library's own `file`, kept byte for byte, so that it is hashed as it is and other
+    programs can read it.
+    """
+
+    label: ClassVar[str]
+    file: ClassVar[str]
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+        try:
+            self.pieces = self._open()
+        except Exception as error:  # the libraries raise bare ones
+            raise EquinfoError(
+                f"the stored {self.label} model cannot be read ({error}): rebuild it"
+            ) from error
+        self.code_size = len(self.pieces)
+        label = self.label[0].upper() + self.label[1:]
+        self.name = f"{label}[{vocabulary_label(self.code_size)}]"
+
+    @abstractmethod
+    def _open(self) -> list[bytes]:
+        """Load `self.model`; its codes' pieces."""
 
     @abstractmethod
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
@@ -117,77 +130,27 @@ class SubwordTokenizer(PiecesTokenizer):
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         parts = [list(parts_of(text)) for text in utf8_texts(documents)]
         encoded = iter(self.encode_texts([part for text in parts for part in text]))
-        return [_joined([next(encoded) for _ in text]) for text in parts]
+        joined = [[next(encoded) for _ in text] for text in parts]
+        return [ids[0] if len(ids) == 1 else np.concatenate(ids) for ids in joined]
 
-    def encoder(self) -> "SubwordEncoder":
-        return SubwordEncoder(self)
+    def encoder(self) -> IncrementalEncoder:
+        """Ids a part; holds two parts at most, whatever the text."""
 
+        def part(data: bytes, last: bool) -> tuple[np.ndarray, int]:
+            text, used = codecs.utf_8_decode(data, "strict", last)
+            *parts, rest = parts_of(text)
+            if last:
+                parts.append(rest)
+            else:
+                used -= len(rest.encode())
+            encoded = self.encode_texts(parts) if parts else []
+            return np.concatenate([NO_IDS, *encoded]), used
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return IncrementalEncoder(part, self.dtype)
 
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return {}, {self.file: np.frombuffer(self.model, dtype=np.uint8)}
 
-class SubwordEncoder:
-    """Ids a part; see incremental.py. Holds two parts at most, whatever the text."""
-
-    def __init__(self, tokenizer: SubwordTokenizer) -> None:
-        self.tokenizer, self.text = tokenizer, codecs.getincrementaldecoder("utf-8")()
-        self.held = ""
-        self.taken = 0  # bytes
-
-    def feed(self, data: bytes) -> np.ndarray:
-        self.held += self._decoded(as_bytes(data))
-        parts, at = [], 0
-        while (end := part_end(self.held, at)) is not None:
-            parts.append(self.held[at:end])
-            at = end
-        self.held = self.held[at:]
-        return self._ids(parts)
-
-    def finish(self) -> np.ndarray:
-        self._decoded(b"", final=True)
-        return self._ids([self.held])
-
-    def _decoded(self, data: bytes, final: bool = False) -> str:
-        pending = len(self.text.getstate()[0])
-        try:
-            text = self.text.decode(data, final)
-        except UnicodeDecodeError as error:
-            at = self.taken - pending + error.start
-            raise EquinfoError(
-                f"the document is not valid UTF-8 at byte {at}: subword tokenizers take text only;"
-                " choose bytes, gzip, ac or equalinfo for any bytes"
-            ) from error
-        self.taken += len(data)
-        return text
-
-    def _ids(self, parts: list[str]) -> np.ndarray:
-        encoded = self.tokenizer.encode_texts(parts) if parts else []
-        return np.concatenate([np.empty(0, dtype=self.tokenizer.dtype), *encoded]).astype(
-            self.tokenizer.dtype
-        )
-
-
-class PiecesDecoder:
-    """A code's bytes come out with it. Refuses, as a whole stream's decoding does, what is no
-    UTF-8.
-    """
-
-    def __init__(self, tokenizer: PiecesTokenizer) -> None:
-        self.tokenizer, self.text = tokenizer, codecs.getincrementaldecoder("utf-8")()
-
-    def feed(self, ids: Sequence[int] | np.ndarray) -> bytes:
-        pieces = self.tokenizer.pieces
-        return self._checked(b"".join([pieces[i] for i in self.tokenizer.checked(ids).tolist()]))
-
-    def finish(self) -> bytes:
-        return self._checked(b"", final=True)
-
-    def _checked(self, data: bytes, final: bool = False) -> bytes:
-        try:
-            self.text.decode(data, final)
-        except UnicodeDecodeError as error:
-            raise EquinfoError(
-                f"the stream decodes to invalid UTF-8: {self.tokenizer.name} never wrote it"
-            ) from error
-        return data
+    @classmethod
+    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
+        return cls(tensors[cls.file].tobytes())

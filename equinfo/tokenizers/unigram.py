@@ -3,18 +3,19 @@
 import io
 import re
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import sentencepiece
 
 from equinfo.compress.parallel import num_threads
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import vocabulary_label
-from equinfo.tokenizers.subword import SubwordTokenizer, utf8_texts
+from equinfo.tokenizers.subword import SubwordTokenizer
+from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
 SPACE = "\u2581"  # how SentencePiece writes a space, so that a text's own ▁ would come back as one
+SPACE_IDS = [byte + 1 for byte in SPACE.encode()]
 RESERVED = re.compile("[\0\u2581\u2585]")  # what its trainer drops whole lines for
 LONGEST_LINE = 1 << 30
 
@@ -22,31 +23,22 @@ LONGEST_LINE = 1 << 30
 class UnigramTokenizer(SubwordTokenizer):
     """SentencePiece unigram; takes any valid UTF-8, by falling back to bytes.
 
-    model: SentencePiece's own file, kept byte for byte. Its id 0 is the unknown piece, which byte
-    fallback never lets out; ids 1 to 256 are the bytes, the learnt pieces follow; there are no
-    other special pieces. So code = id - 1, and codes 0 .. 255 are the bytes.
+    Its id 0 is the unknown piece, which byte fallback never lets out; ids 1 to 256 are the bytes,
+    the learnt pieces follow; there are no other special pieces. So code = id - 1, and codes 0 ..
+    255 are the bytes.
 
     A ▁ in the text is written as its three bytes, never by SentencePiece, whose ▁ always is a
     space.
     """
 
     kind = "unigram"
+    label = "unigram"
+    file = "sentencepiece.model"
 
-    def __init__(self, model: bytes) -> None:
-        self.model = model
-        self._library = sentencepiece.SentencePieceProcessor()
-        try:
-            self._library.LoadFromSerializedProto(model)
-            self.pieces = self._read_pieces()
-        except (RuntimeError, ValueError) as error:
-            raise EquinfoError(
-                f"the stored unigram model cannot be read ({error}): rebuild it"
-            ) from error
-        self.code_size = len(self.pieces)
-        self.name = f"Unigram[{vocabulary_label(self.code_size)}]"
-
-    def _read_pieces(self) -> list[bytes]:
-        library, ids = self._library, range(self._library.GetPieceSize())
+    def _open(self) -> list[bytes]:
+        self._library = library = sentencepiece.SentencePieceProcessor()
+        library.LoadFromSerializedProto(self.model)
+        ids = range(library.GetPieceSize())
         special = [i for i in ids if library.IsUnknown(i) or library.IsControl(i)]
         if special != [0] or [i for i in ids if library.IsByte(i)] != list(range(1, NUM_BYTES + 1)):
             raise ValueError("its pieces are not one unknown, 256 bytes, and text")
@@ -57,10 +49,9 @@ class UnigramTokenizer(SubwordTokenizer):
     def train(cls, documents: list[bytes], vocab_size: int) -> Self:
         """Learn `vocab_size` codes (256 bytes and the pieces) from documents of UTF-8.
 
-        A text too small to yield as many gives fewer, and `code_size` and `name` say how many. One
-        thread, so that sums of floats, and with them the pieces, are the same each time. Raises
-        EquinfoError for a vocab_size that does not hold the bytes and the text's letters, no text,
-        and documents not in UTF-8.
+        Fewer where the text is too small: `code_size` says. One thread, so that sums of floats, and
+        with them the pieces, are the same each time. Raises EquinfoError for a vocab_size that does
+        not hold the bytes and the text's letters, no text, and documents not in UTF-8.
         """
         texts = utf8_texts(documents)
         if not any(texts):
@@ -96,31 +87,17 @@ class UnigramTokenizer(SubwordTokenizer):
         parts = [text.split(SPACE) for text in texts]
         flat = [part for split in parts for part in split]
         encoded = iter(self._library.EncodeAsIds(flat, num_threads=num_threads()))
-        return [self._join([next(encoded) for _ in split]) for split in parts]
-
-    def _join(self, parts: list[list[int]]) -> np.ndarray:
-        """Codes of a text from the ids of what its ▁ part."""
-        codes = np.array(parts[0], dtype=np.int64) - 1
-        if len(parts) == 1:
-            return codes
-        space = np.frombuffer(SPACE.encode(), dtype=np.uint8).astype(np.int64)
-        more = [
-            piece for part in parts[1:] for piece in (space, np.array(part, dtype=np.int64) - 1)
-        ]
-        return np.concatenate([codes, *more])
-
-    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        return {}, {"sentencepiece.model": np.frombuffer(self.model, dtype=np.uint8)}
-
-    @classmethod
-    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        return cls(tensors["sentencepiece.model"].tobytes())
+        codes = []
+        for split in parts:
+            ids = next(encoded)
+            for _ in split[1:]:
+                ids += [*SPACE_IDS, *next(encoded)]
+            codes.append(np.array(ids, dtype=np.int64) - 1)
+        return codes
 
 
 def _lines(texts: list[str]) -> Iterator[str]:
-    """What the trainer sees: lines, each after the line feed before it (it strips those at the
-    end).
-    """
+    """What the trainer sees: lines, each after its line feed (it strips those at the end)."""
     for text in texts:
         for line in re.split("(?=\n)", text):
             yield from filter(None, RESERVED.split(line))

@@ -1,8 +1,16 @@
-"""UTF-8 as an automaton over bytes (RFC 3629): which bytes may follow, so which pieces may."""
+"""Text as bytes; and UTF-8 as an automaton over them (RFC 3629): which pieces may follow."""
 
 from functools import cache
 
 import numpy as np
+
+from equinfo.errors import EquinfoError
+
+Text = bytes | bytearray | memoryview | str
+NOT_TEXT = (
+    "is not valid UTF-8 at byte %d: subword tokenizers take text only; choose bytes, gzip, ac or"
+    " equalinfo for any bytes"
+)
 
 START, DEAD = 0, 8
 # What is still due: 1, 2 or 3 continuation bytes, or a first one that is restricted (after E0, ED,
@@ -47,11 +55,56 @@ def fitting(pieces: list[bytes]) -> np.ndarray:
 
 
 def state_at_end(data: bytes) -> int:
-    """The state after a text, of which at least the last 3 bytes must be given; START where they
-    make no sense.
-    """
+    """The state after a text, of at least its last 3 bytes; START where they make no sense."""
     for begin in range(max(len(data) - LONGEST + 1, 0), len(data)):
         if data[begin] & 0xC0 != 0x80:  # not a continuation byte: a character begins here
             state = after(START, data[begin:])
             return START if state == DEAD else state
     return START
+
+
+def as_bytes(text: Text) -> bytes:
+    """UTF-8 of a str (lone surrogates are refused), the bytes of any buffer."""
+    if type(text) is bytes:
+        return text
+    if not isinstance(text, str):
+        try:
+            return bytes(memoryview(text))  # bytes(text) alone would take an int for a length
+        except TypeError as error:
+            raise EquinfoError(
+                f"a document must be bytes or str, not {type(text).__name__}"
+            ) from error
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise EquinfoError(
+            f"the text has a lone surrogate at character {error.start}: pass bytes"
+        ) from error
+
+
+def all_as_bytes(documents: list[Text]) -> list[bytes]:
+    """`as_bytes` of each; a call a document would take as long as many an encoder."""
+    try:
+        return list(map(str.encode, documents))  # type: ignore[arg-type]
+    except (TypeError, UnicodeEncodeError):  # not all are str, or as_bytes says what is wrong
+        return [as_bytes(document) for document in documents]
+
+
+def utf8_texts(documents: list[bytes]) -> list[str]:
+    """The documents as str. Raises EquinfoError naming document and byte of what is no UTF-8."""
+    texts = []
+    for number, document in enumerate(documents):
+        try:
+            texts.append(document.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise EquinfoError(f"document {number} {NOT_TEXT % error.start}") from error
+    return texts
+
+
+def characters(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Of UTF-8: (characters begun before each byte and before the end, whether one begins there).
+
+    int64[len(data) + 1], bool[len(data) + 1].
+    """
+    begins = np.append(np.frombuffer(data, dtype=np.uint8) & 0xC0 != 0x80, True)
+    return np.cumsum(begins) - begins, begins

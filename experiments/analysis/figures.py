@@ -1,6 +1,4 @@
-"""How figures look: one colour and mark a tokenizer everywhere, colour-blind-safe, labelled where
-the points are.
-"""
+"""How figures look: one colour and mark a tokenizer everywhere, names where the points are."""
 
 import io
 import math
@@ -37,6 +35,13 @@ STYLES = {
     "EqualInfoAC, several ids a window": ("#CC79A7", "*"),
     "M1 alone": ("#5E3C99", "p"),
 }
+HOUSE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.6,
+    # the same rows give the same file; text stays text: small, to be searched and read out
+    "svg.hashsalt": "equinfo", "svg.fonttype": "none",
+}  # fmt: skip
 PAPER_ALPHA = 0.22
 LINE = 14.0  # pixels of a name's line, at 100 an inch
 CONTEST = 1.8  # times the least bits/byte: how far up the enlarged part of a broken axis reaches
@@ -61,9 +66,7 @@ class Point:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The mean of runs that differ in their seed, and half of its 95 % interval by Student's t; 0
-    for one run.
-    """
+    """The mean of runs and half of its 95 % interval over their seeds (t); 0 for one run."""
     if len(values) < 2:
         return mean(values), 0.0
     wide = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
@@ -83,19 +86,7 @@ def style_of(tokenizer: str) -> tuple[str, str]:
 @contextmanager
 def figure(width: float = 8.6, height: float = 5.4) -> Iterator[tuple[Any, Any]]:
     """A figure and its axes in the house style, closed at the end."""
-    with mpl.rc_context(
-        {
-            "font.size": 10,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.25,
-            "grid.linewidth": 0.6,
-            "svg.hashsalt": "equinfo",
-            # text stays text: small files, and words that can be searched and read out
-            "svg.fonttype": "none",
-        }
-    ):
+    with mpl.rc_context(HOUSE):
         drawn, axes = plt.subplots(figsize=(width, height), layout="constrained")
         try:
             yield drawn, axes
@@ -108,12 +99,19 @@ def save(drawn: Any, folder: Path, name: str) -> list[Path]:
     path = folder / f"{name}.svg"
     written = io.StringIO()
     drawn.savefig(written, format="svg", metadata={"Date": None})
+    lines = [line.rstrip() + "\n" for line in written.getvalue().splitlines()]
     with atomic_file(path) as beside:
-        beside.write_text(
-            "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n",
-            encoding="utf-8",
-        )
+        beside.write_text("".join(lines), encoding="utf-8")
     return [path]
+
+
+def title(axes: Any, text: str, size: float = 10) -> None:
+    axes.set_title(text, fontsize=size, loc="left")
+
+
+def heading(drawn: Any, text: str) -> None:
+    """The title of a figure of several axes."""
+    drawn.suptitle(text, fontsize=10, x=0.01, ha="left")
 
 
 def plain_ticks(axis: Any, subs: tuple[int, ...]) -> None:
@@ -137,12 +135,11 @@ def name_missing(axes: Any, names: list[str]) -> None:
 
 
 def draw_runs(axes: Any, points: Sequence[Point]) -> None:
-    """Points with their intervals, a tokenizer's sizes joined; a tick of its colour is a uniform
-    line.
-    """
+    """Points with intervals, a tokenizer's sizes joined; a tick of its colour is a uniform line."""
     for name, sizes in by_name(points).items():
         colour, mark = style_of(name)
-        x, y = [one.x for one in sizes], [one.bits for one in sizes]
+        x = [one.x for one in sizes]
+        y = [one.bits for one in sizes]
         face = (
             {"mfc": "white", "mec": colour, "mew": 1.2}
             if sizes[0].hollow
@@ -153,15 +150,8 @@ def draw_runs(axes: Any, points: Sequence[Point]) -> None:
         style = {"color": colour, "ms": 8, "lw": 1.2, "elinewidth": 1.6, "capsize": 4, "zorder": 4}
         axes.errorbar(x, y, bars, fmt=line, **style, **face)
         known = [(one.x, one.uniform) for one in sizes if one.uniform is not None]
-        axes.plot(
-            [at for at, _ in known],
-            [line for _, line in known],
-            "_",
-            color=colour,
-            ms=15,
-            mew=1.8,
-            zorder=3,
-        )
+        at, lines = [x for x, _ in known], [y for _, y in known]
+        axes.plot(at, lines, "_", color=colour, ms=15, mew=1.8, zorder=3)
 
 
 def by_name(points: Sequence[Point]) -> dict[str, list[Point]]:
@@ -193,21 +183,13 @@ def levels(points: Sequence[Point]) -> tuple[float, float, float]:
 
 
 def label_points(axes: Any, points: Sequence[tuple[float, float, str]]) -> None:
-    """Names in a column right of the axes, each with a line to its point (x, y, name), in the order
-    of heights.
-    """
+    """Names in a column right of the axes, by height, with lines to their points (x, y, name)."""
     points = sorted(points, key=lambda point: (-point[1], point[2]))
     names = []
     for x, y, name in points:
         colour = style_of(name)[0]
-        line = {
-            "arrowstyle": "-",
-            "color": colour,
-            "lw": 0.7,
-            "ls": ":",
-            "shrinkB": 5,
-            "relpos": (0, 0.5),
-        }
+        line = {"arrowstyle": "-", "lw": 0.7, "ls": ":", "shrinkB": 5, "relpos": (0, 0.5)}
+        line["color"] = colour
         look = {"color": colour, "fontsize": 9, "va": "center", "zorder": 2, "arrowprops": line}
         names.append(axes.annotate(name, (x, y), (1.015, 0.5), textcoords="axes fraction", **look))
     # Drawn once, so that the layout has made room for the names before their heights are found.

@@ -5,13 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from equinfo.tokenizers.registry import FAMILIES
 from experiments.runs.recipes import Tokens, Training
 from experiments.scales import Scale
 
 WINDOWS = (16, 32, 64, 128)
 BETWEEN = 24
 SIZES = ("25m", "113m", "403m", "2b")
-FAMILIES = {"gzip": "GZip", "ac": "AC", "static-ac": "StaticAC", "equalinfo": "EqualInfoAC"}
+CODED = ("gzip", "ac", "static-ac", "equalinfo")  # the families of its tables, in 8 and 16 bits
 
 
 @cache
@@ -28,7 +29,7 @@ def counterpart(tokens: Tokens, scale: Scale) -> str | None:
     """
     if tokens.family in ("bytes", "unigram"):
         return {"bytes": "Bytes", "unigram": "SentencePiece"}[tokens.family]
-    if tokens.family not in FAMILIES:
+    if tokens.family not in CODED:
         return None
     narrow = 8 if tokens.family == "gzip" else scale.narrow
     width = {1 << narrow: "v=256", 1 << scale.wide: "v=65k"}.get(tokens.size)
@@ -39,7 +40,7 @@ def counterpart(tokens: Tokens, scale: Scale) -> str | None:
             tokens.bits or 0
         )
         width = None if bits is None else f"b={bits},{width}"
-    return width and f"{FAMILIES[tokens.family]}[{width}]"
+    return width and f"{FAMILIES[tokens.family].label}[{width}]"
 
 
 def size(training: Training, scale: Scale) -> str | None:
@@ -57,9 +58,7 @@ def lookup(table: str, *path: str | None) -> Any:
 
 
 def points() -> dict[str, list[tuple[float, float, float]]]:
-    """Tokenizer -> [(MFLOPs/byte, bits/byte, bytes/step)] over the paper's sizes (table 15, table
-    12's ratios).
-    """
+    """Tokenizer -> [(MFLOPs/byte, bits/byte, bytes/step)] over sizes (tables 15 and 12)."""
     ratios = {name: row["ratio"] for name, row in values()["table12"].items()}
     return {
         name: [(p["mflops_per_byte"], p["bits_per_byte"], ratios[name]) for p in sizes.values()]

@@ -7,15 +7,16 @@ figures (SVG) lie beside the rows, and the pages show them from there.
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend
+from experiments.analysis.experiment import Experiment
 from experiments.analysis.findings import Finding, findings
 from experiments.analysis.tables import Cell, Table, escaped, grid
-from experiments.plan.cost import title, training_of
 from experiments.runs.recipes import Recipe
 from experiments.runs.rows import Row, Rows
 from experiments.scales import SCALES, Scale
@@ -27,6 +28,8 @@ VERDICTS = {True: "✓ holds", False: "✗ fails", None: "? open"}
 AGREES = {True: "✓ as in the paper", False: "✗ not as in the paper", None: "? open"}
 CLIPPED = 160
 """Characters of a trend's numbers that the index shows."""
+ALL = "all"
+"""The name under which changes.md has what concerns every experiment."""
 
 
 @dataclass(frozen=True)
@@ -50,71 +53,89 @@ class Outcome:
         return [(recipe, row) for recipe, row in self.runs if row is not None]
 
 
+@dataclass(frozen=True)
+class Whole:
+    """All outcomes of a scale. changes: Markdown by people, of what concerns all."""
+
+    results: Results
+    outcomes: Sequence[Outcome]
+    findings: Sequence[Finding]
+    changes: str
+
+    @cached_property
+    def done(self) -> dict[str, Row]:
+        return {row.key: row for one in self.outcomes for _, row in one.done}
+
+    @cached_property
+    def wanted(self) -> set[str]:
+        return {recipe.key for one in self.outcomes for recipe, _ in one.runs}
+
+
 def write(
-    experiments: Sequence[Experiment], results: Path, folder: Path, scale: Scale = SCALES[SHOWN]
+    experiments: Sequence[Experiment],
+    folder: Path,
+    pages: Path,
+    scale: Scale = SCALES[SHOWN],
+    readme: Path | None = None,
 ) -> list[Path]:
-    """Write tables and figures beside the rows of `scale`, and all pages into `folder`.
+    """Write tables and figures beside the rows of `scale`, all `pages`, and a quote into `readme`.
 
     Returns the pages; pages there of experiments that are no more are deleted, and tables and
     figures without rows.
 
-    results: holds SCALE/rows.jsonl and, where people had something to say, remarks.json
+    folder: holds SCALE/rows.jsonl and, where people had something to say, remarks.json
     ({scale: {experiment: text}}) and changes.md (see `read_changes`).
     """
-    beside = results / scale.name
-    rows = Rows(beside / "rows.jsonl")
+    beside = folder / scale.name
+    results = Results(Rows(beside / "rows.jsonl"), scale)
     names = [one.name for one in experiments]
-    remarks = read_remarks(results / "remarks.json", names).get(scale.name, {})
-    changes = read_changes(results / "changes.md", names)
+    remarks = read_remarks(folder / "remarks.json", names).get(scale.name, {})
+    changes = read_changes(folder / "changes.md", names)
     outcomes = []
+    made = set()
     for one in experiments:
         said = remarks.get(one.name, ""), changes.get(one.name, "")
-        outcomes.append(outcome(one, scale, rows, beside, *said))
-    made = {
-        name
-        for one in outcomes
-        for name in (f"{one.experiment.name}.csv", *one.figures)
-        if one.table
-    }
+        outcomes.append(outcome(one, results, beside, *said))
+        if outcomes[-1].table:
+            made |= {f"{one.name}.csv", *outcomes[-1].figures}
     for old in [*beside.glob("*.csv"), *beside.glob("*.svg")]:
         if old.name not in made:
             old.unlink()  # of rows that are gone
-    link = Path(os.path.relpath(beside, folder)).as_posix()
+    link = Path(os.path.relpath(beside, pages)).as_posix()
+    whole = Whole(results, outcomes, findings(results), changes.get(ALL, ""))
     texts = {f"{one.experiment.name}.md": page(one, link) for one in outcomes}
-    texts["index.md"] = index(outcomes, findings(rows, scale), rows, link)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.md"):
+    texts["index.md"] = index(whole, link)
+    pages.mkdir(parents=True, exist_ok=True)
+    for old in pages.glob("*.md"):
         if old.name not in texts:
             old.unlink()
     for name, text in texts.items():
-        with atomic_file(folder / name) as path:
+        with atomic_file(pages / name) as path:
             path.write_text(text, encoding="utf-8")
-    return [folder / name for name in texts]
+    if readme:
+        quote(readme, headline(whole))
+    return [pages / name for name in texts]
 
 
 def outcome(
-    experiment: Experiment,
-    scale: Scale,
-    rows: Rows,
-    folder: Path,
-    remark: str = "",
-    changes: str = "",
+    experiment: Experiment, results: Results, folder: Path, remark: str = "", changes: str = ""
 ) -> Outcome:
     """Reduce, draw and judge what there is; an error names the experiment it comes from."""
+    scale = results.scale
     recipes = {recipe.key: recipe for recipe in experiment.recipes(scale)}.values()
-    runs = [(recipe, rows.done(recipe)) for recipe in recipes]
+    runs = [(recipe, results.done(recipe)) for recipe in recipes]
     empty = Outcome(experiment, scale, runs, remark=remark, changes=changes)
     # An experiment without runs of its own is there where anything is.
-    if not (empty.done or (not runs and rows.by_key)):
+    if not (empty.done or (not runs and results.rows.by_key)):
         return empty
     try:
-        table, made = experiment.output(rows, scale, folder)
-        trends = experiment.trends(rows, scale) if experiment.trends else []
+        table, made = experiment.output(results, folder)
+        trends = experiment.trends(results) if experiment.trends else []
     except Exception as error:
         error.add_note(f"in experiment {experiment.name} at scale {scale.name}")
         raise
     figures = [path.name for path in made if path.suffix == ".svg"]
-    return Outcome(experiment, scale, runs, table, figures, trends, remark, changes)
+    return replace(empty, table=table, figures=figures, trends=trends)
 
 
 def read_remarks(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -133,8 +154,7 @@ def read_remarks(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def read_changes(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """The lines of a Markdown table of experiment, date, what, why and commit, as lists by
-    experiment.
+    """The lines of a Markdown table of experiment, date, what, why, commit, as lists by experiment.
 
     EquinfoError for a line of no experiment.
     """
@@ -142,7 +162,7 @@ def read_changes(path: Path, names: Sequence[str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for line in [line for line in lines if line.startswith("| ")][1:]:
         name, date, what, why, commit = (cell.strip() for cell in line.strip("|").split("|"))
-        if name not in (*names, "all"):
+        if name not in (*names, ALL):
             raise EquinfoError(f"{path}: a change of no experiment: {name}")
         found.setdefault(name, []).append(f"- {date}: {what}. Why: {why} ({commit}).")
     return {name: "\n".join(changes) for name, changes in found.items()}
@@ -185,7 +205,7 @@ def trend(one: Trend) -> str:
 
 def provenance(one: Outcome) -> str:
     """What was run on what, and what is missing; folded."""
-    missing = [title(recipe) for recipe, row in one.runs if row is None]
+    missing = [recipe.title for recipe, row in one.runs if row is None]
     parts = []
     if missing:
         names = "\n".join(f"- {escaped(name)}" for name in missing)
@@ -199,10 +219,9 @@ def provenance(one: Outcome) -> str:
 
 
 def run(recipe: Recipe, row: Row) -> list[Cell]:
-    training = training_of(recipe)
-    rate = f"{training.learning_rate:.3g}" if training else None
+    rate = f"{recipe.trained.learning_rate:.3g}" if recipe.trained else None
     ids = row.trained_tokens or None
-    return [escaped(title(recipe)), ids, rate, row.seed, row.commit, row.seconds / 60, row.key]
+    return [escaped(recipe.title), ids, rate, row.seed, row.commit, row.seconds / 60, row.key]
 
 
 def folded(heading: str, text: str) -> str:
@@ -232,23 +251,24 @@ def sentence(text: str) -> str:
 # -- the index -----------------------------------------------------------------------------------
 
 
-def index(outcomes: Sequence[Outcome], found: Sequence[Finding], rows: Rows, link: str) -> str:
-    scale = outcomes[0].scale
-    trends = [(one, trend) for one in outcomes for trend in one.trends]
-    done = {row.key: row for one in outcomes for _, row in one.done}
-    wanted = {recipe.key for one in outcomes for recipe, _ in one.runs}
+def index(whole: Whole, link: str) -> str:
+    scale = whole.results.scale
+    foreign = len(whole.results.rows.foreign)
+    trends = [(one, trend) for one in whole.outcomes for trend in one.trends]
     listed = [
         f"{n}. **{AGREES[one.agrees]}.** {escaped(one.text)} [{one.page}]({one.page}.md)"
-        for n, one in enumerate(found, 1)
+        for n, one in enumerate(whole.findings, 1)
     ]
-    parts = [
-        "# Results",
-        f"""What this code measures beside what Lester et al. 2024 printed. Every number is computed
+    about = f"""\
+What this code measures, beside what Lester et al. 2024 printed. Every number is computed
 from [rows]({link}/rows.jsonl), which hold their commit, device, seed and command; `make report`
 writes these pages from them. [How they are made](../experiments.md).
 
 Scale `{scale.name}`: {scale.summary}. Models as small say little about large ones by themselves:
-what can be compared are the trends.""",
+what can be compared are the trends."""
+    parts = [
+        "# Results",
+        about,
         "## Ten findings",
         "Intervals are of 95 %. What goes against the paper stands here like anything else.",
         "\n".join(listed),
@@ -256,21 +276,25 @@ what can be compared are the trends.""",
         f"{verdicts([trend for _, trend in trends])} ({', '.join(VERDICTS.values())}); the pages"
         " have their tests.",
         grid(["", "claim", "numbers", "page"], [trend_line(*pair) for pair in trends]),
+        *(["## Changes of all tests", whole.changes] if whole.changes else []),
         "## What was run",
         sizes(scale),
-        f"{len(done)} of {len(wanted)} runs are there.",
-        summary(list(done.values())),
-        grid(["page", "in the paper", "what", "runs", "trends"], list(map(line, outcomes))),
+        f"{len(whole.done)} of {len(whole.wanted)} runs are there.",
+        summary(list(whole.done.values())),
+        grid(["page", "in the paper", "what", "runs", "trends"], [*map(line, whole.outcomes)]),
     ]
-    if rows.foreign:
-        parts.append(f"{len(rows.foreign)} rows of another recipe version are left out.")
+    if foreign:
+        parts.append(f"{foreign} rows of another recipe version are left out.")
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
-def headline(found: Sequence[Finding], scale: Scale) -> str:
+def headline(whole: Whole) -> str:
     """The first findings and what was run for them, for the README."""
-    told = " ".join(escaped(one.text) for one in found[:3])
-    return f"{told} {sizes(scale)}"
+    told = " ".join(escaped(one.text) for one in whole.findings[:3])
+    count = len(whole.wanted)
+    left = len(whole.wanted) - len(whole.done)
+    missing = f" Of {count} runs {left} are still to be made." if left else ""
+    return f"{told} {sizes(whole.results.scale)}{missing}"
 
 
 def quote(path: Path, text: str) -> None:
@@ -278,9 +302,8 @@ def quote(path: Path, text: str) -> None:
     before, mark, rest = path.read_text(encoding="utf-8").partition("<!-- results -->\n")
     _, end, after = rest.partition("<!-- end -->\n")
     if not end:
-        raise EquinfoError(
-            f'{path} has no lines "<!-- results -->" and "<!-- end -->" for findings'
-        )
+        lines = '"<!-- results -->" and "<!-- end -->"'
+        raise EquinfoError(f"{path} has no lines {lines} for findings")
     with atomic_file(path) as beside:
         beside.write_text(f"{before}{mark}{text}\n{end}{after}", encoding="utf-8")
 
@@ -295,7 +318,8 @@ def trend_line(one: Outcome, trend: Trend) -> list[Cell]:
 
 def line(one: Outcome) -> list[Cell]:
     """An experiment in the list of pages; the site's navigation has this order."""
-    name, runs = one.experiment.name, f"{len(one.done)} of {len(one.runs)}"
+    name = one.experiment.name
+    runs = f"{len(one.done)} of {len(one.runs)}"
     told = [escaped(one.experiment.paper), escaped(one.experiment.summary)]
     return [f"[{name}]({name}.md)", *told, runs, verdicts(one.trends)]
 

@@ -1,6 +1,4 @@
-"""Statistics of results: fronts, intervals, and information measures. Entropies and divergences are
-in bits.
-"""
+"""Statistics of results: fronts, intervals, entropies and divergences (in bits)."""
 
 import math
 from collections.abc import Sequence
@@ -73,9 +71,7 @@ class Interval:
         return True if self.high < limit else False if self.low > limit else None
 
     def within(self, tolerance: float) -> bool | None:
-        """Whether the quantity is 0 within the tolerance (two one-sided tests); None where that is
-        not decided.
-        """
+        """Whether the quantity is 0 within the tolerance (two one-sided tests); None: undecided."""
         if max(-self.low, self.high) < tolerance:
             return True
         return False if max(self.low, -self.high) > tolerance else None
@@ -132,7 +128,8 @@ def influence(
 
     n / (n - 1) times the sum of their squares estimates the quotient's variance.
     """
-    over, under = np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)
+    over = np.asarray(over, dtype=np.float64)
+    under = np.asarray(under, dtype=np.float64)
     return (over - over.sum() / under.sum() * under) / under.sum()
 
 
@@ -152,9 +149,7 @@ def deviation_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def entropy_bits(counts: Sequence[int] | np.ndarray) -> float:
-    """The plug-in entropy of counts: that of the observed frequencies. 0 where nothing was
-    counted.
-    """
+    """The plug-in entropy of counts, that of their frequencies; 0 where nothing was counted."""
     seen = np.asarray(counts, dtype=np.float64)
     seen = seen[seen > 0]
     total = seen.sum()
@@ -175,9 +170,7 @@ def miller_madow(counts: Sequence[int] | np.ndarray, symbols: int | None = None)
 
 
 def bias_bits(symbols: int, observations: int) -> float:
-    """By how many bits m observations of V equally likely symbols make the plug-in entropy too
-    small (first order).
-    """
+    """By how much m of V equally likely symbols lessen the plug-in entropy, to first order."""
     return float((symbols - 1) / (2 * observations * np.log(2))) if observations else 0.0
 
 
@@ -192,9 +185,7 @@ def kl_uniform(counts: Sequence[int] | np.ndarray, symbols: int) -> tuple[float,
 
 
 def edit_distance(a: Sequence[int] | np.ndarray, b: Sequence[int] | np.ndarray) -> int:
-    """The fewest insertions, deletions and replacements of ids that turn `a` into `b`
-    (Levenshtein).
-    """
+    """The fewest insertions, deletions and replacements that turn `a` into `b` (Levenshtein)."""
     return Levenshtein.distance(np.asarray(a).tolist(), np.asarray(b).tolist())
 
 
@@ -202,16 +193,12 @@ def edit_distance(a: Sequence[int] | np.ndarray, b: Sequence[int] | np.ndarray) 
 
 
 def ngram_counts(bits: np.ndarray, n: int) -> np.ndarray:
-    """How often each run of n bits occurs at every place. uint8[m] of 0 and 1 -> int64[2**n], first
-    bit highest.
-    """
+    """How often each run of n bits occurs: uint8[m] of 0, 1 -> int64[2**n], first bit highest."""
     return np.bincount(ngrams(bits, n), minlength=1 << n)
 
 
 def token_counts(bits: np.ndarray, n: int) -> np.ndarray:
-    """How often each n-bit token occurs when the bits are cut every n of them; the rest is dropped.
-    int64[2**n].
-    """
+    """How often each n-bit token occurs, the bits cut every n, the rest dropped: int64[2**n]."""
     whole = bits[: len(bits) - len(bits) % n].reshape(-1, n)
     codes = np.zeros(len(whole), dtype=np.int32)
     for column in range(n):

@@ -23,18 +23,12 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
-        """A heading, the table, the note. Cells are shown as they are, whatever Markdown would read
-        in them.
-        """
+        """A heading, the table, the note. Cells are shown as they are, not read as Markdown."""
         cells = [
             [escaped(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows
         ]
-        return (
-            "\n\n".join(
-                [f"## {self.title}", grid(self.columns, cells), *([self.note] if self.note else [])]
-            )
-            + "\n"
-        )
+        parts = [f"## {self.title}", grid(self.columns, cells), self.note]
+        return "\n\n".join(filter(None, parts)) + "\n"
 
     def csv(self) -> str:
         out = io.StringIO()
@@ -81,19 +75,13 @@ def visible(text: str) -> str:
 
 
 def shown(cell: Cell) -> str:
-    """A cell for people: four significant digits, thousands separated, a dash for what is
-    missing.
-    """
+    """A cell for people: four significant digits, thousands separated, a dash for a gap."""
     if cell is None:
         return MISSING
     if isinstance(cell, int):
         return f"{cell:,}"
     if isinstance(cell, float):
-        return (
-            f"{cell:.3f}"
-            if abs(cell) < 10
-            else f"{cell:.2f}"
-            if abs(cell) < 1000
-            else f"{cell:,.0f}"
-        )
+        if abs(cell) >= 1000:
+            return f"{cell:,.0f}"
+        return f"{cell:.3f}" if abs(cell) < 10 else f"{cell:.2f}"
     return cell

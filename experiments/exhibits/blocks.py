@@ -8,20 +8,10 @@ may be its header. AC stands beside it.
 
 from dataclasses import replace
 
-from experiments.analysis.compare import (
-    at_uniform,
-    bits_per_byte,
-    learned,
-    lines,
-    ratio,
-    their_number,
-    trend,
-    uniform,
-)
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import DENSITY, Results, Trend, trend
+from experiments.analysis.experiment import exhibit
 from experiments.analysis.tables import Table
-from experiments.runs.recipes import LM, Recipe, Tokens
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM, Tokens
 from experiments.scales import Scale
 
 COLUMNS = ["tokenizer", "size", "bytes/token", "uniform", "bits/byte, ours", "bits/byte, paper"]
@@ -32,9 +22,10 @@ NOTE = (
 )
 
 
-def lms(scale: Scale) -> list[LM]:
+def recipes(scale: Scale) -> list[LM]:
     """GZip's bytes for as long as the scale allows, AC's narrow ids as long as in figure 3."""
-    gzip, ac = scale.gzips[0], scale.tokens("ac", scale.narrow)
+    gzip = scale.gzips[0]
+    ac = scale.tokens("ac", scale.narrow)
     steps = max(scale.block_steps, scale.base.steps)
     return [in_blocks(scale, gzip, steps), in_blocks(scale, ac, scale.base.steps)]
 
@@ -47,39 +38,28 @@ def in_blocks(scale: Scale, tokens: Tokens, steps: int) -> LM:
     return replace(lm, stream=stream)
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    return list(lms(scale))
+def reduce(results: Results) -> Table:
+    lms = recipes(results.scale)
+    body = results.lines(lms, DENSITY, lambda lm: [results.their_number(lm, "bits_per_byte")])
+    return results.table("Training in blocks", COLUMNS, body, NOTE)
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    measures = [ratio, uniform, bits_per_byte]
-    body = lines(lms(scale), rows, measures, lambda lm: [their_number(lm, scale, "bits_per_byte")])
-    return Table(f"Training in blocks ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
-
-
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    gzip, ac = lms(scale)
+def trends(results: Results) -> list[Trend]:
+    gzip, ac = recipes(results.scale)
     return [
         trend(
             "GZip is learned in blocks",
             "bits/byte of this one run are below the uniform line and below what the ids'"
             " frequencies give (95 % interval over blocks)",
-            [learned(rows, scale, gzip, alone=True)],
+            [results.learned(gzip, alone=True)],
         ),
         trend(
             "AC is not learned in blocks",
             "bits/byte of this one run are within 1 % of the uniform line: the whole interval"
             " over blocks is",
-            [at_uniform(rows, scale, ac, alone=True)],
+            [results.at_uniform(ac, alone=True)],
         ),
     ]
 
 
-EXPERIMENT = Experiment(
-    "blocks",
-    "figure 3, §3.3",
-    "training in blocks, as in the paper",
-    recipes,
-    reduce,
-    trends=trends,
-)
+EXPERIMENT = exhibit(__name__, "figure 3, §3.3", "training in blocks, as in the paper")

@@ -1,6 +1,4 @@
-"""M1's context: what a longer one gives AC's ratio (in the paper 5.46 at 1,024 bytes and 5.49 at
-10,240).
-"""
+"""M1's context: what a longer one gives AC's ratio (the paper's: 5.46 at 1,024, 5.49 at 10,240)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.analysis import paper
-from experiments.analysis.compare import coded, lower, near, ratio, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend, lower, near, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import ratio
 from experiments.analysis.statistics import Sample
 from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import M1, Stream
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import M1, Stream, seeds
 from experiments.scales import Scale
 
 COLUMNS = [
@@ -29,9 +27,7 @@ NOTE = (
 
 
 def longer(scale: Scale) -> M1:
-    """M1 with the long context: the same weights where the style allows, else trained for it on as
-    many bytes.
-    """
+    """M1 with the long context: the same weights where the style allows, else trained anew."""
     training = scale.m1_training
     if training.style == "paper":
         return replace(scale.m1, context=scale.long_context)
@@ -45,42 +41,35 @@ def pairs(scale: Scale) -> list[tuple[Stream, Stream]]:
     """(shorter, longer) for each seed of both M1s; one pair where both are one M1."""
     both = (scale.m1, longer(scale))
     count = 1 if both[0].training == both[1].training else scale.seeds
-    seeds = [
-        [replace(m1, training=replace(m1.training, seed=n)) for m1 in both] for n in range(count)
-    ]
-    short, long = zip(*seeds, strict=True)
-    made = [
-        [scale.short_stream(scale.tokens("ac", scale.narrow, m1=m1)) for m1 in some]
-        for some in (short, long)
-    ]
-    return list(zip(*made, strict=True))
+    short, long = (
+        [scale.short_stream(scale.tokens("ac", scale.narrow, m1=one)) for one in seeds(m1, count)]
+        for m1 in both
+    )
+    return list(zip(short, long, strict=True))
 
 
 def recipes(scale: Scale) -> list[Stream]:
     return [stream for pair in pairs(scale) for stream in pair]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
+def reduce(results: Results) -> Table:
     theirs = paper.values()["m1"]
-    first = pairs(scale)[0]
-    done = [rows.done(recipe) for recipe in first]
+    first = pairs(results.scale)[0]
+    shorter = results.number(first[0], ratio)
     body: list[list[Cell]] = []
-    for recipe, row, context in zip(first, done, (1024, 10_240), strict=True):
+    for recipe, context in zip(first, (1024, 10_240), strict=True):
         m1 = recipe.tokens.m1
         assert m1 is not None
-        gain = row.ratio / done[0].ratio if row and done[0] else None
-        ours: list[Cell] = [
-            m1.running_context,
-            m1.training.context,
-            row.ratio if row else None,
-            gain,
-        ]
-        body.append([recipe.tokens.name, *ours, context, theirs[f"ratio_ctx_{context}"]])
-    return Table(f"AC's ratio by M1's context ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+        ours = results.number(recipe, ratio)
+        gain = ours / shorter if ours and shorter else None
+        contexts = [m1.running_context, m1.training.context]
+        line = [recipe.tokens.name, *contexts, ours, gain, context, theirs[f"ratio_ctx_{context}"]]
+        body.append(line)
+    return results.table("AC's ratio by M1's context", COLUMNS, body, NOTE)
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    short, long = (ratios(rows, streams) for streams in zip(*pairs(scale), strict=True))
+def trends(results: Results) -> list[Trend]:
+    short, long = (ratios(results, streams) for streams in zip(*pairs(results.scale), strict=True))
     test = (
         "the ratio with the longer context is higher, and by less than a tenth (95 % intervals"
         " over M1's seeds, where there are two M1s, and texts)"
@@ -91,25 +80,15 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
     return [trend(claim, test, [more, little])]
 
 
-def ratios(rows: Rows, streams: Sequence[Stream]) -> Sample | None:
-    found = [coded(rows, stream, ratio) for stream in streams]
+def ratios(results: Results, streams: Sequence[Stream]) -> Sample | None:
+    found = [results.coded(stream, ratio) for stream in streams]
     known = [one for one in found if one is not None]
     if len(known) < len(found):
         return None
     texts = [one.texts for one in known if one.texts is not None]
     values = np.concatenate([one.values for one in known])
-    return Sample(
-        values,
-        np.mean(texts, axis=0) if len(texts) == len(known) else None,
-        certain=len(found) == 1,
-    )
+    pulls = np.mean(texts, axis=0) if len(texts) == len(known) else None
+    return Sample(values, pulls, certain=len(found) == 1)
 
 
-EXPERIMENT = Experiment(
-    "context",
-    "its ratios by context",
-    "AC's ratio with a longer context of M1",
-    recipes,
-    reduce,
-    trends=trends,
-)
+EXPERIMENT = exhibit(__name__, "its ratios by context", "AC's ratio with a longer context of M1")

@@ -1,25 +1,22 @@
-"""Appendix D.5: how much of a text decodes by each reading of the paper's window rule, and what is
-left untold.
-"""
+"""Appendix D.5: how much decodes by each reading of the paper's window rule; what is untold."""
 
 from dataclasses import replace
 
 from scipy.stats import binomtest
 
 from experiments.analysis import paper
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend
+from experiments.analysis.experiment import exhibit
 from experiments.analysis.tables import Cell, Table
 from experiments.runs.recipes import Measure
-from experiments.runs.rows import Row, Rows
+from experiments.runs.rows import Row
 from experiments.scales import Scale
 
 COLUMNS = [
     "tokenizer", "windows", "windows that decode, ours", "windows wrong at a document's end",
-    "documents",
-    "documents that decode, ours", "sequences that decode, ours", "bits/byte untold",
-    "bits/byte untold, by M1",
-    "windows that any decoder gets, by M1", "paper's", "sequences that decode, paper",
-    "windows wrong at the input's end, paper",
+    "documents", "documents that decode, ours", "sequences that decode, ours", "bits/byte untold",
+    "bits/byte untold, by M1", "windows that any decoder gets, by M1", "paper's",
+    "sequences that decode, paper", "windows wrong at the input's end, paper",
 ]  # fmt: skip
 NOTE = (
     "Each window is decoded by itself and compared with the text it was made of. sequence: 512"
@@ -35,9 +32,8 @@ RULES = ("paper", "unflushed", "free")
 
 
 def decoding(scale: Scale, bits: int, rule: str) -> Measure:
-    return Measure(
-        "decoding", scale.short_stream(scale.window(bits, scale.wide, rule)), scale.sample
-    )
+    stream = scale.short_stream(scale.window(bits, scale.wide, rule))
+    return Measure("decoding", stream, scale.sample)
 
 
 def untold(scale: Scale, rule: str) -> Measure:
@@ -53,31 +49,28 @@ def recipes(scale: Scale) -> list[Measure]:
     return [*decodings(scale), *(untold(scale, rule) for rule in RULES)]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body: list[list[Cell]] = []
-    for recipe in decodings(scale):
-        tokens, row = recipe.stream.tokens, rows.done(recipe)
-        left = rows.done(untold(scale, tokens.rule)) if tokens.bits == scale.windows[0] else None
-        theirs = (
-            paper.values()["d5"]
-            if tokens.bits == scale.windows[0] and tokens.rule == "paper"
-            else {}
-        )
-        body.append(
-            [
-                tokens.name,
-                *(ours(row) if row else [None] * 6),
-                *(
-                    [left.values[name] for name in ("text_bits", "byte_bits", "likeliest")]
-                    if left
-                    else [None] * 3
-                ),
-                paper.counterpart(tokens, scale) if theirs else None,
-                theirs.get("sequences_decodable"),
-                f"{theirs['windows_at_end_of_input']:.2g}" if theirs else None,
-            ]
-        )
-    return Table(f"How much decodes ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+def reduce(results: Results) -> Table:
+    body = [line(results, recipe) for recipe in decodings(results.scale)]
+    return results.table("How much decodes", COLUMNS, body, NOTE)
+
+
+def line(results: Results, recipe: Measure) -> list[Cell]:
+    scale = results.scale
+    tokens = recipe.stream.tokens
+    row = results.done(recipe)
+    shortest = tokens.bits == scale.windows[0]
+    left = results.done(untold(scale, tokens.rule)) if shortest else None
+    told = ("text_bits", "byte_bits", "likeliest")
+    cells = [
+        tokens.name,
+        *(ours(row) if row else [None] * 6),
+        *([left.values[name] for name in told] if left else [None] * 3),
+    ]
+    if not shortest or tokens.rule != "paper":
+        return [*cells, None, None, None]
+    found = paper.values()["d5"]
+    at_end = f"{found['windows_at_end_of_input']:.2g}"
+    return [*cells, paper.counterpart(tokens, scale), found.get("sequences_decodable"), at_end]
 
 
 def ours(row: Row) -> list[Cell]:
@@ -97,11 +90,11 @@ def good(row: Row, what: str) -> float:
     return 1 - row.values[f"wrong_{what}"] / row.values[what]
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    pairs = [
-        (rule, rows.done(decoding(scale, scale.windows[0], rule))) for rule in ("free", "paper")
-    ]
-    (_, free), (_, theirs) = pairs
+def trends(results: Results) -> list[Trend]:
+    free, theirs = (
+        results.done(decoding(results.scale, results.scale.windows[0], rule))
+        for rule in ("free", "paper")
+    )
     return [
         Trend(
             "by the free cell, everything decodes",
@@ -121,22 +114,14 @@ def sequences(row: Row | None) -> tuple[bool | None, str]:
     """Whether 99 % of sequences decode, and the numbers."""
     if row is None:
         return None, ""
-    count, wrong = row.values["sequences"], row.values["wrong_sequences"]
+    count = row.values["sequences"]
+    wrong = row.values["wrong_sequences"]
     share = binomtest(count - wrong, count).proportion_ci()
     said = (
-        f"{good(row, 'sequences'):.1%} of {count} sequences ({share.low:.1%} to {share.high:.1%})"
+        f"{good(row, 'sequences'):.1%} of {count} sequences ({share.low:.1%} to {share.high:.1%}),"
+        f" {good(row, 'windows'):.1%} of windows"
     )
-    return (
-        True if share.low >= 0.99 else False if share.high < 0.99 else None,
-        f"{said}, {good(row, 'windows'):.1%} of windows",
-    )
+    return True if share.low >= 0.99 else False if share.high < 0.99 else None, said
 
 
-EXPERIMENT = Experiment(
-    "d5",
-    "appendix D.5",
-    "how much of a text decodes, and what is untold",
-    recipes,
-    reduce,
-    trends=trends,
-)
+EXPERIMENT = exhibit(__name__, "appendix D.5", "how much of a text decodes, and what is untold")

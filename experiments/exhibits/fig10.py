@@ -1,6 +1,4 @@
-"""Figure 10: accuracy at each position of a window, over training; the paper's of 64 bits, and a
-shorter one.
-"""
+"""Figure 10: accuracy at each position of a window, over training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +8,12 @@ import matplotlib as mpl
 import numpy as np
 
 from experiments.analysis import figures
-from experiments.analysis.compare import lower, trend
-from experiments.analysis.experiment import Experiment, Trend
-from experiments.analysis.statistics import Sample, contrast, influence
+from experiments.analysis.compare import Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.statistics import Sample, contrast
 from experiments.analysis.tables import Table
-from experiments.runs.recipes import Positions, Recipe
-from experiments.runs.rows import Row, Rows
+from experiments.runs.recipes import Positions
+from experiments.runs.rows import Row
 from experiments.scales import Scale
 
 PROBES = 12
@@ -43,40 +41,35 @@ def seeds(scale: Scale, recipe: Positions) -> list[Positions]:
     return [replace(recipe, lm=lm) for lm in scale.seeded(recipe.lm)]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
+def recipes(scale: Scale) -> list[Positions]:
     return [one for recipe in runs(scale) for one in seeds(scale, recipe)]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
+def reduce(results: Results) -> Table:
+    scale = results.scale
     steps = runs(scale)[0].steps
-    columns = [
-        "bits a window",
-        "position",
-        "best constant %",
-        *(f"step {step:,} %" for step in steps),
-    ]
+    columns = ["bits a window", "position", "best constant %", *(f"step {s:,} %" for s in steps)]
     body = [
         [
-            str(recipe.lm.stream.tokens.bits),
+            str(recipe.reads.tokens.bits),
             str(place + 1),
-            *line(rows.done(recipe), place, len(steps)),
+            *line(results.done(recipe), place, len(steps)),
         ]
         for recipe in runs(scale)
         for place in range(places(recipe))
     ]
-    title = f"Accuracy at each position of a window ({scale.name}, {scale.corpus})"
     note = (
         f"Ids of {scale.narrow} bits by the paper's rule, M2 {scale.question.size}, validation"
         " ids. Best constant: the share of the position's most frequent id; at a window's end"
         " that is the padding's zeros. The paper gives its numbers as curves only (figure 10, 64"
         " bits). One seed's; the trends are of all seeds, in nats."
     )
-    return Table(title, columns, body, note)
+    return results.table("Accuracy at each position of a window", columns, body, note)
 
 
 def places(recipe: Positions) -> int:
     """Ids a window."""
-    tokens = recipe.lm.stream.tokens
+    tokens = recipe.reads.tokens
     assert tokens.bits is not None
     return tokens.bits // (tokens.size.bit_length() - 1)
 
@@ -85,14 +78,13 @@ def line(row: Row | None, place: int, probes: int) -> list[float | None]:
     """The best constant guess and the accuracies of one position, in %."""
     if row is None:
         return [None] * (1 + probes)
-    return [
-        100 * row.values["constant"][place],
-        *(100 * found[place] for found in row.values["accuracy"]),
-    ]
+    found = [row.values["constant"], *row.values["accuracy"]]
+    return [100 * one[place] for one in found]
 
 
-def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+def draw(results: Results, folder: Path) -> list[Path]:
     """A row of axes a window: its positions at the end of training, and over it."""
+    scale = results.scale
     with figures.figure(10.5, 8.4) as (drawn, axes):
         axes.remove()
         grid = drawn.subplots(2, 2, squeeze=False)
@@ -100,30 +92,23 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
             left.set_xlabel("position in the window")
             right.set_xlabel("training step")
             right.set_xscale("log")
-            bits = recipe.lm.stream.tokens.bits
-            left.set_title(
-                f"{bits}-bit windows, at the end — {scale.corpus}, {scale.name}",
-                fontsize=10,
-                loc="left",
-            )
-            right.set_title(
-                "over training (the paper: its first 2,000 steps)", fontsize=10, loc="left"
-            )
+            bits = recipe.reads.tokens.bits
+            figures.title(left, f"{bits}-bit windows, at the end — {scale.corpus}, {scale.name}")
+            figures.title(right, "over training (the paper: its first 2,000 steps)")
             for one in (left, right):
                 one.set_ylabel("accuracy, %")
-            row = rows.done(recipe)
+            row = results.done(recipe)
             if row is None:
-                figures.name_missing(left, [recipe.lm.stream.tokens.name])
+                figures.name_missing(left, [recipe.reads.tokens.name])
             else:
                 draw_row(left, right, row, places(recipe))
         return figures.save(drawn, folder, "fig10")
 
 
 def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
-    """Bars of the last probe with the best constant guess as a tick; a line a position over the
-    steps.
-    """
-    steps, last = row.values["steps"], row.values["accuracy"][-1]
+    """Bars of the last probe, the best constant guess as a tick; a line a position over steps."""
+    steps = row.values["steps"]
+    last = row.values["accuracy"][-1]
     for place in range(count):
         colour = SHADES(0.9 * place / max(count - 1, 1))
         left.bar([place + 1], [100 * last[place]], color=[colour])
@@ -134,57 +119,42 @@ def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
     right.legend(fontsize=8, frameon=False)
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
     spans = {"at the end of training": slice(-1, None), "on average over training": slice(None)}
     return [
-        first_is_best(rows, scale, one, when, probes)
-        for one in runs(scale)
+        first_is_best(results, one, when, probes)
+        for one in runs(results.scale)
         for when, probes in spans.items()
     ]
 
 
-def first_is_best(rows: Rows, scale: Scale, recipe: Positions, when: str, probes: slice) -> Trend:
-    """probes: those whose mean decides. Positions of one seed's training are paired, and of one
-    batch of text.
-    """
-    claim = f"a {recipe.lm.stream.tokens.bits}-bit window's first id is predicted best {when}"
+def first_is_best(results: Results, recipe: Positions, when: str, probes: slice) -> Trend:
+    """probes: those whose mean decides. Positions are paired by seed and by batch of text."""
+    claim = f"a {recipe.reads.tokens.bits}-bit window's first id is predicted best {when}"
     test = (
         "position 1 gains more nats over its own ids' frequencies than any other, the mean of"
         f" {'all probes' if probes.start is None else 'the last probe'} (95 % intervals over seeds"
         " and texts); open where no position ends above its frequencies"
     )
-    found = [gains(rows, scale, recipe, place, probes) for place in range(places(recipe))]
+    found = [gains(results, recipe, place, probes) for place in range(places(recipe))]
     checks = [
         lower(f"gain, position {place} to 1", other, found[0], paired=True)
         for place, other in enumerate(found[1:], 2)
     ]
     decided = trend(claim, test, checks)
-    ends = [gains(rows, scale, recipe, place, slice(-1, None)) for place in range(places(recipe))]
+    ends = [gains(results, recipe, place, slice(-1, None)) for place in range(places(recipe))]
     learnt = [contrast([(1, end)]).below() is False for end in ends if end is not None]
     if learnt and not any(learnt):
         return replace(decided, holds=None, numbers=f"nothing was learned: {decided.numbers}")
     return decided
 
 
-def gains(rows: Rows, scale: Scale, recipe: Positions, place: int, probes: slice) -> Sample | None:
-    """What a position (from 0) gains over its ids' frequencies, nats an id; None unless all seeds
-    have run.
-    """
-    done = rows.all_done(seeds(scale, recipe))
-    if len(done) < scale.seeds:
-        return None
-    found = np.array([row.values["gains"] for row in done])[:, probes, place].mean(
-        1
-    )  # [seeds, batches]
-    return Sample(found.mean(1), influence(found.mean(0), np.ones(found.shape[1])))
+def gains(results: Results, recipe: Positions, place: int, probes: slice) -> Sample | None:
+    """What a position (from 0) gains over its ids' frequencies, nats an id."""
+    return results.over_texts(
+        seeds(results.scale, recipe),
+        lambda row: np.array(row.values["gains"])[probes, place].mean(0),
+    )
 
 
-EXPERIMENT = Experiment(
-    "fig10",
-    "figure 10",
-    "accuracy by position in a window, over training",
-    recipes,
-    reduce,
-    draw,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "figure 10", "accuracy by position in a window, over training")

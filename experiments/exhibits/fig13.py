@@ -1,20 +1,15 @@
-"""Figure 13: what a tokenizer's ids tell an M2 about spelling: fine-tuned to write a word's
-letters.
-"""
+"""Figure 13: what ids tell an M2 about spelling: fine-tuned to write a word's letters."""
 
 import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from experiments.analysis import figures, paper
-from experiments.analysis.compare import lower, trend
-from experiments.analysis.experiment import Experiment, Trend
-from experiments.analysis.statistics import Sample, influence
+from experiments.analysis.compare import Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.statistics import Sample
 from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import LM, Recipe, Spelling, Tokens
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM, Spelling, Tokens
 from experiments.scales import Scale
 
 CONTEXT = 64  # holds 12 letters of two ids each, and what is read
@@ -23,8 +18,7 @@ BYTES = "Bytes, shared"
 WORDS = 20  # times the scale's sample
 COLUMNS = [
     "tokenizer", "letters' ids", "held-out words %", "standard error", "held-out letters %",
-    "known words %",
-    "known letters %", "words", "the paper's",
+    "known words %", "known letters %", "words", "the paper's",
 ]  # fmt: skip
 VALUES = ("held_out_exact", "held_out_letters", "known_exact", "known_letters")
 
@@ -45,7 +39,8 @@ def spellers(scale: Scale) -> dict[str, Spelling]:
 
 
 def speller(scale: Scale, tokens: Tokens, shared: bool = True) -> Spelling:
-    task, count = scale.task_training, WORDS * scale.sample
+    task = scale.task_training
+    count = WORDS * scale.sample
     steps = min(task.steps, max(PASSES * count // task.batch_size, 1))
     # a word's sequence is mostly padding, so passes over words are counted above and not as ids
     training = replace(task, size=scale.question.size, steps=steps, context=CONTEXT, max_epochs=1e9)
@@ -55,64 +50,57 @@ def speller(scale: Scale, tokens: Tokens, shared: bool = True) -> Spelling:
 def seeds(scale: Scale, recipe: Spelling) -> list[Spelling]:
     """Both trainings with each seed: the M2's and the speller's."""
     assert recipe.lm is not None
-    made = zip(
-        scale.seeded(recipe.lm), scale.seeded(LM(recipe.stream, recipe.training)), strict=True
-    )
+    spellers = scale.seeded(LM(recipe.stream, recipe.training))
+    made = zip(scale.seeded(recipe.lm), spellers, strict=True)
     return [replace(recipe, lm=lm, training=speller.training) for lm, speller in made]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
+def recipes(scale: Scale) -> list[Spelling]:
     """Bytes, in no trend, have one seed."""
-    return [
-        spellers(scale)[BYTES],
-        *(one for recipe in compared(scale).values() for one in seeds(scale, recipe)),
-    ]
+    asked = compared(scale).values()
+    return [spellers(scale)[BYTES], *(one for recipe in asked for one in seeds(scale, recipe))]
 
 
 def compared(scale: Scale) -> dict[str, Spelling]:
     return {label: recipe for label, recipe in spellers(scale).items() if label != BYTES}
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [line(recipe, rows, scale) for recipe in spellers(scale).values()]
+def reduce(results: Results) -> Table:
+    body = [line(results, recipe) for recipe in spellers(results.scale).values()]
     note = (
         "Share of words spelt exactly (greedily, END included) and of letters at their place. Own:"
         " letters are ids of their own; shared: the tokenizer's ids for the single letter."
         " Standard error: over words, of one seed; the trends are of all seeds. The paper shows"
-        " curves, without numbers. "
-        + paper.values()["spelling_note"] + "."
-    )  # fmt: skip
-    return Table(f"Spelling after fine-tuning ({scale.name}, {scale.corpus})", COLUMNS, body, note)
+        f" curves, without numbers. {paper.values()['spelling_note']}."
+    )
+    return results.table("Spelling after fine-tuning", COLUMNS, body, note)
 
 
-def line(recipe: Spelling, rows: Rows, scale: Scale) -> list[Cell]:
-    row, tokens = rows.done(recipe), recipe.stream.tokens
+def line(results: Results, recipe: Spelling) -> list[Cell]:
+    tokens = recipe.stream.tokens
     ours: list[Cell] = [None] * 6
-    if row:
-        share, words = row.values["held_out_exact"], row.values["held_out_words"]
+    if row := results.done(recipe):
+        share = row.values["held_out_exact"]
+        words = row.values["held_out_words"]
         ours = [*(100 * row.values[name] for name in VALUES), words]
         ours.insert(1, 100 * math.sqrt(share * (1 - share) / words))
-    return [
-        tokens.name,
-        "shared" if recipe.shared else "own",
-        *ours,
-        paper.counterpart(tokens, scale),
-    ]
+    whose = "shared" if recipe.shared else "own"
+    return [tokens.name, whose, *ours, paper.counterpart(tokens, results.scale)]
 
 
-def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+def draw(results: Results, folder: Path) -> list[Path]:
+    scale = results.scale
     runs = spellers(scale)
     with figures.figure(8.6, 4.6) as (drawn, axes):
         for number, recipe in enumerate(runs.values()):
-            row, name = rows.done(recipe), recipe.stream.tokens.name
+            row = results.done(recipe)
             if row is None:
                 continue
-            colour, _ = figures.style_of(name)
+            colour, _ = figures.style_of(recipe.stream.tokens.name)
             known, unknown = (100 * row.values[f"{part}_exact"] for part in ("known", "held_out"))
+            hatch = None if recipe.shared else "//"
             axes.bar([number - 0.2], [known], 0.38, color=colour, alpha=0.35)
-            axes.bar(
-                [number + 0.2], [unknown], 0.38, color=colour, hatch=None if recipe.shared else "//"
-            )
+            axes.bar([number + 0.2], [unknown], 0.38, color=colour, hatch=hatch)
             for x, value in ((number - 0.2, known), (number + 0.2, unknown)):
                 axes.text(x, value, f"{value:.0f}", ha="center", va="bottom", fontsize=8)
         labels = [
@@ -121,24 +109,26 @@ def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
         ]
         axes.set_xticks(range(len(runs)), labels, fontsize=7.5)
         axes.set_ylabel("words spelt exactly, %")
-        axes.set_title(
+        figures.title(
+            axes,
             f"Spelling after fine-tuning — {scale.corpus}, {scale.name}; pale: words trained on,"
             " full: held out",
-            fontsize=10, loc="left",
-        )  # fmt: skip
-        figures.name_missing(
-            axes, [label for label, recipe in runs.items() if not rows.done(recipe)]
         )
+        missing = [label for label, recipe in runs.items() if not results.done(recipe)]
+        figures.name_missing(axes, missing)
         return figures.save(drawn, folder, "fig13")
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    found = {label: spelt(rows, scale, recipe) for label, recipe in compared(scale).items()}
+def trends(results: Results) -> list[Trend]:
+    found = {label: spelt(results, run) for label, run in compared(results.scale).items()}
+    best = found["Unigram, own"]
     own = [
-        lower(f"{label} to Unigram, own", share, found["Unigram, own"])
+        lower(f"{label} to Unigram, own", share, best)
         for label, share in found.items()
         if label != "Unigram, own"
     ]
+    narrow = found["EqualInfoAC narrow, shared"]
+    unigram = found["Unigram, shared"]
     test = (
         "share of held-out words spelt exactly (95 % intervals over seeds, and paired over words)"
     )
@@ -152,34 +142,16 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
             "where letters are the tokenizer's own ids, EqualInfoAC with narrow ids beats"
             " SentencePiece on held-out words",
             f"{test}: it is above Unigram's",
-            [
-                lower(
-                    "Unigram to EqualInfoAC narrow",
-                    found["Unigram, shared"],
-                    found["EqualInfoAC narrow, shared"],
-                )
-            ],
+            [lower("Unigram to EqualInfoAC narrow", unigram, narrow)],
         ),
     ]
 
 
-def spelt(rows: Rows, scale: Scale, recipe: Spelling) -> Sample | None:
+def spelt(results: Results, recipe: Spelling) -> Sample | None:
     """The share of held-out words right over seeds and words; None unless all seeds have run."""
-    done = rows.all_done(seeds(scale, recipe))
-    if len(done) < scale.seeds:
-        return None
-    right = np.array(
-        [row.values["held_out_right"] for row in done], dtype=np.float64
-    )  # [seeds, words]
-    return Sample(right.mean(1), influence(right.mean(0), np.ones(right.shape[1])))
+    return results.over_texts(
+        seeds(results.scale, recipe), lambda row: row.values["held_out_right"]
+    )
 
 
-EXPERIMENT = Experiment(
-    "fig13",
-    "figure 13",
-    "spelling: fine-tuned from word to characters",
-    recipes,
-    reduce,
-    draw,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "figure 13", "spelling: fine-tuned from word to characters")

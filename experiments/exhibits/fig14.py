@@ -1,35 +1,19 @@
-"""Fig 14 / table 17: windows that end greedily against windows whose end is delayed, which
-decode.
-"""
+"""Fig 14 / table 17: windows that end greedily against delayed ends, which decode."""
 
 from pathlib import Path
 
 from experiments.analysis import paper
-from experiments.analysis.compare import (
-    INTERVAL,
-    Points,
-    bits_per_byte,
-    coded,
-    draw_costs,
-    lines,
-    lower,
-    mflops,
-    near,
-    ratio,
-    trained,
-    trend,
-)
-from experiments.analysis.compare import uniform as uniform_of
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import DENSITY, INTERVAL, Results, Trend, lower, near, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.panels import Points, draw_costs
+from experiments.analysis.quantities import mflops, ratio
 from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import LM, Recipe, Tokens
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM, Tokens
 from experiments.scales import Scale
 
 COLUMNS = [
     "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "MFLOPs/byte, ours",
-    "paper's",
-    "size, paper", "bytes/token, paper", "bits/byte, paper", "MFLOPs/byte, paper",
+    "paper's", "size, paper", "bytes/token, paper", "bits/byte, paper", "MFLOPs/byte, paper",
 ]  # fmt: skip
 NOTE = (
     "Greedy is the rule `paper` (section 3.3 as we read it), delayed the rule `delay` (A.5"
@@ -48,50 +32,38 @@ def pairs(scale: Scale) -> list[tuple[Tokens, Tokens]]:
     ]
 
 
-def tokens(scale: Scale) -> list[Tokens]:
-    """Both, and the free cell with wide ids."""
-    return [one for pair in pairs(scale) for one in pair] + [
-        scale.window(scale.windows[0], scale.wide, "free")
-    ]
-
-
-def unflushed(scale: Scale) -> list[LM]:
-    """Greedy windows as the paper's tables suggest them, at the smallest M2."""
-    return [scale.lm(scale.window(scale.windows[0], width, "unflushed")) for width in scale.widths]
-
-
 def lms(scale: Scale) -> list[LM]:
-    sizes = [scale.lm(one, training) for one in tokens(scale) for training in scale.side]
-    return [*sizes, *unflushed(scale)]
+    """Both, the free cell in wide ids and, at the smallest M2, greedy ones by `unflushed`."""
+    first = scale.windows[0]
+    tokens = [one for pair in pairs(scale) for one in pair]
+    tokens.append(scale.window(first, scale.wide, "free"))
+    unflushed = [scale.window(first, width, "unflushed") for width in scale.widths]
+    sizes = [scale.lm(one, training) for one in tokens for training in scale.side]
+    return [*sizes, *map(scale.lm, unflushed)]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    return [
-        *lms(scale),
-        *(run for pair in pairs(scale) for one in pair for run in scale.seeded(scale.lm(one))),
-    ]
+def recipes(scale: Scale) -> list[LM]:
+    return [*lms(scale), *scale.seeded(*(scale.lm(one) for pair in pairs(scale) for one in pair))]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    measures = [ratio, uniform_of, bits_per_byte, mflops]
-    body = lines(lms(scale), rows, measures, lambda recipe: theirs(recipe, scale))
-    return Table(
-        f"Greedy and delayed window ends ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
-    )
+def reduce(results: Results) -> Table:
+    def theirs(lm: LM) -> list[Cell]:
+        rule = lm.stream.tokens.rule
+        (name, size) = results.counterpart(lm)
+        if rule == "free":
+            return [None, size, None, None, None]
+        if rule == "delay":
+            name = f"{name} delay"
+            table = "table17"
+            per_token = paper.lookup(table, name, "ratio")
+        else:
+            table = "fig3_table15"
+            per_token = paper.lookup("table12", name, "ratio")
+        found = paper.lookup(table, name, size) or {}
+        return [name, size, per_token, found.get("bits_per_byte"), found.get("mflops_per_byte")]
 
-
-def theirs(recipe: LM, scale: Scale) -> list[Cell]:
-    tokens, size = recipe.stream.tokens, paper.size(recipe.training, scale)
-    name = paper.counterpart(tokens, scale)
-    if tokens.rule == "free":
-        return [None, size, None, None, None]
-    if tokens.rule == "delay":
-        name, table = f"{name} delay", "table17"
-        per_token = paper.lookup(table, name, "ratio")
-    else:
-        table, per_token = "fig3_table15", paper.lookup("table12", name, "ratio")
-    found = paper.lookup(table, name, size) or {}
-    return [name, size, per_token, found.get("bits_per_byte"), found.get("mflops_per_byte")]
+    body = results.lines(lms(results.scale), [*DENSITY, mflops], theirs)
+    return results.table("Greedy and delayed window ends", COLUMNS, body, NOTE)
 
 
 def their_points(scale: Scale) -> Points:
@@ -101,27 +73,31 @@ def their_points(scale: Scale) -> Points:
         name = paper.counterpart(greedy, scale) or ""
         found[name] = paper.lookup("fig3_table15", name)
         found[f"{name[:-1]},delay]"] = paper.lookup("table17", f"{name} delay")
-    fields = ("mflops_per_byte", "bits_per_byte")
+    flops = "mflops_per_byte"
+    bits = "bits_per_byte"
+    flops = "mflops_per_byte"
+    bits = "bits_per_byte"
     return {
-        name: [(sizes[size][fields[0]], sizes[size][fields[1]]) for size in paper.SIZES]
+        name: [(sizes[size][flops], sizes[size][bits]) for size in paper.SIZES]
         for name, sizes in found.items()
     }
 
 
-def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+def draw(results: Results, folder: Path) -> list[Path]:
     title = "Where windows end: greedily (paper), delayed (dashed), free cell"
-    return draw_costs(rows, scale, lms(scale), their_points(scale), title, folder, "fig14")
+    scale = results.scale
+    return draw_costs(results, lms(scale), their_points(scale), title, folder, "fig14")
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    dense, same = [], []
-    for pair in pairs(scale):
-        greedy, delay = map(scale.lm, pair)
+def trends(results: Results) -> list[Trend]:
+    dense = []
+    same = []
+    for pair in pairs(results.scale):
+        greedy, delay = map(results.scale.lm, pair)
         name = f"{delay.stream.tokens.name} to {greedy.stream.tokens.name}"
-        dense.append(
-            lower(f"{name}, bytes/token", coded(rows, delay, ratio), coded(rows, greedy, ratio))
-        )
-        same.append(near(name, trained(rows, scale, delay), trained(rows, scale, greedy), SAME))
+        density = results.coded(delay, ratio), results.coded(greedy, ratio)
+        dense.append(lower(f"{name}, bytes/token", *density))
+        same.append(near(name, results.trained(delay), results.trained(greedy), SAME))
     return [
         trend(
             "Delayed windows hold less text",
@@ -138,12 +114,4 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
     ]
 
 
-EXPERIMENT = Experiment(
-    "fig14",
-    "figure 14, table 17",
-    "greedy against delayed window ends",
-    recipes,
-    reduce,
-    draw,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "figure 14, table 17", "greedy against delayed window ends")

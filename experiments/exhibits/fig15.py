@@ -6,34 +6,20 @@ from itertools import pairwise
 from pathlib import Path
 
 from experiments.analysis import figures, paper
-from experiments.analysis.compare import (
-    INTERVAL,
-    PAPER,
-    Measure,
-    Points,
-    ahead,
-    bits_per_byte,
-    fit,
-    lines,
-    m1_point,
-    missing,
-    points,
-    ratio,
-    trend,
-    uniform,
-)
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import DENSITY, INTERVAL, Results, Trend, trend
+from experiments.analysis.experiment import exhibit
 from experiments.analysis.figures import Point
+from experiments.analysis.panels import PAPER, Points, fit, m1_point, points
+from experiments.analysis.quantities import Quantity
 from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import LM, Recipe, Training
-from experiments.runs.rows import Row, Rows
+from experiments.runs.recipes import LM, Training
+from experiments.runs.rows import Row
 from experiments.scales import Scale
 
 COLUMNS = [
     "tokenizer", "size", "steps", "bytes/token", "uniform", "bits/byte, ours",
-    "TFLOPs of M2's training",
-    "with M1's", "paper's", "size, paper", "steps, paper", "bits/byte, paper",
-    "TFLOPs of training, paper",
+    "TFLOPs of M2's training", "with M1's", "paper's", "size, paper", "steps, paper",
+    "bits/byte, paper", "TFLOPs of training, paper",
 ]  # fmt: skip
 NOTE = (
     "FLOPs of training: 6 x parameters x ids, M2's; with M1's: those of the M1 that the tokenizer"
@@ -51,9 +37,7 @@ def trainings(scale: Scale) -> list[Training]:
 
 
 def lms(scale: Scale) -> list[LM]:
-    return [
-        scale.lm(tokens, training) for training in trainings(scale) for tokens in scale.at(training)
-    ]
+    return [scale.lm(one, size) for size in trainings(scale) for one in scale.at(size)]
 
 
 def contest(scale: Scale) -> list[list[LM]]:
@@ -65,9 +49,9 @@ def shortest(scale: Scale) -> LM:
     return scale.lm(scale.claim[1], trainings(scale)[0])
 
 
-def recipes(scale: Scale) -> list[Recipe]:
+def recipes(scale: Scale) -> list[LM]:
     asked = [shortest(scale), *(lm for group in contest(scale) for lm in group)]
-    return [*lms(scale), *(one for lm in asked for one in scale.seeded(lm))]
+    return [*lms(scale), *scale.seeded(*asked)]
 
 
 def teraflops(row: Row) -> float:
@@ -76,31 +60,24 @@ def teraflops(row: Row) -> float:
 
 def with_m1(row: Row, scale: Scale) -> float:
     """The same with the training of the M1 that its tokenizer runs; of M1's row, M1's own."""
-    return (
-        teraflops(row) * (row.type == "LM")
-        + 6 * row.m1_parameters * scale.m1_training.tokens / 1e12
-    )
+    of_m1 = 6 * row.m1_parameters * scale.m1_training.tokens / 1e12
+    return teraflops(row) * (row.type == "LM") + of_m1
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    measures: list[Measure] = [ratio, uniform, bits_per_byte, teraflops]
-    measures.append(partial(with_m1, scale=scale))
-    body = lines(lms(scale), rows, measures, lambda recipe: theirs(recipe, scale))
-    body = [
-        [*cells[:2], lm.training.steps, *cells[2:]]
-        for cells, lm in zip(body, lms(scale), strict=True)
-    ]
-    return Table(
-        f"Training that grows with the model ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
-    )
+def reduce(results: Results) -> Table:
+    def theirs(lm: LM) -> list[Cell]:
+        name, size = results.counterpart(lm)
+        if size is None:
+            return [name, None, None, None, None]
+        found = paper.lookup("table13_fig15", name)
+        steps = paper.lookup("table13_fig15", "steps", size)
+        bits = found[paper.SIZES.index(size)] if found else None
+        return [name, size, steps, bits, their_teraflops(size)]
 
-
-def theirs(recipe: LM, scale: Scale) -> list[Cell]:
-    name, size = paper.counterpart(recipe.stream.tokens, scale), paper.size(recipe.training, scale)
-    steps = paper.lookup("table13_fig15", "steps", size)
-    found = paper.lookup("table13_fig15", name)
-    flops = their_teraflops(size) if size else None
-    return [name, size, steps, found[paper.SIZES.index(size)] if found and size else None, flops]
+    scale = results.scale
+    quantities: list[Quantity] = [*DENSITY, teraflops, partial(with_m1, scale=scale)]
+    body = results.lines(lms(scale), quantities, theirs, known=lambda lm: [lm.training.steps])
+    return results.table("Training that grows with the model", COLUMNS, body, NOTE)
 
 
 def their_teraflops(size: str) -> float:
@@ -110,61 +87,58 @@ def their_teraflops(size: str) -> float:
 
 
 def their_points() -> Points:
-    names = [name for name in paper.values()["table13_fig15"] if name != "steps"]
     flops = [their_teraflops(size) for size in paper.SIZES]
     return {
-        name: list(zip(flops, paper.lookup("table13_fig15", name), strict=True)) for name in names
+        name: list(zip(flops, bits, strict=True))
+        for name, bits in paper.values()["table13_fig15"].items()
+        if name != "steps"
     }
 
 
-def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+def draw(results: Results, folder: Path) -> list[Path]:
     """Two panels: the paper's FLOPs are too many to stand on one axis with ours."""
+    scale = results.scale
     count = partial(with_m1, scale=scale)
-    ours = points(lms(scale), rows, scale, count) + m1_point(rows, scale, count)
+    ours = points(results, lms(scale), count) + m1_point(results, count)
     theirs = [Point(name, x / 1e6, y) for name, found in their_points().items() for x, y in found]
     with figures.figure(13, 5.6) as (drawn, axes):
         axes.remove()
         left, right = drawn.subplots(1, 2)
+        told = f"{scale.corpus} corpus, scale {scale.name}; ticks: uniform lines"
         for panel, found, title, unit in (
-            (
-                left,
-                ours,
-                f"{scale.corpus} corpus, scale {scale.name}; ticks: uniform lines",
-                "TFLOPs",
-            ),
+            (left, ours, told, "TFLOPs"),
             (right, theirs, f"{PAPER}, M1's training left out", "EFLOPs"),
         ):
             fit(panel, [(point.x, point.bits) for point in found])
-            panel.set_title(title, fontsize=10, loc="left")
+            figures.title(panel, title)
             panel.set_ylabel("bits / byte")
             panel.set_xlabel(f"{unit} of training")
             figures.draw_runs(panel, found)
             figures.name_runs(panel, found)
-        figures.name_missing(left, missing(lms(scale), rows))
+        figures.name_missing(left, results.missing(lms(scale)))
         return figures.save(drawn, folder, "fig15")
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    falls = [(b, a) for group in contest(scale) for a, b in pairwise(group)]
-    leads = [(shortest(scale), group[0]) for group in contest(scale)]
+def trends(results: Results) -> list[Trend]:
+    groups = contest(results.scale)
+    falls = [(b, a) for group in groups for a, b in pairwise(group)]
+    leads = [(shortest(results.scale), group[0]) for group in groups]
     return [
         trend(
             "More training and a larger M2 help whatever can be learned",
             "bits/byte fall from each size to the next for bytes and EqualInfoAC with one id a"
             f" window ({INTERVAL})",
-            ahead(rows, scale, falls),
+            results.ahead(falls),
         ),
         trend(
             "Subwords lead on bits/byte, however short the training",
             "BPE's are below those of bytes and of EqualInfoAC with one id a window in the"
             f" shortest training ({INTERVAL})",
-            ahead(rows, scale, leads),
+            results.ahead(leads),
         ),
     ]
 
 
-EXPERIMENT = Experiment(
-    "fig15", "figure 15, table 13", "as figure 3, with training that grows with the model", recipes,
-    reduce, draw,
-    trends,
-)  # fmt: skip
+EXPERIMENT = exhibit(
+    __name__, "figure 15, table 13", "as figure 3, with training that grows with the model"
+)

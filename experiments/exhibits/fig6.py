@@ -1,30 +1,24 @@
-"""Fig 6: narrow ids against wide ones (the paper's v = 256 and 65k). Shares every run with fig
-3.
-"""
+"""Fig 6: narrow ids against wide ones (the paper's v = 256 and 65k). Runs are those of fig 3."""
 
 from pathlib import Path
 
 from experiments.analysis import paper
-from experiments.analysis.compare import INTERVAL, ahead, draw_costs, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import INTERVAL, Results, Trend, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.panels import draw_costs
 from experiments.analysis.tables import Table
 from experiments.exhibits import fig3
-from experiments.runs.recipes import LM, Recipe, Tokens
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM, Tokens
 from experiments.scales import Scale
 
 
-def pairs(scale: Scale) -> dict[str, tuple[Tokens, Tokens]]:
-    """Family -> (narrow, wide); GZip's narrow ids are its bytes."""
-    first = scale.windows[0]
+def pairs(scale: Scale) -> dict[str, list[Tokens]]:
+    """Family -> [narrow, wide]; GZip's narrow ids are its bytes."""
     return {
-        "EqualInfoAC": (scale.window(first, scale.narrow), scale.window(first, scale.wide)),
-        "AC": (scale.tokens("ac", scale.narrow), scale.tokens("ac", scale.wide)),
-        "GZip": (scale.gzips[0], scale.gzips[1]),
-        "StaticAC": (
-            scale.tokens("static-ac", scale.narrow),
-            scale.tokens("static-ac", scale.wide),
-        ),
+        "EqualInfoAC": [scale.window(scale.windows[0], width) for width in scale.widths],
+        "AC": [scale.tokens("ac", width) for width in scale.widths],
+        "GZip": scale.gzips,
+        "StaticAC": [scale.tokens("static-ac", width) for width in scale.widths],
     }
 
 
@@ -45,62 +39,55 @@ def crossing(scale: Scale) -> list[tuple[LM, LM]]:
     """
     sizes = scale.m2_trainings
     ends = (sizes[0], sizes[1 if scale.claim_only else -1])
-    return [
-        (scale.lm(pairs(scale)["EqualInfoAC"][0], size), scale.lm(scale.bytes, size))
-        for size in ends
-    ]
+    narrow = pairs(scale)["EqualInfoAC"][0]
+    return [(scale.lm(narrow, size), scale.lm(scale.bytes, size)) for size in ends]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    asked = [
-        scale.lm(tokens) for family in ("EqualInfoAC", "GZip") for tokens in pairs(scale)[family]
-    ]
+def recipes(scale: Scale) -> list[LM]:
+    asked = [scale.lm(one) for family in ("EqualInfoAC", "GZip") for one in pairs(scale)[family]]
     asked += [lm for pair in crossing(scale) for lm in pair]
-    return [*lms(scale), *(one for lm in asked for one in scale.seeded(lm))]
+    return [*lms(scale), *scale.seeded(*asked)]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = fig3.table_lines(lms(scale), rows, scale)
-    return Table(
-        f"Narrow and wide ids ({scale.name}, {scale.corpus})", fig3.COLUMNS, body, fig3.NOTE
-    )
+def reduce(results: Results) -> Table:
+    body = fig3.lines(results, lms(results.scale))
+    return results.table("Narrow and wide ids", fig3.COLUMNS, body, fig3.NOTE)
 
 
-def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+def draw(results: Results, folder: Path) -> list[Path]:
+    scale = results.scale
     names = {paper.counterpart(tokens, scale) for pair in pairs(scale).values() for tokens in pair}
     theirs = {
-        n: [(flops, bits) for flops, bits, _ in found]
-        for n, found in paper.points().items()
-        if n in names
+        name: [(flops, bits) for flops, bits, _ in found]
+        for name, found in paper.points().items()
+        if name in names
     }
-    return draw_costs(rows, scale, lms(scale), theirs, "Narrow and wide ids", folder, "fig6")
+    return draw_costs(results, lms(scale), theirs, "Narrow and wide ids", folder, "fig6")
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    narrow, wide, gzip, wide_gzip = (
-        scale.lm(one) for name in ("EqualInfoAC", "GZip") for one in pairs(scale)[name]
-    )
+def trends(results: Results) -> list[Trend]:
+    scale = results.scale
+    narrow, wide = map(scale.lm, pairs(scale)["EqualInfoAC"])
+    gzip, wide_gzip = map(scale.lm, scale.gzips)
     (small, small_bytes), (large, large_bytes) = crossing(scale)
     return [
         trend(
             "Wider ids help EqualInfoAC",
             f"bits/byte are lower with wide ids than with narrow ones ({INTERVAL})",
-            ahead(rows, scale, [(wide, narrow)]),
+            results.ahead([(wide, narrow)]),
         ),
         trend(
             "Wider ids do not help GZip",
             f"bits/byte are lower with ids of 8 bits than with wide ones ({INTERVAL})",
-            ahead(rows, scale, [(gzip, wide_gzip)]),
+            results.ahead([(gzip, wide_gzip)]),
         ),
         trend(
             "Narrow windows fall behind bytes at the smallest M2 and overtake them at a larger",
             f"bits/byte are above those of bytes at {small.training.size}, below at"
             f" {large.training.size} ({INTERVAL})",
-            ahead(rows, scale, [(small_bytes, small), (large, large_bytes)]),
+            results.ahead([(small_bytes, small), (large, large_bytes)]),
         ),
     ]
 
 
-EXPERIMENT = Experiment(
-    "fig6", "figure 6", "narrow ids against wide ones", recipes, reduce, draw, trends
-)
+EXPERIMENT = exhibit(__name__, "figure 6", "narrow ids against wide ones")

@@ -1,18 +1,12 @@
-"""Questions of lm-evaluation-harness (ours, not the paper's): which last word, which order of
-words, by each M2.
-"""
+"""Questions of lm-evaluation-harness (ours): which last word, which order of words."""
 
-from dataclasses import replace
-
-import numpy as np
-
-from experiments.analysis.compare import label, lower, trend
-from experiments.analysis.experiment import Experiment, Trend
-from experiments.analysis.statistics import Sample, influence
+from experiments.analysis.compare import Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.statistics import Sample
 from experiments.analysis.tables import Cell, Table
 from experiments.exhibits.latency import tokenizers
 from experiments.runs.recipes import LM, Questions, Recipe
-from experiments.runs.rows import Row, Rows
+from experiments.runs.rows import Row
 from experiments.scales import Scale
 
 SAMPLES = 10  # questions a task, in the scale's samples
@@ -36,76 +30,53 @@ def asked(scale: Scale) -> list[Questions]:
     return [Questions(scale.lm(tokens), SAMPLES * scale.sample) for tokens in tokenizers(scale)]
 
 
+def seeds(scale: Scale, lm: LM) -> list[Questions]:
+    return [Questions(one, SAMPLES * scale.sample) for one in scale.seeded(lm)]
+
+
 def recipes(scale: Scale) -> list[Recipe]:
     """The codebook's is in no trend, so it has one seed."""
     fixed = [one for one in asked(scale) if one.lm.stream.tokens.family == "codebook"]
-    seeded = [
-        replace(one, lm=lm)
-        for one in asked(scale)
-        if one not in fixed
-        for lm in scale.seeded(one.lm)
-    ]
+    seeded = [run for one in asked(scale) if one not in fixed for run in seeds(scale, one.lm)]
     return [part for one in [*seeded, *fixed] for part in (one.lm, one)]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [line(one.lm, rows.done(one)) for one in asked(scale)]
-    return Table(
-        f"Questions asked by lm-evaluation-harness ({scale.name}, {scale.corpus})",
-        COLUMNS,
-        body,
-        NOTE,
-    )
+def reduce(results: Results) -> Table:
+    body = [line(one.lm, results.done(one)) for one in asked(results.scale)]
+    return results.table("Questions asked by lm-evaluation-harness", COLUMNS, body, NOTE)
 
 
 def line(lm: LM, row: Row | None) -> list[Cell]:
-    name: list[Cell] = [lm.stream.tokens.name, lm.training.size]
+    cells: list[Cell] = [lm.stream.tokens.name, lm.training.size]
     if row is None:
-        return name + [None] * (len(COLUMNS) - len(name))
-    found = [row.values[task] for task in TASKS]
-    cells = [
-        cell
-        for one in found
-        for cell in (100 * one["accuracy"], 100 * one["stderr"], one["questions"])
-    ]
-    return [*name, *cells, *(row.values["text"][what] for what in ("bits_per_byte", "documents"))]
+        return cells + [None] * (len(COLUMNS) - len(cells))
+    for one in (row.values[task] for task in TASKS):
+        cells += [100 * one["accuracy"], 100 * one["stderr"], one["questions"]]
+    return [*cells, *(row.values["text"][what] for what in ("bits_per_byte", "documents"))]
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    bytes_, bpe, _, windows = (one.lm for one in asked(scale))
+def trends(results: Results) -> list[Trend]:
+    bytes_, bpe, _, windows = (one.lm for one in asked(results.scale))
     test = (
         "its share of right answers is higher (95 % intervals over seeds, and paired over"
         " questions)"
     )
     found = []
     for task, what in TASKS.items():
-        ours = right(rows, scale, windows, task)
+        ours = right(results, windows, task)
         for rival in (bytes_, bpe):
-            claim = (
-                f"M2s on windows of one id know {what} better than on {rival.stream.tokens.name}"
-            )
-            name = f"{label(rival)} to {label(windows)}"
-            found.append(trend(claim, test, [lower(name, right(rows, scale, rival, task), ours)]))
+            name = rival.stream.tokens.name
+            claim = f"M2s on windows of one id know {what} better than on {name}"
+            gap = f"{rival.label} to {windows.label}"
+            found.append(trend(claim, test, [lower(gap, right(results, rival, task), ours)]))
     return found
 
 
-def right(rows: Rows, scale: Scale, lm: LM, task: str) -> Sample | None:
+def right(results: Results, lm: LM, task: str) -> Sample | None:
     """The share of right answers over seeds and questions; None unless all seeds have answered."""
-    done = rows.all_done([Questions(one, SAMPLES * scale.sample) for one in scale.seeded(lm)])
-    if len(done) < scale.seeds:
-        return None
-    answers = np.array(
-        [row.values[task]["right"] for row in done], dtype=np.float64
-    )  # [seeds, questions]
-    return Sample(answers.mean(1), influence(answers.mean(0), np.ones(answers.shape[1])))
+    return results.over_texts(seeds(results.scale, lm), lambda row: row.values[task]["right"])
 
 
-EXPERIMENT = Experiment(
-    "harness",
-    "ours",
-    "questions of lm-evaluation-harness: last words and word order",
-    recipes,
-    reduce,
-    None,
-    trends,
+EXPERIMENT = exhibit(
+    __name__, "ours", "questions of lm-evaluation-harness: last words and word order"
 )

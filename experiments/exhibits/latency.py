@@ -1,6 +1,4 @@
-"""Latency, the paper's promise (§1): bytes a second of generation, at equal M2 size and at equal
-bits/byte.
-"""
+"""Latency, the paper's promise (§1): bytes a second, at equal M2 size and equal bits/byte."""
 
 import math
 from collections.abc import Sequence
@@ -12,24 +10,19 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis import figures
-from experiments.analysis.compare import Check, bits_per_byte, label, missing, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Check, Results, Trend, not_run, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import bits_per_byte, ratio
 from experiments.analysis.statistics import Sample, contrast
 from experiments.analysis.tables import Cell, Table
 from experiments.runs.recipes import LM, Latency, Recipe, Tokens, Training
-from experiments.runs.rows import Rows
 from experiments.scales import Scale
 
 BATCHES = (1, 32)
 TEXT = 256  # bytes a sample
 EACH = ["bytes/s", "ids/s", "x bytes, equal size", "x bytes, equal bits/byte"]
-COLUMNS = [
-    "tokenizer",
-    "size",
-    "bits/byte",
-    "bytes/token",
-    *(f"{name}, batch {b}" for b in BATCHES for name in EACH),
-]
+PANELS = [f"{name}, batch {b}" for b in BATCHES for name in EACH]
+COLUMNS = ["tokenizer", "size", "bits/byte", "bytes/token", *PANELS]
 NOTE = (
     f"Medians of rounds in which all M2s take turns, each writing up to {TEXT} bytes after a"
     " prompt of 64, at temperature 1, keys and values cached; encoding the prompt and decoding"
@@ -60,15 +53,12 @@ def trainings(scale: Scale) -> list[Training]:
 
 def tokenizers(scale: Scale) -> list[Tokens]:
     """Bytes first: what others are compared with."""
-    bpe, _ = scale.subwords
-    codebook = Tokens("codebook", scale.vocabulary, scale.corpus, scale.train_bytes)
-    return [scale.bytes, bpe, codebook, scale.window(scale.windows[0], scale.wide, "free")]
+    bytes_, bpe, windows = scale.claim
+    return [bytes_, bpe, scale.codebook, windows]
 
 
 def lms(scale: Scale) -> list[LM]:
-    return [
-        scale.lm(tokens, training) for tokens in tokenizers(scale) for training in trainings(scale)
-    ]
+    return [scale.lm(one, training) for one in tokenizers(scale) for training in trainings(scale)]
 
 
 def timings(scale: Scale) -> list[Latency]:
@@ -79,13 +69,14 @@ def recipes(scale: Scale) -> list[Recipe]:
     return [*lms(scale), *timings(scale)]
 
 
-def speeds(rows: Rows, recipe: Latency) -> dict[str, Speed]:
+def speeds(results: Results, recipe: Latency) -> dict[str, Speed]:
     """By the LM's key; none where the timing has not been run."""
-    row = rows.done(recipe)
+    row = results.done(recipe)
     found: dict[str, Any] = {one["key"]: one for one in row.values["runs"]} if row else {}
     made = {}
     for lm in recipe.lms:
-        trained, one = rows.done(lm), found.get(lm.key)
+        trained = results.done(lm)
+        one = found.get(lm.key)
         if trained and one:
             per_second = [
                 median(n / s for n, s in zip(one[what], one["seconds"], strict=True))
@@ -105,68 +96,54 @@ def speed_at(points: Sequence[Speed], bits: float) -> float | None:
     """Bytes a second at so many bits/byte (see NOTE); points: a curve."""
     if not points or bits < points[-1].bits:
         return None
-    x, y = [-speed.bits for speed in points], [np.log(speed.bytes) for speed in points]
+    x = [-speed.bits for speed in points]
+    y = [np.log(speed.bytes) for speed in points]
     return float(np.exp(np.interp(-bits, x, y)))
 
 
-def to_bytes(
-    found: dict[str, Speed], scale: Scale, tokens: Tokens, training: Training
-) -> list[float | None]:
+def to_bytes(found: dict[str, Speed], scale: Scale, lm: LM) -> list[float | None]:
     """How many times as fast as on bytes: at equal size, at equal bits/byte."""
-    base, speed = (found.get(scale.lm(one, training).key) for one in (scale.bytes, tokens))
+    speed = found.get(lm.key)
+    base = found.get(scale.lm(scale.bytes, lm.training).key)
     if base is None:
         return [None, None]
-    equal = speed_at(curve(found, scale, tokens), base.bits)
+    equal = speed_at(curve(found, scale, lm.stream.tokens), base.bits)
     return [speed.bytes / base.bytes if speed else None, equal / base.bytes if equal else None]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    found = [speeds(rows, recipe) for recipe in timings(scale)]
-    body = [
-        line(rows, scale, found, tokens, training)
-        for tokens in tokenizers(scale)
-        for training in trainings(scale)
-    ]
-    return Table(
-        f"Bytes a second of generation ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
+def reduce(results: Results) -> Table:
+    found = [speeds(results, recipe) for recipe in timings(results.scale)]
+    body = results.lines(
+        lms(results.scale),
+        [bits_per_byte, ratio],
+        lambda lm: [cell for one in found for cell in cells(results.scale, one, lm)],
     )
+    return results.table("Bytes a second of generation", COLUMNS, body, NOTE)
 
 
-def line(
-    rows: Rows, scale: Scale, found: list[dict[str, Speed]], tokens: Tokens, training: Training
-) -> list[Cell]:
-    lm = scale.lm(tokens, training)
-    row = rows.done(lm)
-    cells: list[Cell] = [
-        tokens.name,
-        training.size,
-        *([row.bits_per_byte, row.ratio] if row else [None, None]),
-    ]
-    for one in found:
-        speed = one.get(lm.key)
-        cells += [speed.bytes, speed.ids] if speed else [None, None]
-        cells += to_bytes(one, scale, tokens, training)
-    return cells
+def cells(scale: Scale, found: dict[str, Speed], lm: LM) -> list[Cell]:
+    """An M2 in one timing: EACH."""
+    speed = found.get(lm.key)
+    own = [speed.bytes, speed.ids] if speed else [None, None]
+    return [*own, *to_bytes(found, scale, lm)]
 
 
-def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+def draw(results: Results, folder: Path) -> list[Path]:
     """A panel a batch: bytes a second against bits/byte, a tokenizer's sizes joined."""
+    scale = results.scale
     with figures.figure(13, 5.2) as (drawn, axes):
         axes.remove()
         panels = drawn.subplots(1, len(BATCHES), sharex=True)
         for panel, recipe in zip(panels, timings(scale), strict=True):
-            found = speeds(rows, recipe)
-            panel.set_title(
-                f"batch {recipe.batch} — {scale.corpus}, {scale.name}", fontsize=10, loc="left"
-            )
+            found = speeds(results, recipe)
+            figures.title(panel, f"batch {recipe.batch} — {scale.corpus}, {scale.name}")
             panel.set_xlabel("bits / byte (further right: better)")
             panel.set_ylabel("bytes / second")
             panel.set_yscale("log")
             figures.plain_ticks(panel.yaxis, subs=(1, 2, 5))
             draw_curves(panel, found, scale)
-            figures.name_missing(
-                panel, missing(recipe.lms, rows) or ([] if found else ["the timing"])
-            )
+            untimed = [] if found else ["the timing"]
+            figures.name_missing(panel, results.missing(recipe.lms) or untimed)
         return figures.save(drawn, folder, "latency")
 
 
@@ -175,27 +152,23 @@ def draw_curves(panel: Any, found: dict[str, Speed], scale: Scale) -> None:
     everything = [speed for points in curves.values() for speed in points]
     if not everything:
         return
-    worst, best = max(s.bits for s in everything), min(s.bits for s in everything)
+    worst = max(s.bits for s in everything)
+    best = min(s.bits for s in everything)
     panel.set_xlim(worst + 0.05, best - 0.05)
     panel.set_ylim(min(s.bytes for s in everything) / 1.3, max(s.bytes for s in everything) * 1.3)
     for name, points in curves.items():
         colour, mark = figures.style_of(name)
-        panel.plot(
-            [s.bits for s in points],
-            [s.bytes for s in points],
-            mark + "-",
-            color=colour,
-            ms=8,
-            lw=1.4,
-        )
-    figures.label_points(
-        panel,
-        [(points[-1].bits, points[-1].bytes, name) for name, points in curves.items() if points],
-    )
+        x = [s.bits for s in points]
+        y = [s.bytes for s in points]
+        panel.plot(x, y, mark + "-", color=colour, ms=8, lw=1.4)
+    last = [(points[-1].bits, points[-1].bytes, name) for name, points in curves.items() if points]
+    figures.label_points(panel, last)
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
+    scale = results.scale
     bytes_, bpe, _, windows = tokenizers(scale)
+    larger = trainings(scale)[len(scale.smaller) :]
     test = (
         "more bytes/s at equal size, the larger two M2s, batches of"
         f" {' and '.join(map(str, BATCHES))} (95 % intervals,"
@@ -206,39 +179,28 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
             f"Windows of one id write faster than {rival.name}",
             test,
             [
-                faster(rows, recipe, scale.lm(windows, training), scale.lm(rival, training))
+                faster(results, recipe, scale.lm(windows, training), scale.lm(rival, training))
                 for recipe in timings(scale)
-                for training in trainings(scale)[len(scale.smaller) :]
+                for training in larger
             ],
         )
         for rival in (bytes_, bpe)
     ]
 
 
-def faster(rows: Rows, recipe: Latency, ours: LM, rival: LM) -> Check:
+def faster(results: Results, recipe: Latency, ours: LM, rival: LM) -> Check:
     """Whether one M2 writes more bytes a second than another, on the geometric mean of rounds."""
-    name, row = f"batch {recipe.batch}, {label(ours)} to {label(rival)}", rows.done(recipe)
+    name = f"batch {recipe.batch}, {ours.label} to {rival.label}"
+    row = results.done(recipe)
     if row is None:
-        return Check(f"{name}: not run yet", None)
+        return not_run(name)
     found = {
-        one["key"]: np.log(one["bytes"]) - np.log(one["seconds"]) for one in row.values["runs"]
+        one["key"]: Sample(np.log(one["bytes"]) - np.log(one["seconds"]), of="rounds")
+        for one in row.values["runs"]
     }
-    gap = contrast(
-        [(1, Sample(found[rival.key], of="rounds")), (-1, Sample(found[ours.key], of="rounds"))],
-        paired=True,
-    )
-    times = [math.exp(-value) for value in (gap.estimate, gap.high, gap.low)]
-    return Check(
-        f"{name}: {times[0]:.2f} times as fast ({times[1]:.2f} to {times[2]:.2f})", gap.below()
-    )
+    gap = contrast([(1, found[rival.key]), (-1, found[ours.key])], paired=True)
+    times, least, most = (math.exp(-value) for value in (gap.estimate, gap.high, gap.low))
+    return Check(f"{name}: {times:.2f} times as fast ({least:.2f} to {most:.2f})", gap.below())
 
 
-EXPERIMENT = Experiment(
-    "latency",
-    "§1's promise, not measured there",
-    "bytes a second of generation",
-    recipes,
-    reduce,
-    draw,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "§1's promise, not measured there", "bytes a second of generation")

@@ -1,18 +1,18 @@
-"""Section 4: an M2 can memorise a few batches of AC, so it is not that it could not hold what AC
-would teach it.
-"""
+"""Section 4: an M2 can memorise a few batches of AC, so it could hold what AC would teach it."""
 
 import math
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
-from experiments.analysis.compare import Check, bits_per_byte, lines, lower, training_nats, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Check, Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import bits_per_byte, training_nats
 from experiments.analysis.statistics import Sample
-from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import LM, Recipe
-from experiments.runs.rows import Row, Rows
+from experiments.analysis.tables import Table
+from experiments.runs.recipes import LM
+from experiments.runs.rows import Row
 from experiments.scales import Scale
 
 BATCHES = 3  # of ids in the text that is memorised
@@ -43,38 +43,32 @@ def learning(scale: Scale) -> LM:
     return scale.lm(scale.tokens("ac", scale.wide))
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    return [*scale.seeded(memorising(scale)), *scale.seeded(learning(scale))]
+def recipes(scale: Scale) -> list[LM]:
+    return scale.seeded(memorising(scale), learning(scale))
 
 
-def uniform_nats(row: Row) -> float:
-    return math.log(row.code_size)
-
-
-def reduce(rows: Rows, scale: Scale) -> Table:
-    measures = [ids, epochs, training_nats, uniform_nats, bits_per_byte]
-    few = memorising(scale)
-
-    def theirs(recipe: LM) -> list[Cell]:
-        return ["memorised" if recipe == few else "stays at ln v"]
-
-    body = lines([few, learning(scale)], rows, measures, theirs)
-    return Table(
-        f"A few batches of AC, over and over ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
+def reduce(results: Results) -> Table:
+    few = memorising(results.scale)
+    body = results.lines(
+        [few, learning(results.scale)],
+        [attrgetter("train_tokens"), epochs, training_nats, uniform_nats, bits_per_byte],
+        lambda lm: ["memorised" if lm == few else "stays at ln v"],
     )
-
-
-def ids(row: Row) -> float:
-    return row.train_tokens
+    return results.table("A few batches of AC, over and over", COLUMNS, body, NOTE)
 
 
 def epochs(row: Row) -> float:
     return row.trained_tokens / row.train_tokens
 
 
-def memorised(rows: Rows, scale: Scale) -> Check:
+def uniform_nats(row: Row) -> float:
+    return math.log(row.code_size)
+
+
+def memorised(results: Results) -> Check:
     """Whether the same training ends with a lower loss on text that it sees again and again."""
-    done = [rows.all_done(scale.seeded(lm)) for lm in (memorising(scale), learning(scale))]
+    scale = results.scale
+    done = [results.all_done(scale.seeded(lm)) for lm in (memorising(scale), learning(scale))]
     few, whole = (
         Sample(np.array([training_nats(row) for row in found]))
         if len(found) == scale.seeds
@@ -84,14 +78,12 @@ def memorised(rows: Rows, scale: Scale) -> Check:
     return lower("nats/token in training, a few batches of AC to the whole stream", few, whole)
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
     test = (
         "over a few batches of AC again and again, the training loss ends below that of the same"
         " training on the whole stream (95 % interval over seeds)"
     )
-    return [trend("An M2 can memorise AC", test, [memorised(rows, scale)])]
+    return [trend("An M2 can memorise AC", test, [memorised(results)])]
 
 
-EXPERIMENT = Experiment(
-    "overfit", "section 4", "a few batches of AC, memorised", recipes, reduce, None, trends
-)
+EXPERIMENT = exhibit(__name__, "section 4", "a few batches of AC, memorised")

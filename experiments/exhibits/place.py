@@ -1,24 +1,13 @@
-"""M2 is told each id's place in its window (ours, not the paper's): how much of what narrow ids
-lack is only this?
-"""
+"""M2 is told each id's place in its window (ours): how much of what narrow ids lack is it?"""
 
 from dataclasses import replace
 
-from experiments.analysis.compare import (
-    INTERVAL,
-    Check,
-    label,
-    lower,
-    number,
-    ratio,
-    trained,
-    trend,
-)
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, not_run, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import ratio
 from experiments.analysis.statistics import contrast
 from experiments.analysis.tables import Cell, Table, shown
-from experiments.runs.recipes import LM, Recipe
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM
 from experiments.scales import Scale
 
 WINDOWS = 3  # the shortest; longer ones are hardly learned
@@ -57,54 +46,46 @@ def several(scale: Scale) -> list[LM]:
     return [lm for lm in lms(scale) if bits_of(lm)[0] > bits_of(lm)[1]]
 
 
-def wide_of(scale: Scale, lm: LM) -> LM:
-    """The M2 on the same windows as wide ids, without the place."""
-    return scale.lm(scale.window(bits_of(lm)[0], scale.wide))
+def compared(scale: Scale, lm: LM) -> tuple[LM, LM, LM]:
+    """With the place, without, and without on the same windows as wide ids."""
+    return told(lm), lm, scale.lm(scale.window(bits_of(lm)[0], scale.wide))
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    asked = [*lms(scale), *map(told, several(scale))]
-    return [one for lm in asked for one in scale.seeded(lm)]
+def recipes(scale: Scale) -> list[LM]:
+    return scale.seeded(*lms(scale), *map(told, several(scale)))
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
+def reduce(results: Results) -> Table:
+    scale = results.scale
     title = (
         f"M2 is told the place of an id in its window ({scale.name}, {scale.corpus},"
         f" {scale.seeds} seeds)"
     )
-    return Table(title, COLUMNS, [line(rows, scale, lm) for lm in lms(scale)], NOTE)
+    return Table(title, COLUMNS, [line(results, lm) for lm in lms(scale)], NOTE)
 
 
-def line(rows: Rows, scale: Scale, lm: LM) -> list[Cell]:
+def line(results: Results, lm: LM) -> list[Cell]:
     bits, width = bits_of(lm)
-    cells: list[Cell] = [
-        lm.stream.tokens.name,
-        lm.training.size,
-        bits // width,
-        number(rows, lm, ratio),
-    ]
-    without, placed, wide = (
-        trained(rows, scale, one) for one in (lm, told(lm), wide_of(scale, lm))
-    )
+    density = results.number(lm, ratio)
+    placed, without, wide = map(results.trained, compared(results.scale, lm))
+    cells: list[Cell] = [lm.stream.tokens.name, lm.training.size, bits // width, density]
     cells += [one.mean if one else None for one in (without, placed)]
     if not (without and placed and wide):
         return [*cells, None, None]
     gap = without.mean - wide.mean
-    closed = 100 * (without.mean - placed.mean) / gap if width == scale.narrow and gap > 0 else None
+    narrow = width == results.scale.narrow
+    closed = 100 * (without.mean - placed.mean) / gap if narrow and gap > 0 else None
     return [*cells, str(contrast([(1, placed), (-1, without)], paired=True)), closed]
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
+    scale = results.scale
     windows = f"windows of {', '.join(str(bits) for bits in scale.windows[:WINDOWS])} bits"
-    better = [
-        lower(
-            f"{label(placed)} to without",
-            trained(rows, scale, placed),
-            trained(rows, scale, lm),
-            paired=True,
-        )
-        for lm, placed in ((lm, told(lm)) for lm in several(scale))
-    ]
+    better = []
+    for lm in several(scale):
+        placed = results.trained(told(lm))
+        without = results.trained(lm)
+        better.append(lower(f"{told(lm).label} to without", placed, without, paired=True))
     narrow = [lm for lm in several(scale) if bits_of(lm)[1] == scale.narrow]
     return [
         trend(
@@ -117,26 +98,22 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
             "Most of what narrow ids are worse than wide ones is that M2 does not know the place",
             f"{windows}: narrow ids with the place are below the middle of narrow and wide ids"
             f" without ({INTERVAL})",
-            [mostly(rows, scale, lm) for lm in narrow],
+            [mostly(results, lm) for lm in narrow],
         ),
-    ]  # fmt: skip
+    ]
 
 
-def mostly(rows: Rows, scale: Scale, lm: LM) -> Check:
+def mostly(results: Results, lm: LM) -> Check:
     """Whether the place closes more than half of the gap from narrow ids to wide ones."""
-    name = f"{label(told(lm))} to the middle"
-    placed, without, wide = (
-        trained(rows, scale, one) for one in (told(lm), lm, wide_of(scale, lm))
-    )
+    name = f"{told(lm).label} to the middle"
+    placed, without, wide = map(results.trained, compared(results.scale, lm))
     if not (placed and without and wide):
-        return Check(f"{name}: not run yet", None)
+        return not_run(name)
     gap = contrast([(1, placed), (-0.5, without), (-0.5, wide)])
     middle = (without.mean + wide.mean) / 2
     return Check(f"{name}: {shown(placed.mean)} against {shown(middle)}, {gap}", gap.below())
 
 
-EXPERIMENT = Experiment(
-    "place", "ours", "M2 is told the place of an id in its window: bits/byte with and without",
-    recipes,
-    reduce, None, trends,
-)  # fmt: skip
+EXPERIMENT = exhibit(
+    __name__, "ours", "M2 is told the place of an id in its window: bits/byte with and without"
+)

@@ -1,25 +1,14 @@
-"""Section 5.1: an M2 on the single bits of AC's stream, a small and a large one (25m, 403m): it
-learns nothing.
-"""
+"""Section 5.1: an M2 on the single bits of AC's stream, a small and a large one, learns nothing."""
 
 import math
 
 from experiments.analysis import paper
-from experiments.analysis.compare import (
-    INTERVAL,
-    at_uniform,
-    bits_per_byte,
-    bits_per_token,
-    ignorant,
-    lines,
-    ratio,
-    trend,
-    uniform,
-)
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import DENSITY, INTERVAL, Results, Trend, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import bits_per_token, uniform_with_ends
 from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import LM, Recipe
-from experiments.runs.rows import Row, Rows
+from experiments.runs.recipes import LM
+from experiments.runs.rows import Row
 from experiments.scales import Scale
 
 SIZES = {"25m": 0, "403m": 2}  # the paper's, and their places among a scale's M2s
@@ -35,13 +24,12 @@ NOTE = (
 
 
 def lms(scale: Scale) -> list[LM]:
+    bits = scale.tokens("ac", 1)
     last = len(scale.side) - 1
-    return [
-        scale.lm(scale.tokens("ac", 1), scale.side[min(place, last)]) for place in SIZES.values()
-    ]
+    return [scale.lm(bits, scale.side[min(place, last)]) for place in SIZES.values()]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
+def recipes(scale: Scale) -> list[LM]:
     """The trend rests on the small one's seeds."""
     small, large = lms(scale)
     return [*scale.seeded(small), large]
@@ -52,35 +40,27 @@ def nats_per_token(row: Row) -> float:
 
 
 def nats_of_nothing(row: Row) -> float:
-    return ignorant(row) * row.ratio * math.log(2)
+    return uniform_with_ends(row) * row.ratio * math.log(2)
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    sizes = dict(zip((lm.key for lm in lms(scale)), SIZES, strict=True))
-    measures = [ratio, uniform, bits_per_byte, nats_per_token, nats_of_nothing]
+def reduce(results: Results) -> Table:
+    found = lms(results.scale)
+    sizes = dict(zip(found, SIZES, strict=True))
 
-    def theirs(recipe: LM) -> list[Cell]:
-        size = sizes[recipe.key]
-        return ["AC, single bits", size, paper.lookup("sec5_1_loss_nats", size)]
+    def theirs(lm: LM) -> list[Cell]:
+        return ["AC, single bits", sizes[lm], paper.lookup("sec5_1_loss_nats", sizes[lm])]
 
-    return Table(
-        f"Single bits of AC ({scale.name}, {scale.corpus})",
-        COLUMNS,
-        lines(lms(scale), rows, measures, theirs),
-        NOTE,
-    )
+    body = results.lines(found, [*DENSITY, nats_per_token, nats_of_nothing], theirs)
+    return results.table("Single bits of AC", COLUMNS, body, NOTE)
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
     test = (
         "the loss of the small M2 is within 1 % of ln 2 a bit (and what the ends of documents"
         f" cost at their frequency): the whole interval is ({INTERVAL})"
     )
-    return [
-        trend("Single bits of AC cannot be learned", test, [at_uniform(rows, scale, lms(scale)[0])])
-    ]
+    checks = [results.at_uniform(lms(results.scale)[0])]
+    return [trend("Single bits of AC cannot be learned", test, checks)]
 
 
-EXPERIMENT = Experiment(
-    "sec5_1", "section 5.1", "M2 on single bits of AC", recipes, reduce, None, trends
-)
+EXPERIMENT = exhibit(__name__, "section 5.1", "M2 on single bits of AC")

@@ -6,20 +6,15 @@ Ours: the paper has one rate for every run, which its reviewers call a mistake.
 
 from dataclasses import replace
 
-from equinfo.lm.config import dimensions
-from experiments.analysis.compare import bits_per_byte, measured, training_nats
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import bits_per_byte, training_nats
 from experiments.analysis.tables import Cell, Table
-from experiments.runs import recipes as r
-from experiments.runs.recipes import LM, Recipe, Tokens
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM, Tokens, sweep
 from experiments.scales import Scale
 
-FACTORS = (
-    1 / 2,
-    1.0,
-    2.0,
-)  # of the rate by width, at the largest size; of a scale's own rate where it has no trials
+# of the rate by width, at the largest size; of a scale's own rate where it has no trials
+FACTORS = (0.5, 1.0, 2.0)
 CARRIED_STEPS = 1 / 2  # of a trial's, at the largest size
 COLUMNS = [
     "tokenizer", "size", "steps", "learning rate", "training nats/token, ours", "chosen",
@@ -37,10 +32,8 @@ PAPER_RATE = "1.0, for all"
 
 def kinds(scale: Scale) -> dict[str, Tokens]:
     """A tokenizer of each kind that has a rate of its own."""
-    first = scale.windows[0]
-    codebook = Tokens("codebook", scale.vocabulary, scale.corpus, scale.train_bytes)
-    narrow = scale.window(first, scale.narrow, "free")
-    tokens = [*scale.claim, narrow, scale.subwords[1], scale.gzips[0], codebook]
+    narrow = scale.window(scale.windows[0], scale.narrow, "free")
+    tokens = [*scale.claim, narrow, scale.subwords[1], scale.gzips[0], scale.codebook]
     return {scale.kind_of(one): one for one in tokens}
 
 
@@ -49,7 +42,7 @@ def trials(scale: Scale, tokens: Tokens) -> list[LM]:
     base = scale.base
     short = replace(base, steps=scale.trial_steps or base.steps)
     rates = scale.trial_rates or [base.learning_rate * factor for factor in FACTORS]
-    return r.sweep(LM(scale.stream(tokens), short), rates)
+    return sweep(LM(scale.stream(tokens), short), rates)
 
 
 def carried(scale: Scale, tokens: Tokens) -> list[LM]:
@@ -57,62 +50,51 @@ def carried(scale: Scale, tokens: Tokens) -> list[LM]:
     largest = scale.m2_trainings[-1]
     steps = max(round((scale.trial_steps or largest.steps) * CARRIED_STEPS), 1)
     by_width = scale.lm(tokens, replace(largest, steps=steps))
-    return r.sweep(by_width, [by_width.training.learning_rate * factor for factor in FACTORS])
+    return sweep(by_width, [by_width.training.learning_rate * factor for factor in FACTORS])
+
+
+def carried_groups(scale: Scale) -> list[list[LM]]:
+    return [carried(scale, tokens) for tokens in scale.contest] if scale.rates else []
 
 
 def groups(scale: Scale) -> list[list[LM]]:
     """The trials among which a rate is chosen."""
-    largest = (
-        [carried(scale, tokens) for tokens in (scale.bytes, scale.claim[-1])] if scale.rates else []
-    )
-    return [*(trials(scale, tokens) for tokens in kinds(scale).values()), *largest]
+    return [*(trials(scale, one) for one in kinds(scale).values()), *carried_groups(scale)]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
+def recipes(scale: Scale) -> list[LM]:
     return [lm for group in groups(scale) for lm in group]
 
 
-def chosen(rows: Rows, lms: list[LM]) -> LM | None:
+def chosen(results: Results, lms: list[LM]) -> LM | None:
     """The one with the lowest training loss; None until all have run."""
-    found = [(training_nats(row), lm) for lm in lms if (row := rows.done(lm)) is not None]
-    return min(found, key=lambda one: one[0])[1] if len(found) == len(lms) else None
+    rows = results.all_done(lms)
+    if len(rows) < len(lms):
+        return None
+    return min(zip(lms, rows, strict=True), key=lambda pair: training_nats(pair[1]))[0]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [
-        line(rows, lm, best)
-        for group in groups(scale)
-        for best in [chosen(rows, group)]
-        for lm in group
-    ]
-    return Table(f"Learning rates ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE)
+def reduce(results: Results) -> Table:
+    body: list[list[Cell]] = []
+    for group in groups(results.scale):
+        best = chosen(results, group)
+        for lm in group:
+            nats, bits = results.numbers(lm, [training_nats, bits_per_byte])
+            rate = f"{lm.training.learning_rate:.3g}"
+            run: list[Cell] = [lm.stream.tokens.name, lm.training.size, lm.training.steps, rate]
+            body.append([*run, nats, "yes" if lm == best else "", bits, PAPER_RATE])
+    return results.table("Learning rates", COLUMNS, body, NOTE)
 
 
-def line(rows: Rows, lm: LM, best: LM | None) -> list[Cell]:
-    nats, bits = measured(rows.done(lm), [training_nats, bits_per_byte])
-    training = lm.training
-    mark = "yes" if lm == best else ""
-    rate = f"{training.learning_rate:.3g}"
-    return [
-        lm.stream.tokens.name,
-        training.size,
-        training.steps,
-        rate,
-        nats,
-        mark,
-        bits,
-        PAPER_RATE,
-    ]
-
-
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    if not scale.rates:
+def trends(results: Results) -> list[Trend]:
+    if not results.scale.rates:
         return []
-    return [used(rows, scale), by_width(rows, scale)]
+    return [used(results), by_width(results)]
 
 
-def used(rows: Rows, scale: Scale) -> Trend:
-    best = {kind: chosen(rows, trials(scale, tokens)) for kind, tokens in kinds(scale).items()}
+def used(results: Results) -> Trend:
+    scale = results.scale
+    best = {kind: chosen(results, trials(scale, one)) for kind, one in kinds(scale).items()}
     there = {kind: lm.training.learning_rate for kind, lm in best.items() if lm is not None}
     wrong = [kind for kind, rate in there.items() if scale.rates.get(kind) != rate]
     return Trend(
@@ -126,22 +108,19 @@ def used(rows: Rows, scale: Scale) -> Trend:
     )
 
 
-def by_width(rows: Rows, scale: Scale) -> Trend:
-    groups = [carried(scale, tokens) for tokens in (scale.bytes, scale.claim[-1])]
-    best = [chosen(rows, group) for group in groups]
+def by_width(results: Results) -> Trend:
+    groups = carried_groups(results.scale)
+    best = [chosen(results, group) for group in groups]
     right = [lm and lm == group[FACTORS.index(1.0)] for lm, group in zip(best, groups, strict=True)]
-    first, largest = (
-        dimensions(one.size)[0] for one in (scale.m2_trainings[0], scale.m2_trainings[-1])
-    )
+    size = results.scale.m2_trainings[-1].size
+    first, largest = results.scale.widths_of(size)
     return Trend(
         "Rates carry over to other sizes by width",
-        f"at {scale.m2_trainings[-1].size}, the rate times {first}/{largest} has a lower training"
+        f"at {size}, the rate times {first}/{largest} has a lower training"
         " loss than half and twice of it, for bytes and for windows of one id",
         None if None in right else all(right),
         ", ".join(f"{lm.stream.tokens.name} {lm.training.learning_rate:.3g}" for lm in best if lm),
     )
 
 
-EXPERIMENT = Experiment(
-    "sweep", "ours", "learning rates, chosen by training loss", recipes, reduce, trends=trends
-)
+EXPERIMENT = exhibit(__name__, "ours", "learning rates, chosen by training loss")

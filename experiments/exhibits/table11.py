@@ -3,13 +3,11 @@
 from statistics import mean, stdev
 
 from experiments.analysis import paper
-from experiments.analysis.compare import Check, seeds_done, spread, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Check, Results, Trend, trend
+from experiments.analysis.experiment import exhibit
 from experiments.analysis.statistics import deviation_interval
 from experiments.analysis.tables import Cell, Table, shown
-from experiments.runs import recipes as r
-from experiments.runs.recipes import LM, Recipe
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM, seeds
 from experiments.scales import Scale
 
 COLUMNS = [
@@ -27,52 +25,50 @@ def count(scale: Scale) -> int:
 
 
 def lms(scale: Scale) -> list[LM]:
-    narrow = scale.narrow
-    coded = [scale.tokens(family, narrow) for family in ("ac", "static-ac")]
-    windows = [scale.window(bits, narrow) for bits in scale.windows]
-    return [
-        scale.lm(tokens)
-        for tokens in (scale.bytes, scale.subwords[1], *coded, *windows, scale.gzips[0])
-    ]
+    coded = [scale.tokens(family, scale.narrow) for family in ("ac", "static-ac")]
+    windows = [scale.window(bits, scale.narrow) for bits in scale.windows]
+    tokens = (scale.bytes, scale.subwords[1], *coded, *windows, scale.gzips[0])
+    return [scale.lm(one) for one in tokens]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    return [recipe for lm in lms(scale) for recipe in r.seeds(lm, count(scale))]
+def recipes(scale: Scale) -> list[LM]:
+    return [one for lm in lms(scale) for one in seeds(lm, count(scale))]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [line(lm, rows, scale) for lm in lms(scale)]
-    return Table(f"{count(scale)} seeds ({scale.name}, {scale.corpus})", COLUMNS, body)
+def reduce(results: Results) -> Table:
+    scale = results.scale
+    body = [line(results, lm) for lm in lms(scale)]
+    return results.table(f"{count(scale)} seeds", COLUMNS, body)
 
 
-def line(lm: LM, rows: Rows, scale: Scale) -> list[Cell]:
-    name = paper.counterpart(lm.stream.tokens, scale)
+def line(results: Results, lm: LM) -> list[Cell]:
+    name = results.counterpart(lm)[0]
     theirs = paper.lookup("table11_25m", name) or [None, None]
-    ours = spread(rows, r.seeds(lm, count(scale)))
+    ours = results.spread(seeds(lm, count(results.scale)))
     return [lm.stream.tokens.name, lm.training.size, *ours, name, paper.SIZES[0], *theirs]
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
+    scale = results.scale
     test = (
         f"the standard deviation over {count(scale)} seeds is below {CLOSE:.0%} of the mean, for"
         " each tokenizer: its 95 % interval (chi-squared) is"
     )
-    return [trend("Seeds hardly matter", test, [close(lm, rows, scale) for lm in lms(scale)])]
+    return [trend("Seeds hardly matter", test, [close(results, lm) for lm in lms(scale)])]
 
 
-def close(lm: LM, rows: Rows, scale: Scale) -> Check:
-    name, recipes = lm.stream.tokens.name, r.seeds(lm, count(scale))
-    values = seeds_done(rows, recipes)
+def close(results: Results, lm: LM) -> Check:
+    name = lm.stream.tokens.name
+    recipes = seeds(lm, count(results.scale))
+    values = [row.bits_per_byte for row in results.all_done(recipes)]
     if len(values) < max(len(recipes), 2):
         return Check(f"{name}: not run yet, or one seed", None)
-    limit, (low, high) = CLOSE * mean(values), deviation_interval(values)
-    holds = True if high < limit else False if low > limit else None
-    return Check(
-        f"{name}: {shown(mean(values))}, deviation {stdev(values):.4f} ({low:.4f} to {high:.4f})",
-        holds,
-    )
+    middle = mean(values)
+    deviation = stdev(values)
+    limit = CLOSE * middle
+    (low, high) = deviation_interval(values)
+    said = f"{name}: {shown(middle)}, deviation {deviation:.4f} ({low:.4f} to {high:.4f})"
+    return Check(said, True if high < limit else False if low > limit else None)
 
 
-EXPERIMENT = Experiment(
-    "table11", "table 11", "five seeds: mean and deviation", recipes, reduce, None, trends
-)
+EXPERIMENT = exhibit(__name__, "table 11", "five seeds: mean and deviation")

@@ -1,14 +1,12 @@
-"""Table 2: what weakening the model (StaticAC) or the coder (windows) costs in ratio. No M2 is
-trained.
-"""
+"""Table 2: what weakening the model (StaticAC) or the coder (windows) costs in ratio. No M2."""
 
 from itertools import pairwise
 
-from experiments.analysis.compare import bit_ratio, coded, lower, ratio, stream_lines, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import bit_ratio, ratio
 from experiments.analysis.tables import Table
-from experiments.runs.recipes import Recipe, Stream
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import Stream
 from experiments.scales import Scale
 
 COLUMNS = ["tokenizer", "bytes/token, ours", "bits/bit, ours", "the paper's", "bits/bit, paper"]
@@ -23,38 +21,28 @@ def windows(scale: Scale, rule: str = "paper") -> list[Stream]:
     return [scale.short_stream(scale.window(bits, scale.narrow, rule)) for bits in scale.windows]
 
 
-def streams(scale: Scale) -> list[Stream]:
-    coded = [
-        scale.short_stream(scale.tokens(family, scale.narrow)) for family in ("ac", "static-ac")
-    ]
+def recipes(scale: Scale) -> list[Stream]:
+    coded = [scale.tokens(family, scale.narrow) for family in ("ac", "static-ac")]
+    rules = ("paper", "unflushed", "free")
     return [
-        *coded,
-        *(one for rule in ("paper", "unflushed", "free") for one in windows(scale, rule)),
+        *map(scale.short_stream, coded),
+        *(one for rule in rules for one in windows(scale, rule)),
     ]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    return list(streams(scale))
+def reduce(results: Results) -> Table:
+    streams = recipes(results.scale)
+    body = results.stream_lines(streams, [ratio, bit_ratio], "table2_ratio")
+    return results.table("Ratio as model or coder is weakened", COLUMNS, body, NOTE)
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = stream_lines(streams(scale), rows, scale, [ratio, bit_ratio], "table2_ratio")
-    return Table(
-        f"Ratio as model or coder is weakened ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
-    )
-
-
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    ac, static = streams(scale)[:2]
-    weakest_first = [static, *windows(scale), ac]
-    checks = [
-        lower(
-            f"{a.tokens.name} to {b.tokens.name}",
-            coded(rows, a, bit_ratio),
-            coded(rows, b, bit_ratio),
-        )
-        for a, b in pairwise(weakest_first)
+def trends(results: Results) -> list[Trend]:
+    ac, static = recipes(results.scale)[:2]
+    weakest_first = [
+        (stream.tokens.name, results.coded(stream, bit_ratio))
+        for stream in (static, *windows(results.scale), ac)
     ]
+    checks = [lower(f"{a} to {b}", x, y) for (a, x), (b, y) in pairwise(weakest_first)]
     test = (
         "bits/bit rise from StaticAC over the windows by their size to AC (the paper's rule, narrow"
         " ids; 95 % intervals, paired over texts)"
@@ -62,12 +50,4 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
     return [trend("Each weakening of the model or the coder costs compression", test, checks)]
 
 
-EXPERIMENT = Experiment(
-    "table2",
-    "table 2",
-    "ratio as the model or the coder is weakened",
-    recipes,
-    reduce,
-    None,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "table 2", "ratio as the model or the coder is weakened")

@@ -1,22 +1,17 @@
-"""Table 3: bits/byte of models that know nothing (uniform) or frequencies alone (unigram). No M2 is
-trained.
-"""
+"""Table 3: bits/byte of models that know nothing (uniform) or frequencies alone (unigram)."""
 
-from experiments.analysis.compare import coded, lower, near, stream_lines, trend, uniform, unigram
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend, lower, near, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import uniform, unigram
+from experiments.analysis.statistics import Sample
 from experiments.analysis.tables import Table
-from experiments.runs.recipes import Recipe, Stream
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import Stream, Tokens
 from experiments.scales import Scale
 
 COLUMNS = [
-    "tokenizer",
-    "uniform, ours",
-    "unigram, ours",
-    "the paper's",
-    "uniform, paper",
+    "tokenizer", "uniform, ours", "unigram, ours", "the paper's", "uniform, paper",
     "unigram, paper",
-]
+]  # fmt: skip
 NOTE = (
     "Unigram frequencies come from the training stream (add-one smoothed). Where it has few ids a"
     " code, smoothing alone decides, and unigram can exceed uniform. A window that is filled up"
@@ -24,39 +19,33 @@ NOTE = (
 )
 
 
-def streams(scale: Scale) -> list[Stream]:
-    windows = [scale.window(bits, scale.narrow) for bits in scale.windows[1:]]
+def recipes(scale: Scale) -> list[Stream]:
+    longer = [scale.window(bits, scale.narrow) for bits in scale.windows[1:]]
     beside = [
         scale.window(bits, scale.narrow, rule)
         for rule in ("unflushed", "free")
         for bits in scale.windows
     ]
-    return [scale.short_stream(tokens) for tokens in [*scale.main, *windows, *beside]]
+    return [scale.short_stream(tokens) for tokens in [*scale.main, *longer, *beside]]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    return list(streams(scale))
+def reduce(results: Results) -> Table:
+    streams = recipes(results.scale)
+    body = results.stream_lines(streams, [uniform, unigram], "table3", "uniform", "unigram")
+    return results.table("Uniform and unigram bits/byte", COLUMNS, body, NOTE)
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = stream_lines(
-        streams(scale), rows, scale, [uniform, unigram], "table3", "uniform", "unigram"
-    )
-    return Table(
-        f"Uniform and unigram bits/byte ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
-    )
+def trends(results: Results) -> list[Trend]:
+    scale = results.scale
+    coded = [scale.tokens(family, scale.narrow) for family in ("ac", "static-ac")]
+    text = [scale.bytes, scale.subwords[1]]
 
+    def both(tokens: Tokens) -> tuple[Sample | None, Sample | None]:
+        stream = scale.stream(tokens)
+        return results.coded(stream, unigram), results.coded(stream, uniform)
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    ac, static = (
-        scale.stream(scale.tokens(family, scale.narrow)) for family in ("ac", "static-ac")
-    )
-    flat = [
-        near(s.tokens.name, coded(rows, s, unigram), coded(rows, s, uniform), 0.01)
-        for s in (ac, static)
-    ]
-    text = [scale.stream(tokens) for tokens in (scale.bytes, scale.subwords[1])]
-    skewed = [lower(s.tokens.name, coded(rows, s, unigram), coded(rows, s, uniform)) for s in text]
+    flat = [near(one.name, *both(one), 0.01) for one in coded]
+    skewed = [lower(one.name, *both(one)) for one in text]
     test = (
         "unigram is within 1 % of uniform for narrow AC and StaticAC, and below it for bytes and"
         " Unigram (95 % intervals, paired over texts)"
@@ -64,12 +53,4 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
     return [trend("Arithmetic coding leaves nothing to frequencies", test, [*flat, *skewed])]
 
 
-EXPERIMENT = Experiment(
-    "table3",
-    "table 3",
-    "uniform and unigram bits/byte of each tokenizer",
-    recipes,
-    reduce,
-    None,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "table 3", "uniform and unigram bits/byte of each tokenizer")

@@ -1,13 +1,10 @@
-"""Table 4: the models, their parameters counted beside the paper's names for them. Nothing is
-run.
-"""
+"""Table 4: the models, their parameters counted beside the paper's names. Nothing is run."""
 
 from experiments.analysis import paper
-from experiments.analysis.compare import Check, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Check, Results, Trend, trend
+from experiments.analysis.experiment import exhibit
 from experiments.analysis.tables import Cell, Table
 from experiments.runs.recipes import Recipe
-from experiments.runs.rows import Rows
 from experiments.scales import Scale, decoder
 
 COLUMNS = [
@@ -28,36 +25,23 @@ def recipes(scale: Scale) -> list[Recipe]:
     return []
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
+def reduce(results: Results) -> Table:
+    scale = results.scale
+    m1 = results.scale.m1_training
     body = [line(size, size, size) for size in paper.values()["sizes"] if size != "columns"]
-    body.append(
-        line(f"M1: {scale.m1_training.size}", scale.m1_training.size, paper.values()["m1"]["size"])
-    )
+    body.append(line(f"M1: {m1.size}", m1.size, paper.values()["m1"]["size"]))
     body += [
         line(f"M2: {one.size}", one.size, paper.size(one, scale)) for one in scale.m2_trainings
     ]
-    return Table(
-        f"The paper's models, and those that stand for them ({scale.name})", COLUMNS, body, NOTE
-    )
+    title = f"The paper's models, and those that stand for them ({scale.name})"
+    return Table(title, COLUMNS, body, NOTE)
 
 
 def line(name: str, size: str, theirs: str | None) -> list[Cell]:
-    model = decoder(size)
-    ours = [
-        model.d_model,
-        model.n_heads,
-        model.n_layers,
-        model.head_dim,
-        model.d_ff,
-        model.parameters,
-    ]
-    return [
-        name,
-        *ours,
-        theirs,
-        *(paper.lookup("sizes", theirs) or [None] * 5),
-        nominal(theirs) if theirs else None,
-    ]
+    one = decoder(size)
+    ours = [one.d_model, one.n_heads, one.n_layers, one.head_dim, one.d_ff, one.parameters]
+    of_theirs = paper.lookup("sizes", theirs) or [None] * 5
+    return [name, *ours, theirs, *of_theirs, nominal(theirs) if theirs else None]
 
 
 def nominal(size: str) -> int:
@@ -71,17 +55,15 @@ def plain(size: str) -> int:
     return model.parameters - model.n_layers * model.d_model * model.d_ff
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
     """Counts, so nothing is sampled."""
-    sizes = ("3m", "25m", "113m", "403m")
-    off = [
-        (size, decoder(size).parameters / nominal(size) - 1, plain(size) / nominal(size) - 1)
-        for size in sizes
-    ]
-    checks = [
-        Check(f"{size}: {gated:+.1%}, with two matrices {two:+.1%}", abs(gated) <= 0.05 < abs(two))
-        for size, gated, two in off
-    ]
+    checks = []
+    for size in ("3m", "25m", "113m", "403m"):
+        gated, two = (
+            count / nominal(size) - 1 for count in (decoder(size).parameters, plain(size))
+        )
+        said = f"{size}: {gated:+.1%}, with two matrices {two:+.1%}"
+        checks.append(Check(said, abs(gated) <= 0.05 < abs(two)))
     test = (
         "at 3m to 403m the count is within 5 % of the name with three matrices, and further"
         " from it with two"
@@ -89,12 +71,4 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
     return [trend("A gated MLP's parameters fit the paper's names", test, checks)]
 
 
-EXPERIMENT = Experiment(
-    "table4",
-    "table 4",
-    "the models and their parameters; nothing is run",
-    recipes,
-    reduce,
-    None,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "table 4", "the models and their parameters; nothing is run")

@@ -1,6 +1,4 @@
-"""Table 5 (fig 7): compression and decompression as tasks for an M2, beside byte LMs that score the
-same bytes.
-"""
+"""Table 5 (fig 7): compression and decompression as tasks for an M2, beside byte LMs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis import figures, paper
-from experiments.analysis.compare import lower, near, trend
-from experiments.analysis.experiment import Experiment, Trend
-from experiments.analysis.statistics import Sample, influence
+from experiments.analysis.compare import Results, Trend, lower, near, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.statistics import Sample
 from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import Recipe, Transduction
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import Transduction
 from experiments.scales import Scale
 
 COLUMNS = [
@@ -29,71 +26,56 @@ NOTE = (
     " batches, unpaired: p = 0.07."
 )
 SAME = 0.05
+WINDOWS = "EqualInfoAC"
+CELL = "free cell"
 
 
 def transducers(scale: Scale) -> dict[tuple[str, str], Transduction]:
     """(family, task) -> what is run."""
-    first, narrow = scale.windows[0], scale.narrow
+    first = scale.windows[0]
+    narrow = scale.narrow
     tokens = {
         "AC": scale.tokens("ac", narrow),
-        "EqualInfoAC": scale.window(first, narrow),
-        "free cell": scale.window(first, narrow, "free"),
+        WINDOWS: scale.window(first, narrow),
+        CELL: scale.window(first, narrow, "free"),
     }
-    runs = [
-        (family, task)
-        for task in ("decompress", "control", "compress")
-        for family in ("AC", "EqualInfoAC")
-    ]
+    tasks = ("decompress", "control", "compress")
+    runs = [(family, task) for task in tasks for family in ("AC", WINDOWS)]
+    training = scale.task_training
+    size = scale.task_bytes
     return {
-        (family, task): Transduction(
-            task, scale.stream(tokens[family]), scale.task_training, scale.task_bytes
-        )
-        for family, task in [*runs, ("free cell", "decompress")]
+        (family, task): Transduction(task, scale.stream(tokens[family]), training, size)
+        for family, task in [*runs, (CELL, "decompress")]
     }
 
 
 def theirs(family: str, task: str, scale: Scale) -> str:
     """The paper's name for it in its table."""
-    recipe = transducers(scale)[family, task]
-    return (
-        f"{family} byte LM"
-        if task == "control"
-        else f"{paper.counterpart(recipe.stream.tokens, scale)} {task}"
-    )
+    if task == "control":
+        return f"{family} byte LM"
+    return f"{paper.counterpart(transducers(scale)[family, task].stream.tokens, scale)} {task}"
 
 
-def seeds(scale: Scale, recipe: Transduction) -> list[Transduction]:
-    first = recipe.training.seed
-    return [
-        replace(recipe, training=replace(recipe.training, seed=first + n))
-        for n in range(scale.seeds)
-    ]
-
-
-def recipes(scale: Scale) -> list[Recipe]:
+def recipes(scale: Scale) -> list[Transduction]:
     """Decompression and its control with all seeds."""
     runs = transducers(scale)
-    asked = [
-        runs[family, task] for family in ("AC", "EqualInfoAC") for task in ("decompress", "control")
-    ]
-    return [*runs.values(), *(one for recipe in asked for one in seeds(scale, recipe))]
+    tasks = ("decompress", "control")
+    asked = [runs[family, task] for family in ("AC", WINDOWS) for task in tasks]
+    return [*runs.values(), *scale.seeded(*asked)]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [line(family, task, rows, scale) for family, task in transducers(scale)]
-    return Table(
-        f"Transduction ({scale.name}, {scale.corpus}, texts of {scale.task_bytes} bytes)",
-        COLUMNS,
-        body,
-        NOTE,
-    )
+def reduce(results: Results) -> Table:
+    scale = results.scale
+    body = [line(results, family, task) for family, task in transducers(scale)]
+    title = f"Transduction ({scale.name}, {scale.corpus}, texts of {scale.task_bytes} bytes)"
+    return Table(title, COLUMNS, body, NOTE)
 
 
-def line(family: str, task: str, rows: Rows, scale: Scale) -> list[Cell]:
-    recipe = transducers(scale)[family, task]
-    row, name = rows.done(recipe), theirs(family, task, scale)
+def line(results: Results, family: str, task: str) -> list[Cell]:
+    recipe = transducers(results.scale)[family, task]
+    name = theirs(family, task, results.scale)
     ours: list[Cell] = [None] * 4
-    if row:
+    if row := results.done(recipe):
         values = row.values
         ours = [values["texts"], 100 * values["accuracy"], values["loss"], values["loss_std"]]
     found = paper.lookup("table5", name) or {}
@@ -101,67 +83,56 @@ def line(family: str, task: str, rows: Rows, scale: Scale) -> list[Cell]:
     return [f"{recipe.stream.tokens.name} {task}", *ours, name if found else None, *numbers]
 
 
-def losses(rows: Rows, scale: Scale, family: str, task: str) -> Sample | None:
-    """Nats a byte over seeds, and over batches of texts, which are the same for a task and its
-    control.
-    """
-    done = rows.all_done(seeds(scale, transducers(scale)[family, task]))
-    if len(done) < scale.seeds:
-        return None
-    batches = np.mean([row.values["losses"] for row in done], axis=0)
-    return Sample(
-        np.array([row.values["loss"] for row in done]), influence(batches, np.ones(len(batches)))
-    )
+def losses(results: Results, family: str, task: str) -> Sample | None:
+    """Nats a byte over seeds and batches of texts, the same for a task and its control."""
+    seeds = results.scale.seeded(transducers(results.scale)[family, task])
+    over_batches = results.over_texts(seeds, lambda row: row.values["losses"])
+    loss = np.array([row.values["loss"] for row in results.all_done(seeds)])
+    return over_batches and replace(over_batches, values=loss)
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
     both = "(95 % intervals, paired over texts and over seeds, which share their batches)"
-    runs = [
-        (family, task) for family in ("EqualInfoAC", "AC") for task in ("decompress", "control")
-    ]
-    windows, windows_control, ac, ac_control = (losses(rows, scale, *run) for run in runs)
     name = "nats a byte, decompress to control"
+    windows, ac = (
+        (losses(results, family, "decompress"), losses(results, family, "control"))
+        for family in (WINDOWS, "AC")
+    )
     return [
         trend(
             "EqualInfoAC is decompressed",
             f"loss of EqualInfoAC decompression is below its byte LM control's {both}",
-            [lower(name, windows, windows_control, paired=True)],
+            [lower(name, *windows, paired=True)],
         ),
         trend(
             "AC's ids hardly help to write its bytes",
             f"loss of AC decompression is within {SAME:.0%} of its byte LM control's: the whole"
             f" interval is {both}",
-            [near(name, ac, ac_control, SAME, paired=True)],
+            [near(name, *ac, SAME, paired=True)],
         ),
     ]
 
 
-def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+def draw(results: Results, folder: Path) -> list[Path]:
     """Losses of what writes bytes, ours and the paper's, controls hatched."""
-    runs = [run for run in transducers(scale) if run[1] != "compress"]
+    scale = results.scale
+    runs = [run for run in transducers(scale) if run[1] != "compress"][::-1]
     with figures.figure(9, 0.55 * len(runs) + 1.9) as (drawn, axes):
         axes.remove()
         ours, papers = drawn.subplots(1, 2, sharey=True)
-        for place, run in enumerate(reversed(runs)):
-            row = rows.done(transducers(scale)[run])
+        for place, run in enumerate(runs):
+            row = results.done(transducers(scale)[run])
             bar(ours, place, run, row.values["loss"] if row else None)
-            name = None if run[0] == "free cell" else theirs(*run, scale)
+            name = None if run[0] == CELL else theirs(*run, scale)
             bar(papers, place, run, (paper.lookup("table5", name) or {}).get("loss"))
-        ours.set_yticks(range(len(runs)), labels=[" ".join(run) for run in reversed(runs)])
-        for axes, name in (
-            (ours, f"{scale.corpus}, {scale.name} scale"),
-            (papers, "Lester et al. 2024, C4"),
-        ):
-            axes.set_title(name, fontsize=9.5, loc="left")
+        ours.set_yticks(range(len(runs)), labels=[" ".join(run) for run in runs])
+        told = f"{scale.corpus}, {scale.name} scale"
+        for axes, name in ((ours, told), (papers, "Lester et al. 2024, C4")):
+            figures.title(axes, name, 9.5)
             axes.set_xlabel("nats a byte")
             axes.margins(x=0.18)
             axes.grid(False, axis="y")
-        drawn.suptitle(
-            "Writing bytes after reading their ids; hatched: without",
-            fontsize=10,
-            x=0.01,
-            ha="left",
-        )
+        figures.heading(drawn, "Writing bytes after reading their ids; hatched: without")
         return figures.save(drawn, folder, "fig7")
 
 
@@ -170,20 +141,10 @@ def bar(axes: Any, place: int, run: tuple[str, str], loss: float | None) -> None
     family, task = run
     colour = figures.STYLES["AC" if family == "AC" else "EqualInfoAC, several ids a window"][0]
     if loss is not None:
-        hatch = {"hatch": "///", "edgecolor": "white"} if task == "control" else {}
-        axes.barh(
-            place, loss, 0.6, color=colour, alpha=0.6 if family == "free cell" else 1.0, **hatch
-        )
+        style = {"hatch": "///", "edgecolor": "white"} if task == "control" else {}
+        axes.barh(place, loss, 0.6, color=colour, alpha=0.6 if family == CELL else 1.0, **style)
     text = "–" if loss is None else f"{loss:.3f}"
     axes.text((loss or 0.0), place, f" {text}", va="center", fontsize=9)
 
 
-EXPERIMENT = Experiment(
-    "table5",
-    "table 5, figure 7",
-    "can an M2 learn to compress or decompress?",
-    recipes,
-    reduce,
-    draw,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "table 5, figure 7", "can an M2 learn to compress or decompress?")

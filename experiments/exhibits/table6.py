@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 from experiments.analysis import paper
-from experiments.analysis.compare import INTERVAL, lower, spread, trained, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import INTERVAL, Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
 from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import LM, Recipe
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM
 from experiments.scales import Scale
 
 COLUMNS = [
@@ -24,7 +23,8 @@ NOTE = (
 
 def conditions(scale: Scale) -> dict[str, LM]:
     """What is matched -> the run; "" for the narrow ids that both are matched to."""
-    first, base = scale.windows[0], scale.question
+    first = scale.windows[0]
+    base = scale.question
     wide = scale.lm(scale.window(first, scale.wide))
     shorter = replace(base, context=base.context * scale.narrow // scale.wide)
     return {
@@ -34,59 +34,38 @@ def conditions(scale: Scale) -> dict[str, LM]:
     }
 
 
-def recipes(scale: Scale) -> list[Recipe]:
-    return [lm for one in conditions(scale).values() for lm in scale.seeded(one)]
+def recipes(scale: Scale) -> list[LM]:
+    return scale.seeded(*conditions(scale).values())
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [line(matched, lm, rows, scale) for matched, lm in conditions(scale).items()]
-    return Table(
-        f"Wide ids, bytes or tokens matched ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
-    )
+def reduce(results: Results) -> Table:
+    body = [line(results, *condition) for condition in conditions(results.scale).items()]
+    return results.table("Wide ids, bytes or tokens matched", COLUMNS, body, NOTE)
 
 
-def line(matched: str, lm: LM, rows: Rows, scale: Scale) -> list[Cell]:
-    training, tokens = lm.training, lm.stream.tokens
-    name = f"{paper.counterpart(tokens, scale)}" + (f" {matched} matched" if matched else "")
+def line(results: Results, matched: str, lm: LM) -> list[Cell]:
+    name = f"{results.counterpart(lm)[0]}" + f" {matched} matched" * bool(matched)
     theirs = paper.lookup("table6", name) or [None, None]
-    ours = spread(rows, scale.seeded(lm))
-    return [
-        tokens.name,
-        matched or "–",
-        training.context,
-        training.size,
-        *ours,
-        name,
-        paper.SIZES[0],
-        *theirs,
-    ]
+    run = [lm.stream.tokens.name, matched or "–", lm.training.context, lm.training.size]
+    ours = results.spread(results.scale.seeded(lm))
+    return [*run, *ours, name, paper.SIZES[0], *theirs]
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    found = {matched: trained(rows, scale, lm) for matched, lm in conditions(scale).items()}
+def trends(results: Results) -> list[Trend]:
+    narrow, bytes_matched, tokens_matched = map(results.trained, conditions(results.scale).values())
     test = f"bits/byte of the first are below those of the second ({INTERVAL})"
-    bytes_help = lower("bytes matched to narrow", found["bytes"], found[""])
-    tokens_help = lower("tokens matched to bytes matched", found["tokens"], found["bytes"])
     return [
         trend(
             "Wide ids help beyond the text they show: bytes matched, they beat narrow ones",
             test,
-            [bytes_help],
+            [lower("bytes matched to narrow", bytes_matched, narrow)],
         ),
         trend(
             "More text helps wide ids further: tokens matched beats bytes matched",
             test,
-            [tokens_help],
+            [lower("tokens matched to bytes matched", tokens_matched, bytes_matched)],
         ),
     ]
 
 
-EXPERIMENT = Experiment(
-    "table6",
-    "table 6",
-    "wide ids with bytes matched and with tokens matched",
-    recipes,
-    reduce,
-    None,
-    trends,
-)
+EXPERIMENT = exhibit(__name__, "table 6", "wide ids with bytes matched and with tokens matched")

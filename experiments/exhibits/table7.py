@@ -1,12 +1,11 @@
 """Table 7: one sentence under every tokenizer, cut into the pieces that have ids of their own."""
 
 from experiments.analysis import paper
-from experiments.analysis.compare import lower, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
 from experiments.analysis.statistics import Sample, quotient
 from experiments.analysis.tables import Cell, Table
 from experiments.runs.recipes import Measure, Tokens
-from experiments.runs.rows import Row, Rows
 from experiments.scales import Scale
 
 SEPARATOR = "│"
@@ -31,51 +30,43 @@ def recipes(scale: Scale) -> list[Measure]:
     return [sentence(scale, tokens) for tokens in [*scale.main, *longer]]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    body = [line(recipe.stream.tokens, rows.done(recipe), scale) for recipe in recipes(scale)]
-    return Table(
-        f"One sentence under every tokenizer ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
-    )
+def reduce(results: Results) -> Table:
+    body = [line(results, recipe) for recipe in recipes(results.scale)]
+    return results.table("One sentence under every tokenizer", COLUMNS, body, NOTE)
 
 
-def line(tokens: Tokens, row: Row | None, scale: Scale) -> list[Cell]:
-    name = paper.counterpart(tokens, scale)
-    ours: list[Cell] = [None] * 3
-    if row:
+def line(results: Results, recipe: Measure) -> list[Cell]:
+    tokens = recipe.stream.tokens
+    name = paper.counterpart(tokens, results.scale)
+    size = inside = text = None
+    if row := results.done(recipe):
         pieces = row.values["pieces"]
         size = len(row.values["text"].encode()) / sum(len(ids) for _, ids in pieces)
-        ours = [size, row.values["inside_words"], SEPARATOR.join(text for text, _ in pieces)]
-    return [tokens.name, *ours[:2], name, paper.lookup("table12", name, "ratio"), ours[2]]
+        inside = row.values["inside_words"]
+        text = SEPARATOR.join(text for text, _ in pieces)
+    return [tokens.name, size, inside, name, paper.lookup("table12", name, "ratio"), text]
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
+def trends(results: Results) -> list[Trend]:
+    scale = results.scale
     subwords = scale.subwords[-1]
     windows = [scale.window(scale.windows[0], scale.wide, rule) for rule in ("paper", "free")]
     test = (
         f"of the pieces of {' and of '.join(w.name for w in windows)}, more begin inside a word"
         f" than of {subwords.name}'s (95 % intervals, paired over documents)"
     )
-    rival = inside(rows, scale, subwords)
+    rival = inside_words(results, subwords)
     checks = [
-        lower(f"{subwords.name} to {one.name}", rival, inside(rows, scale, one)) for one in windows
+        lower(f"{subwords.name} to {one.name}", rival, inside_words(results, one))
+        for one in windows
     ]
-    return [
-        trend(
-            "the pieces of equal-info windows follow words less than SentencePiece's", test, checks
-        )
-    ]
+    claim = "the pieces of equal-info windows follow words less than SentencePiece's"
+    return [trend(claim, test, checks)]
 
 
-def inside(rows: Rows, scale: Scale, tokens: Tokens) -> Sample | None:
-    row = rows.done(sentence(scale, tokens))
+def inside_words(results: Results, tokens: Tokens) -> Sample | None:
+    row = results.done(sentence(results.scale, tokens))
     return quotient(*row.values["inside"]) if row and row.values["inside"] else None
 
 
-EXPERIMENT = Experiment(
-    "table7",
-    "table 7",
-    "one sentence's pieces under every tokenizer",
-    recipes,
-    reduce,
-    trends=trends,
-)
+EXPERIMENT = exhibit(__name__, "table 7", "one sentence's pieces under every tokenizer")

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from experiments.analysis.compare import lower, trend
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
 from experiments.analysis.statistics import Sample, quotient
 from experiments.analysis.tables import Cell, Table, visible
 from experiments.runs.recipes import Measure
-from experiments.runs.rows import Row, Rows
+from experiments.runs.rows import Row
 from experiments.scales import Scale
 
 COLUMNS = [
@@ -26,64 +26,48 @@ NOTE = (
 
 
 def recipes(scale: Scale) -> list[Measure]:
-    """Windows of several ids: the paper's 16 bits in two, with the free cell beside it, and the
-    next longer ones.
-    """
+    """Windows of several ids: the paper's 16 bits, by the free cell too, and the next longer."""
     first, second = scale.windows[:2]
     windows = [(first, "paper"), (first, "free"), (second, "paper")]
     streams = [scale.short_stream(scale.window(bits, scale.narrow, rule)) for bits, rule in windows]
     return [Measure("window texts", stream, scale.sample) for stream in streams]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
+def reduce(results: Results) -> Table:
+    narrow = results.scale.narrow
     body: list[list[Cell]] = []
-    for recipe in recipes(scale):
-        row, tokens = rows.done(recipe), recipe.stream.tokens
+    for recipe in recipes(results.scale):
+        row = results.done(recipe)
+        tokens = recipe.stream.tokens
         top: list[Cell] = [None] * 4
         if row:
-            top = [
-                row.values["windows"],
-                appendix_c(row),
-                row.values["byte_bits"],
-                row.values["text_bits"],
-            ]
+            values = row.values
+            top = [values["windows"], appendix_c(row), values["byte_bits"], values["text_bits"]]
         body.append([tokens.name, "any", *top])
-        places = row.values["positions"] if row else [None] * ((tokens.bits or 0) // scale.narrow)
+        places = row.values["positions"] if row else [None] * ((tokens.bits or 0) // narrow)
         for number, place in enumerate(places, 1):
             body += place_lines(number, place)
-    return Table(
-        f"Text behind ids by place in the window ({scale.name}, {scale.corpus})",
-        COLUMNS,
-        body,
-        NOTE,
-    )
+    return results.table("Text behind ids by place in the window", COLUMNS, body, NOTE)
 
 
 def place_lines(number: int, place: dict | None) -> list[list[Cell]]:
     """A place's line of entropies, and one for each of its most frequent ids."""
     if place is None:
         return [[str(number), "known", *[None] * 4]]
-    head: list[Cell] = [str(number), "known", None, None, place["byte_bits"], place["text_bits"]]
     lines: list[list[Cell]] = [
-        [
-            str(number),
-            code,
-            count,
-            ", ".join(f"{visible(text)} ({n})" for text, n in texts),
-            None,
-            None,
-        ]
-        for code, count, texts in place["ids"]
+        [str(number), "known", None, None, place["byte_bits"], place["text_bits"]]
     ]
-    return [head, *lines]
+    for code, count, texts in place["ids"]:
+        listed = ", ".join(f"{visible(text)} ({n})" for text, n in texts)
+        lines.append([str(number), code, count, listed, None, None])
+    return lines
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    row = rows.done(recipes(scale)[0])
-    first, second = (
-        (left_of_byte(place) for place in row.values["positions"][:2]) if row else (None, None)
-    )
-    later, begins = (each(row, place) for place in (1, 0)) if row else (None, None)
+def trends(results: Results) -> list[Trend]:
+    first = second = later = begins = None
+    if row := results.done(recipes(results.scale)[0]):
+        first, second = map(left_of_byte, row.values["positions"][:2])
+        later, begins = (each(row, place) for place in (1, 0))
     return [
         trend(
             "a window's first id says how its text begins, the second hardly",
@@ -127,11 +111,4 @@ def appendix_c(row: Row) -> str:
     )
 
 
-EXPERIMENT = Experiment(
-    "table8",
-    "tables 8 and 14",
-    "the text behind an id at each place in a window",
-    recipes,
-    reduce,
-    trends=trends,
-)
+EXPERIMENT = exhibit(__name__, "tables 8 and 14", "the text behind an id at each place in a window")

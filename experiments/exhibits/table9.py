@@ -2,24 +2,14 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from experiments.analysis import figures, paper
-from experiments.analysis.compare import (
-    INTERVAL,
-    ahead,
-    bits_per_byte,
-    coded,
-    lines,
-    lower,
-    missing,
-    ratio,
-    trend,
-    uniform,
-)
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import DENSITY, INTERVAL, Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import ratio
 from experiments.analysis.tables import Cell, Table
-from experiments.runs.recipes import LM, Recipe
-from experiments.runs.rows import Rows
+from experiments.runs.recipes import LM
 from experiments.scales import Scale
 
 RESETS = {1: "every", 2: "every other", 0: "never"}
@@ -37,16 +27,12 @@ NOTE = (
 
 
 def groups(scale: Scale) -> list[list[LM]]:
-    """Narrow, wide, and wide by two other rules: each with M1 beginning anew every, every other,
-    never.
-    """
-    kinds = [
-        (scale.narrow, "paper"),
-        (scale.wide, "paper"),
-        (scale.wide, "free"),
-        (scale.wide, "unflushed"),
-    ]
-    first, training = scale.windows[0], scale.side[scale.ablation]
+    """Narrow, wide, wide by two other rules: M1 begins anew every window, every other, never."""
+    narrow = scale.narrow
+    wide = scale.wide
+    first = scale.windows[0]
+    kinds = [(narrow, "paper"), (wide, "paper"), (wide, "free"), (wide, "unflushed")]
+    training = scale.side[scale.ablation]
     return [
         [scale.lm(scale.window(first, width, rule, reset), training) for reset in RESETS]
         for width, rule in kinds
@@ -57,97 +43,78 @@ def lms(scale: Scale) -> list[LM]:
     return [lm for group in groups(scale) for lm in group]
 
 
-def recipes(scale: Scale) -> list[Recipe]:
+def recipes(scale: Scale) -> list[LM]:
     narrow, wide, *others = groups(scale)
-    seeded = [one for lm in [*narrow, *wide] for one in scale.seeded(lm)]
-    return [*seeded, *(lm for group in others for lm in group)]
+    return [*scale.seeded(*narrow, *wide), *(lm for group in others for lm in group)]
 
 
-def reduce(rows: Rows, scale: Scale) -> Table:
-    def theirs(recipe: LM) -> list[Cell]:
-        tokens = recipe.stream.tokens
-        name, reset = paper.counterpart(tokens, scale), RESETS[tokens.reset]
-        found = paper.lookup("table9_403m", name, reset) or [None, None]
-        return [name, reset, SIZE, *found]
-
-    body = lines(lms(scale), rows, [ratio, uniform, bits_per_byte], theirs)
-    return Table(
-        f"How often M1's context begins anew ({scale.name}, {scale.corpus})", COLUMNS, body, NOTE
-    )
+def theirs(scale: Scale, lm: LM) -> list[Cell]:
+    """[tokenizer, where M1 begins anew, size, bytes/token, bits/byte] of the paper's."""
+    name = paper.counterpart(lm.stream.tokens, scale)
+    reset = RESETS[lm.stream.tokens.reset]
+    return [name, reset, SIZE, *(paper.lookup("table9_403m", name, reset) or [None, None])]
 
 
-def draw(rows: Rows, scale: Scale, folder: Path) -> list[Path]:
+def reduce(results: Results) -> Table:
+    scale = results.scale
+    body = results.lines(lms(scale), DENSITY, lambda lm: theirs(scale, lm))
+    return results.table("How often M1's context begins anew", COLUMNS, body, NOTE)
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    scale = results.scale
     size = scale.side[scale.ablation].size
     with figures.figure() as (drawn, axes):
         for place, group in enumerate(groups(scale)):
-            tokens = group[0].stream.tokens
-            free = tokens.rule == "free"
-            colour, mark = figures.style_of(tokens.name)
-            if tokens.rule == "unflushed":
-                mark = "X"
-            shift = (place - 1.5) * 0.2
-            for x, lm in enumerate(group):
-                theirs = paper.lookup(
-                    "table9_403m", paper.counterpart(tokens, scale), RESETS[lm.stream.tokens.reset]
-                )
-                if theirs and tokens.rule == "paper":
-                    axes.plot(
-                        [x + shift],
-                        [theirs[1]],
-                        mark,
-                        color=colour,
-                        alpha=figures.PAPER_ALPHA,
-                        ms=9,
-                    )
-                row = rows.done(lm)
-                if row is None:
-                    continue
-                axes.plot(
-                    [x + shift] * 2, [row.uniform, row.bits_per_byte], color=colour, lw=1, alpha=0.4
-                )
-                axes.plot([x + shift], [row.uniform], "_", color=colour, ms=17, mew=2)
-                axes.plot(
-                    [x + shift],
-                    [row.bits_per_byte],
-                    mark,
-                    color=colour,
-                    ms=9,
-                    mfc="white" if free else colour,
-                )
-                axes.annotate(
-                    f"{row.ratio:.2f}", (x + shift, row.bits_per_byte), xytext=(8, -2),
-                    textcoords="offset points",
-                    color=colour, fontsize=8,
-                )  # fmt: skip
-            axes.plot(
-                [], [], mark, color=colour, mfc="white" if free else colour, label=tokens.name
-            )
-        axes.set_xticks(
-            range(len(RESETS)),
-            labels=[f"{name} window" for name in list(RESETS.values())[:2]] + ["never"],
-        )
+            draw_group(axes, results, group, (place - 1.5) * 0.2)
+        labels = [f"{name} window" for name in list(RESETS.values())[:2]] + ["never"]
+        axes.set_xticks(range(len(RESETS)), labels=labels)
         axes.set_xlim(-0.5, 2.5)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("M1's context begins anew")
         axes.set_ylabel("bits / byte")
         drawn.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-        axes.set_title(
+        figures.title(
+            axes,
             f"How often M1 begins anew — {scale.corpus} corpus, {scale.name} scale, M2 {size}\n"
             "bars: uniform lines; numbers: bytes a token; faint: Lester et al. 2024, 403m, C4",
-            fontsize=10,
-            loc="left",
         )
-        figures.name_missing(axes, missing(lms(scale), rows))
+        figures.name_missing(axes, results.missing(lms(scale)))
         return figures.save(drawn, folder, "fig12")
 
 
-def trends(rows: Rows, scale: Scale) -> list[Trend]:
-    reproduced = groups(scale)[:2]
+def draw_group(axes: Any, results: Results, group: list[LM], shift: float) -> None:
+    """One tokenizer's three runs; hollow where windows decode."""
+    tokens = group[0].stream.tokens
+    colour, mark = figures.style_of(tokens.name)
+    if tokens.rule == "unflushed":
+        mark = "X"
+    face = "white" if tokens.rule == "free" else colour
+    faint = {"color": colour, "alpha": figures.PAPER_ALPHA, "ms": 9}
+    for x, lm in enumerate(group):
+        at = x + shift
+        bits = theirs(results.scale, lm)[-1]
+        if bits is not None and tokens.rule == "paper":
+            axes.plot([at], [bits], mark, **faint)
+        row = results.done(lm)
+        if row is None:
+            continue
+        ours = row.bits_per_byte
+        axes.plot([at] * 2, [row.uniform, ours], color=colour, lw=1, alpha=0.4)
+        axes.plot([at], [row.uniform], "_", color=colour, ms=17, mew=2)
+        axes.plot([at], [ours], mark, color=colour, ms=9, mfc=face)
+        where = {"xytext": (8, -2), "textcoords": "offset points"}
+        axes.annotate(f"{row.ratio:.2f}", (at, ours), **where, color=colour, fontsize=8)
+    axes.plot([], [], mark, color=colour, mfc=face, label=tokens.name)
+
+
+def trends(results: Results) -> list[Trend]:
+    reproduced = groups(results.scale)[:2]
     denser = [
         lower(
             f"{a.stream.tokens.name} to {b.stream.tokens.name}",
-            coded(rows, a, ratio),
-            coded(rows, b, ratio),
+            results.coded(a, ratio),
+            results.coded(b, ratio),
         )
         for group in reproduced
         for a, b in pairwise(group)
@@ -157,7 +124,7 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
             "M2 learns best where M1 begins anew at every window",
             "by the paper's rule, narrow and wide: bits/byte with M1 anew every window are below"
             f" every other and never ({INTERVAL})",
-            ahead(rows, scale, [(group[0], lm) for group in reproduced for lm in group[1:]]),
+            results.ahead([(group[0], lm) for group in reproduced for lm in group[1:]]),
         ),
         trend(
             "The less often M1 begins anew, the more bytes a token",
@@ -168,8 +135,6 @@ def trends(rows: Rows, scale: Scale) -> list[Trend]:
     ]
 
 
-EXPERIMENT = Experiment(
-    "table9", "table 9, figure 12", "M1's context begins anew at every window, every other, never",
-    recipes, reduce,
-    draw, trends,
-)  # fmt: skip
+EXPERIMENT = exhibit(
+    __name__, "table 9, figure 12", "M1's context begins anew at every window, every other, never"
+)

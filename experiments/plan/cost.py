@@ -1,39 +1,24 @@
-"""What a run takes, from its recipe alone: tokens to train on, floating-point operations, text to
-encode.
-"""
+"""What a run takes, from its recipe alone: tokens to train on, FLOPs, text to encode."""
 
 from dataclasses import dataclass
 
-from equinfo import pipeline
 from equinfo.compress.models.base import EOD, SYMBOLS
-from equinfo.lm.config import TrainConfig, modern
+from equinfo.lm.config import TrainConfig
 from equinfo.lm.flops import flops_per_token_exact
-from experiments.runs.recipes import (
-    LM,
-    M1,
-    Positions,
-    Recipe,
-    Spelling,
-    Stream,
-    Training,
-    Transduction,
-)
-from experiments.runs.runner import training_options
-
-SPECIAL_IDS = 3  # PAD, BOS and EOS
-LETTERS = 26
+from experiments.runs.recipes import Recipe, Stream, Training
 
 
 @dataclass(frozen=True)
 class Cost:
     """tokens, flops: of training (a backward pass counts as two forward). encoded: FLOPs of M1 over
-    a stream's text. text: bytes of a stream.
+    a stream's text. text: bytes of a stream. size: of the model that is trained or, encoding, run.
     """
 
     tokens: int = 0
     flops: float = 0.0
     encoded: float = 0.0
     text: int = 0
+    size: str = ""
 
     @property
     def amount(self) -> float:
@@ -42,17 +27,19 @@ class Cost:
 
 
 def cost(recipe: Recipe) -> Cost:
-    """From the recipe alone: no corpus is read, so text counts as much as the recipe takes at
-    most.
-    """
+    """From the recipe alone: no corpus is read, so text counts as much as it takes at most."""
     if isinstance(recipe, Stream):
         text = recipe.train_bytes + recipe.validation_bytes
         m1 = recipe.tokens.m1
-        return Cost(encoded=text * forward_flops(m1.training, SYMBOLS) if m1 else 0.0, text=text)
-    training = training_of(recipe)
-    if training is None or (isinstance(recipe, M1) and recipe.context):
+        if m1 is None:
+            return Cost(text=text)
+        encoded = text * forward_flops(m1.training, SYMBOLS)
+        return Cost(encoded=encoded, text=text, size=m1.training.size)
+    training = recipe.trained
+    if training is None or recipe.borrowed:
         return Cost()
-    return Cost(training.tokens, 3 * training.tokens * forward_flops(training, vocabulary(recipe)))
+    flops = 3 * training.tokens * forward_flops(training, recipe.vocab_size)
+    return Cost(training.tokens, flops, size=training.size)
 
 
 def forward_flops(training: Training, vocab_size: int) -> float:
@@ -61,49 +48,4 @@ def forward_flops(training: Training, vocab_size: int) -> float:
 
 
 def train_config(training: Training, vocab_size: int) -> TrainConfig:
-    return pipeline.lm_config(
-        training.style,
-        training.size,
-        vocab_size,
-        min(EOD, vocab_size - 1),
-        **training_options(training),
-    )
-
-
-def training_of(recipe: Recipe) -> Training | None:
-    """The training that a run is, if it is one."""
-    if isinstance(recipe, Positions):
-        return recipe.lm.training
-    return recipe.training if isinstance(recipe, M1 | LM | Transduction | Spelling) else None
-
-
-def vocabulary(recipe: Recipe) -> int:
-    """Ids of the model that a run trains; a transduction's and a speller's within a few."""
-    if isinstance(recipe, M1):
-        return SYMBOLS
-    stream = recipe.lm.stream if isinstance(recipe, Positions) else recipe.stream  # type: ignore[attr-defined]
-    more = {"Transduction": SYMBOLS - 1, "Spelling": LETTERS}.get(type(recipe).__name__, 0)
-    return int(stream.tokens.size) + SPECIAL_IDS + more
-
-
-def size_of(recipe: Recipe) -> str:
-    training = training_of(recipe)
-    return training.size if training else ""
-
-
-def parameters(recipe: Recipe) -> int:
-    """Of the model that a run trains."""
-    return modern(size_of(recipe), SYMBOLS).parameters
-
-
-def title(recipe: Recipe) -> str:
-    """A run's name, for people."""
-    if isinstance(recipe, M1):
-        return f"M1 {recipe.training.size}" + (
-            f" (context {recipe.context})" if recipe.context else ""
-        )
-    stream = recipe.lm.stream if isinstance(recipe, Positions) else getattr(recipe, "stream", None)
-    what = getattr(recipe, "what", getattr(recipe, "task", ""))
-    tokens = recipe.tokens if isinstance(recipe, Stream) else stream and stream.tokens
-    name = tokens.name if tokens else ""
-    return " ".join(word for word in (type(recipe).__name__, what, name, size_of(recipe)) if word)
+    return training.config(vocab_size, min(EOD, vocab_size - 1))

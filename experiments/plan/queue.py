@@ -1,10 +1,7 @@
-"""Many runs at once: by priority, inside a budget of seconds, over processes and machines; and
-`paper`: all of them.
-"""
+"""Many runs at once: by priority, inside a budget of seconds, over processes and machines."""
 
 import math
 import multiprocessing
-import os
 import sys
 import threading
 import time
@@ -13,21 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from equinfo.errors import EquinfoError
+from equinfo.sharding import end_with_parent
+from experiments.analysis.compare import Results
 from experiments.analysis.experiment import Experiment
-from experiments.plan.cost import title
-from experiments.plan.plan import WHOLE, Plan, Shard, hours, survey
+from experiments.plan.jobs import WHOLE, Plan, Shard, hours, survey
 from experiments.plan.speed import Speeds
-from experiments.runs.locks import lock
 from experiments.runs.recipes import Recipe
 from experiments.runs.rows import Rows
 from experiments.runs.runner import OutOfTime, Runner, say
+from experiments.runs.store import Store
 from experiments.scales import Scale
 
-MARGIN_SECONDS, MARGIN_SHARE = (
-    10.0,
-    0.03,
-)  # of a budget, for what a training has to write at its end
+# of a budget, for what a training has to write at its end
+MARGIN_SECONDS = 10.0
+MARGIN_SHARE = 0.03
 # within the margin: what is not done by then is broken off, to go on from its last checkpoint
 LAST_SECONDS = 3.0
 
@@ -48,60 +47,80 @@ class Order:
     deadline: float = math.inf
     end: float = math.inf
 
+    def store(self) -> Store:
+        return Store(Rows(self.rows), self.work)
+
     def runner(self) -> Runner:
         return Runner(self.scale.name, Rows(self.rows), self.work, self.deadline, self.epochs_ok)
+
+    def plan(self, store: Store, speeds: Speeds, device: str) -> Plan:
+        """Where all stands, its hours by what the rows of `device` say now."""
+        speeds.learn(self.recipes, store.rows, device)
+        return survey(self.recipes, store, self.shard, speeds.estimate)
 
 
 @dataclass
 class Outcome:
-    """failed: a line for each run that could not be done. paused: the budget ended. elsewhere: keys
-    of runs that another process was at.
+    """failed: titles of runs that could not be done. paused: the budget ended. elsewhere: keys of
+    runs that another process was at.
     """
 
     failed: list[str] = field(default_factory=list)
     paused: bool = False
     elsewhere: list[str] = field(default_factory=list)
 
+    def told(self, left: Plan) -> str:
+        """Why it ended and what is left, in a line or two."""
+        done = "nothing more to do here" if left.to_do else "all is done"
+        why = "the budget ended" if self.paused else done
+        lines = [f"{why}: {left.summary()}" if left.to_do else f"{why}: {left.runs} runs"]
+        elsewhere = [job.recipe.title for job in left.to_do if job.recipe.key in self.elsewhere]
+        if elsewhere and not self.paused:
+            lines.append(f"under way in another process: {', '.join(elsewhere)}")
+        if self.failed:
+            lines.append(f"failed: {', '.join(self.failed)}")
+        return "\n".join(lines)
+
 
 def budgeted(begun: float, budget: float) -> dict[str, float]:
-    """Order's deadline and end for so many seconds from `begun`. Raises EquinfoError for a budget
-    of none.
-    """
+    """Order's deadline and end for so many seconds from `begun`; EquinfoError for none."""
     if not budget > 0:
         raise EquinfoError(f"--budget {budget:g}: give it some seconds")
     if budget == math.inf:
         return {}
     margin = min(max(MARGIN_SECONDS, MARGIN_SHARE * budget), budget / 4)
-    return {
-        "deadline": begun + budget - margin,
-        "end": begun + budget - min(LAST_SECONDS, margin / 2),
-    }
+    end = begun + budget
+    return {"deadline": end - margin, "end": end - min(LAST_SECONDS, margin / 2)}
 
 
 def prepare(order: Order, device: str) -> tuple[Plan, Speeds]:
     """The plan, and what its hours are estimated by; tries out what rows say nothing of."""
-    runner, speeds = order.runner(), Speeds()
+    runner = order.runner()
+    speeds = Speeds()
     if runner.rows.foreign:
         say(f"ignored rows of another recipe version: {', '.join(runner.rows.foreign)}")
-    speeds.learn(order.recipes, runner.rows, runner.provenance["device"])
-    unknown = survey(order.recipes, runner, order.shard, speeds.estimate)
+    unknown = order.plan(runner.store, speeds, runner.provenance["device"])
     speeds.try_out([job.recipe for job in unknown.jobs if job.left], device)
-    return survey(order.recipes, runner, order.shard, speeds.estimate), speeds
+    return survey(order.recipes, runner.store, order.shard, speeds.estimate), speeds
 
 
 def carry_out(order: Order, speeds: Speeds) -> Outcome:
-    """Run, by priority, what has no row and no other process is at; a run that cannot be done does
-    not stop others.
-    """
-    runner, outcome = order.runner(), Outcome()
+    """Run, by priority, what has no row and no other process is at; one that fails stops none."""
+    runner = order.runner()
+    outcome = Outcome()
     try:
-        for job in survey(order.recipes, runner, order.shard, speeds.estimate).to_do:
+        for job in survey(order.recipes, runner.store, order.shard, speeds.estimate).to_do:
             runner.check_time()
-            with lock(order.work / "locks" / f"run-{job.recipe.key}") as mine:
-                if mine:
-                    _run(order, runner, speeds, job.recipe, outcome)
-                else:
-                    outcome.elsewhere.append(job.recipe.key)
+            lock = runner.store.running(job.recipe)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                outcome.elsewhere.append(job.recipe.key)
+                continue
+            try:
+                _run(order, runner, speeds, job.recipe, outcome)
+            finally:
+                lock.release()
     except OutOfTime:
         outcome.paused = True
     return outcome
@@ -111,23 +130,18 @@ def _run(order: Order, runner: Runner, speeds: Speeds, recipe: Recipe, outcome: 
     runner.rows.refresh()
     try:
         while (attempt := runner.rows.next_attempt(recipe)) is not None:
-            speeds.learn(order.recipes, runner.rows, runner.provenance["device"])
-            label = survey(order.recipes, runner, order.shard, speeds.estimate).label(
-                order.processes
-            )
-            runner.run_one(attempt, label)
+            plan = order.plan(runner.store, speeds, runner.provenance["device"])
+            runner.run_one(attempt, plan.label(order.processes))
     except (EquinfoError, OSError) as error:
-        outcome.failed.append(title(recipe))
-        say(f"failed: {title(recipe)}: {error}")
+        outcome.failed.append(recipe.title)
+        say(f"failed: {recipe.title}: {error}")
 
 
 # -- processes -------------------------------------------------------------------------------------
 
 
 def in_processes(order: Order, speeds: Speeds) -> Outcome:
-    """`carry_out` in one process or several; in others than this one where they have to be over in
-    time.
-    """
+    """`carry_out` in processes, in this one where it is one that need not be over in time."""
     if order.processes == 1 and order.end == math.inf:
         return carry_out(order, speeds)
     context = multiprocessing.get_context("spawn")
@@ -149,18 +163,11 @@ def in_processes(order: Order, speeds: Speeds) -> Outcome:
 
 
 def _work(order: Order, speeds: Speeds, end: Any) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         end.send(carry_out(order, speeds))
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _take(total: Outcome, worker: Any, end: Any, until: float) -> None:
@@ -196,32 +203,29 @@ def run_all(order: Order, device: str, plan_only: bool = False) -> Outcome | Non
     if plan_only:
         return None
     part = f"{order.shard[0]}-of-{order.shard[1]}"
-    with lock(order.work / "locks" / f"queue-{order.scale.name}-{part}") as mine:
-        if not mine:
-            raise EquinfoError(
-                f"another process is at the {order.scale.name} runs in {order.work}: `python -m"
-                " experiments status` says how far it is, --jobs N gives one queue more processes"
-            )
-        outcome = in_processes(order, speeds) if plan.to_do else Outcome()
+    try:
+        with order.store().lock(f"queue-{order.scale.name}-{part}").acquire(blocking=False):
+            outcome = in_processes(order, speeds) if plan.to_do else Outcome()
+    except Timeout:
+        raise EquinfoError(
+            f"another process is at the {order.scale.name} runs in {order.work}: `python -m"
+            " experiments status` says how far it is, --jobs N gives one queue more processes"
+        ) from None
     left = order.runner()
-    speeds.learn(order.recipes, left.rows, left.provenance["device"])
-    print(ending(outcome, survey(order.recipes, left, order.shard, speeds.estimate)), flush=True)
+    print(outcome.told(order.plan(left.store, speeds, left.provenance["device"])), flush=True)
     return outcome
 
 
 def status(order: Order) -> str:
-    """Runs done, running and to do, and hours to go, in a line: by the speed of the newest row's
-    device.
-    """
-    runner, speeds = order.runner(), Speeds()
-    newest = list(runner.rows.by_key.values())[-1:]
-    speeds.learn(order.recipes, runner.rows, newest[0].device if newest else "")
-    plan = survey(order.recipes, runner, order.shard, speeds.estimate)
-    running = []
-    for job in plan.to_do:
-        with lock(order.work / "locks" / f"run-{job.recipe.key}") as free:
-            if not free:
-                running.append(f"{title(job.recipe)} ({1 - job.left:.0%})")
+    """Runs done, running and to do, and hours to go by the newest row's device, in a line."""
+    store = order.store()
+    newest = list(store.rows.by_key.values())[-1:]
+    plan = order.plan(store, Speeds(), newest[0].device if newest else "")
+    running = [
+        f"{job.recipe.title} ({1 - job.left:.0%})"
+        for job in plan.to_do
+        if _is_held(store.running(job.recipe))
+    ]
     jobs = max(len(running), 1)
     more = f" and {plan.untimed} that nothing has timed yet" if plan.untimed else ""
     return (
@@ -231,32 +235,21 @@ def status(order: Order) -> str:
     )
 
 
-def ending(outcome: Outcome, left: Plan) -> str:
-    """Why it ended and what is left, in a line or two."""
-    why = (
-        "the budget ended"
-        if outcome.paused
-        else "nothing more to do here"
-        if left.to_do
-        else "all is done"
-    )
-    lines = [f"{why}: {left.summary()}" if left.to_do else f"{why}: {left.runs} runs"]
-    elsewhere = [title(job.recipe) for job in left.to_do if job.recipe.key in outcome.elsewhere]
-    if elsewhere and not outcome.paused:
-        lines.append(f"under way in another process: {', '.join(elsewhere)}")
-    if outcome.failed:
-        lines.append(f"failed: {', '.join(outcome.failed)}")
-    return "\n".join(lines)
+def _is_held(lock: FileLock) -> bool:
+    try:
+        with lock.acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 def write_all(experiments: Iterable[Experiment], scale: Scale, folder: Path) -> list[str]:
-    """Every table and figure, from the rows in `folder` alone; the names of those that could not be
-    written.
-    """
-    rows, failed = Rows(folder / "rows.jsonl"), []
+    """Every table and figure, from the rows in `folder`; names of those that failed."""
+    results = Results(Rows(folder / "rows.jsonl"), scale)
+    failed = []
     for experiment in experiments:
         try:
-            _, made = experiment.output(rows, scale, folder)
+            _, made = experiment.output(results, folder)
             say(f"wrote {', '.join(str(path) for path in made)}")
         except EquinfoError as error:
             failed.append(experiment.name)

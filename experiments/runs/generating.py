@@ -1,17 +1,15 @@
-"""How fast M2s write text: bytes a second, keys and values cached, the tokenizer's work and the
-prompt's included.
-"""
+"""How fast M2s write: bytes a second, keys and values cached, prompts and tokenizers included."""
 
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from equinfo import pipeline
 from equinfo.errors import EquinfoError
 from equinfo.generation import generate
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.train import load_model
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
 from experiments.runs.recipes import LM, Latency, Tokens
 from experiments.runs.runner import Runner, trained_folder
 
@@ -31,20 +29,12 @@ class Writer:
 
     def write(self, prompts: list[bytes], seed: int) -> None:
         """A round: a sample of each prompt, at the model's own temperature."""
+        limits = {"context": self.lm.training.context, "max_ids": self.max_ids}
         begun = time.perf_counter()
-        context = self.lm.training.context
-        made = generate(
-            self.model,
-            self.tokenizer,
-            list(prompts),
-            context=context,
-            max_ids=self.max_ids,
-            seed=seed,
-        )
+        made = generate(self.model, self.tokenizer, list(prompts), **limits, seed=seed)
         seconds = time.perf_counter() - begun
-        drawn = sum(len(one.ids) for one in made) - sum(
-            len(ids) for ids in self.tokenizer.encode_batch(prompts)
-        )
+        drawn = sum(len(one.ids) for one in made)
+        drawn -= sum(map(len, self.tokenizer.encode_batch(prompts)))
         self.rounds.append((sum(len(one.text.encode()) for one in made), drawn, round(seconds, 4)))
 
     def values(self) -> dict[str, Any]:
@@ -58,9 +48,7 @@ class Writer:
 
 
 def run(runner: Runner, recipe: Latency, label: str) -> dict[str, Any]:
-    """All writers in turn, round after round, so that what else the machine does meets them
-    alike.
-    """
+    """All writers in turn, round after round, so that what else runs meets them alike."""
     writers = [writer(runner, lm, recipe.text, label) for lm in recipe.lms]
     prompts = beginnings(runner, recipe)
     for number in range(ROUNDS + 1):
@@ -74,16 +62,13 @@ def writer(runner: Runner, lm: LM, text: int, label: str) -> Writer:
     """max_ids: as many as hold `text` bytes of validation text."""
     model = load_model(trained_folder(runner, lm, label))
     ratio = runner.stream(lm.stream, "validation", label).ratio
-    return Writer(lm, model, fastest(runner, lm.stream.tokens, label), max(round(text / ratio), 1))
+    return Writer(lm, model, compiled(runner, lm.stream.tokens, label), max(round(text / ratio), 1))
 
 
-def fastest(runner: Runner, tokens: Tokens, label: str) -> Tokenizer:
+def compiled(runner: Runner, tokens: Tokens, label: str) -> Tokenizer:
     """The tokenizer; windows compiled, where they can be: the same ids without M1."""
     made = runner.tokenizer(tokens, label)
-    options = {"rule": tokens.rule, "reset": tokens.reset}
-    if tokens.family == "equalinfo" and pipeline.can_compile(tokens.bits, options):
-        return made.compile()  # type: ignore[attr-defined]
-    return made
+    return made.compile() if isinstance(made, EqualInfoTokenizer) and made.can_compile else made
 
 
 def beginnings(runner: Runner, recipe: Latency) -> list[bytes]:

@@ -25,8 +25,10 @@ SHARE = 16  # and no more than one in so many of those trained on, so that probi
 
 def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
     """The LM's training once more, probed on the way, in a folder of its own."""
-    stream, training = recipe.lm.stream, recipe.lm.training
-    window, width = stream.tokens.bits, stream.tokens.size.bit_length() - 1
+    stream = recipe.lm.stream
+    training = recipe.lm.training
+    window = stream.tokens.bits
+    width = stream.tokens.size.bit_length() - 1
     if not window or window % width or max(recipe.steps) > training.steps:
         raise EquinfoError(
             f"{stream.tokens.name} after {max(recipe.steps)} steps: no positions of a window to"
@@ -36,7 +38,7 @@ def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
     train, validation = (runner.stream(stream, split, label) for split in ("train", "validation"))
     count = min(PROBED, training.tokens // SHARE) // training.context
     rows, positions = sample(validation, window // width, training.context, count)
-    folder = runner.work / "positions" / recipe.key
+    folder = runner.store.folder(recipe)
     trained = runner.train(
         training, tokenizer.vocab_size, tokenizer.bos_id, train, folder,
         f"{label} {tokenizer.name} positions",
@@ -72,13 +74,16 @@ def sample(
     places: list[np.ndarray] = []
     held = 0
     for document, _ in validation.documents():
-        part, place = np.asarray(document, dtype=np.int64), np.arange(len(document)) % window
+        part = np.asarray(document, dtype=np.int64)
+        place = np.arange(len(document)) % window
         if validation.mode == "document":
-            part, place = np.append(part, eos), np.append(place, -1)
+            part = np.append(part, eos)
+            place = np.append(place, -1)
         elif len(part) < context:
             continue
         else:
-            part, place = part[:context], place[:context]
+            part = part[:context]
+            place = place[:context]
         ids.append(part)
         places.append(place)
         held += len(part)
@@ -89,10 +94,8 @@ def sample(
         raise EquinfoError(
             f"the validation text has fewer than the {context} ids of one sequence: take more of it"
         )
-    cut = slice(0, rows * context)
-    return np.concatenate(ids)[cut].reshape(rows, context), np.concatenate(places)[cut].reshape(
-        rows, context
-    )
+    found = [np.concatenate(parts)[: rows * context] for parts in (ids, places)]
+    return found[0].reshape(rows, context), found[1].reshape(rows, context)
 
 
 def probing(
@@ -104,25 +107,20 @@ def probing(
     batches = np.array_split(np.arange(len(rows)), min(BATCHES, len(rows)))
 
     def measure(model: Decoder) -> dict[str, list]:
-        nats, right = predict(
-            model, rows, bos_id, firsts=np.maximum(positions[:, 0], 0)
-        )  # EOS follows whole windows
+        firsts = np.maximum(positions[:, 0], 0)  # EOS follows whole windows
+        nats, right = predict(model, rows, bos_id, firsts=firsts)
         gains = [
             [float((known - nats)[batch][positions[batch] == place].mean()) for batch in batches]
             for place in places
         ]
-        return {
-            "accuracy": [float(right[positions == place].mean()) for place in places],
-            "gains": gains,
-        }
+        accuracy = [float(right[positions == place].mean()) for place in places]
+        return {"accuracy": accuracy, "gains": gains}
 
     return measure
 
 
 def frequency_nats(rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Nats of each id by its frequency at its position, in these rows: float64, shaped as they; 0
-    at EOS.
-    """
+    """Nats of each id by its frequency at its position: float64, shaped as `rows`; 0 at EOS."""
     found = np.zeros(rows.shape)
     for place in range(positions.max() + 1):
         at = positions == place
@@ -132,8 +130,6 @@ def frequency_nats(rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def constant(rows: np.ndarray, positions: np.ndarray) -> list[float]:
-    """Share of each position's most frequent id: what is right without having learnt anything of
-    the context.
-    """
+    """Share of each position's most frequent id: what is right with nothing learnt."""
     at = [rows[positions == place] for place in range(positions.max() + 1)]
     return [float(np.bincount(ids).max() / len(ids)) for ids in at]

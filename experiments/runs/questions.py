@@ -1,11 +1,9 @@
-"""An M2 under lm-evaluation-harness: our tasks (equinfo/harness/tasks) on its corpus's validation
-text.
-"""
+"""An M2 under lm-evaluation-harness: our tasks on its corpus's validation text."""
 
 from typing import Any
 
 from equinfo.harness import EquinfoLM, evaluate
-from experiments.runs.generating import fastest
+from experiments.runs.generating import compiled
 from experiments.runs.recipes import Questions
 from experiments.runs.runner import Runner, trained_folder
 
@@ -16,7 +14,7 @@ def run(runner: Runner, recipe: Questions, label: str) -> dict[str, Any]:
     """
     stream = recipe.lm.stream
     tokenizer = runner.tokenizer(stream.tokens, label)
-    lm = EquinfoLM(trained_folder(runner, recipe.lm, label), fastest(runner, stream.tokens, label))
+    lm = EquinfoLM(trained_folder(runner, recipe.lm, label), compiled(runner, stream.tokens, label))
     runner.check_time()
     results = evaluate(lm, corpus=stream.corpus, limit=recipe.number)
     text = results["equinfo_text"]

@@ -1,23 +1,25 @@
-"""Recipes: frozen values that say all that decides a number. A recipe's key is the hash of its
-content.
-"""
+"""Recipes: frozen values that say all that decides a number. A recipe's key hashes its content."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
+from equinfo.compress.models.base import SYMBOLS
 from equinfo.files import content_hash
+from equinfo.lm import config
+from equinfo.tokenizers.registry import FAMILIES
 
 RECIPE_VERSION = 4
-"""Raised when the code changes what a recipe means; rows of another version are ignored and named.
-"""
+"""Raised when the code changes what a recipe means; rows of another version are ignored, named."""
+RESEED = 1000
+ATTEMPTS = 3
+SPECIAL_IDS = 3  # PAD, BOS and EOS
+LETTERS = 26
 
 
 def later(default: Any) -> Any:
-    """A field that was added after rows were made: left out of the content where it holds its
-    default.
-    """
+    """A field added after rows were made: left out of the content where it holds its default."""
     return field(default=default, metadata={"later": True})
 
 
@@ -29,7 +31,12 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What every recipe can do: name itself by content."""
+    """What every recipe can do: name itself by content, and say what its run takes."""
+
+    late: ClassVar[bool] = False
+    """Whether it is run after all trainings."""
+    borrowed: ClassVar[bool] = False
+    """Whether its training is another recipe's, so that its run takes no time of its own."""
 
     @cached_property
     def key(self) -> str:
@@ -55,27 +62,78 @@ class Recipe:
                     yield from value.parts()
                     yield value
 
+    def m1s(self) -> Iterator["M1"]:
+        """The M1s in it, itself included."""
+        return (part for part in (*self.parts(), self) if isinstance(part, M1))
 
-@dataclass(frozen=True)
-class Training(Recipe):
-    """One language model's training. style: "modern" or "paper"; steps of batch_size sequences of
-    `context` ids.
+    def needs(self) -> Iterator["Recipe"]:
+        """The runs whose results its run reads, each after what it needs itself."""
+        yield from self._needed_m1s()
+        for part in self.parts():
+            if isinstance(part, LM):
+                yield from part.needs()
+                yield part
 
-    max_epochs: passes over the stream that the recipe allows. micro_batches: parts of a batch, for
-    memory.
-    """
+    def _needed_m1s(self) -> Iterator["Recipe"]:
+        for m1 in self.m1s():
+            yield from m1.needs()
+            yield m1
 
-    style: str
-    size: str
-    steps: int
-    batch_size: int
-    context: int
-    learning_rate: float
-    warmup_steps: int
-    seed: int = 0
-    precision: str = "float32"
+    def attempts(self) -> list["Recipe"]:
+        """What is run until one succeeds."""
+        return [self]
+
+    @property
+    def folder(self) -> str:
+        """Where what its run makes lies in the work folder."""
+        return f"{type(self).__name__.lower()}/{self.key}"
+
+    @property
+    def trained(self) -> "Training | None":
+        """The training that its run is, if it is one."""
+        return getattr(self, "training", None)
+
+    @property
+    def reads(self) -> "Stream | None":
+        """The one stream that its run reads, if there is one."""
+        return getattr(self, "stream", None)
+
+    @property
+    def model_size(self) -> str:
+        return self.trained.size if self.trained else ""
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids of the model that its run trains; a transduction's and a speller's within a few."""
+        return int(self.reads.tokens.size) + SPECIAL_IDS if self.reads else 0
+
+    @property
+    def title(self) -> str:
+        """Its run's name, for people."""
+        what = getattr(self, "what", getattr(self, "task", ""))
+        tokenizer = self.reads.tokens.name if self.reads else ""
+        words = (type(self).__name__, what, tokenizer, self.model_size)
+        return " ".join(word for word in words if word)
+
+    @property
+    def alike(self) -> list[tuple[object, ...]]:
+        """The groups of runs that its run's speed is like, the closest first."""
+        kind = type(self).__name__
+        size = self.model_size
+        return [(kind, size, self.vocab_size), (kind, size), ("LM", size)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(config.Training, Recipe):
+    """One language model's training. max_epochs: passes over the stream that the recipe allows."""
+
     max_epochs: float = 4.0
-    micro_batches: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Without what no recipe sets: keys are those of before there was a choice."""
+        unset = {"short_contexts": [], "checkpoint_blocks": False, "compile": False}
+        held = super().to_dict()
+        return {name: held[name] for name in held if name not in unset or held[name] != unset[name]}
 
     @property
     def tokens(self) -> int:
@@ -86,7 +144,8 @@ class Training(Recipe):
 class M1(Recipe):
     """A byte LM trained on the first `train_bytes` bytes (whole documents) of a corpus.
 
-    context: bytes after which it starts anew at inference; 0 for the training's.
+    context: bytes after which it starts anew at inference; 0 for the training's. M1s that differ in
+    it alone are one training.
     """
 
     corpus: str
@@ -99,15 +158,34 @@ class M1(Recipe):
         """Bytes after which it starts anew at inference."""
         return self.context or self.training.context
 
+    @property
+    def borrowed(self) -> bool:  # type: ignore[override]
+        return bool(self.context)
+
+    def needs(self) -> Iterator[Recipe]:
+        if self.borrowed:
+            yield replace(self, context=0)
+
+    @property
+    def folder(self) -> str:
+        return f"m1/{replace(self, context=0).key}"
+
+    @property
+    def vocab_size(self) -> int:
+        return SYMBOLS
+
+    @property
+    def title(self) -> str:
+        return f"M1 {self.training.size}" + f" (context {self.context})" * self.borrowed
+
 
 @dataclass(frozen=True)
 class Tokens(Recipe):
-    """A tokenizer. family: bytes, or a kind of pipeline.make_tokenizer's (bpe, gzip, ac, static-ac,
-    equalinfo, ...).
+    """A tokenizer. family: a row of FAMILIES, or "ready" for the one that ships as `ready`.
 
     size: ids in the vocabulary (codes). corpus, train_bytes: what it is fitted on. bits, rule,
     reset: of equalinfo's windows. text: bytes a window, of equaltext. raw: gzip without header and
-    checksum. ready: the name of a ready-made tokenizer, of family "ready".
+    checksum.
     """
 
     family: str
@@ -124,18 +202,15 @@ class Tokens(Recipe):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What pipeline.make_tokenizer takes besides size, bits and M1."""
-        if self.family == "equalinfo":
-            return {"rule": self.rule, "reset": self.reset}
-        if self.family == "equaltext":
-            return {"text": self.text}
-        return {"raw": True} if self.raw else {}
+        """What the registry's `make` takes besides size and M1."""
+        known = FAMILIES[self.family].options
+        return {name: getattr(self, name) for name in known if hasattr(self, name)}
 
     @property
     def name(self) -> str:
         """The tokenizer's own name, e.g. "EqualInfoAC[b=12,v=4096]", known before there is one."""
         if self.family == "bytes":
-            return "Bytes"
+            return FAMILIES["bytes"].label
         if self.ready:
             return self.ready
         parts = ["v=65k" if self.size == 1 << 16 else f"v={self.size}"]
@@ -150,22 +225,12 @@ class Tokens(Recipe):
             parts.append("superword")
         elif self.raw:
             parts.append("raw")
-        return f"{FAMILIES[self.family]}[{','.join(parts)}]"
-
-
-FAMILIES = {
-    "bytes": "Bytes", "bpe": "BPE", "unigram": "Unigram", "codebook": "Codebook", "gzip": "GZip",
-    "ac": "AC", "static-ac": "StaticAC",
-    "equalinfo": "EqualInfoAC", "equaltext": "EqualTextAC", "huffman": "Huffman",
-    "static-huffman": "StaticHuffman",
-    "ans": "ANS", "static-ans": "StaticANS",
-}  # fmt: skip
+        return f"{FAMILIES[self.family].label}[{','.join(parts)}]"
 
 
 @dataclass(frozen=True)
 class Stream(Recipe):
-    """A tokenizer applied to a corpus: training and validation text, whole documents up to so many
-    bytes.
+    """A tokenizer on a corpus: training and validation text, whole documents up to so many bytes.
 
     mode: "document", or "block" (§3.3: documents joined and cut to 10,240 bytes; M2 sees a block's
     first ids). stride: bytes from a training block's beginning to the next one's; 0 for blocks that
@@ -179,14 +244,28 @@ class Stream(Recipe):
     mode: str = "document"
     stride: int = 0
 
+    @property
+    def reads(self) -> "Stream":
+        return self
+
+    @property
+    def folder(self) -> str:
+        """Before "-" and the split."""
+        return f"streams/{self.key}"
+
+    @property
+    def alike(self) -> list[tuple[object, ...]]:
+        family = self.tokens.family
+        return [("Stream", family, self.tokens.bits, self.tokens.size), ("Stream", family)]
+
 
 @dataclass(frozen=True)
 class LM(Recipe):
     """An M2 trained on a stream's training part and evaluated on its validation part.
 
-    used: its ids are those that the training part holds, and one that stands for all others
-    (experiments/runs/used.py). place: it is told each id's place in its window, where windows are
-    several ids.
+    used: its ids are those that the training part holds, and one that stands for all others (see
+    renumbered.UsedIds). place: it is told each id's place in its window, where windows are several
+    ids.
     """
 
     stream: Stream
@@ -194,15 +273,41 @@ class LM(Recipe):
     used: bool = later(False)
     place: bool = later(False)
 
+    def needs(self) -> Iterator[Recipe]:
+        yield from self._needed_m1s()
+        yield self.stream
+
+    def attempts(self) -> list[Recipe]:
+        """Itself, then the same with other seeds, as in the paper (D.1)."""
+        first = self.training.seed
+        return [with_training(self, seed=first + RESEED * number) for number in range(ATTEMPTS)]
+
+    @property
+    def label(self) -> str:
+        """Its tokenizer and size, for people."""
+        return f"{self.stream.tokens.name} {self.training.size}" + " told the place" * self.place
+
 
 @dataclass(frozen=True)
 class Positions(Recipe):
-    """An M2's accuracy at each position of a window, on validation ids, after so many `steps` (fig
-    10).
+    """An M2's accuracy at each position of a window, on validation ids, after some steps (fig 10).
+
+    It trains an LM of its own.
     """
 
     lm: LM
     steps: tuple[int, ...]
+
+    def needs(self) -> Iterator[Recipe]:
+        return self._needed_m1s()
+
+    @property
+    def trained(self) -> Training:
+        return self.lm.training
+
+    @property
+    def reads(self) -> Stream:
+        return self.lm.stream
 
 
 @dataclass(frozen=True)
@@ -217,6 +322,10 @@ class Transduction(Recipe):
     stream: Stream
     training: Training
     text_bytes: int
+
+    @property
+    def vocab_size(self) -> int:
+        return super().vocab_size + SYMBOLS - 1
 
 
 @dataclass(frozen=True)
@@ -233,35 +342,42 @@ class Spelling(Recipe):
     shared: bool
     words: int
 
+    @property
+    def vocab_size(self) -> int:
+        return super().vocab_size + LETTERS
+
 
 @dataclass(frozen=True)
 class Latency(Recipe):
     """How fast M2s write, all in one run: samples of about `text` bytes, `batch` at once."""
 
+    late: ClassVar[bool] = True
     lms: tuple[LM, ...]
     batch: int
     text: int
     seed: int = 0
 
+    @property
+    def alike(self) -> list[tuple[object, ...]]:
+        return [("Latency",)]
+
 
 @dataclass(frozen=True)
 class Questions(Recipe):
-    """An M2 under lm-evaluation-harness: `number` questions a task, of its corpus's validation
-    text.
-    """
+    """An M2 under lm-evaluation-harness: so many questions a task, of its validation text."""
 
+    late: ClassVar[bool] = True
     lm: LM
     number: int
 
     @property
-    def stream(self) -> Stream:
+    def reads(self) -> Stream:
         return self.lm.stream
 
 
 @dataclass(frozen=True)
 class Measure(Recipe):
-    """Something measured of a tokenizer without an M2; `what` names it
-    (experiments/runs/measures).
+    """What is measured of a tokenizer without an M2; `what` names it (experiments/runs/measures).
 
     number: how large a sample; its meaning is the measure's.
     """
@@ -271,35 +387,24 @@ class Measure(Recipe):
     number: int
     seed: int = 0
 
-
-RESEED = 1000
-ATTEMPTS = 3
-
-
-def attempts(recipe: Recipe) -> list[Recipe]:
-    """The recipe and, for an M2, what is run where it fails: the same with other seeds, as in the
-    paper (D.1).
-    """
-    if not isinstance(recipe, LM):
-        return [recipe]
-    return [
-        with_training(recipe, seed=recipe.training.seed + RESEED * number)
-        for number in range(ATTEMPTS)
-    ]
+    @property
+    def alike(self) -> list[tuple[object, ...]]:
+        return [("Measure", self.what, self.stream.tokens.family), ("Measure", self.what)]
 
 
-def with_training(recipe: LM, **changes: Any) -> LM:
+Seeded = TypeVar("Seeded", M1, LM, Transduction)
+
+
+def with_training(recipe: Seeded, **changes: Any) -> Seeded:
     """The recipe with some of its training's fields changed."""
     return replace(recipe, training=replace(recipe.training, **changes))
 
 
-def seeds(recipe: LM, count: int) -> list[LM]:
+def seeds(recipe: Seeded, count: int) -> list[Seeded]:
     """The recipe with its own seed and the next ones: `count` in all."""
     return [with_training(recipe, seed=recipe.training.seed + number) for number in range(count)]
 
 
 def sweep(recipe: LM, learning_rates: Sequence[float]) -> list[LM]:
-    """The recipe at each learning rate. To choose among them compare rows' `last_nats`, not what is
-    reported.
-    """
+    """The recipe at each learning rate; to be compared by `last_nats`, not by what is reported."""
     return [with_training(recipe, learning_rate=rate) for rate in learning_rates]

@@ -17,9 +17,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from equinfo.errors import EquinfoError
-from experiments.runs.locks import hold
-from experiments.runs.recipes import RECIPE_VERSION, Recipe, attempts
+from experiments.runs.recipes import RECIPE_VERSION, Recipe
 
 PACKAGES = ("equinfo", "numpy", "numba", "torch", "tokenizers", "sentencepiece", "deflate")
 
@@ -77,9 +78,7 @@ class Row:
 
     @property
     def bit_ratio(self) -> float:
-        """Bits of text a bit of ids, an id taking as many bits as hold it: log2(code_size), rounded
-        up (§3.8).
-        """
+        """Bits of text a bit of ids, an id taking log2(code_size) bits, rounded up (§3.8)."""
         return 8 * self.ratio / (self.code_size - 1).bit_length()
 
     @property
@@ -105,13 +104,10 @@ class Row:
 
 
 def provenance() -> dict[str, Any]:
-    """Where a row comes from: commit (with "-dirty" if the tree was), device, command and
-    versions.
-    """
+    """Where a row comes from: commit ("-dirty" if the tree was), device, command and versions."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    command = re.sub(
-        r" --(?:results|work|against|out)[ =]\S+", "", command
-    )  # where files lie decides no number
+    # where files lie decides no number
+    command = re.sub(r" --(?:results|work|against|out)[ =]\S+", "", command)
     if command.startswith("__main__.py"):
         command = "python -m experiments" + command.removeprefix("__main__.py")
     return {"commit": _commit(), "device": _device(), "command": command, "versions": _versions()}
@@ -120,13 +116,9 @@ def provenance() -> dict[str, Any]:
 def _commit() -> str:
     """The commit, with "-dirty" where tracked files other than results differ from it."""
     head = _git("rev-parse", "--short=12", "HEAD")
-    return (
-        head + "-dirty"
-        if _git(
-            "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"
-        )
-        else head or "unknown"
-    )
+    elsewhere = (":/", ":(top,exclude)results")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *elsewhere)
+    return head + "-dirty" if changed else head or "unknown"
 
 
 def _git(*arguments: str) -> str:
@@ -145,12 +137,9 @@ def _device() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [
-            line.split(":", 1)[1].strip()
-            for line in cpuinfo.read_text().splitlines()
-            if "model name" in line
-        ]
-        model = names[0] if names else model
+        lines = cpuinfo.read_text().splitlines()
+        names = (line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+        model = next(names, model)
     return f"{model}, {torch.get_num_threads()} threads"
 
 
@@ -165,9 +154,7 @@ def _versions() -> dict[str, str]:
 
 
 class Rows:
-    """The rows of one results file. Rows of another recipe version are ignored and counted in
-    `foreign`.
-    """
+    """The rows of one results file; `foreign` names those of another recipe version."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -186,9 +173,8 @@ class Rows:
         try:
             stored = json.loads(line)
             if stored.get("version") != RECIPE_VERSION:
-                self.foreign.append(
-                    f"{self.path.name}:{number} (recipe version {stored.get('version')})"
-                )
+                version = f"recipe version {stored.get('version')}"
+                self.foreign.append(f"{self.path.name}:{number} ({version})")
                 return
             row = Row(**stored)
         except (ValueError, TypeError, AttributeError) as error:
@@ -198,20 +184,16 @@ class Rows:
         self.by_key[row.key] = row
 
     def done(self, recipe: Recipe) -> Row | None:
-        """The finished row of a recipe, if there is one: its own, or that of a later attempt where
-        it failed.
-        """
-        for attempt in attempts(recipe):
+        """The finished row of a recipe, if any: where it failed, that of a later attempt."""
+        for attempt in recipe.attempts():
             row = self.by_key.get(attempt.key)
             if row is None or row.status == "done":
                 return row
         return None
 
     def next_attempt(self, recipe: Recipe) -> Recipe | None:
-        """What to run for a recipe: the first attempt without a row; None where one is done or all
-        have failed.
-        """
-        rows = [(attempt, self.by_key.get(attempt.key)) for attempt in attempts(recipe)]
+        """The first attempt without a row; None where one is done or all have failed."""
+        rows = [(attempt, self.by_key.get(attempt.key)) for attempt in recipe.attempts()]
         if any(row is not None and row.status == "done" for _, row in rows):
             return None
         return next((attempt for attempt, row in rows if row is None), None)
@@ -221,13 +203,13 @@ class Rows:
         return [row for recipe in recipes if (row := self.done(recipe)) is not None]
 
     def append(self, row: Row) -> None:
-        """Add a row, after cutting off what a kill may have left of another; several processes may
-        add to one file.
+        """Add a row, after cutting off what a kill may have left of another.
+
+        Several processes may add to one file: the lock says that a broken line is a kill's.
         """
         line = json.dumps(asdict(row), allow_nan=False).encode() + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab+", buffering=0) as file:
-            hold(file)  # so that a broken line is a kill's, not another's in the making
+        with FileLock(f"{self.path}.lock"), self.path.open("ab+", buffering=0) as file:
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
             if file.write(line) != len(line):

@@ -1,8 +1,7 @@
 """Carries recipes out: skips what is done, resumes what is not, one row a finished run.
 
-Everything that a run makes lives in `runs/` under its recipe's key, so equal parts are made once
-and shared: the M1, a tokenizer (an artefact folder), a stream (token shards), an LM's training
-folder.
+Everything that a run makes lies in the store under its recipe's key, so equal parts are made once
+and shared: the M1, a tokenizer (an artefact folder), a stream (token shards), an LM's training.
 """
 
 import json
@@ -11,31 +10,30 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from equinfo import pipeline
+from equinfo import api
 from equinfo.compress.models.base import EOD, SYMBOLS, load_model, to_artifact
 from equinfo.corpora import limited, load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.lm.sequences import StoredIds
 from equinfo.sharding import tokenize_corpus
-from equinfo.shards import MANIFEST, Shards
+from equinfo.shards import MANIFEST, Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load
-from experiments.runs.locks import lock
-from experiments.runs.recipes import LM, M1, Recipe, Stream, Tokens, Training, attempts
+from equinfo.tokenizers.registry import FAMILIES, load, make
+from experiments.runs.recipes import LM, M1, Recipe, Stream, Tokens, Training
+from experiments.runs.renumbered import Renumbered, UsedIds
 from experiments.runs.rows import Row, Rows, provenance
-from experiments.runs.used import UsedIds
+from experiments.runs.store import Store
 
 SHARD_BYTES = 4 << 20  # text a shard: what a kill can cost in encoding
 
-# What carries out a recipe of each type: module and function, (runner, recipe, label) -> a row's
-# fields.
+# What carries out a recipe of each type: (runner, recipe, label) -> a row's fields.
 KINDS = {
     "M1": "experiments.runs.runner:run_m1",
     "Stream": "experiments.runs.runner:run_stream",
@@ -68,8 +66,12 @@ class Runner:
         deadline: float = math.inf,
         epochs_ok: bool = False,
     ) -> None:
-        self.scale, self.rows, self.work = scale, rows, work
-        self.deadline, self.epochs_ok = deadline, epochs_ok
+        self.scale = scale
+        self.rows = rows
+        self.work = work
+        self.store = Store(rows, work)
+        self.deadline = deadline
+        self.epochs_ok = epochs_ok
         self.provenance = provenance()
 
     def run(self, recipes: Sequence[Recipe]) -> list[Row]:
@@ -88,20 +90,16 @@ class Runner:
         module, name = KINDS[type(recipe).__name__].split(":")
         begun = time.monotonic()
         values = getattr(import_module(module), name)(self, recipe, label)
-        training = getattr(recipe, "training", None)
-        row = Row(
-            type=type(recipe).__name__,
-            key=recipe.key,
-            scale=self.scale,
-            recipe=recipe.to_dict(),
-            seed=training.seed if training else getattr(recipe, "seed", None),
-            **{
-                "status": "done",
-                "seconds": round(time.monotonic() - begun, 2),
-                **values,
-                **self.provenance,
-            },
-        )
+        fields = {
+            "type": type(recipe).__name__,
+            "key": recipe.key,
+            "scale": self.scale,
+            "recipe": recipe.to_dict(),
+            "seed": getattr(getattr(recipe, "training", recipe), "seed", None),
+            "status": "done",
+            "seconds": round(time.monotonic() - begun, 2),
+        }
+        row = Row(**(fields | values | self.provenance))
         self.rows.append(row)
         say(f"{label} {describe(row)}")
         return row
@@ -120,62 +118,35 @@ class Runner:
         if time.monotonic() >= self.deadline:
             raise OutOfTime
 
-    @contextmanager
-    def alone(self, path: Path) -> Iterator[None]:
-        """Hold a path of `work`'s while it is made: another process waits, and then finds it
-        there.
-        """
-        with lock(
-            self.work / "locks" / "-".join(path.relative_to(self.work).parts), wait=self.check_time
-        ):
-            yield
-
-    def share(self, recipe: Recipe) -> float:
-        """How much of what an M1, a stream or an LM makes is there, 0 to 1: of a training, the
-        steps it has kept.
-        """
-        if isinstance(recipe, Stream):
-            made = [
-                (self.stream_folder(recipe, split) / MANIFEST).exists()
-                for split in ("train", "validation")
-            ]
-            return sum(made) / len(made)
-        if not isinstance(recipe, M1 | LM):
-            return 0.0
-        folder = self.m1_folder(recipe) if isinstance(recipe, M1) else self.work / "lm" / recipe.key
-        if (folder / "weights").exists():
-            return 1.0
-        kept = [int(path.name.removeprefix("checkpoint-")) for path in folder.glob("checkpoint-*")]
-        return max(kept, default=0) / recipe.training.steps
+    def alone(self, path: Path) -> AbstractContextManager[None]:
+        """Hold a path of `work`'s while it is made (see Store.alone), until the deadline."""
+        return self.store.alone(path, self.check_time)
 
     def m1(self, recipe: M1, label: str = "") -> Any:
         """M1 as a byte model, trained if need be.
 
-        One that lies beside the rows is taken: another processor would train another, and all ids
-        hang on it.
+        One beside the rows is taken: another processor would train another, and all ids hang on it.
         """
-        folder = self.m1_folder(recipe)
+        folder = self.store.folder(recipe)
         model = folder / f"byte-model-{recipe.running_context}"
-        kept = self.rows.path.parent / "m1" / folder.name
+        kept = self.store.kept_m1(recipe)
         with self.alone(model):
             if kept.is_dir() and not folder.exists():
                 shutil.copytree(kept, folder)
             if not model.exists():
-                ids = ByteIds(self.stream(byte_stream(recipe), "train", label))
-                self.train(
-                    recipe.training, SYMBOLS, EOD, ids, folder, f"{label} M1 {recipe.training.size}"
-                )
-                calibration = pipeline.byte_stream(
-                    list(self.documents(recipe.corpus, "train", 1 << 20))
-                )
-                to_artifact(pipeline.export_m1(folder, recipe.running_context, calibration)).save(
-                    model
-                )
-        return load_model(model)
+                shards = self.stream(byte_stream(recipe), "train", label)
+                # end of document (256) where the stream has EOS
+                numbers = np.minimum(np.arange(shards.vocab_size), EOD)
+                ids = Renumbered(shards, numbers, SYMBOLS, shards.fingerprint)
+                progress = f"{label} M1 {recipe.training.size}"
+                self.train(recipe.training, SYMBOLS, EOD, ids, folder, progress)
+                from equinfo.lm.bridge import to_byte_model
+                from equinfo.lm.train import load_model as load_lm
 
-    def m1_folder(self, recipe: M1) -> Path:
-        """Where its training is: the same for every context at inference."""
-        return self.work / "m1" / M1(recipe.corpus, recipe.train_bytes, recipe.training).key
+                calibration = api.byte_stream(self.documents(recipe.corpus, "train", 1 << 20))
+                made = to_byte_model(load_lm(folder), recipe.running_context, calibration)
+                to_artifact(made).save(model)
+        return load_model(model)
 
     def tokenizer(self, recipe: Tokens, label: str = "") -> Tokenizer:
         """The tokenizer of a recipe, fitted if need be."""
@@ -186,24 +157,17 @@ class Runner:
         return load(folder)
 
     def _fit(self, recipe: Tokens, label: str) -> Tokenizer:
-        if recipe.family in ("bytes", "ready"):
-            return load(recipe.ready or "bytes")
+        if recipe.ready or FAMILIES[recipe.family].needs is None:
+            return load(recipe.ready or recipe.family)
         m1 = self.m1(recipe.m1, label) if recipe.m1 else None
-        fitted = recipe.family in ("bpe", "unigram", "codebook") or recipe.family.startswith(
-            "static-"
-        )
-        if fitted:
+        if FAMILIES[recipe.family].reads(m1):
             say(f"{label} making {recipe.name}")
-        documents = (
-            list(self.documents(recipe.corpus, "train", recipe.train_bytes)) if fitted else []
-        )
-        return pipeline.make_tokenizer(
-            recipe.family, recipe.size, recipe.bits, documents, m1, **recipe.options
-        )
+        documents = self.documents(recipe.corpus, "train", recipe.train_bytes)
+        return make(recipe.family, recipe.size, documents, m1, **recipe.options)
 
     def stream(self, recipe: Stream, split: str, label: str = "") -> Shards:
         """The shards of one split, encoded if need be."""
-        folder = self.stream_folder(recipe, split)
+        folder = self.store.split(recipe, split)
         with self.alone(folder):
             if not (folder / MANIFEST).exists():
                 tokenizer = self.tokenizer(recipe.tokens, label)
@@ -215,9 +179,6 @@ class Runner:
                     progress=f"{label} {tokenizer.name} encodes {split}",
                 )  # fmt: skip
         return Shards(folder, verify=False)
-
-    def stream_folder(self, recipe: Stream, split: str) -> Path:
-        return self.work / "streams" / f"{recipe.key}-{split}"
 
     def train(
         self,
@@ -242,44 +203,16 @@ class Runner:
                 f" of the corpus's {num_ids:,}, and the recipe allows {training.max_epochs:g}:"
                 " take more text, or pass --epochs-ok"
             )
-        settings = training_options(training) | {"period": period}
-        config = pipeline.lm_config(training.style, training.size, vocab_size, bos_id, **settings)
+        from equinfo.lm.train import train
+
+        config = training.config(vocab_size, bos_id, period)
         with self.alone(folder):
-            result = pipeline.train(
-                config, ids, folder, progress, deadline=self.deadline, **options
+            result = train(
+                config, ids, folder, progress=progress, deadline=self.deadline, **options
             )
         if result.status == "paused":
             raise OutOfTime
         return {"status": result.status, "seconds": round(result.seconds, 2), "config": config}
-
-
-class ByteIds:
-    """Shards of bytes as an M1's training ids: end of document (256) where the stream has EOS."""
-
-    vocab_size = SYMBOLS
-
-    def __init__(self, shards: Shards) -> None:
-        self.shards = shards
-        self.num_ids, self.fingerprint = shards.num_ids, shards.fingerprint
-
-    def tiles(self, context: int) -> "ByteTiles":
-        return ByteTiles(self.shards.tiles(context))
-
-    def firsts(self, context: int, period: int) -> np.ndarray:
-        return self.shards.firsts(context, period)
-
-
-class ByteTiles:
-    """tiles[i]: the i-th tile's ids, none above 256."""
-
-    def __init__(self, tiles: Any) -> None:
-        self.tiles = tiles
-
-    def __len__(self) -> int:
-        return len(self.tiles)
-
-    def __getitem__(self, number: int) -> np.ndarray:
-        return np.minimum(self.tiles[number], EOD)
 
 
 def byte_stream(recipe: M1) -> Stream:
@@ -296,9 +229,7 @@ def byte_stream(recipe: M1) -> Stream:
 
 
 def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
-    """M1's own bits/byte on validation text: the ids are bytes and EODs, the bytes are counted
-    alone.
-    """
+    """M1's own bits/byte on validation text: of bytes and EODs, while bytes alone are counted."""
     from equinfo.lm import flops
     from equinfo.lm.evaluate import evaluate
     from equinfo.lm.train import load_model as load_lm
@@ -306,15 +237,12 @@ def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
     model = runner.m1(recipe, label)
     documents = list(runner.documents(recipe.corpus, "validation", 1 << 20))
     num_bytes = sum(len(document) for document in documents)
-    ids = pipeline.byte_stream(documents)
-    lm = load_lm(runner.m1_folder(recipe))
+    ids = api.byte_stream(documents)
+    lm = load_lm(runner.store.folder(recipe))
     measured = evaluate(lm, ids, num_bytes, context=recipe.running_context, bos_id=EOD)
     lengths = [len(document) + 1 for document in documents]
     return {
-        "values": {
-            "nats": whole_nats(measured.nats, lengths),
-            "bytes": [length - 1 for length in lengths],
-        },
+        "values": {"nats": whole_nats(measured.nats, lengths), "bytes": [n - 1 for n in lengths]},
         "num_ids": measured.num_ids,
         "flops_per_byte": flops.flops_per_byte(lm.config, 1.0),
         "flops_per_byte_exact": flops.flops_per_byte_exact(lm.config, 1.0, recipe.running_context),
@@ -332,9 +260,7 @@ def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
 
 
 def run_stream(runner: Runner, recipe: Stream, label: str) -> dict[str, Any]:
-    """Ratio and baselines: no M2. values: bytes, codes and nats by frequency of each validation
-    document (or block).
-    """
+    """Ratio and baselines: no M2. values: bytes, codes and nats by frequency of each document."""
     tokenizer = runner.tokenizer(recipe.tokens, label)
     train, validation = (runner.stream(recipe, split, label) for split in ("train", "validation"))
     nats = unigram_nats(code_counts(tokenizer, train))
@@ -358,7 +284,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     train, validation = (
         runner.stream(recipe.stream, split, label) for split in ("train", "validation")
     )
-    folder = runner.work / "lm" / recipe.key
+    folder = runner.store.folder(recipe)
     used = UsedIds(train, tokenizer.vocab_size, tokenizer.bos_id) if recipe.used else None
     ids = used or train
     trained = runner.train(
@@ -374,7 +300,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     if trained["status"] != "done":
         return fields
     text = evaluated(validation, config.context)
-    seen = used.ranks[text.ids] if used else text.ids
+    seen = used.numbers[text.ids] if used else text.ids
     model = load_lm(folder).to(best_device())
     blocks = validation.mode == "block"
     measured = evaluate(
@@ -395,11 +321,9 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
 
 
 def trained_folder(runner: Runner, lm: LM, label: str) -> Path:
-    """Where the LM's weights are, trained if need be. Raises EquinfoError where no attempt
-    succeeds.
-    """
-    for attempt in attempts(lm):
-        folder = runner.work / "lm" / attempt.key
+    """Where the LM's weights are, trained if need be. EquinfoError where no attempt succeeds."""
+    for attempt in lm.attempts():
+        folder = runner.store.folder(attempt)
         if not (folder / "weights").exists():
             run_lm(runner, attempt, label)  # type: ignore[arg-type]
         if (folder / "weights").exists():
@@ -409,30 +333,24 @@ def trained_folder(runner: Runner, lm: LM, label: str) -> Path:
     )
 
 
-def evaluated(validation: Shards, context: int) -> pipeline.TokenStream:
-    """What an M2 is evaluated on: all documents, or the first `context` ids of each block that has
-    as many.
-    """
+def evaluated(validation: Shards, context: int) -> TokenStream:
+    """What an M2 is evaluated on: all documents, or the first `context` ids of whole blocks."""
     if validation.mode == "document":
         return validation.stream()
     tiles = validation.tiles(context)
     ids = np.concatenate([tiles[number] for number in range(len(tiles))])
-    return pipeline.TokenStream(ids, validation.num_tokens, validation.num_bytes)
+    return TokenStream(ids, validation.num_tokens, validation.num_bytes)
 
 
 def scored_lengths(validation: Shards, context: int) -> list[int]:
-    """Ids of each document that `evaluated` holds, its EOS among them; in blocks, `context`
-    each.
-    """
+    """Ids of each document that `evaluated` holds, its EOS included; in blocks, `context` each."""
     if validation.mode == "document":
         return [len(ids) + 1 for ids, _ in validation.documents()]
     return [context] * len(validation.tiles(context))
 
 
 def whole_nats(nats: np.ndarray, lengths: Sequence[int]) -> list[int]:
-    """The sum of each document's nats, rounded: what comparisons that are paired over documents
-    need.
-    """
+    """The sum of each document's nats, rounded: for comparisons that are paired over documents."""
     starts = np.cumsum([0, *lengths[:-1]])
     return np.rint(np.add.reduceat(nats.astype(np.float64), starts)).astype(int).tolist()
 
@@ -444,31 +362,15 @@ def m1_flops(runner: Runner, tokens: Tokens) -> float:
     from equinfo.lm import flops
     from equinfo.lm.train import load_train_config
 
-    config = load_train_config(runner.m1_folder(tokens.m1))
+    config = load_train_config(runner.store.folder(tokens.m1))
     return flops.flops_per_byte_exact(config.model, 1.0, config.context)
 
 
 def last_nats(folder: Path) -> float:
     """Mean training loss of the last tenth of a training's steps, nats a token."""
-    losses = [
-        json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()
-    ]
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
     return float(np.mean(losses[-max(len(losses) // 10, 1) :]))
-
-
-def training_options(training: Training) -> dict[str, Any]:
-    """lm.TrainConfig's fields besides the model."""
-    return {
-        "optimizer": pipeline.optimizer(
-            training.style, training.learning_rate, training.warmup_steps
-        ),
-        "steps": training.steps,
-        "batch_size": training.batch_size,
-        "context": training.context,
-        "seed": training.seed,
-        "precision": training.precision,
-        "micro_batches": training.micro_batches,
-    }
 
 
 def stream_fields(tokenizer: Tokenizer, train: Shards, validation: Shards) -> dict[str, Any]:
@@ -486,9 +388,7 @@ def stream_fields(tokenizer: Tokenizer, train: Shards, validation: Shards) -> di
 
 
 def m2_fields(tokenizer: Tokenizer, training: Training, trained: dict[str, Any]) -> dict[str, Any]:
-    """A row's fields that an M2's training decides, but for its text. trained: what Runner.train
-    returned.
-    """
+    """A row's fields that an M2's training decides. trained: what Runner.train returned."""
     return {
         "status": trained["status"],
         "seconds": trained["seconds"],
@@ -510,9 +410,7 @@ def code_counts(tokenizer: Tokenizer, shards: Shards) -> np.ndarray:
 
 
 def unigram_nats(train: np.ndarray) -> np.ndarray:
-    """Nats of each code by its frequency in `train`, add-one smoothed. int64[codes] ->
-    float64[codes].
-    """
+    """Nats of each code by its frequency, add-one smoothed. int64[codes] -> float64[codes]."""
     counts = train + 1.0
     return -np.log(counts / counts.sum())
 
@@ -524,9 +422,8 @@ def describe(row: Row) -> str:
     if row.type == "Stream":
         return f"{row.tokenizer}: {row.ratio:.2f} bytes/token, uniform {row.uniform:.3f} bits/byte"
     if row.sum_nats is None:
-        return (
-            f"{row.type} {row.recipe.get('what', '')} {row.tokenizer}: done in {row.seconds:.0f} s"
-        )
+        name = f"{row.type} {row.recipe.get('what', '')} {row.tokenizer}"
+        return f"{name}: done in {row.seconds:.0f} s"
     return f"{row.tokenizer} {row.size}: {row.bits_per_byte:.3f} bits/byte in {row.seconds:.0f} s"
 
 

@@ -31,9 +31,7 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Speller:
-    """Words as sequences. letters: each letter's ids, int64[n]; vocab_size: all ids, BOS being the
-    tokenizer's.
-    """
+    """letters: each letter's ids, int64[n]; vocab_size: all ids, BOS being the tokenizer's."""
 
     tokenizer: Tokenizer
     letters: dict[str, np.ndarray]
@@ -46,10 +44,7 @@ class Speller:
         first = tokenizer.vocab_size + 2
         if shared:
             ids = tokenizer.encode_batch(list(ascii_lowercase))
-            codes = {
-                letter: code.astype(np.int64)
-                for letter, code in zip(ascii_lowercase, ids, strict=True)
-            }
+            codes = dict(zip(ascii_lowercase, (code.astype(np.int64) for code in ids), strict=True))
             return cls(tokenizer, codes, first, context)
         own = {letter: np.array([first + number]) for number, letter in enumerate(ascii_lowercase)}
         return cls(tokenizer, own, first + len(own), context)
@@ -83,31 +78,26 @@ class Speller:
         return np.array(rows)
 
     def spelt(self, model: Decoder, words: list[str]) -> list[np.ndarray]:
-        """What the model writes, greedily, until END or the length of the longest word's
-        letters.
-        """
-        prompts, longest = self.prompts(words), max(len(self.written(word)) for word in words)
+        """What the model writes, greedily, until END or the longest word's length."""
+        prompts = self.prompts(words)
+        longest = max(len(self.written(word)) for word in words)
         steps = max(map(len, prompts)) - min(map(len, prompts)) + longest
+        context = self.context + longest
         drawn = sample(
-            model,
-            prompts,
-            bos_id=self.tokenizer.bos_id,
-            context=self.context + longest,
-            sampling=Sampling(0.0),
+            model, prompts, bos_id=self.tokenizer.bos_id, context=context, sampling=Sampling(0.0)
         )
         columns = np.stack(list(islice(drawn, steps)), axis=1)
         return [row[row >= 0][:longest] for row in columns]
 
 
 def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
-    """A speller's training on frequent words and its greedy spelling of those and of words held
-    out.
-    """
-    training, tokenizer = recipe.training, runner.tokenizer(recipe.stream.tokens, label)
+    """A speller's training on frequent words, its spelling of those and of words held out."""
+    training = recipe.training
+    tokenizer = runner.tokenizer(recipe.stream.tokens, label)
     speller = Speller.over(tokenizer, recipe.shared, training.context)
     known, unknown = words(runner, recipe)
     weights = extended(runner, recipe.lm, speller, training.seed, label) if recipe.lm else None
-    folder = runner.work / "spelling" / recipe.key
+    folder = runner.store.folder(recipe)
     trained = runner.train(
         training, speller.vocab_size, tokenizer.bos_id,
         Examples(speller.rows(known), speller.vocab_size), folder,
@@ -133,10 +123,9 @@ def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
 def score(
     runner: Runner, speller: Speller, model: Decoder, some: list[str]
 ) -> tuple[list[int], float]:
-    """(1 or 0 of each word as spelt exactly, END included; share of letters that stand at their
-    place).
-    """
-    exact, right = [], 0
+    """(1 or 0 of each word as spelt exactly, with END; share of letters at their place)."""
+    exact = []
+    right = 0
     for at in range(0, len(some), BATCH):
         runner.check_time()
         batch = some[at : at + BATCH]

@@ -27,9 +27,7 @@ EVALUATED = 20  # batches, as in the paper
 
 @dataclass(frozen=True)
 class Layout:
-    """How texts become sequences of `context` ids. code_size: of the tokenizer, whose codes follow
-    the bytes.
-    """
+    """How texts become sequences of `context` ids; the tokenizer's codes follow the bytes."""
 
     task: str
     code_size: int
@@ -68,12 +66,13 @@ class Layout:
 
 def run(runner: Runner, recipe: Transduction, label: str) -> dict[str, Any]:
     """A transducer's training and its evaluation on 20 batches of validation texts."""
-    training, tokenizer = recipe.training, runner.tokenizer(recipe.stream.tokens, label)
+    training = recipe.training
+    tokenizer = runner.tokenizer(recipe.stream.tokens, label)
     layout = Layout(recipe.task, tokenizer.code_size, training.context)
     rows, left_out = sequences(
         runner, recipe, layout, "train", training.steps * training.batch_size, label
     )
-    folder = runner.work / "transduction" / recipe.key
+    folder = runner.store.folder(recipe)
     trained = runner.train(
         training, layout.vocab_size, layout.bos, Examples(rows, layout.vocab_size), folder,
         f"{label} {tokenizer.name} {recipe.task} M2 {training.size}",

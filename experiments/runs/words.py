@@ -9,9 +9,7 @@ from experiments.runs.runner import Runner
 def frequent_words(
     runner: Runner, corpus: str, max_bytes: int, word: re.Pattern[bytes]
 ) -> list[bytes]:
-    """All words (matches of `word`) in the first bytes of the training text, most frequent first;
-    ties by the bytes.
-    """
+    """Matches of `word` in the first bytes of training text, most frequent first, then by bytes."""
     counts: Counter[bytes] = Counter()
     for document in runner.documents(corpus, "train", max_bytes):
         counts.update(word.findall(document))

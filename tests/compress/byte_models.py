@@ -4,7 +4,7 @@ here computes.
 
 import numpy as np
 
-from equinfo.compress.models.base import SYMBOLS, normalise
+from equinfo.compress.models import SYMBOLS, ByteModel, normalise
 from equinfo.compress.network.golden import random_network
 from equinfo.compress.network.integer import IntegerByteModel
 
@@ -14,22 +14,16 @@ def neural_model(seed=0, scale=1.0, precision=16, **changes):
     return IntegerByteModel(*random_network(seed, logit=int(3000 * scale), **changes), precision)
 
 
-class TableModel:
-    """The next row depends on a running hash of all bytes since the restart: rows u32[contexts,
-    257].
-    """
+class TableModel(ByteModel):
+    """The next row depends on a hash of all bytes since the restart: rows u32[contexts, 257]."""
 
     kind = "table"
-    parameters = 0
-    row = None
+    lanes = 7
 
-    def __init__(self, rows, precision=16, max_context=1000, lanes=7):
-        self.rows, self.precision, self.max_context, self.lanes = (
-            rows,
-            precision,
-            max_context,
-            lanes,
-        )
+    def __init__(self, rows, precision=16, max_context=1000):
+        self.rows = rows
+        self.precision = precision
+        self.max_context = max_context
 
     @classmethod
     def random(cls, seed=0, contexts=32, sharpness=3.0, precision=16, **options):

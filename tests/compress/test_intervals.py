@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from equinfo.compress.windows.intervals import (
     LIMB,
+    LIMB_MASK,
     add_shifted,
     cell_number,
     first_cell,
     shifted_down,
     subtract_shifted,
 )
-from equinfo.compress.windows.limbs import to_limbs
 
 positions = (
     st.integers(0, 2**179 - 1)
@@ -28,7 +28,7 @@ shifts = st.integers(0, 119) | st.sampled_from([0, 1, 58, 59, 60, 61, 117])
 
 
 def limbs(value):
-    return np.array(to_limbs(value), dtype=np.int64)
+    return np.array([(value >> (LIMB * at)) & LIMB_MASK for at in range(3)], dtype=np.int64)
 
 
 def number(array):

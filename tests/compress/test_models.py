@@ -3,11 +3,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from byte_models import neural_model
+from byte_models import TableModel, neural_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.models.base import (
+from equinfo.compress.models import (
     EOD,
     SYMBOLS,
     StaticModel,
@@ -118,6 +118,17 @@ def test_a_stored_model_gives_the_same_frequencies(model, tmp_path):
     text = b"a stored model" * 4
     assert (rows_along(again, text) == rows_along(model, text)).all()
     json.dumps(model.parts()[0])
+
+
+def test_a_model_that_only_steps_takes_one_symbol_of_those_it_is_fed():
+    model = TableModel.random()
+    fed, stepped = model.start(3), model.start(3)
+    symbols = np.array([[97, 98], [-1, -1], [99, -1]])
+    restart = np.array([False, False, True])
+    out = np.zeros((3, 2, SYMBOLS), dtype=np.uint32)
+    assert model.feed(fed, symbols, restart, out).tolist() == [1, 0, 1]
+    model.advance(stepped, symbols[:, 0], restart)
+    assert (out[:, 0] == model.frequencies(stepped)).all()
 
 
 def test_fingerprints_differ_where_frequencies_can():

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.codebook.pretokens import CLASS, END, MODES, masks_of
+from equinfo.compress.codebook.pretokens import CLASS, MODES, masks_of
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.parse import AHEAD, BLOCK, fewest
+from equinfo.plain import codebook as plain
 
 SINGLES = [bytes([byte]) for byte in range(256)]
 LETTERS = st.sampled_from([b"a", b"b", b" ", b".", b"\n", b"\0", b"\xff"])
@@ -23,30 +24,6 @@ def codebook(strings, mode):
         *[s for s, mask in zip(distinct, masks_of([*distinct, b"x"], mode), strict=False) if mask],
     ]
     return pieces, Dictionary(pieces, np.arange(len(pieces)), masks_of(pieces, mode), CLASS)
-
-
-def fitting(strings, mode, text, at):
-    """The pieces that fit at `at`, the shortest first."""
-    masks = dict(zip(strings, masks_of(strings, mode).tolist(), strict=True))
-    found = [text[at:end] for end in range(at + 1, len(text) + 1) if text[at:end] in masks]
-    after = [CLASS[text[at + len(s)]] if at + len(s) < len(text) else END for s in found]
-    return [s for s, c in zip(found, after, strict=True) if masks[s] >> int(c) & 1]
-
-
-def longest_oracle(strings, mode, text):
-    pieces, at = [], 0
-    while at < len(text):
-        pieces.append(fitting(strings, mode, text, at)[-1])
-        at += len(pieces[-1])
-    return pieces
-
-
-def fewest_oracle(strings, mode, text):
-    best = {len(text): []}
-    for at in range(len(text) - 1, -1, -1):
-        options = [[piece, *best[at + len(piece)]] for piece in fitting(strings, mode, text, at)]
-        best[at] = min(options, key=lambda pieces: (len(pieces), -len(pieces[0])))
-    return best[0]
 
 
 def few(dictionary, text, last=True):
@@ -68,8 +45,9 @@ def parsed(strings, dictionary, text, how):
 @given(STRINGS, TEXTS, st.sampled_from(MODES))
 def test_both_parses_are_their_oracles(strings, text, mode):
     strings, dictionary = codebook(strings, mode)
-    assert parsed(strings, dictionary, text, "longest") == longest_oracle(strings, mode, text)
-    assert parsed(strings, dictionary, text, "fewest") == fewest_oracle(strings, mode, text)
+    pieces = set(strings)
+    assert parsed(strings, dictionary, text, "longest") == plain.longest(pieces, text, mode)
+    assert parsed(strings, dictionary, text, "fewest") == plain.fewest(pieces, text, mode)
 
 
 def test_fewer_pieces_than_the_longest_first():

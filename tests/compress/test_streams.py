@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equinfo.compress.coder import coder, streams
-from equinfo.compress.collect import STEPS, Collector
 from equinfo.compress.models.base import EOD, StaticModel
+from equinfo.compress.models.lanes import STEPS, Collector
 from equinfo.errors import EquinfoError
 
 TEXT = b"We hold these truths to be self-evident, that all men are created equal. " * 3
@@ -81,6 +81,8 @@ def test_a_batch_is_its_documents_one_by_one(name):
 
 class Stepping:
     """A network that offers nothing but steps."""
+
+    along = None
 
     def __init__(self, model):
         self.model = model

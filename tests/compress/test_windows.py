@@ -1,6 +1,4 @@
-"""Equal-info windows against an oracle in Python integers, and every code of every small b
-enumerated.
-"""
+"""Equal-info windows against the plain ones, and every code of every small b enumerated."""
 
 import functools
 
@@ -9,14 +7,15 @@ import pytest
 from byte_models import TableModel, neural_model, peaky_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from window_oracle import Oracle
 
 from equinfo.compress.models.base import SYMBOLS, StaticModel, normalise
 from equinfo.compress.models.counts import CountModel
-from equinfo.compress.windows.intervals import LIMB
-from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits, num_limbs, to_limbs
-from equinfo.compress.windows.windows import WindowCoder, count_failures, make_windows
+from equinfo.compress.windows.compiled import make_windows
+from equinfo.compress.windows.intervals import LIMB, LIMB_MASK
+from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits, num_limbs
+from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
+from equinfo.plain.rules import RULES
 
 BITS = [8, 12, 16, 24, 32, 64, 128]
 ALL_BITS = [*BITS, 9, 31, 33, 59, 60, 61, 92, 93, 104, 105, 106, 119, 120, 121]
@@ -99,9 +98,9 @@ def as_integers(codes):
 
 
 def as_codes(integers, bits):
-    return np.array(
-        [to_limbs(code)[: num_limbs(bits)] for code in integers], dtype=np.int64
-    ).reshape(-1, num_limbs(bits))
+    shifts = [LIMB * limb for limb in range(num_limbs(bits))]
+    codes = [[code >> shift & LIMB_MASK for shift in shifts] for code in integers]
+    return np.array(codes, dtype=np.int64).reshape(-1, len(shifts))
 
 
 def texts(seed, model):
@@ -134,7 +133,7 @@ def texts(seed, model):
 def test_codes_and_texts_are_the_oracles(name, bits):
     model = model_named(name)
     coder = WindowCoder(model, bits, max_window=40)
-    oracle = Oracle(row_after(model), bits, model.precision, 40)
+    oracle = RULES["free"](row_after(model), bits, 40)
     documents = texts(bits, model)
     encoded = coder.encode(documents)
     assert [as_integers(codes) for codes in encoded] == [oracle.encode(text) for text in documents]
@@ -154,7 +153,7 @@ def test_every_rule_is_its_oracle(name, bits, rule, reset):
     model = model_named(name)
     coder, oracle = (
         WindowCoder(model, bits, 30, rule, reset),
-        Oracle(row_after(model), bits, model.precision, 30, rule, reset),
+        RULES[rule](row_after(model), bits, 30, reset),
     )
     documents = texts(bits, model)
     encoded = coder.encode(documents)
@@ -174,11 +173,14 @@ def test_rules_that_lose_text_are_their_oracles_where_the_context_runs_on(name, 
     """
     model = model_named(name)
     coder = WindowCoder(model, bits, 30, rule, reset)
-    oracle = Oracle(row_after(model), bits, model.precision, 30, rule, reset)
+    oracle = RULES[rule](row_after(model), bits, 30, reset)
     documents = texts(bits, model)
     for text, (codes, lengths) in zip(documents, coder.encode_lengths(documents), strict=True):
-        assert list(zip(as_integers(codes), lengths.tolist(), strict=True)) == oracle.windows(text)
-    assert oracle.fallbacks == 0
+        found = zip(as_integers(codes), lengths.tolist(), strict=True)
+        for window, (code, length) in zip(oracle.windows(text), found, strict=True):
+            assert (code, length) == window
+            assert length == len(oracle.path(text))
+            text = text[length:]
 
 
 @pytest.mark.parametrize(("rule", "reset"), [("paper", 0), ("paper", 2), ("unflushed", 0)])
@@ -205,9 +207,9 @@ def test_ranks_are_the_oracles(name, bits):
     model = model_named(name)
     coder, oracle = (
         make_windows(model, bits, 30, "rank"),
-        Oracle(row_after(model), bits, model.precision, 30, "rank"),
+        RULES["rank"](row_after(model), bits, 30),
     )
-    assert coder.dictionary.strings == oracle.strings()
+    assert coder.dictionary.strings == list(oracle.numbers)
     documents = texts(bits, model)
     assert [as_integers(codes) for codes in coder.encode(documents)] == [
         oracle.encode(text) for text in documents
@@ -241,7 +243,7 @@ def test_any_frequencies_agree_with_the_oracle(
     weights[likely[0]] += likely[1]
     model = StaticModel(normalise(np.array(weights), precision), precision)
     coder = WindowCoder(model, bits, rule=rule)
-    oracle = Oracle(row_after(model), bits, precision, 4 * bits, rule)
+    oracle = RULES[rule](row_after(model), bits, 4 * bits)
     text = bytes([likely[0]] * run + picks)
     assert as_integers(coder.encode([text])[0]) == oracle.encode(text)
     code >>= 128 - bits
@@ -371,7 +373,7 @@ def test_an_unflushed_window_is_the_longest_for_which_a_coder_has_put_out_its_bi
     """
     model = model_named("table-sharp")
     coder = WindowCoder(model, bits, 40, "unflushed")
-    oracle = Oracle(row_after(model), bits, model.precision, 40, "unflushed")
+    oracle = RULES["unflushed"](row_after(model), bits, 40)
     unit = oracle.bits + model.precision
     for text, (codes, lengths) in zip(
         texts(bits, model), coder.encode_lengths(texts(bits, model)), strict=True
@@ -385,7 +387,7 @@ def test_an_unflushed_window_is_the_longest_for_which_a_coder_has_put_out_its_bi
             for depth in range(1, length + 1):
                 sizes.append(put_out(*node, unit))
                 if depth < len(rest):
-                    node = oracle.raw_children(rest[:depth], node)[rest[depth]]
+                    node = oracle.shares(rest[:depth], node)[rest[depth]]
                     node = node if depth == length else (node[0], oracle.cut(node[1]))
             assert max(sizes[1:], default=0) <= bits
             if length < min(len(rest), 40):
@@ -419,20 +421,26 @@ def test_unflushed_windows_hold_the_text_of_two_bits_more():
             np.testing.assert_array_equal(a[1], b[1])
 
 
-def test_the_papers_rule_loses_text_and_the_loss_is_counted():
-    coder = WindowCoder(model_named("unigram"), 16, rule="paper")
+def test_the_papers_rule_loses_text_and_the_others_none():
     documents = [TEXT[at : at + 40] for at in range(40)]
-    counted = count_failures(coder, documents)
-    assert 0 < counted.wrong_windows < counted.windows
-    assert (
-        counted.wrong_documents
-        == sum(coder.decode(coder.encode([d]))[0] != d for d in documents)
-        > 0
-    )
-    for rule in ("free", "delay", "reserve"):
-        assert count_failures(WindowCoder(model_named("unigram"), 16, rule=rule), documents)[
-            1::2
-        ] == (0, 0)
+
+    def read(rule):
+        """(windows that decode by themselves to other bytes than their own, windows)."""
+        coder = WindowCoder(model_named("unigram"), 16, rule=rule)
+        wrong = []
+        for document, (codes, lengths) in zip(
+            documents, coder.encode_lengths(documents), strict=True
+        ):
+            ends = np.cumsum(lengths)
+            texts = [document[end - size : end] for end, size in zip(ends, lengths, strict=True)]
+            alone = coder.decode(list(codes[:, None]))
+            wrong.append(sum(a != b for a, b in zip(texts, alone, strict=True)))
+            assert (wrong[-1] > 0) == (coder.decode([codes]) != [document])
+        return sum(wrong), sum(map(len, coder.encode(documents)))
+
+    wrong, windows = read("paper")
+    assert 0 < wrong < windows
+    assert all(read(rule)[0] == 0 for rule in ("free", "delay", "reserve"))
 
 
 def test_the_papers_example_of_a_wrong_window():
@@ -490,11 +498,15 @@ def test_enumeration_sees_what_a_window_rule_can_get_wrong():
     assert 256 < len(set(strings)) < len(strings)
     assert max(map(len, strings)) > 2
     model = model_named("table-sharp")
-    oracle = Oracle(row_after(model), 24, model.precision, 40)
+    oracle = RULES["free"](row_after(model), 24, 40)
     text = b"".join(texts(0, model)) + bytes(range(256))
-    windows = oracle.encode(text)
-    assert 0 < oracle.fallbacks < len(windows) / 2
-    assert as_integers(WindowCoder(model, 24, 40).encode([text])[0]) == windows
+    windows = list(oracle.windows(text))
+    starts = np.cumsum([0, *(length for _, length in windows[:-1])])
+    longest = [len(oracle.path(text[start:])) for start in starts]
+    fallbacks = sum(n < m for (_, n), m in zip(windows, longest, strict=True))
+    assert 0 < fallbacks < len(windows) / 2
+    codes = as_integers(WindowCoder(model, 24, 40).encode([text])[0])
+    assert codes == [code for code, _ in windows]
 
 
 @pytest.mark.parametrize("bits", ALL_BITS)

@@ -14,6 +14,7 @@ from equinfo.compress.models.base import StaticModel
 from equinfo.corpora import take
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
+from experiments.analysis.compare import Results
 from experiments.runs.rows import Rows
 from experiments.runs.runner import Runner
 from experiments.scales import TINY
@@ -123,14 +124,14 @@ def test_the_experiment_runs_and_yields_a_table(tmp_path):
         m2_trainings=(training,),
     )
     rows = Rows(tmp_path / "rows.jsonl")
-    assert EXPERIMENT.reduce(rows, micro).rows[0][1:] == [None] * 3  # gaps, not guesses
-    assert EXPERIMENT.trends(rows, micro)[0].holds is None
+    assert EXPERIMENT.reduce(Results(rows, micro)).rows[0][1:] == [None] * 3  # gaps, not guesses
+    assert EXPERIMENT.trends(Results(rows, micro))[0].holds is None
     Runner(micro.name, rows, tmp_path / "runs").run(EXPERIMENT.recipes(micro))
-    table, made = EXPERIMENT.output(rows, micro, tmp_path)
+    table, made = EXPERIMENT.output(Results(rows, micro), tmp_path)
     assert [path.suffix for path in made] == [".csv"]
     assert list(table.columns) == COLUMNS
     for width, (name, ratio, bits_per_byte, uniform) in zip(WIDTHS, table.rows, strict=True):
         assert name == f"GZip[v={1 << width}]"
         assert uniform == pytest.approx(width / ratio)
         assert 0 < bits_per_byte < 16
-    assert EXPERIMENT.trends(rows, micro)[0].numbers.count("over seeds") == len(WIDTHS)
+    assert EXPERIMENT.trends(Results(rows, micro))[0].numbers.count("over seeds") == len(WIDTHS)

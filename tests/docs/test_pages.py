@@ -17,6 +17,7 @@ sys.path.insert(0, str(DOCS))
 
 from run_page import agree, blocks, outputs  # noqa: E402
 
+IMPORT = re.compile(r"^ *(?:from|import) (equinfo[\w.]*)(?: import (\w+))?", re.M)
 PAGES = sorted(DOCS.rglob("*.md"))
 
 
@@ -82,6 +83,29 @@ def test_pictures_are_what_the_code_draws(tmp_path):
     assert f"Cell {free_cell.code('free')} lies across" in page
     assert free_cell.code("free") in free_cell.free_cells()
     assert free_cell.read("paper", free_cell.code("paper")) == b"he " != free_cell.STRING
+
+
+def test_the_drawn_arrows_lead_wherever_a_source_imports():
+    """Read by a plain pattern; an arrow that is left out is the sum of others."""
+    import rooms
+
+    drawn = set(re.findall(r"<title>(\S+) imports (\S+)</title>", rooms.rooms().svg()))
+    found = set()
+    for path in [*ROOT.glob("equinfo/**/*.py"), *ROOT.glob("experiments/**/*.py")]:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for package, name in IMPORT.findall(path.read_text(encoding="utf-8")):
+            inside = package == "equinfo" and f"equinfo.{name}" in rooms.graph()
+            found.add((module, f"equinfo.{name}" if inside else package))
+    pairs = {(rooms.room(a), rooms.room(b)) for a, b in found}
+    pairs = {(a, b) for a, b in pairs if a != b and a and b}
+
+    def reached(room, arrows):
+        below = {b for a, b in arrows - {rooms.AS_HF} if a == room}
+        return below.union(*(reached(one, arrows) for one in below))
+
+    for room in rooms.ROOMS:
+        assert reached(room, drawn) == reached(room, pairs), room
+    assert rooms.AS_HF in drawn & pairs
 
 
 def test_deflates_steps_are_the_text():
@@ -192,6 +216,9 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_a_network(tmp_pat
         assert not links, f"{page.name} fetches {links[0]}"
     assert "class PairTokenizer" in re.sub(
         r"<[^>]+>", "", (site / "extend.html").read_text(encoding="utf-8")
+    )
+    assert "class Windows" in re.sub(
+        r"<[^>]+>", "", (site / "free-cell.html").read_text(encoding="utf-8")
     )
     assert "encode_batch" in (site / "reference" / "tokenizers.html").read_text(encoding="utf-8")
     assert (site / "results/cpu/fig3.svg").read_bytes() == (

@@ -18,16 +18,8 @@ def micro(tmp_path_factory):
         for n in range(400)
     ]
     corpus.write_text("\n".join(lines))
-    training = Training(
-        "modern",
-        "30k",
-        steps=6,
-        batch_size=4,
-        context=32,
-        learning_rate=5e-3,
-        warmup_steps=2,
-        max_epochs=100,
-    )
+    shape = {"size": "30k", "steps": 6, "batch_size": 4, "context": 32}
+    training = Training(learning_rate=5e-3, warmup_steps=2, max_epochs=100, **shape)
     return replace(
         TINY,
         name="micro",

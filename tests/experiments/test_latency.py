@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from equinfo.errors import EquinfoError
+from experiments.analysis.compare import Results
 from experiments.exhibits import latency
 from experiments.exhibits.latency import Speed, speed_at
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.runs.generating import PROMPT, ROUNDS, beginnings
 from experiments.runs.recipes import Latency
 from experiments.runs.rows import Row, Rows
@@ -43,14 +44,15 @@ def test_every_m2_writes_in_every_round(finished, scale):
 
 
 def test_tables_and_figures_come_from_rows_and_show_gaps(finished, scale, tmp_path):
-    table, made = latency.EXPERIMENT.output(finished.rows, scale, tmp_path / "full")
-    empty = latency.EXPERIMENT.reduce(Rows(tmp_path / "none.jsonl"), scale)
+    table, made = latency.EXPERIMENT.output(Results(finished.rows, scale), tmp_path / "full")
+    empty = latency.EXPERIMENT.reduce(Results(Rows(tmp_path / "none.jsonl"), scale))
     assert all(path.stat().st_size > 100 for path in made)
     assert len(empty.rows) == len(table.rows) == len(latency.lms(scale))
     assert all(cell is None for line in empty.rows for cell in line[2:])
     assert all(line[6] == line[10] == 1.0 for line in table.rows[:1])
     assert all(
-        trend.holds is None for trend in latency.trends(Rows(tmp_path / "none.jsonl"), scale)
+        trend.holds is None
+        for trend in latency.trends(Results(Rows(tmp_path / "none.jsonl"), scale))
     )
 
 
@@ -111,11 +113,11 @@ def test_rounds_decide_which_is_faster(scale, tmp_path, windows, holds):
                 values={"runs": runs},
             )
         )
-    assert [trend.holds for trend in latency.trends(rows, scale)] == [
+    assert [trend.holds for trend in latency.trends(Results(rows, scale))] == [
         holds,
         holds,
     ]  # than bytes, than BPE
     middle = sorted(windows)[1]
-    assert latency.reduce(rows, scale).rows[-1][4:8] == pytest.approx(
+    assert latency.reduce(Results(rows, scale)).rows[-1][4:8] == pytest.approx(
         [middle, middle, middle / 100, middle / 100]
     )

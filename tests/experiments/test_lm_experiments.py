@@ -12,7 +12,8 @@ import pytest
 from scipy import stats
 
 from experiments import catalogue
-from experiments.analysis import compare, paper
+from experiments.analysis import compare, paper, quantities
+from experiments.analysis.compare import Results
 from experiments.exhibits import (
     a1,
     appendix_b,
@@ -35,7 +36,7 @@ from experiments.exhibits import (
     table10,
     table11,
 )
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.runs import recipes as r
 from experiments.runs.rows import Row, Rows
 from experiments.scales import PAPER, TINY, decoder
@@ -88,7 +89,7 @@ def rows_of(folder, made):
 
 
 def verdicts(experiment, rows, scale):
-    return [trend.holds for trend in experiment.trends(rows, scale)]
+    return [trend.holds for trend in experiment.trends(Results(rows, scale))]
 
 
 # -- the paper's own results as rows ---------------------------------------------------------------
@@ -177,7 +178,7 @@ def unknown(recipe):
 )  # fmt: skip
 def test_every_trend_holds_of_the_papers_own_numbers(tmp_path, module, size):
     rows = paper_rows(tmp_path, module.EXPERIMENT, size)
-    trends = module.EXPERIMENT.trends(rows, PAPER)
+    trends = module.EXPERIMENT.trends(Results(rows, PAPER))
     assert [trend for trend in trends if trend.holds is not True] == []
     assert trends
 
@@ -192,7 +193,9 @@ def test_with_one_seed_no_comparison_of_trainings_is_decided(tmp_path, module):
     for scale in (replace(PAPER, seeds=1), replace(PAPER, seeds=6)):
         rows = paper_rows(tmp_path, module.EXPERIMENT, "403m" if module in (a1, table9) else None)
         trends = [
-            one for one in module.EXPERIMENT.trends(rows, scale) if "bytes/token" not in one.test
+            one
+            for one in module.EXPERIMENT.trends(Results(rows, scale))
+            if "bytes/token" not in one.test
         ]
         assert {one.holds for one in trends} == {None}
 
@@ -256,10 +259,10 @@ def test_a_trend_fails_where_the_numbers_say_so(tmp_path, module, size, change, 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_runs_every_line_is_there_and_nothing_is_decided(tmp_path, name):
     experiment, rows = (
-        import_module(f"experiments.{name}").EXPERIMENT,
+        import_module(f"experiments.exhibits.{name}").EXPERIMENT,
         Rows(tmp_path / "rows.jsonl"),
     )
-    table = experiment.reduce(rows, TINY)
+    table = experiment.reduce(Results(rows, TINY))
     assert experiment.name == name
     assert table.rows
     assert {len(line) for line in table.rows} == {len(table.columns)}
@@ -267,7 +270,8 @@ def test_without_runs_every_line_is_there_and_nothing_is_decided(tmp_path, name)
     if name != "table4":
         assert all(None in line for line in table.rows)
         assert all(
-            trend.holds is None for trend in (experiment.trends or (lambda *_: []))(rows, TINY)
+            trend.holds is None
+            for trend in (experiment.trends or (lambda _: []))(Results(rows, TINY))
         )
 
 
@@ -275,12 +279,14 @@ def test_without_runs_every_line_is_there_and_nothing_is_decided(tmp_path, name)
     "name", [name for name in NAMES if name not in ("table4", "overfit", "appendix_b")]
 )
 def test_no_single_run_makes_a_trend_hold(tmp_path, name):
-    experiment = import_module(f"experiments.{name}").EXPERIMENT
+    experiment = import_module(f"experiments.exhibits.{name}").EXPERIMENT
     (only, *_) = experiment.recipes(TINY)
     rows = rows_of(tmp_path, [row(only, 2.0, 1.5, unigram_nats=1.0)])
-    table = experiment.reduce(rows, TINY)
-    assert len(table.rows) == len(experiment.reduce(Rows(tmp_path / "none"), TINY).rows)
-    assert True not in [trend.holds for trend in (experiment.trends or (lambda *_: []))(rows, TINY)]
+    table = experiment.reduce(Results(rows, TINY))
+    assert len(table.rows) == len(experiment.reduce(Results(Rows(tmp_path / "none"), TINY)).rows)
+    assert True not in [
+        trend.holds for trend in (experiment.trends or (lambda _: []))(Results(rows, TINY))
+    ]
 
 
 def test_experiments_share_runs():
@@ -317,9 +323,9 @@ def test_one_that_knows_nothing_pays_for_ends_of_documents():
     """Three ids of 16 bits and one EOS in 8 bytes: 48 bits, and 4 x H(1/4) = 3.245 bits."""
     stream = r.Stream(r.Tokens("bytes", 65536, "x", 1), "x", 1, 1)
     one = row(stream, 1.0, num_bytes=8, num_tokens=3, num_ids=4)
-    assert compare.ignorant(one) == pytest.approx((48 + 3.2451) / 8, abs=1e-4)
-    assert compare.ignorant(replace(one, blocks=True)) == one.uniform == 6
-    assert compare.ignorant(replace(one, num_ids=3)) == 6
+    assert quantities.uniform_with_ends(one) == pytest.approx((48 + 3.2451) / 8, abs=1e-4)
+    assert quantities.uniform_with_ends(replace(one, blocks=True)) == one.uniform == 6
+    assert quantities.uniform_with_ends(replace(one, num_ids=3)) == 6
 
 
 @pytest.mark.parametrize(
@@ -348,7 +354,7 @@ def equal_flops(folder, bytes_at, windows_at):
             for lm, sign in zip(PAPER.seeded(PAPER.lm(tokens, training)), SIGNS, strict=True):
                 made.append(row(lm, 2.0, bits + 0.001 * sign, flops_per_byte=flops * 1e6))
     rows = rows_of(folder, made)
-    return fig3.at_equal_flops(rows, PAPER, PAPER.window(16, 16), compare.mflops)
+    return fig3.at_equal_flops(Results(rows, PAPER), PAPER.window(16, 16), quantities.mflops)
 
 
 def test_equal_flops_interpolate_in_the_logarithm(tmp_path):
@@ -402,24 +408,24 @@ def test_texts_are_weighed_by_their_bytes_or_codes(tmp_path):
     and 100, not so.
     """
     lm, rows = with_texts(tmp_path, [[75, 225], [75, 225]])
-    assert compare.trained(rows, ONE, lm).texts == pytest.approx([0, 0])
-    per_code = compare.trained(rows, ONE, lm, "codes")
+    assert Results(rows, ONE).trained(lm).texts == pytest.approx([0, 0])
+    per_code = Results(rows, ONE).trained(lm, "codes")
     assert per_code.mean == pytest.approx(1.5 * 2.5)
     assert per_code.texts == pytest.approx(1.5 * 2.5 * np.array([0.25 - 0.375, 0.75 - 0.625]))
-    assert compare.coded(rows, lm, compare.ratio).texts == pytest.approx(
+    assert Results(rows, ONE).coded(lm, quantities.ratio).texts == pytest.approx(
         2.5 * np.array([0.25 - 0.375, 0.75 - 0.625])
     )
-    assert compare.coded(rows, lm, compare.uniform).certain
-    assert compare.coded(rows, lm, compare.unigram).texts.sum() == pytest.approx(0)
-    assert compare.trained(rows, PAPER, lm) is None  # five seeds
+    assert Results(rows, ONE).coded(lm, quantities.uniform).certain
+    assert Results(rows, ONE).coded(lm, quantities.unigram).texts.sum() == pytest.approx(0)
+    assert Results(rows, PAPER).trained(lm) is None  # five seeds
 
 
 def test_m1_alone_is_measured_on_the_m2s_text(tmp_path):
     lm, rows = with_texts(tmp_path, [[75, 225], [75, 225]])
-    alone = compare.m1_alone(rows, ONE)
+    alone = Results(rows, ONE).m1_alone()
     assert alone.mean == pytest.approx(300 / 400 / math.log(2))
     assert alone.texts == pytest.approx(np.array([5, -5]) / 400 / math.log(2))
-    (check,) = compare.below_m1(rows, ONE, [lm])
+    (check,) = Results(rows, ONE).below_m1([lm])
     assert check.holds is None
     assert "over seeds and texts" in check.text
 
@@ -433,7 +439,7 @@ def test_having_learned_is_to_be_below_frequencies_too(tmp_path):
             row(one, 1.0, bits + 0.001 * sign)
             for one, sign in zip(PAPER.seeded(lm), SIGNS, strict=True)
         ]
-        assert compare.learned(rows_of(tmp_path, [stream, *made]), PAPER, lm).holds is holds
+        assert Results(rows_of(tmp_path, [stream, *made]), PAPER).learned(lm).holds is holds
 
 
 @pytest.mark.parametrize(
@@ -443,19 +449,19 @@ def test_one_run_in_blocks_says_what_it_has_learned(tmp_path, bits, spread, hold
     """GZip's uniform line is at 3.587. Of the blocks' first ids the nats alone differ, so lines do
     not vary.
     """
-    gzip, _ = blocks.lms(PAPER)
+    gzip, _ = blocks.recipes(PAPER)
     nats = [100 + spread, 100 - spread, 100.0]
     made = [row(gzip.stream, 2.23, unigram_nats=3.6 * math.log(2) * BYTES)]
     made.append(row(gzip, 2.23, bits, blocks=True, values={"nats": nats}))
-    assert blocks.trends(rows_of(tmp_path, made), PAPER)[0].holds is holds
+    assert blocks.trends(Results(rows_of(tmp_path, made), PAPER))[0].holds is holds
 
 
 def test_lost_trainings_are_counted_by_their_window(tmp_path):
     lm = fig5.lms(PAPER)[-1]
-    made = [replace(row(one, 2.0, 1.5), status="diverged") for one in r.attempts(lm)[:2]] + [
+    made = [replace(row(one, 2.0, 1.5), status="diverged") for one in lm.attempts()[:2]] + [
         row(fig5.lms(PAPER)[0], 2, 1)
     ]
-    note = fig5.reduce(rows_of(tmp_path, made), PAPER).note
+    note = fig5.reduce(Results(rows_of(tmp_path, made), PAPER)).note
     assert "16 bits 0 of 1, 32 bits 0 of 0, 64 bits 0 of 0, 128 bits 2 of 2" in note
 
 
@@ -464,30 +470,30 @@ def test_equal_budgets_compare_windows_with_bytes_and_m1(tmp_path):
     holds.
     """
     rows = paper_rows(tmp_path, fig3.EXPERIMENT)
-    decided = fig3.beats_bytes(rows, PAPER, "ids", fig3.equal_ids(PAPER))
+    decided = fig3.beats_bytes(Results(rows, PAPER), "ids", fig3.equal_ids(PAPER))
     assert decided.holds
     assert decided.numbers.count("against") == 2 * len(PAPER.m2_trainings)
     known = replace(PAPER, bytes_a_token={PAPER.kind_of(PAPER.claim[-1]): 5.0})
     ((windows, rival),) = fig3.equal_bytes(known)
     assert (windows.training.steps, rival.training.steps) == (40_000, 200_000)
     assert {lm.key for lm in known.seeded(windows)} <= {one.key for one in fig3.recipes(known)}
-    assert len(fig3.trends(rows, known)) == len(fig3.trends(rows, PAPER)) + 1
+    assert len(fig3.trends(Results(rows, known))) == len(fig3.trends(Results(rows, PAPER))) + 1
 
 
 def test_the_models_are_counted():
-    table = table4.reduce(None, TINY)
+    table = table4.reduce(Results(None, TINY))
     counts = {line[0]: line[6] for line in table.rows}
     assert counts["3m"] == 3 * (4 * 256 * 256 + 3 * 256 * 1024)
     assert round(counts["2b"] / 1e6) == 1611
     assert counts["M1: 30k"] == decoder("30k").parameters
     assert [line[1:6] for line in table.rows[:5]] == [line[8:13] for line in table.rows[:5]]
-    assert [trend.holds for trend in table4.trends(None, TINY)] == [True]
+    assert [trend.holds for trend in table4.trends(Results(None, TINY))] == [True]
     assert table4.nominal("2b") == 2_000_000_000
 
 
 def test_bits_a_token(tmp_path):
     recipe = fig5.lms(PAPER)[0]
-    line = fig5.reduce(rows_of(tmp_path, [row(recipe, 2.5, 2.0)]), PAPER).rows[0]
+    line = fig5.reduce(Results(rows_of(tmp_path, [row(recipe, 2.5, 2.0)]), PAPER)).rows[0]
     assert line[2:6] == [2.5, pytest.approx(3.2), pytest.approx(2.0), pytest.approx(5.0)]
     assert line[6:] == ["EqualInfoAC[b=16,v=256]", "25m", 2.66, 1.47, pytest.approx(3.9102)]
 
@@ -507,7 +513,7 @@ def test_seeds_have_mean_deviation_and_a_count(tmp_path):
     rows = rows_of(
         tmp_path, [row(lm, 1.0, bits) for lm, bits in zip(runs, (1.0, 2.0, 3.0), strict=False)]
     )
-    assert table11.reduce(rows, PAPER).rows[0][2:5] == [
+    assert table11.reduce(Results(rows, PAPER)).rows[0][2:5] == [
         "3 of 5",
         pytest.approx(2.0),
         pytest.approx(1.0),
@@ -535,7 +541,7 @@ def test_table_6_needs_more_than_a_difference(tmp_path):
 def test_the_front_is_marked(tmp_path):
     lms = PAPER.lms
     made = [row(lm, 2.0, 2.0) for lm in lms[2:]] + [row(lms[0], 1.0, 1.0), row(lms[1], 3.0, 1.5)]
-    table = fig4.reduce(rows_of(tmp_path, made), PAPER)
+    table = fig4.reduce(Results(rows_of(tmp_path, made), PAPER))
     assert [line[4] for line in table.rows] == ["yes", "yes", *["no"] * (len(lms) - 2)]
     theirs = {(line[5], line[6]) for line in table.rows if line[9] == "yes"}
     assert ("SentencePiece", "2b") in theirs
@@ -558,7 +564,7 @@ def test_memorising_is_the_base_training_on_little_text(tmp_path):
 
 def test_training_flops(tmp_path):
     recipe = fig15.lms(PAPER)[0]
-    line = fig15.reduce(rows_of(tmp_path, [row(recipe, 1.0, 1.5)]), PAPER).rows[0]
+    line = fig15.reduce(Results(rows_of(tmp_path, [row(recipe, 1.0, 1.5)]), PAPER)).rows[0]
     assert line[2] == 3000
     assert line[6] == pytest.approx(6 * 25_165_824 * 3000 * 256 * 512 / 1e12)
     assert line[7] == line[6]  # no M1
@@ -599,9 +605,9 @@ def test_a_rate_is_chosen_by_training_loss_once_all_have_run(tmp_path):
     made = [
         row(lm, 1.0, 1.5, last_nats=nats) for lm, nats in zip(runs, (5.0, 2.0, 3.0), strict=True)
     ]
-    chosen = [line[5] for line in sweep.reduce(rows_of(tmp_path, made), PAPER).rows[:3]]
+    chosen = [line[5] for line in sweep.reduce(Results(rows_of(tmp_path, made), PAPER)).rows[:3]]
     assert chosen == ["", "yes", ""]
-    some = [line[5] for line in sweep.reduce(rows_of(tmp_path, made[1:]), PAPER).rows[:3]]
+    some = [line[5] for line in sweep.reduce(Results(rows_of(tmp_path, made[1:]), PAPER)).rows[:3]]
     assert some == [""] * 3
 
 
@@ -638,7 +644,7 @@ def test_trends_of_ratios(tmp_path, module, change, expected):
 def test_figures_name_what_they_lack(tmp_path, module):
     recipes = PAPER.lms if module is fig4 else module.lms(PAPER)
     rows = rows_of(tmp_path, [row(lm, 2.0, 1.5) for lm in recipes[: len(recipes) // 2]])
-    made = module.EXPERIMENT.draw(rows, PAPER, tmp_path)
+    made = module.EXPERIMENT.draw(Results(rows, PAPER), tmp_path)
     assert {path.suffix for path in made} == {".svg"}
     assert "not run yet" in next(path for path in made if path.suffix == ".svg").read_text()
 

@@ -13,6 +13,7 @@ from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.registry import load
+from experiments.analysis.compare import Results
 from experiments.analysis.statistics import edit_distance, ngram_counts
 from experiments.exhibits import context, d5, fig2, fig8, fig9, fig11, table7, table8
 from experiments.runs import measures
@@ -67,7 +68,9 @@ def test_a_window_holds_no_more_bits_than_it_has(runner, micro):
     """But for windows of a byte, which may be dearer than b bits and are given a cell all the
     same.
     """
-    row = Row("Measure", "", "micro", "done", {}, 0, 0, values=measured(runner, fig2.recipe(micro)))
+    row = Row(
+        "Measure", "", "micro", "done", {}, 0, 0, values=measured(runner, *fig2.recipes(micro))
+    )
     edges = fig9.edges(row)
     for a, b in pairwise(edges):
         assert b == a + 1 or sum(row.values["bits"][a:b]) <= 12 + 1e-9
@@ -172,7 +175,7 @@ def test_random_bits_lie_in_their_own_band_and_constant_ones_do_not(runner):
 
 
 def test_uniformity_leaves_ends_and_beginnings_of_blocks_out(runner, micro):
-    recipe = fig11.uniformity(micro, micro.gzips[0])
+    recipe = fig11.recipes(micro)[-1]
     values, shards = measured(runner, recipe), runner.stream(recipe.stream, "train")
     assert shards.mode == "block"
     assert values["whole"]["bits"] == min(8 * shards.num_tokens, recipe.number)
@@ -206,11 +209,11 @@ def test_the_longer_context_is_another_m1_on_as_many_bytes(micro):
 @pytest.mark.parametrize("module", ALL, ids=lambda module: module.__name__)
 def test_without_rows_tables_have_gaps_and_trends_no_answer(micro, tmp_path, module):
     rows = Rows(tmp_path / "rows.jsonl")
-    table = module.EXPERIMENT.reduce(rows, micro)
+    table = module.EXPERIMENT.reduce(Results(rows, micro))
     assert table.rows
     assert all(len(line) == len(table.columns) for line in table.rows)
     assert any(None in line for line in table.rows)
-    trends = module.EXPERIMENT.trends(rows, micro) if module.EXPERIMENT.trends else []
+    trends = module.EXPERIMENT.trends(Results(rows, micro)) if module.EXPERIMENT.trends else []
     assert all(trend.holds is None for trend in trends)
 
 
@@ -258,10 +261,12 @@ def test_fig8_orders_means_over_sentences(micro, tmp_path, means, noise, holds):
         for t, m in zip(tokens, means, strict=True)
     }
     rows = made_up(tmp_path, [(fig8.distances(micro, t), {**values, **found[t]}) for t in tokens])
-    (trend,) = fig8.trends(rows, micro)
+    (trend,) = fig8.trends(Results(rows, micro))
     assert trend.holds is holds
-    assert all(path.stat().st_size > 1000 for path in fig8.draw(rows, micro, tmp_path))
-    error = next(line for line in fig8.reduce(rows, micro).rows if line[0] == tokens[0].name)[6]
+    assert all(path.stat().st_size > 1000 for path in fig8.draw(Results(rows, micro), tmp_path))
+    error = next(
+        line for line in fig8.reduce(Results(rows, micro)).rows if line[0] == tokens[0].name
+    )[6]
     assert error == pytest.approx(np.std(found[tokens[0]]["means"], ddof=1) / 20**0.5)
 
 
@@ -295,10 +300,10 @@ def test_fig11_compares_with_a_generator_at_every_n(micro, tmp_path, deviations,
         tmp_path,
         [(r, uniform_values(one)) for r, one in zip(fig11.recipes(micro), deviations, strict=True)],
     )
-    found = fig11.trends(rows, micro)
+    found = fig11.trends(Results(rows, micro))
     assert [trend.holds for trend in found] == holds
     assert "n=16, tokens" in found[0].numbers
-    assert all(path.stat().st_size > 1000 for path in fig11.draw(rows, micro, tmp_path))
+    assert all(path.stat().st_size > 1000 for path in fig11.draw(Results(rows, micro), tmp_path))
 
 
 def test_words_agree_where_their_windows_have_one_id():
@@ -341,17 +346,20 @@ def test_d5_shares_and_trends(micro, tmp_path):
             (d5.untold(micro, "unflushed"), left),
         ],
     )
-    assert [trend.holds for trend in d5.trends(rows, micro)] == [True, False]
-    first, second = d5.reduce(rows, micro).rows[:2]
+    assert [trend.holds for trend in d5.trends(Results(rows, micro))] == [True, False]
+    first, second = d5.reduce(Results(rows, micro)).rows[:2]
     assert first[2] == 0.75
     assert first[7] is None
     assert second[7:10] == [0.25, 0.125, 0.5]
 
 
 def test_the_sentence_is_drawn_from_its_rows(runner, micro, tmp_path):
-    runner.run([*fig9.recipes(micro), fig2.recipe(micro)])
+    runner.run([*fig9.recipes(micro), *fig2.recipes(micro)])
     for module in (fig2, fig9):
-        assert all(path.stat().st_size > 1000 for path in module.draw(runner.rows, micro, tmp_path))
+        assert all(
+            path.stat().st_size > 1000
+            for path in module.draw(Results(runner.rows, micro), tmp_path)
+        )
 
 
 def test_ends_of_documents_are_where_ac_pads():

@@ -4,6 +4,7 @@ import pytest
 from test_lm_experiments import row, rows_of, verdicts
 
 from equinfo.lm.train import load_train_config
+from experiments.analysis.compare import Results
 from experiments.exhibits import place
 from experiments.runs.rows import Rows
 from experiments.runs.runner import Runner
@@ -35,7 +36,7 @@ def results(closed, noise):
 def test_how_much_of_the_gap_the_place_closes(tmp_path, closed, noise, expected):
     rows = rows_of(tmp_path, results(closed, noise))
     assert verdicts(place, rows, CPU) == expected
-    table = place.reduce(rows, CPU)
+    table = place.reduce(Results(rows, CPU))
     by_name = {line[0]: line for line in table.rows}
     assert by_name["EqualInfoAC[b=12,v=4096,paper]"][5:] == [None, None, None]  # one id a window
     assert by_name["EqualInfoAC[b=12,v=64,paper]"][2] == 2
@@ -46,7 +47,7 @@ def test_how_much_of_the_gap_the_place_closes(tmp_path, closed, noise, expected)
 def test_without_runs_nothing_is_decided(tmp_path):
     rows = rows_of(tmp_path, [])
     assert verdicts(place, rows, CPU) == [None, None]
-    assert [line[4:] for line in place.reduce(rows, CPU).rows] == [[None] * 4] * 6
+    assert [line[4:] for line in place.reduce(Results(rows, CPU)).rows] == [[None] * 4] * 6
 
 
 def test_lms_without_the_place_are_the_runs_that_others_ask_for():

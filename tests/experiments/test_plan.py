@@ -10,15 +10,16 @@ import pytest
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import modern
 from experiments import catalogue
-from experiments.plan.cost import cost, forward_flops, title
-from experiments.plan.plan import WHOLE, Plan, amount, clock, closure, in_shard, parse_shard, survey
+from experiments.analysis.compare import Results
+from experiments.plan.cost import cost, forward_flops
+from experiments.plan.jobs import WHOLE, Plan, amount, clock, closure, in_shard, parse_shard, survey
 from experiments.plan.speed import FROM_ROWS, UNKNOWN, Speeds, largest_of_each_size
 from experiments.runs.recipes import LM, M1, Measure, Spelling, Stream, Tokens, Training
 from experiments.runs.rows import Row, Rows
 from experiments.scales import PAPER, SCALES
 
 TRAINING = Training(
-    "modern", "30k", steps=10, batch_size=4, context=32, learning_rate=1e-2, warmup_steps=1
+    size="30k", steps=10, batch_size=4, context=32, learning_rate=1e-2, warmup_steps=1
 )
 M1_ = M1("bundled", 1000, replace(TRAINING, steps=100))
 AC = Stream(Tokens("ac", 256, "bundled", 1000, m1=M1_), "bundled", 1000, 500)
@@ -65,10 +66,10 @@ def test_no_trend_waits_for_a_run_that_nothing_lists(scale, tmp_path, monkeypatc
     monkeypatch.setattr(Rows, "done", lambda rows, recipe: asked.append(recipe))
     for experiment in catalogue.EXPERIMENTS.values():
         if experiment.trends:
-            experiment.trends(Rows(tmp_path / "rows.jsonl"), scale)
+            experiment.trends(Results(Rows(tmp_path / "rows.jsonl"), scale))
     listed = {recipe.key for recipe in closure(catalogue.everything(scale))}
     assert asked
-    assert [title(recipe) for recipe in asked if recipe.key not in listed] == []
+    assert [recipe.title for recipe in asked if recipe.key not in listed] == []
 
 
 def test_an_m1_of_another_context_is_the_same_training():
@@ -128,9 +129,7 @@ def test_a_run_in_the_middle_counts_for_what_is_left(runner):
 
 
 def test_a_run_that_failed_with_every_seed_is_not_to_do(runner):
-    from experiments.runs.recipes import attempts
-
-    for attempt in attempts(LM(BYTES, TRAINING)):
+    for attempt in LM(BYTES, TRAINING).attempts():
         runner.rows.append(row(attempt, status="diverged"))
     assert (
         survey([LM(BYTES, TRAINING)], runner, WHOLE, unknown).to_do
@@ -230,7 +229,7 @@ def test_every_scale_has_a_plan_without_its_corpus(name, runner):
     plan = survey(recipes, runner, WHOLE, unknown)
     assert len(plan.to_do) >= len(recipes)
     assert plan.tokens >= max(lm.training.tokens for lm in SCALES[name].lms)
-    assert all(title(job.recipe) for job in plan.jobs)
+    assert all(job.recipe.title for job in plan.jobs)
     table = plan.table("plan")
     assert all(len(line) == len(table.columns) for line in table.rows)
     assert table.rows[-1][3] == len(plan.to_do)

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from experiments.analysis.compare import Results
 from experiments.exhibits import harness
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.runs.recipes import Questions
 from experiments.runs.rows import Row, Rows
 from experiments.runs.runner import Runner
@@ -41,9 +42,9 @@ def test_every_m2_is_asked_as_many_questions(rows, scale):
 
 
 def test_tables_come_from_rows_and_show_gaps(rows, scale, tmp_path):
-    table, _ = harness.EXPERIMENT.output(rows, scale, tmp_path)
+    table, _ = harness.EXPERIMENT.output(Results(rows, scale), tmp_path)
     none = Rows(tmp_path / "none.jsonl")
-    empty = harness.reduce(none, scale)
+    empty = harness.reduce(Results(none, scale))
     assert (
         [len(line) for line in table.rows]
         == [len(line) for line in empty.rows]
@@ -51,8 +52,8 @@ def test_tables_come_from_rows_and_show_gaps(rows, scale, tmp_path):
     )
     assert all(cell is not None for line in table.rows for cell in line)
     assert all(cell is None for line in empty.rows for cell in line[2:])
-    assert [trend.holds for trend in harness.trends(none, scale)] == [None] * 4
-    assert [trend.holds for trend in harness.trends(rows, scale)] == [None] * 4  # one seed
+    assert [trend.holds for trend in harness.trends(Results(none, scale))] == [None] * 4
+    assert [trend.holds for trend in harness.trends(Results(rows, scale))] == [None] * 4  # one seed
 
 
 def test_answers_are_paired_by_question(scale, tmp_path):
@@ -67,7 +68,12 @@ def test_answers_are_paired_by_question(scale, tmp_path):
             rows.append(
                 Row("Questions", replace(recipe, lm=lm).key, "", "done", {}, None, 0, values=values)
             )
-    assert [trend.holds for trend in harness.trends(rows, scale)] == [True, False, True, False]
+    assert [trend.holds for trend in harness.trends(Results(rows, scale))] == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_the_lm_comes_before_what_asks_it(scale):

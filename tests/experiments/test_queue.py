@@ -16,9 +16,8 @@ from experiments import catalogue
 from experiments.analysis.experiment import Experiment
 from experiments.analysis.tables import Table
 from experiments.plan import queue
-from experiments.plan.plan import closure
+from experiments.plan.jobs import closure
 from experiments.plan.speed import Speeds
-from experiments.runs.locks import lock
 from experiments.runs.recipes import RECIPE_VERSION, Stream, Tokens
 from experiments.runs.rows import Row, Rows
 from experiments.runs.runner import Runner
@@ -119,8 +118,7 @@ def test_two_processes_and_two_shards_make_the_same_rows(micro, recipes, straigh
 
 def test_a_run_that_another_process_is_at_is_left_to_it(micro, tmp_path):
     streams = [micro.stream(micro.bytes), micro.stream(micro.gzips[0])]
-    with lock(tmp_path / "work" / "locks" / f"run-{streams[0].key}") as held:
-        assert held
+    with order(micro, streams, tmp_path).store().running(streams[0]):
         outcome = queue.carry_out(order(micro, streams, tmp_path), Speeds())
     assert outcome.elsewhere == [streams[0].key]
     assert set(Rows(tmp_path / "rows.jsonl").by_key) == {streams[1].key}
@@ -131,10 +129,8 @@ def test_a_second_queue_says_so_and_leaves_and_status_counts(micro, tmp_path, mo
     streams = [micro.stream(micro.bytes), micro.stream(micro.gzips[0])]
     _stand_for_everything(monkeypatch, micro, streams)
     places = ["--results", str(tmp_path), "--work", str(tmp_path / "work")]
-    with (
-        lock(tmp_path / "work" / "locks" / "queue-micro-1-of-1"),
-        lock(tmp_path / "work" / "locks" / f"run-{streams[1].key}"),
-    ):
+    store = order(micro, streams, tmp_path).store()
+    with store.lock("queue-micro-1-of-1"), store.running(streams[1]):
         assert command.main(["queue", *places, "--budget", "inf"]) == 1
         assert "another process is at the micro runs" in capsys.readouterr().err
         assert command.main(["status", *places]) == 0
@@ -284,7 +280,7 @@ def _stand_for_everything(monkeypatch, micro, recipes):
     """
     table = Table("made up", ["a"], [["b"]])
     experiment = Experiment(
-        "made-up", "none", "made up", lambda scale: recipes, lambda rows, scale: table
+        "made-up", "none", "made up", lambda scale: recipes, lambda results: table
     )
     monkeypatch.setattr(catalogue, "EXPERIMENTS", {"made-up": experiment})
     monkeypatch.setattr(catalogue, "find_scale", lambda name: micro)

@@ -10,7 +10,8 @@ import pytest
 
 from equinfo.errors import EquinfoError
 from experiments.analysis import figures, findings, report
-from experiments.analysis.experiment import Experiment, Trend
+from experiments.analysis.compare import Results, Trend
+from experiments.analysis.experiment import Experiment
 from experiments.analysis.tables import Table, escaped
 from experiments.runs.recipes import Measure, seeds
 from experiments.runs.rows import Row, Rows
@@ -47,24 +48,24 @@ def lms(scale):
     return scale.lms[:3]
 
 
-def reduce(rows, scale):
+def reduce(results):
     body = [
         [lm.stream.tokens.name, row and row.bits_per_byte, 1.5]
-        for lm in lms(scale)
-        for row in [rows.done(lm)]
+        for lm in lms(results.scale)
+        for row in [results.done(lm)]
     ]
     return Table(
         "Bits & bytes", ["tokenizer", "bits/byte, ours", "bits/byte, paper"], body, "rule `free`"
     )
 
 
-def draw(rows, scale, folder):
+def draw(results, folder):
     with figures.figure() as (drawn, axes):
         axes.plot([1, 2], [1, 2], "s")
         return figures.save(drawn, folder, "some")
 
 
-SOME = Experiment("some", "figure 0", "what & why", lms, reduce, draw, lambda rows, scale: TRENDS)
+SOME = Experiment("some", "figure 0", "what & why", lms, reduce, draw, lambda results: TRENDS)
 NEVER = Experiment("never", "table 0", "not run", lambda scale: scale.lms[3:5], reduce)
 
 
@@ -148,12 +149,16 @@ def test_remarks_and_changes_stand_on_their_page(results, micro, monkeypatch):
         '{"micro": {"some": "Too `small`.", "never": "No time."}}'
     )
     (results / "changes.md").write_text(
-        CHANGES + "| some | 2026-11-29 | other steps | too few | ab12 |\n"
+        CHANGES
+        + "| some | 2026-11-29 | other steps | too few | ab12 |\n"
+        + "| all | 2026-11-29 | whole intervals | points held | ab12 |\n"
     )
     pages = written(results, micro)
     changes = "## Changes\n\n- 2026-11-29: other steps. Why: too few (ab12)."
     assert f"## Remarks\n\nToo `small`.\n\n{changes}\n\n<details" in pages["some"]
     assert "## Remarks\n\nNo time." in pages["never"]
+    everywhere = "- 2026-11-29: whole intervals. Why: points held (ab12)."
+    assert f"## Changes of all tests\n\n{everywhere}\n" in pages["index"]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,7 @@ def test_what_people_wrote_of_nothing_is_an_error(results, micro, name, text):
 
 
 def test_an_experiment_that_fails_is_not_hidden(results, micro):
-    broken = replace(SOME, reduce=lambda rows, scale: 1 // 0)
+    broken = replace(SOME, reduce=lambda results: 1 // 0)
     with pytest.raises(ZeroDivisionError) as caught:
         written(results, micro, broken)
     assert caught.value.__notes__ == ["in experiment some at scale micro"]
@@ -198,17 +203,18 @@ def seeded(rows, lm, *bits):
 
 
 def test_findings_without_rows_say_so(micro, tmp_path):
-    found = findings.findings(Rows(tmp_path / "rows.jsonl"), micro)
+    found = findings.findings(Results(Rows(tmp_path / "rows.jsonl"), micro))
     assert len(found) == 10
     assert all(one.text.endswith(": not run yet.") and one.agrees is None for one in found)
 
 
 def test_a_file_quotes_the_findings_and_keeps_the_rest(micro, tmp_path):
-    found = findings.findings(Rows(tmp_path / "rows.jsonl"), micro)
+    results = Results(Rows(tmp_path / "rows.jsonl"), micro)
+    whole = report.Whole(results, [], findings.findings(results), "")
     path = tmp_path / "README.md"
     path.write_text("a\n<!-- results -->\nold\n<!-- end -->\nb\n")
     for _ in range(2):
-        report.quote(path, report.headline(found, micro))
+        report.quote(path, report.headline(whole))
     before, text, after = re.fullmatch(
         "(.*)<!-- results -->\n(.*)\n<!-- end -->(.*)", path.read_text(), re.S
     ).groups()
@@ -242,10 +248,10 @@ def test_the_main_finding_says_which_way_it_went_and_whether_that_is_decided(
     rows = Rows(tmp_path / "rows.jsonl")
     seeded(rows, micro.lm(micro.contest[1], micro.base), *windows)
     seeded(rows, micro.lm(micro.bytes, micro.base), 2.0, 2.002)
-    found = findings.windows_to_bytes(rows, micro)
-    assert words in found.text
-    assert found.agrees is agrees
-    assert ("too few runs to decide" in found.text) == (agrees is None)
+    text, decided = findings.windows_to_bytes(Results(rows, micro))
+    assert words in text
+    assert decided is agrees
+    assert ("too few runs to decide" in text) == (agrees is None)
 
 
 def test_the_share_that_decodes_has_clopper_and_pearsons_interval(micro):
@@ -259,7 +265,7 @@ def test_one_seed_of_two_is_not_run_yet(micro, tmp_path):
     rows = Rows(tmp_path / "rows.jsonl")
     seeded(rows, micro.lm(micro.contest[1], micro.base), 1.9)
     seeded(rows, micro.lm(micro.bytes, micro.base), 2.0, 2.002)
-    assert findings.windows_to_bytes(rows, micro) is None
+    assert findings.windows_to_bytes(Results(rows, micro)) is None
 
 
 def test_pages_are_written_without_torch(tmp_path):

@@ -15,12 +15,13 @@ import pytest
 from equinfo.compress.models.base import fingerprint
 from equinfo.errors import EquinfoError
 from experiments import catalogue
+from experiments.analysis.compare import Results
 from experiments.catalogue import EXPERIMENTS
 from experiments.runs import runner
-from experiments.runs.recipes import attempts, with_training
+from experiments.runs.recipes import with_training
+from experiments.runs.renumbered import UsedIds
 from experiments.runs.rows import Rows
 from experiments.runs.runner import OutOfTime, Runner, unigram_nats
-from experiments.runs.used import UsedIds
 
 # Made-up verses hold too few strings for a codebook, and no questions: these have tests of their
 # own, on real text.
@@ -69,13 +70,13 @@ def test_rows_hold_each_documents_nats_and_bytes(finished):
 
 def test_an_m1_beside_the_rows_is_taken(finished, tmp_path, monkeypatch):
     micro, folder = finished
-    made = Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").m1_folder(micro.m1)
+    made = Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").store.folder(micro.m1)
     shutil.copytree(made, tmp_path / "m1" / made.name)
     elsewhere = Runner(micro.name, Rows(tmp_path / "rows.jsonl"), tmp_path / "runs")
     monkeypatch.setattr(Runner, "train", lambda *_: pytest.fail("it was trained again"))
     ours = Runner(micro.name, Rows(folder / "rows.jsonl"), folder / "runs").m1(micro.m1)
     assert fingerprint(elsewhere.m1(micro.m1)) == fingerprint(ours)
-    assert (elsewhere.m1_folder(micro.m1) / "weights").is_dir()
+    assert (elsewhere.store.folder(micro.m1) / "weights").is_dir()
 
 
 def test_used_ids_charge_what_the_training_text_lacks(finished):
@@ -86,8 +87,8 @@ def test_used_ids_charge_what_the_training_text_lacks(finished):
     used = UsedIds(train, 259, 257)
     letters = {int(code) for ids in train.parts() for code in ids} | {257}
     assert used.vocab_size == len(letters) + 1
-    assert used.ranks[sorted(letters)].tolist() == list(range(len(letters)))
-    strange = used.ranks[[ord("~"), ord("a")]]
+    assert used.numbers[sorted(letters)].tolist() == list(range(len(letters)))
+    strange = used.numbers[[ord("~"), ord("a")]]
     assert used.which_other(strange).tolist() == pytest.approx([math.log(259 - len(letters)), 0])
     row = made.run_one(lm, "")
     assert row.num_ids == validation.num_ids
@@ -136,7 +137,7 @@ def test_a_run_that_diverges_leaves_a_row_without_numbers(micro, tmp_path):
     rows = Rows(tmp_path / "rows.jsonl")
     assert Runner(micro.name, rows, tmp_path / "runs").run([hopeless]) == []
     assert rows.done(hopeless) is None
-    seeds = [rows.by_key[attempt.key].seed for attempt in attempts(hopeless)]
+    seeds = [rows.by_key[attempt.key].seed for attempt in hopeless.attempts()]
     assert seeds == [0, 1000, 2000]
     assert {(row.status, row.sum_nats) for row in rows.by_key.values()} == {("diverged", None)}
     assert Runner(micro.name, rows, tmp_path / "runs").run([hopeless]) == []
@@ -166,7 +167,7 @@ def test_a_failed_run_is_re_seeded_once_and_its_row_stands_for_the_recipe(
 def test_every_experiment_draws_from_rows_alone(finished, tmp_path, name):
     micro, folder = finished
     experiment = EXPERIMENTS[name]
-    table, made = experiment.output(Rows(folder / "rows.jsonl"), micro, tmp_path)
+    table, made = experiment.output(Results(Rows(folder / "rows.jsonl"), micro), tmp_path)
     if not table.rows:
         assert made == []
         return
@@ -182,7 +183,7 @@ def test_every_experiment_draws_from_rows_alone(finished, tmp_path, name):
 def test_figures_are_the_same_bytes_for_the_same_rows(finished, tmp_path):
     micro, folder = finished
     for run in ("a", "b"):
-        EXPERIMENTS["fig3"].output(Rows(folder / "rows.jsonl"), micro, tmp_path / run)
+        EXPERIMENTS["fig3"].output(Results(Rows(folder / "rows.jsonl"), micro), tmp_path / run)
     assert (tmp_path / "a/fig3.svg").read_bytes() == (tmp_path / "b/fig3.svg").read_bytes()
 
 
@@ -193,7 +194,7 @@ def test_a_missing_run_is_a_gap_not_a_guess(finished, tmp_path):
     for row in rows.all_done(micro.lms[:2]):
         few.append(row)
     for name in ("fig3", "fig4"):
-        table, _ = EXPERIMENTS[name].output(few, micro, tmp_path)
+        table, _ = EXPERIMENTS[name].output(Results(few, micro), tmp_path)
         assert len(table.rows) == len(micro.lms)
         gaps = [line for line in table.rows if line[2] is None]
         assert len(gaps) == len(micro.lms) - 2

@@ -15,6 +15,7 @@ from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import predict
 from equinfo.lm.sequences import Examples
 from equinfo.lm.train import load_model, train
+from experiments.analysis.compare import Results
 from experiments.exhibits import fig10, fig13, table5
 from experiments.runs.positions import constant, frequency_nats, sample
 from experiments.runs.rows import Row, Rows
@@ -226,15 +227,18 @@ def test_positions_go_on_after_a_deadline(scale, finished, tmp_path):
 @pytest.mark.parametrize("task", TASKS)
 def test_tables_and_figures_come_from_rows_and_show_gaps(task, finished, scale, tmp_path):
     rows, _ = finished
-    table, made = task.EXPERIMENT.output(rows, scale, tmp_path / "full")
+    table, made = task.EXPERIMENT.output(Results(rows, scale), tmp_path / "full")
     assert all(path.stat().st_size > 100 for path in made)
-    empty = task.EXPERIMENT.reduce(Rows(tmp_path / "none.jsonl"), scale)
+    empty = task.EXPERIMENT.reduce(Results(Rows(tmp_path / "none.jsonl"), scale))
     assert len(empty.rows) == len(table.rows)
     assert all(len(line) == len(table.columns) for line in [*empty.rows, *table.rows])
     assert all(
-        "±" in one.numbers or "no interval" in one.numbers for one in task.trends(rows, scale)
+        "±" in one.numbers or "no interval" in one.numbers
+        for one in task.trends(Results(rows, scale))
     )
-    assert all(trend.holds is None for trend in task.trends(Rows(tmp_path / "none.jsonl"), scale))
+    assert all(
+        trend.holds is None for trend in task.trends(Results(Rows(tmp_path / "none.jsonl"), scale))
+    )
 
 
 # -- trends on made-up rows ------------------------------------------------------------------------
@@ -270,12 +274,12 @@ def test_decompression_is_paired_over_texts_and_seeds(tmp_path, scale, ac, windo
     share = {("AC", "decompress"): ac, ("EqualInfoAC", "decompress"): windows}
     pairs = []
     for run, recipe in runs.items():
-        for number, one in enumerate(table5.seeds(scale, recipe)):
+        for number, one in enumerate(scale.seeded(recipe)):
             losses = (hard + 0.2 * number) * (
                 share.get(run, 1.0) + noise * generator.normal(size=20)
             )
             pairs.append((one, {"loss": losses.mean(), "losses": losses.tolist()}))
-    found = table5.trends(made(tmp_path, scale, *pairs), scale)
+    found = table5.trends(Results(made(tmp_path, scale, *pairs), scale))
     assert [trend.holds for trend in found] == holds[::-1]
 
 
@@ -301,9 +305,9 @@ def test_position_trends(tmp_path, scale, ends, holds):
         ]
         return {"steps": [1, 2, 3], "gains": np.array(gains).tolist()}
 
-    found = fig10.trends(made(tmp_path, scale, *seeded(fig10.seeds(scale, recipe), values)), scale)[
-        :2
-    ]
+    found = fig10.trends(
+        Results(made(tmp_path, scale, *seeded(fig10.seeds(scale, recipe), values)), scale)
+    )[:2]
     assert [trend.holds for trend in found] == holds
     assert ("nothing was learned" in found[0].numbers) == (holds[0] is None)
 
@@ -331,7 +335,10 @@ def test_spelling_trends(tmp_path, scale):
             for label, recipe in runs.items()
             for seed, one in enumerate(fig13.seeds(scale, recipe))
         ]
-        return [trend.holds for trend in fig13.trends(made(tmp_path / name, scale, *pairs), scale)]
+        return [
+            trend.holds
+            for trend in fig13.trends(Results(made(tmp_path / name, scale, *pairs), scale))
+        ]
 
     assert trends("as in the paper") == [True, True]
     assert trends("shared letters", **{"Unigram, shared": 475}) == [False, False]

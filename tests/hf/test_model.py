@@ -19,17 +19,18 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 import equinfo
-from equinfo import pipeline
+from equinfo import api
 from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.generation import stream as stream_text
 from equinfo.hf.config import EquinfoConfig
 from equinfo.hf.logits import DecodableIds
 from equinfo.hf.model import CACHE, EquinfoForCausalLM
-from equinfo.lm.config import DecoderConfig, modern, paper
+from equinfo.lm.config import DecoderConfig, Training, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import cross_entropy
-from equinfo.lm.train import load_model, load_train_config
+from equinfo.lm.train import load_model, load_train_config, train
+from equinfo.tokenizers.registry import make
 
 CLIPPED = DecoderConfig(259, 32, 2, 2, 16, 64, position="relative", relative_clip=5)
 TIED = replace(modern("30k", 259), tied=True)
@@ -58,9 +59,8 @@ def tokenizer_of(config):
     """Of 256 codes and the decoder's period."""
     if config.period == 1:
         return equinfo.load("bytes")
-    return pipeline.make_tokenizer(
-        "equalinfo", 256, 8 * config.period, [], StaticModel.unigram([b"God said"])
-    )
+    model = StaticModel.unigram([b"God said"])
+    return make("equalinfo", 256, m1=model, bits=8 * config.period)
 
 
 def model_of(config, seed=0):
@@ -366,19 +366,17 @@ def trained(tmp_path_factory):
     """The folder of a training that has learnt the alphabet by heart."""
     folder = tmp_path_factory.mktemp("trained")
     tokenizer = equinfo.load("bytes")
-    tokens = pipeline.token_stream(tokenizer, [b"abcdefghij" * 40] * 4)
-    settings = {"steps": 60, "batch_size": 8, "context": 32}
-    optimizer = pipeline.optimizer("modern", 1e-2, 5)
-    config = pipeline.lm_config(
-        "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id, optimizer, **settings
+    tokens = api.token_stream(tokenizer, [b"abcdefghij" * 40] * 4)
+    training = Training(
+        size="30k", steps=60, batch_size=8, context=32, learning_rate=1e-2, warmup_steps=5
     )
-    pipeline.train(config, tokens.ids, folder)
+    train(training.config(tokenizer.vocab_size, tokenizer.bos_id), tokens.ids, folder)
     return folder
 
 
 def test_a_saved_folder_is_an_lm_to_equinfo(trained, tmp_path):
     EquinfoForCausalLM.from_lm(trained, equinfo.load("bytes")).save_pretrained(tmp_path)
-    stream = pipeline.token_stream(equinfo.load("bytes"), [b"abcdefghij" * 20, b"bcd"])
+    stream = api.token_stream(equinfo.load("bytes"), [b"abcdefghij" * 20, b"bcd"])
     assert equinfo.evaluate(tmp_path, "bytes", stream) == equinfo.evaluate(trained, "bytes", stream)
     options = {"prompt": "fghij", "max_ids": 30, "seed": 3}
     assert equinfo.generate(tmp_path, "bytes", **options) == equinfo.generate(
@@ -446,10 +444,8 @@ def test_the_configuration_keeps_every_field(tmp_path):
 
 
 def test_an_m1_has_one_special_id(tmp_path):
-    config = pipeline.m1_config(
-        "modern", "30k", pipeline.optimizer("modern", 1e-3, 1), steps=1, batch_size=1, context=8
-    )
-    pipeline.train(config, pipeline.byte_stream([b"In the beginning"]), tmp_path)
+    config = Training(size="30k", steps=1, batch_size=1, context=8).config(257, 256)
+    train(config, api.byte_stream([b"In the beginning"]), tmp_path)
     model = EquinfoForCausalLM.from_lm(tmp_path)
     special = (model.config.bos_token_id, model.config.eos_token_id, model.config.pad_token_id)
     assert special == (256, 256, None)

@@ -10,11 +10,11 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
 
 import equinfo
-from equinfo import pipeline
+from equinfo import api
 from equinfo.corpora import load_corpus, take
 from equinfo.hf.config import EquinfoConfig
 from equinfo.hf.model import EquinfoForCausalLM
-from equinfo.lm.config import modern
+from equinfo.lm.config import Training, modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.optimize import learning_rate, make_optimizer
 from equinfo.lm.sequences import Sequences
@@ -62,7 +62,7 @@ class Rows(torch.utils.data.Dataset):
 @pytest.fixture(scope="module")
 def ids():
     text = take(load_corpus("bundled").documents("train"), 30_000)
-    return pipeline.token_stream(equinfo.load("bytes"), text).ids
+    return api.token_stream(equinfo.load("bytes"), text).ids
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def ids():
 )
 def test_the_losses_are_those_of_our_loop(ids, tmp_path, parts, period):
     tokenizer = equinfo.load("bytes")
-    config = pipeline.lm_config(
-        "modern", "30k", tokenizer.vocab_size, tokenizer.bos_id,
-        pipeline.optimizer("modern", 5e-3, 5),
-        period, steps=STEPS, batch_size=ROWS, context=CONTEXT, seed=3,
+    training = Training(
+        size="30k", steps=STEPS, batch_size=ROWS, context=CONTEXT, seed=3, learning_rate=5e-3,
+        warmup_steps=5,
     )  # fmt: skip
+    config = training.config(tokenizer.vocab_size, tokenizer.bos_id, period)
     train(config, ids, tmp_path / "ours")
     expected = [
         json.loads(line)["loss"]

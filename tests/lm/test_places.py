@@ -1,4 +1,6 @@
-"""An M2 that is told an id's place in its unit: the same in training, evaluation, generation."""
+"""An M2 that is told the place of an id in its unit: the same place in training, evaluation and
+generation.
+"""
 
 from dataclasses import replace
 from itertools import islice
@@ -8,9 +10,10 @@ import pytest
 import torch
 
 import equinfo
-from equinfo import api, pipeline
+from equinfo import api
 from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
+from equinfo.generation import check_fit
 from equinfo.lm.cache import KVCache
 from equinfo.lm.config import NUM_SPECIAL, OptimizerConfig, TrainConfig, modern, paper
 from equinfo.lm.decoder import Decoder
@@ -20,6 +23,7 @@ from equinfo.lm.sequences import Sequences
 from equinfo.lm.train import load_model, load_train_config, train
 from equinfo.sharding import tokenize_corpus
 from equinfo.tokenizers import base
+from equinfo.tokenizers.registry import make
 
 TEXTS = [b"In the beginning " * n for n in range(1, 13)]
 CODES, PERIOD, CONTEXT = 16, 3, 20
@@ -29,9 +33,7 @@ both = pytest.mark.parametrize("config", CONFIGS, ids=["modern", "paper"])
 
 
 def windows(bits, width, **options):
-    return pipeline.make_tokenizer(
-        "equalinfo", 1 << width, bits, [], StaticModel.unigram(TEXTS), **options
-    )
+    return make("equalinfo", 1 << width, m1=StaticModel.unigram(TEXTS), bits=bits, **options)
 
 
 def told(config, seed=0):
@@ -57,7 +59,9 @@ def stream_of(*args, **options):
 
 
 def walked(ids, place=0):
-    """The place of each id of a stream and of what follows, counted one by one: len(ids) + 1."""
+    """The place of each id of a stream, counted one by one, and of what follows: a list of len(ids)
+    + 1.
+    """
     places = [place]
     for i in ids:
         places.append(0 if i >= CODES else (places[-1] + 1) % PERIOD)
@@ -65,7 +69,9 @@ def walked(ids, place=0):
 
 
 def by_ids_with_places(model):
-    """logits(ids, places): the oracle, a decoder of pairs of a place and an id."""
+    """logits(ids, places): the oracle, a decoder without places whose ids are pairs of a place and
+    an id.
+    """
     size = model.config.vocab_size
     plain = Decoder(replace(model.config, vocab_size=PERIOD * size, period=1)).eval()
     weights = {
@@ -201,7 +207,9 @@ def config_of(model=CONFIGS[0], **changes):
 
 
 def test_what_only_the_place_says_is_learned(tmp_path):
-    """Two of three ids follow from the one before and the place: their nats go only with it."""
+    """Two of three ids follow from the one before and the place: their nats go, and stay without
+    the place.
+    """
     ids, held_out, losses = stream_of(600), stream_of(60, seed=1), []
     for period in (PERIOD, 1):
         config = config_of(replace(CONFIGS[0], period=period), steps=60, batch_size=16)
@@ -257,9 +265,9 @@ def test_settings_of_lms_without_places_say_nothing_of_them():
 def test_the_period_is_what_windows_and_ids_have_in_common(tokenizer, period):
     assert tokenizer.period == period
     for told in (1, period):
-        pipeline.check_fit(replace(modern("30k", tokenizer.vocab_size), period=told), tokenizer)
+        check_fit(replace(modern("30k", tokenizer.vocab_size), period=told), tokenizer)
     with pytest.raises(EquinfoError, match=f"units of 7 ids and those of .* have {period}"):
-        pipeline.check_fit(replace(modern("30k", tokenizer.vocab_size), period=7), tokenizer)
+        check_fit(replace(modern("30k", tokenizer.vocab_size), period=7), tokenizer)
 
 
 def test_train_lm_tells_places_where_there_are_some(tmp_path):

@@ -1,6 +1,4 @@
-"""What codebooks promise beside the laws of every tokenizer: names, pieces, pinned ids, hostile
-artefacts.
-"""
+"""Codebooks, beside the laws of every tokenizer: names, pieces, pinned ids, hostile artefacts."""
 
 import numpy as np
 import pytest

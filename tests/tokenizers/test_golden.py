@@ -128,9 +128,7 @@ def test_unigram_bytes_are_codes_whatever_was_learnt():
     sentencepiece.__version__ != TRAINED_WITH, reason="pieces are learnt with that SentencePiece"
 )
 def test_unigram_ids_as_trained():
-    """A stored model decides the ids; training one is a sum of floats, pinned for one version of
-    the library.
-    """
+    """A stored model decides the ids; training one sums floats: pinned for one version."""
     assert make("unigram").encode(TEXT).tolist() == [
         560,
         288,

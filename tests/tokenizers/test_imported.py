@@ -17,10 +17,11 @@ from equinfo import tokenfile
 from equinfo.errors import EquinfoError
 from equinfo.generation import generate
 from equinfo.show import render
+from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.huggingface import ByteLevelTokenizer, HFTokenizer
-from equinfo.tokenizers.imported import PROBES, from_pretrained
+from equinfo.tokenizers.imported import from_pretrained
+from equinfo.tokenizers.imported_base import PROBES
 from equinfo.tokenizers.sentencepieces import SentencePieceTokenizer
-from equinfo.tokenizers.spans import spans
 
 TEXT = "In the  beginning, God created <s> the heaven;\nand the earth. é 起初 👩‍🚀\t(x) "
 SPECIAL = ["<unk>", "<s>", "</s>"]
@@ -35,9 +36,7 @@ def trained(library: tokenizers.Tokenizer, trainer: type, **options) -> tokenize
 def byte_level(
     normalizer: normalizers.Normalizer | None = None, prefix: bool = False
 ) -> tokenizers.Tokenizer:
-    """GPT-2's sort, with an end of text before its document, cut after 8 ids and padded: none of it
-    is to matter.
-    """
+    """GPT-2's sort; end of text before a document, cut after 8 ids, padded: none is to matter."""
     library = tokenizers.Tokenizer(models.BPE())
     if normalizer:
         library.normalizer = normalizer
@@ -161,9 +160,7 @@ def imported(name: str):
 
 
 def plain(name: str):
-    """(ids of a text, text of ids) by the library's own calls, without special tokens, cuts and
-    padding.
-    """
+    """(ids of a text, text of ids) by the library's own calls: no special tokens, cuts, padding."""
     its = library(name)
     if isinstance(its, sentencepiece.SentencePieceProcessor):
         return its.EncodeAsIds, its.Decode
@@ -196,9 +193,7 @@ def test_ids_and_text_are_the_librarys(name):
 
 @EVERY
 def test_lossless_is_what_comes_back(name):
-    """Only the byte-level one without normaliser and prefix space is; the next best two lose their
-    ▁ alone.
-    """
+    """Only the byte-level one without normaliser and prefix space; the next two lose ▁ alone."""
     made = imported(name)
     lost = [text for text in texts() if made.decode(made.encode(text)) != text.encode()]
     assert made.lossless == (not lost) == (name == "byte-level")
@@ -297,7 +292,8 @@ def test_spans_cover_ids_and_text(name):
 
 def test_spans_of_a_lossless_one_are_those_of_its_bytes():
     made = imported("byte-level")
-    assert made.spans(TEXT) == spans(made, TEXT.encode())
+    runs = Tokenizer._runs(made, TEXT.encode())
+    assert made._runs(TEXT.encode()) == [(ids.tolist(), size) for ids, size in runs]
 
 
 def test_spans_give_each_word_its_space():

@@ -1,6 +1,4 @@
-"""GZip[v], Zstd[v], XZ[v]: what is no stream of ours is refused, in bounded memory; another library
-encodes nothing.
-"""
+"""GZip[v], Zstd[v], XZ[v]: what is no stream is refused, in bounded memory; so is a library."""
 
 import lzma
 import tracemalloc
@@ -211,9 +209,7 @@ def test_other_widths_are_refused(bits):
 
 @pytest.mark.parametrize("bits", range(1, 17))
 def test_any_width_is_the_same_bits(bits):
-    """Ready by name, too: a stream's bits are those of 8-bit ids, padded with zero bits to whole
-    ids.
-    """
+    """Ready by name, too: a stream's bits are those of 8-bit ids, padded with zeros."""
     tokenizer = equinfo.load(f"gzip{bits}")
     data, num_bits = bitstream.unpack(equinfo.load("gzip8").encode(TEXT), 8)
     assert tokenizer.encode(TEXT).tolist() == bitstream.pack(data, num_bits, bits).tolist()

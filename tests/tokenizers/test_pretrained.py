@@ -1,6 +1,4 @@
-"""The tokenizers that ship with the package: found by name, lossless on any text, described by
-cards that are true.
-"""
+"""What ships with the package: found by name, lossless on any text, with cards that are true."""
 
 import itertools
 import json

@@ -6,7 +6,7 @@ from tokenizer_zoo import WINDOW_OPTIONS, byte_model, make, training_text
 
 import equinfo
 from equinfo.errors import EquinfoError
-from equinfo.pipeline import make_tokenizer
+from equinfo.tokenizers import registry
 from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
 
 TEXT = b"".join(training_text())[:3000]
@@ -141,20 +141,18 @@ def test_sizes_that_are_no_power_of_two_are_refused(size):
         with pytest.raises(
             EquinfoError, match=f"{kind} with {size} ids: choose a power of two, 2 to 65536"
         ):
-            make_tokenizer(kind, size, 16, [TEXT], byte_model("static"))
+            registry.make(kind, size, [TEXT], byte_model("static"))
 
 
 def test_any_power_of_two_is_a_size():
     model = byte_model("static")
     made = [
-        make_tokenizer("ac", 2, None, [], model),
-        make_tokenizer("equalinfo", 64, 12, [], model),
+        registry.make("ac", 2, m1=model),
+        registry.make("equalinfo", 64, m1=model, bits=12),
+        registry.make("static-ac", 128, [TEXT]),
+        registry.make("gzip", 64),
+        registry.make("equaltext", 1024, m1=model),
     ]
-    made += [
-        make_tokenizer("static-ac", 128, None, [TEXT], None),
-        make_tokenizer("gzip", 64, None, [], None),
-    ]
-    made += [make_tokenizer("equaltext", 1024, None, [], model)]
     names = [
         "StaticAC[v=2]",
         "EqualInfoAC[b=12,v=64]",
@@ -165,7 +163,7 @@ def test_any_power_of_two_is_a_size():
     assert [tokenizer.name for tokenizer in made] == names
     assert [tokenizer.vocab_size for tokenizer in made] == [5, 67, 131, 67, 1027]
     with pytest.raises(EquinfoError, match="ids of 12 bits do not fit windows of 10"):
-        make_tokenizer("equalinfo", 4096, 10, [], model)
+        registry.make("equalinfo", 4096, m1=model, bits=10)
 
 
 def test_single_bits_are_the_bits_of_wider_ids():
@@ -176,28 +174,31 @@ def test_single_bits_are_the_bits_of_wider_ids():
     assert bits[-1] == 1
 
 
-def test_make_tokenizer_passes_options_on():
+def test_make_passes_options_on_and_refuses_those_of_other_families():
     model = byte_model("static")
-    assert make_tokenizer("equalinfo", 256, 16, [], model, rule="delay", reset=0).name.endswith(
-        "delay,reset=0]"
-    )
-    uncompiled = make_tokenizer("equalinfo", 4096, 12, [], model, rule="unflushed", compile=True)
+    windows = {"m1": model, "bits": 12}
+    delayed = registry.make("equalinfo", 256, rule="delay", reset=0, **windows)
+    assert delayed.name.endswith("delay,reset=0]")
+    uncompiled = registry.make("equalinfo", 4096, rule="unflushed", compile=True, **windows)
     assert uncompiled.kind == "equalinfo"
-    assert (
-        make_tokenizer("equaltext", 4096, None, [], model, text=20).name
-        == "EqualTextAC[t=20,v=4096]"
-    )
+    assert registry.make("equalinfo", 4096, compile=True, **windows).kind == "compiled-equalinfo"
+    longer = registry.make("equaltext", 4096, m1=model, text=20)
+    assert longer.name == "EqualTextAC[t=20,v=4096]"
     with pytest.raises(EquinfoError, match="windows of 0 bytes"):
-        make_tokenizer("equaltext", 256, None, [], model, text=0)
+        registry.make("equaltext", 256, m1=model, text=0)
+    with pytest.raises(EquinfoError, match="Zstd knows no option raw"):
+        registry.make("zstd", 256, raw=True)
+    with pytest.raises(EquinfoError, match="ac needs a byte model"):
+        registry.make("ac", 256)
+    with pytest.raises(EquinfoError, match=r"'hf' can be made; known: bpe, unigram"):
+        registry.make("hf", 256)
 
 
 @pytest.mark.parametrize(
     ("bits", "width"), [(12, 12), (16, 8), (16, 12), (12, 8), (12, 1), (12, 5), (9, 7)]
 )
 def test_by_rank_the_allowed_ids_are_those_that_decode(bits, width):
-    """Every way to go on, tried: an id is allowed just where some whole windows that begin so
-    decode.
-    """
+    """Every way to go on: an id is allowed just where whole windows that begin so decode."""
     tokenizer, rng = (
         EqualInfoTokenizer(byte_model("static"), bits, width, rule="rank"),
         np.random.default_rng(0),

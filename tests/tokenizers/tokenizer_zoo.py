@@ -91,9 +91,7 @@ def training_text() -> list[bytes]:
 
 @cache
 def make(name: str) -> Tokenizer:
-    """The tokenizer `name`: one of PLAIN, ac-MODEL-WIDTH (or a rival of ac),
-    equalinfo-MODEL-BITS-WIDTH.
-    """
+    """The tokenizer `name`: of PLAIN, ac-MODEL-WIDTH (or a rival), equalinfo-MODEL-BITS-WIDTH."""
     if name in SUBWORDS:
         return tokenizer_class(name).train(training_text(), vocab_size=600)
     if name in OPAQUE_OPTIONS:
@@ -129,9 +127,7 @@ def byte_model(name: str) -> ByteModel:
 
 
 def network(position: str, context: int = 48) -> IntegerByteModel:
-    """Two layers of random weights: sure of itself (so that windows hold several bytes), and as
-    often wrong.
-    """
+    """Two layers of random weights: sure of itself (for windows of several bytes), often wrong."""
     activation = "silu" if position == "rope" else "relu"
     width = {"d_model": 16, "n_heads": 2, "head_dim": 8, "d_ff": 16, "parameters": 2 * 7 * 16 * 16}
     return IntegerByteModel(

@@ -22,8 +22,7 @@ from equinfo.compress.codebook.pretokens import (
     check_mode,
 )
 from equinfo.compress.jit import kernel
-from equinfo.compress.models.base import EOD, ByteModel
-from equinfo.compress.windows.tree import rows_after
+from equinfo.compress.models.base import EOD, ByteModel, rows_after
 from equinfo.errors import EquinfoError
 
 UNIT_BITS = 42  # times frequencies of up to 20 bits: below 2**62

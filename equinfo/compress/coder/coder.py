@@ -8,13 +8,11 @@ units of the last of them.
 Invariants, before and after each symbol, in encoder and decoder alike:
     0 <= low < 2**STATE                        (a carry out of `low` goes into `out` at once)
     2**(STATE - 8) < range <= 2**STATE         (otherwise a byte moves from `low` to `out`)
-A symbol with cumulative frequency `start` and frequency `freq`, of 2**precision, narrows the
-interval to
+A symbol with cumulative frequency `start` and frequency `freq`, of 2**precision, narrows it to
     unit = range >> precision;  low += unit * start;  range = unit * freq
 The decoder holds `offset = value - low`, 0 <= offset < range, in place of `low`; its range is the
-encoder's, symbol
-for symbol. Flooring `unit` wastes less than 2**(precision - STATE + 8) of the interval: under 1e-8
-bits a symbol.
+encoder's, symbol for symbol. Flooring `unit` wastes less than 2**(precision - STATE + 8) of the
+interval: under 1e-8 bits a symbol.
 
 A stream ends in the shortest bitstring inside the last interval, provided that one of the last TAIL
 bytes settled is not zero (it practically always is not). So a decoder that has read TAIL bytes more
@@ -67,7 +65,13 @@ def _valid(starts, freqs, precision):
 @kernel
 def _encode(starts, freqs, precision):
     out = np.empty(len(starts) * precision // 8 + 16, dtype=np.uint8)
-    size, low, width = 0, np.int64(0), np.int64(FULL)
+    size, low, width = narrow(out, 0, np.int64(0), np.int64(FULL), starts, freqs, precision)
+    return _finish(out, size, low, width)
+
+
+@kernel
+def narrow(out, size, low, width, starts, freqs, precision):
+    """Narrow the interval `out[:size] . low`, `width` symbol by symbol: (size, low, width)."""
     for i in range(len(starts)):
         unit = width >> precision
         low += unit * np.int64(starts[i])
@@ -80,7 +84,7 @@ def _encode(starts, freqs, precision):
             size += 1
             low = (low & (BOTTOM - 1)) << 8
             width <<= 8
-    return _finish(out, size, low, width)
+    return size, low, width
 
 
 @kernel
@@ -94,9 +98,7 @@ def carry(out, size):
 
 @kernel
 def _finish(out, size, low, width):
-    """The shortest bitstring in the interval: round `low` up to ever more bits until it lies
-    inside.
-    """
+    """The shortest bitstring in the interval: `low`, rounded up to ever more bits until inside."""
     low, width = _keep_tail(out, size, low, width)
     for bits in range(STATE + 1):
         below = np.int64((1 << (STATE - bits)) - 1)
@@ -138,7 +140,8 @@ def decode(data: np.ndarray, rows: np.ndarray, precision: int) -> np.ndarray:
     data: uint8 array. rows: uint32[n, symbols], each row sums to 2**precision. Raises EquinfoError
     for a stream that no encoder writes, as far as it shows.
     """
-    data, rows = np.ascontiguousarray(data, dtype=np.uint8), np.asarray(rows, dtype=np.uint32)
+    data = np.ascontiguousarray(data, dtype=np.uint8)
+    rows = np.asarray(rows, dtype=np.uint32)
     symbols = _decode(np.zeros(1, dtype=DECODER), data, rows, precision)
     if len(symbols) and symbols[-1] < 0:
         raise EquinfoError(
@@ -165,13 +168,13 @@ DECODER = np.dtype([("offset", np.int64), ("width", np.int64), ("at", np.int64),
 
 @kernel
 def start_decoder(lane, data, begin, end):
-    """Set `lane` (a DECODER record) to the start of the stream data[begin:end]; zeros follow the
-    end.
-    """
+    """Set `lane` (a DECODER) to the start of the stream data[begin:end]; zeros follow the end."""
     while end > begin and data[end - 1] == 0:
         end -= 1
-    lane.at, lane.end = begin, end
-    lane.offset, lane.width = np.int64(0), np.int64(FULL)
+    lane.at = begin
+    lane.end = end
+    lane.offset = np.int64(0)
+    lane.width = np.int64(FULL)
     for _ in range(LOOK_AHEAD):
         _read_byte(lane, data)
 
@@ -186,12 +189,11 @@ def _read_byte(lane, data):
 
 @kernel
 def decode_symbol(lane, data, freqs, precision):
-    """The next symbol under the row `freqs` (u32, sums to 2**precision), or -1 where no encoder has
-    been.
-    """
+    """The next symbol under `freqs` (u32, sum 2**precision), or -1 where no encoder has been."""
     unit = lane.width >> precision
     target = lane.offset // unit
-    symbol, start = 0, np.int64(0)
+    symbol = 0
+    start = np.int64(0)
     while symbol < len(freqs) and start + np.int64(freqs[symbol]) <= target:
         start += np.int64(freqs[symbol])
         symbol += 1
@@ -225,50 +227,41 @@ BEFORE = (1 << (8 * TAIL)) - 1
 def start_encoder() -> np.ndarray:
     """ENCODER[1], nothing coded yet."""
     state = np.zeros(1, dtype=ENCODER)
-    state["width"], state["pending"] = FULL, -1
+    state["width"] = FULL
+    state["pending"] = -1
     return state
 
 
 @kernel
 def encode_piece(states, starts, freqs, precision):
-    """Code more symbols (as in `encode`, and as valid): the bytes that no later symbol changes,
-    uint8[n].
-    """
+    """Code more symbols, valid as in `encode`: uint8[n], the bytes that no later symbol changes."""
     state = states[0]
-    out = np.empty(len(starts) * precision // 8 + 16 + state.run, dtype=np.uint8)
-    size, low, width = 0, state.low, state.width
-    pending, run = state.pending, state.run
-    for i in range(len(starts)):
-        unit = width >> precision
-        low += unit * np.int64(starts[i])
-        width = unit * np.int64(freqs[i])
-        if low >= FULL:
-            low -= FULL
-            pending += 1
-            if run:
-                out[size] = pending
-                size += 1
-                out[size : size + run - 1] = 0
-                size += run - 1
-                pending, run = np.int64(0), np.int64(0)
-        while width <= BOTTOM:
-            byte = low >> SHIFT
-            if byte == 255:
-                run += 1
-            else:
-                if pending >= 0:
-                    out[size] = pending
-                    size += 1
-                out[size : size + run] = 255
-                size += run
-                pending, run = byte, np.int64(0)
-            low = (low & (BOTTOM - 1)) << 8
-            width <<= 8
-    state.low, state.width, state.pending, state.run = low, width, pending, run
-    for at in range(max(size - TAIL, 0), size):
+    out = np.empty(len(starts) * precision // 8 + 16 + 1 + state.run, dtype=np.uint8)
+    size = _put_held(state, out, 0)
+    size, state.low, state.width = narrow(
+        out, size, state.low, state.width, starts, freqs, precision
+    )
+    # a carry stops at the last byte that is not 255: what comes before it is certain
+    settled = size
+    while settled > 0 and out[settled - 1] == 255:
+        settled -= 1
+    settled = max(settled - 1, 0)
+    state.pending = np.int64(out[settled]) if size else np.int64(-1)
+    state.run = max(size - settled - 1, 0)
+    for at in range(max(settled - TAIL, 0), settled):
         state.before = ((state.before << 8) | np.int64(out[at])) & BEFORE
-    state.sent += size
-    return out[:size]
+    state.sent += settled
+    return out[:settled]
+
+
+@kernel
+def _put_held(state, out, size):
+    """Write the bytes held back to out[size:]; returns where they end."""
+    if state.pending >= 0:
+        out[size] = state.pending
+        size += 1
+    out[size : size + state.run] = 255
+    return size + state.run
 
 
 @kernel
@@ -276,13 +269,9 @@ def finish_encoder(states):
     """What follows the bytes sent out: (uint8[n], num_bits), the ending that `encode` gives."""
     state = states[0]
     again = min(state.sent, TAIL)
-    held = np.int64(1) if state.pending >= 0 else np.int64(0)
-    size = again + held + state.run
-    out = np.empty(size + 16, dtype=np.uint8)
+    out = np.empty(again + 1 + state.run + 16, dtype=np.uint8)
     for at in range(again):
         out[at] = (state.before >> (8 * (again - 1 - at))) & 255
-    if held:
-        out[again] = state.pending
-    out[again + held : size] = 255
+    size = _put_held(state, out, again)
     data, num_bits = _finish(out, size, state.low, state.width)
     return data[again:], num_bits - 8 * again

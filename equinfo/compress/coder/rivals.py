@@ -1,5 +1,4 @@
-"""Other entropy coders over the same byte models, by the constriction library (Bamler 2022): range,
-ANS, Huffman.
+"""Range, ANS and Huffman coding over the same byte models, by constriction (Bamler 2022).
 
 What is exact. Frequencies f of 2**P reach constriction as the float64 f / 2**P, which loses
 nothing. Its Categorical (perfect=False) gives symbol i the cumulative frequency floor(C_i * (2**24
@@ -15,13 +14,14 @@ first to last.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 
 BLOCK = 8192
 MAX_WORDS = BLOCK  # no symbol takes 32 bits: a Huffman tree over 2**20 is at most 29 deep
@@ -29,19 +29,36 @@ MAX_WORDS = BLOCK  # no symbol takes 32 bits: a Huffman tree over 2**20 is at mo
 
 @cache
 def library() -> Any:
-    try:
+    with needing("rivals", "coding by range, ANS or Huffman"):
         import constriction
-    except ImportError as error:
-        raise EquinfoError(
-            "range, ANS and Huffman coding need constriction: pip install 'equinfo[rivals]'"
-        ) from error
     return constriction
 
 
-class Reader(Protocol):
-    """One message, symbol by symbol. Raises ValueError where the words are none."""
+class _Last:
+    """make(argument), anew only for another than last: a static row is always the same array."""
 
-    def next(self, probabilities: np.ndarray) -> int: ...
+    def __init__(self, make: Callable[[np.ndarray], Any]) -> None:
+        self.make = make
+        self.argument: np.ndarray | None = None
+        self.made: Any = None
+
+    def of(self, argument: np.ndarray) -> Any:
+        if argument is not self.argument:
+            self.made = self.make(argument)
+            self.argument = argument
+        return self.made
+
+
+class Reader:
+    """One message, symbol by symbol. read: gives the next under a model that `make` makes."""
+
+    def __init__(self, read: Callable[[Any], Any], make: Callable[[np.ndarray], Any]) -> None:
+        self.read = read
+        self.models = _Last(make)
+
+    def next(self, probabilities: np.ndarray) -> int:
+        """Raises ValueError or AssertionError where the words are no message."""
+        return int(self.read(self.models.of(probabilities)))
 
 
 class RivalCoder:
@@ -51,9 +68,7 @@ class RivalCoder:
 
     @abstractmethod
     def encode(self, symbols: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """uint32 words. symbols: int32[n]; probabilities: float64[n, 257], or [257] for all of
-        them.
-        """
+        """uint32 words. symbols: int32[n]; probabilities: float64[n, 257], or [257] for all."""
 
     @abstractmethod
     def reader(self, words: np.ndarray) -> Reader: ...
@@ -63,26 +78,11 @@ def _model(probabilities: np.ndarray) -> Any:
     return library().stream.model.Categorical(probabilities, perfect=False, lazy=True)
 
 
-class _StreamReader:
-    def __init__(self, decoder: Any) -> None:
-        self.decoder, self.models = decoder, _Last(_model)
-
-    def next(self, probabilities: np.ndarray) -> int:
-        return int(self.decoder.decode(self.models.of(probabilities)))
-
-
-class _Last:
-    """make(argument), made anew only for another argument than the last: a static row is always the
-    same array.
-    """
-
-    def __init__(self, make: Any) -> None:
-        self.make, self.argument, self.made = make, None, None
-
-    def of(self, argument: Any) -> Any:
-        if argument is not self.argument:
-            self.argument, self.made = argument, self.make(argument)
-        return self.made
+def _family(probabilities: np.ndarray) -> tuple[Any, ...]:
+    """Besides the symbols, encoders take a model, or a family and each one's parameters."""
+    if probabilities.ndim == 1:
+        return (_model(probabilities),)
+    return library().stream.model.Categorical(perfect=False), probabilities
 
 
 class RangeCoder(RivalCoder):
@@ -96,7 +96,7 @@ class RangeCoder(RivalCoder):
         return encoder.get_compressed()
 
     def reader(self, words: np.ndarray) -> Reader:
-        return _StreamReader(library().stream.queue.RangeDecoder(words))
+        return Reader(library().stream.queue.RangeDecoder(words).decode, _model)
 
 
 class ANSCoder(RivalCoder):
@@ -110,22 +110,11 @@ class ANSCoder(RivalCoder):
         return encoder.get_compressed()
 
     def reader(self, words: np.ndarray) -> Reader:
-        return _StreamReader(library().stream.stack.AnsCoder(words))
-
-
-def _family(probabilities: np.ndarray) -> tuple[Any, ...]:
-    """What constriction's encoders take besides the symbols: one model, or a family and each one's
-    parameters.
-    """
-    if probabilities.ndim == 1:
-        return (_model(probabilities),)
-    return library().stream.model.Categorical(perfect=False), probabilities
+        return Reader(library().stream.stack.AnsCoder(words).decode, _model)
 
 
 class HuffmanCoder(RivalCoder):
-    """Huffman coding (1952): one tree over a static row, a tree for each symbol over other
-    models.
-    """
+    """Huffman coding (1952): one tree over a static row, one a symbol over other models."""
 
     name = "Huffman"
 
@@ -133,22 +122,13 @@ class HuffmanCoder(RivalCoder):
         encoder = library().symbol.QueueEncoder()
         trees = _Last(library().symbol.huffman.EncoderHuffmanTree)
         for n, symbol in enumerate(symbols.tolist()):
-            encoder.encode_symbol(
-                symbol, trees.of(probabilities if probabilities.ndim == 1 else probabilities[n])
-            )
+            row = probabilities if probabilities.ndim == 1 else probabilities[n]
+            encoder.encode_symbol(symbol, trees.of(row))
         return encoder.get_compressed()[0]
 
     def reader(self, words: np.ndarray) -> Reader:
-        return _HuffmanReader(words)
-
-
-class _HuffmanReader:
-    def __init__(self, words: np.ndarray) -> None:
-        self.decoder = library().symbol.QueueDecoder(words)
-        self.trees = _Last(library().symbol.huffman.DecoderHuffmanTree)
-
-    def next(self, probabilities: np.ndarray) -> int:
-        return int(self.decoder.decode_symbol(self.trees.of(probabilities)))
+        decoder = library().symbol.QueueDecoder(words)
+        return Reader(decoder.decode_symbol, library().symbol.huffman.DecoderHuffmanTree)
 
 
 class Rows:
@@ -158,7 +138,8 @@ class Rows:
         self.model = model
         self.static = None if model.row is None else model.row / (1 << model.precision)
         self.state = None if model.row is not None else model.start(1)
-        self.fed, self.restart = np.empty(1, dtype=np.int64), np.zeros(1, dtype=np.bool_)
+        self.fed = np.empty(1, dtype=np.int64)
+        self.restart = np.zeros(1, dtype=np.bool_)
 
     def current(self) -> np.ndarray:
         if self.static is not None:
@@ -171,9 +152,7 @@ class Rows:
             self.model.advance(self.state, self.fed, self.restart)
 
     def along(self, symbols: np.ndarray) -> np.ndarray:
-        """Those of a message (EOD, where it comes, is its last symbol): [n, 257], or [257] if
-        static.
-        """
+        """Those of a message, of which EOD can only be the last: [n, 257], or [257] if static."""
         if self.static is not None:
             return self.static
         rows = np.empty((len(symbols), SYMBOLS))
@@ -185,31 +164,25 @@ class Rows:
 
 
 def encode_message(coder: RivalCoder, rows: Rows, symbols: np.ndarray) -> bytes:
-    """A message of at most BLOCK symbols: its words' number (2 bytes), then the words, all
-    big-endian.
-    """
+    """A message of at most BLOCK symbols: how many words (2 bytes), and they, all big-endian."""
     words = coder.encode(symbols.astype(np.int32), rows.along(symbols))
     return len(words).to_bytes(2, "big") + words.astype(">u4").tobytes()
 
 
 def decode_message(coder: RivalCoder, rows: Rows, words: np.ndarray) -> np.ndarray:
-    """The symbols (int32) of a message: BLOCK of them, or up to EOD. Raises EquinfoError for other
-    than its words.
-    """
+    """int32[n]: BLOCK symbols or up to EOD. Raises EquinfoError for words that are not theirs."""
     symbols = np.empty(BLOCK, dtype=np.int32)
-    used = [] if rows.static is None else [rows.static]
     size = 0
+    used = []
     try:
         reader = coder.reader(words)
         while size < BLOCK and (not size or symbols[size - 1] != EOD):
-            row = rows.current()
-            symbols[size] = reader.next(row)
-            if rows.static is None:
-                used.append(row)
+            used.append(rows.current())
+            symbols[size] = reader.next(used[size])
             if symbols[size] != EOD:
                 rows.advance(int(symbols[size]))
             size += 1
-        probabilities = used[0] if rows.static is not None else np.stack(used)
+        probabilities = np.stack(used) if rows.static is None else rows.static
         again = coder.encode(symbols[:size], probabilities)
     except (ValueError, AssertionError) as error:
         raise EquinfoError(

@@ -1,5 +1,6 @@
 """Byte models: exact integer frequencies of the next byte, for coder and windows."""
 
+from collections.abc import Callable
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
@@ -24,41 +25,70 @@ class ByteModel(Protocol):
 
     A state holds `lanes` independent streams. What a lane yields depends on its own symbols since
     its last restart and on nothing else: not on the other lanes, their number, or the thread.
-    Encoder and decoder rely on it.
+    Encoder and decoder rely on it. Members with a value here are what a model of one's own, a
+    subclass, need not have.
     """
 
     kind: str
     precision: int
     max_context: int
-    parameters: int  # without embeddings; 0 where no network runs
+    parameters: int = 0  # without embeddings; 0 where no network runs
+    row: np.ndarray | None = None  # u32[257] where it is the same everywhere: then coding is fast
+    width: int = 1  # symbols of a lane that it likes to be fed at once
+    # u32[n, 257], the rows of known symbols (int64[n]), which stand context after context (ends:
+    # int64[contexts]): what stepping gives, sooner. None: it is stepped there too.
+    along: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @property
     def lanes(self) -> int:
         """How many streams it likes to run side by side."""
+        return 64
 
     @property
-    def row(self) -> np.ndarray | None:
-        """u32[257] where the frequencies are the same everywhere (which then has a fast path), else
-        None.
-        """
+    def restarting(self) -> "ByteModel":
+        """The same frequencies, sooner where contexts often begin anew (windows)."""
+        return self
 
     def start(self, lanes: int) -> Any:
         """A state whose lanes have seen nothing."""
 
     def frequencies(self, state: Any) -> np.ndarray:
-        """u32[lanes, 257], each >= 1, each row sums to 2**precision. May be overwritten by the next
-        call.
-        """
+        """u32[lanes, 257], each >= 1, rows of sum 2**precision. The next call may overwrite it."""
 
     def advance(self, state: Any, symbols: np.ndarray, restart: np.ndarray) -> None:
-        """Feed each lane its symbol (int64[lanes], -1: none), after setting lanes with `restart`
-        back to the start.
-
-        A lane that has taken `max_context` symbols since its start restarts by itself.
+        """Set lanes with `restart` back to the start, then feed each its symbol (int64[lanes], -1:
+        none). A lane that has taken `max_context` symbols since its start restarts by itself.
         """
+
+    def feed(
+        self, state: Any, symbols: np.ndarray, restart: np.ndarray, out: np.ndarray
+    ) -> np.ndarray:
+        """As `advance`, several symbols at once: int64[lanes], how many each lane took, at least 1
+        where there is one. symbols: int64[lanes, width], -1 after a lane's last. out: u32[lanes,
+        width, 257], set to the row after each symbol taken.
+        """
+        self.advance(state, np.ascontiguousarray(symbols[:, 0]), restart)
+        out[:, 0] = self.frequencies(state)
+        return (symbols[:, 0] >= 0).astype(np.int64)
 
     def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """(config, tensors) to store; `from_parts` of the same class reads them."""
+
+
+def rows_after(model: ByteModel, strings: list[bytes]) -> np.ndarray:
+    """The model's rows after strings of one length: u32[n, 257]."""
+    if model.row is not None:
+        return np.broadcast_to(model.row, (len(strings), len(model.row)))
+    rows = []
+    for at in range(0, len(strings), model.lanes):
+        batch = np.array([list(s) for s in strings[at : at + model.lanes]], dtype=np.int64)
+        state = model.start(len(batch))
+        restart = np.zeros(len(batch), dtype=np.bool_)
+        for symbols in batch.T:
+            model.frequencies(state)
+            model.advance(state, np.ascontiguousarray(symbols), restart)
+        rows.append(model.frequencies(state).copy())
+    return np.concatenate(rows)
 
 
 def normalise(counts: np.ndarray, precision: int = PRECISION) -> np.ndarray:
@@ -68,7 +98,8 @@ def normalise(counts: np.ndarray, precision: int = PRECISION) -> np.ndarray:
     symbol. counts: non-negative integers, not all zero. Exact: Python integers.
     """
     values = [int(c) for c in counts]
-    total, room = sum(values), (1 << precision) - len(values)
+    total = sum(values)
+    room = (1 << precision) - len(values)
     if total <= 0 or min(values) < 0 or room < 0:
         raise EquinfoError("counts must be non-negative, not all zero, and fit the precision")
     freqs = [1 + value * room // total for value in values]
@@ -84,24 +115,17 @@ def check_precision(precision: int) -> int:
     return precision
 
 
-class StaticModel:
-    """The same frequencies everywhere: `uniform()` or the byte counts of a training text
-    (`unigram`, §3.3).
-    """
+class StaticModel(ByteModel):
+    """The same frequencies everywhere: `uniform()`, or a text's byte counts (`unigram`, §3.3)."""
 
     kind = "static"
     max_context = 1 << 30
-    parameters = 0
-    lanes = 64
 
     def __init__(self, row: np.ndarray, precision: int = PRECISION) -> None:
-        self.row: np.ndarray = np.ascontiguousarray(row, dtype=np.uint32)
         self.precision = check_precision(precision)
-        if (
-            self.row.shape != (SYMBOLS,)
-            or int(self.row.sum()) != 1 << precision
-            or int(self.row.min()) < 1
-        ):
+        self.row: np.ndarray = np.ascontiguousarray(row, dtype=np.uint32)
+        total = int(self.row.sum())
+        if self.row.shape != (SYMBOLS,) or total != 1 << precision or int(self.row.min()) < 1:
             raise EquinfoError(
                 f"a byte model's row needs {SYMBOLS} frequencies >= 1 that sum to 2**{precision}"
             )
@@ -144,13 +168,8 @@ def fingerprint(model: ByteModel) -> str:
     from equinfo.artifacts import tensor_hash
 
     config, tensors = model.parts()
-    return content_hash(
-        {
-            "kind": model.kind,
-            "config": config,
-            "tensors": {k: tensor_hash(v) for k, v in tensors.items()},
-        }
-    )
+    hashes = {name: tensor_hash(tensor) for name, tensor in tensors.items()}
+    return content_hash({"kind": model.kind, "config": config, "tensors": hashes})
 
 
 def to_artifact(model: ByteModel) -> Any:
@@ -162,9 +181,7 @@ def to_artifact(model: ByteModel) -> Any:
 
 
 def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> ByteModel:
-    """The model of a "byte-model" artefact's config and tensors. Raises EquinfoError for a kind not
-    in KINDS.
-    """
+    """The model of a "byte-model" artefact. Raises EquinfoError for a kind that is not in KINDS."""
     if config.get("model") == "neural":
         raise EquinfoError(
             "this byte model is a float32 network of an earlier equinfo: rebuild it with equinfo"
@@ -180,9 +197,7 @@ def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Byt
 
 
 def load_model(path: Any) -> ByteModel:
-    """Read a byte model's folder, as `equinfo train-m1` writes it, or one that ships with the
-    package, by its name.
-    """
+    """Read a byte model: a folder of `equinfo train-m1`, or the name of one in the package."""
     from equinfo.artifacts import load_artifact, located
 
     artifact = load_artifact(located(path))

@@ -5,8 +5,7 @@ the symbols seen after it. A prediction interpolates the nodes of the last 0, 1,
 from the shortest on, by absolute discounting (Ney, Essen & Kneser 1994): after a context seen n
 times, before d distinct symbols,
 
-    P(s) = (count(s) - D) / n + D * d / n * P'(s)        P' the prediction of the context one byte
-    shorter
+    P(s) = (count(s) - D) / n + D * d / n * P'(s)        P': of the context one byte shorter
 
 with D = n1 / (n1 + 2 * n2), n1 and n2 the entries of that length seen once and twice. P is held in
 units of 2**-SCALE and D in units of 1/256; every quotient is rounded down, so that a row's sum
@@ -20,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from equinfo.compress.jit import kernel
-from equinfo.compress.models.base import EOD, PRECISION, SYMBOLS, check_precision, normalise
+from equinfo.compress.models.base import (
+    EOD,
+    PRECISION,
+    SYMBOLS,
+    ByteModel,
+    check_precision,
+    normalise,
+)
 from equinfo.errors import EquinfoError
 
 MAX_ORDER = 6
@@ -33,21 +39,25 @@ FILLER = 511  # after EOD, in the 9 bits of a symbol
 NONE = -1
 
 
+DTYPES = {
+    "first": np.uint32,
+    "symbols": np.uint16,
+    "counts": np.uint32,
+    "children": np.int32,
+    "discounts": np.uint16,
+}
+
+
 @dataclass
 class State:
-    """nodes: int32[lanes, order + 1], the trie's node of the last k bytes at k, or NONE. rows:
-    u32[lanes, 257].
-    """
-
-    nodes: np.ndarray
-    seen: np.ndarray
-    stale: np.ndarray
-    rows: np.ndarray
+    nodes: np.ndarray  # int32[lanes, order + 1]: at k, the trie's node of the last k bytes, or NONE
+    seen: np.ndarray  # int64[lanes]: symbols since the start
+    stale: np.ndarray  # bool[lanes]: its row is yet to be filled
+    rows: np.ndarray  # u32[lanes, 257]
 
 
-class CountModel:
-    """Interpolated counts of the contexts of a text; after a restart, of as many bytes as there
-    are.
+class CountModel(ByteModel):
+    """Interpolated counts of a text's contexts; after a restart, of as many bytes as there are.
 
     tensors, nodes numbered by length, entries by node, then symbol: first: uint32[nodes + 1], each
     node's first entry. symbols: uint16[entries]. counts: uint32[entries]. children: int32[entries
@@ -56,24 +66,15 @@ class CountModel:
     """
 
     kind = "counts"
-    row = None
-    parameters = 0
-    lanes = 64
     max_context = MAX_CONTEXT
 
     def __init__(
         self, order: int, tensors: dict[str, np.ndarray], precision: int = PRECISION
     ) -> None:
-        self.order, self.precision = check_order(order), check_precision(precision)
-        dtypes = {
-            "first": np.uint32,
-            "symbols": np.uint16,
-            "counts": np.uint32,
-            "children": np.int32,
-        }
-        dtypes["discounts"] = np.uint16
+        self.order = check_order(order)
+        self.precision = check_precision(precision)
         self.tensors = {
-            name: np.ascontiguousarray(tensors[name], dtype=dtype) for name, dtype in dtypes.items()
+            name: np.ascontiguousarray(tensors[name], dtype=dtype) for name, dtype in DTYPES.items()
         }
         self._check_tensors()
         t = self.tensors
@@ -81,16 +82,15 @@ class CountModel:
         root[t["symbols"][: t["first"][1]]] = t["counts"][: t["first"][1]]
         self.root = normalise(root, SCALE).astype(np.int64)
         self.start_row = np.empty((1, SYMBOLS), dtype=np.uint32)
-        self._fill(
-            np.array([[0] + [NONE] * order], dtype=np.int32),
-            np.ones(1, dtype=np.bool_),
-            self.start_row,
-        )
+        nodes = np.array([[0] + [NONE] * order], dtype=np.int32)
+        self._fill(nodes, np.ones(1, dtype=np.bool_), self.start_row)
 
     def _check_tensors(self) -> None:
         """The kernels index without looking."""
         t = self.tensors
-        first, symbols, children = t["first"].astype(np.int64), t["symbols"], t["children"]
+        first = t["first"].astype(np.int64)
+        symbols = t["symbols"]
+        children = t["children"]
         sizes = np.diff(first)
         sound = (
             len(first) > 1
@@ -105,15 +105,11 @@ class CountModel:
             and ((t["discounts"] > 0) & (t["discounts"] < 256)).all()
         )
         if sound:
-            inner = np.ones(
-                len(symbols), dtype=np.bool_
-            )  # an entry that follows another of its node
-            inner[first[:-1]] = False
-            sound = bool((np.diff(symbols.astype(np.int64))[inner[1:]] > 0).all())
-            sound = (
-                sound
-                and int(np.add.reduceat(t["counts"].astype(np.int64), first[:-1]).max()) <= MAX_TEXT
-            )
+            follows = np.ones(len(symbols), dtype=np.bool_)  # an entry, another of its node
+            follows[first[:-1]] = False
+            ascending = (np.diff(symbols.astype(np.int64))[follows[1:]] > 0).all()
+            totals = np.add.reduceat(t["counts"].astype(np.int64), first[:-1])
+            sound = bool(ascending) and int(totals.max()) <= MAX_TEXT
         if not sound:
             raise EquinfoError("the tables of a count model do not fit together: rebuild it")
 
@@ -151,24 +147,14 @@ class CountModel:
 
     def _fill(self, nodes: np.ndarray, stale: np.ndarray, rows: np.ndarray) -> None:
         t = self.tensors
-        _fill_rows(
-            nodes,
-            stale,
-            rows,
-            t["first"],
-            t["symbols"],
-            t["counts"],
-            t["discounts"],
-            self.root,
-            self.precision,
-        )
+        tables = t["first"], t["symbols"], t["counts"], t["discounts"], self.root
+        _fill_rows(nodes, stale, rows, *tables, self.precision)
 
     def advance(self, state: State, symbols: np.ndarray, restart: np.ndarray) -> None:
         t = self.tensors
-        _advance(
-            state.nodes, state.seen, state.stale, np.asarray(symbols, dtype=np.int64), restart,
-            t["first"], t["symbols"], t["children"], self.max_context,
-        )  # fmt: skip
+        fed = np.asarray(symbols, dtype=np.int64)
+        tables = t["first"], t["symbols"], t["children"]
+        _advance(state.nodes, state.seen, state.stale, fed, restart, *tables, self.max_context)
 
     def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {"precision": self.precision, "order": self.order}, self.tensors
@@ -188,10 +174,11 @@ def check_order(order: int) -> int:
 
 def _symbols(documents: Any) -> np.ndarray:
     """The documents' bytes, EOD after each: uint16[symbols]."""
-    parts, size = [], 0
+    parts = []
+    size = 0
     for document in documents:
-        part = np.empty(len(document) + 1, dtype=np.uint16)
-        part[:-1], part[-1] = np.frombuffer(document, dtype=np.uint8), EOD
+        part = np.full(len(document) + 1, EOD, dtype=np.uint16)
+        part[:-1] = np.frombuffer(document, dtype=np.uint8)
         parts.append(part)
         size += len(part)
         if size > MAX_TEXT:
@@ -202,9 +189,7 @@ def _symbols(documents: Any) -> np.ndarray:
 
 
 def _sorted_grams(symbols: np.ndarray, order: int) -> np.ndarray:
-    """Every run of order + 1 symbols, 9 bits each, sorted: int64[symbols]. Beyond EOD there is only
-    FILLER.
-    """
+    """Every run of order + 1 symbols, 9 bits each, sorted: int64[symbols]; FILLER beyond EOD."""
     grams = np.zeros(len(symbols), dtype=np.int64)
     ended = np.zeros(len(symbols), dtype=np.bool_)
     padded = np.concatenate([symbols, np.full(order, FILLER, dtype=np.uint16)])
@@ -218,10 +203,9 @@ def _sorted_grams(symbols: np.ndarray, order: int) -> np.ndarray:
 
 
 def _trie(grams: np.ndarray, order: int, min_count: int) -> dict[str, np.ndarray]:
-    """The tensors of CountModel: contexts of every length up to `order` seen at least `min_count`
-    times.
-    """
-    begins, ends = np.array([0]), np.array([len(grams)])  # each node's part of `grams`
+    """The tensors of CountModel: contexts of up to `order` bytes seen `min_count` times or more."""
+    begins = np.array([0])  # each node's part of `grams`, [begin, end)
+    ends = np.array([len(grams)])
     sizes, symbols, counts, children, discounts = [], [], [], [], []
     nodes = 1
     for length in range(order + 1):
@@ -230,11 +214,13 @@ def _trie(grams: np.ndarray, order: int, min_count: int) -> dict[str, np.ndarray
         sizes.append(np.bincount(node, minlength=len(begins)))
         symbols.append(symbol)
         counts.append(count)
-        once, twice = int((count == 1).sum()), int((count == 2).sum())
+        once = int((count == 1).sum())
+        twice = int((count == 2).sum())
         discounts.append(min(max(256 * once // max(once + 2 * twice, 1), 1), 255))
         if length < order:
             inner = (count >= min_count) & (symbol < EOD)
-            begins, ends = at[inner], end[inner]
+            begins = at[inner]
+            ends = end[inner]
             children.append(np.where(inner, nodes - 1 + np.cumsum(inner), NONE))
             nodes += len(begins)
     return {
@@ -249,9 +235,7 @@ def _trie(grams: np.ndarray, order: int, min_count: int) -> dict[str, np.ndarray
 def _entries(
     grams: np.ndarray, begins: np.ndarray, ends: np.ndarray, shift: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Runs of equal `grams >> shift` inside the nodes [begins, ends): (begin, end, last symbol,
-    node) of each.
-    """
+    """(begin, end, last symbol, node) of each run of equal `grams >> shift` in [begins, ends)."""
     prefix = grams >> shift
     at = np.concatenate([[0], np.flatnonzero(prefix[1:] != prefix[:-1]) + 1])
     end = np.concatenate([at[1:], [len(grams)]])
@@ -263,14 +247,11 @@ def _entries(
 
 
 def _threshold(tensors: dict[str, np.ndarray], max_entries: int) -> int:
-    """The least count of a context at which all of `max_entries` entries remain; the root always
-    does.
-    """
+    """The least count of a context that leaves at most `max_entries` entries; the root stays."""
     sizes = np.diff(tensors["first"].astype(np.int64))
     entries = tensors["children"] > 0
-    seen = tensors["counts"][: len(entries)][entries].astype(
-        np.int64
-    )  # of nodes 1, 2, ...: entries are in their order
+    # how often nodes 1, 2, ... were seen: entries stand in their order
+    seen = tensors["counts"][: len(entries)][entries].astype(np.int64)
     order = np.argsort(-seen, kind="stable")
     held = np.cumsum(sizes[1:][order]) + sizes[0]
     fitting = int(np.searchsorted(held, max_entries, side="right"))
@@ -287,13 +268,14 @@ def _fill_rows(nodes, stale, rows, first, symbols, counts, discounts, root, prec
             continue
         stale[i] = False
         weight = _add_contexts(units, nodes[i], first, symbols, counts, discounts)
-        left, best = np.int64(1) << precision, 0
+        left = np.int64(1) << precision
         for s in range(SYMBOLS):
             unit = units[s] + ((weight * root[s]) >> SCALE)
             units[s] = unit
             freq = 1 + ((unit * room) >> SCALE)
             rows[i, s] = freq
             left -= freq
+        best = 0
         for s in range(1, SYMBOLS):
             if units[s] > units[best]:
                 best = s
@@ -302,17 +284,17 @@ def _fill_rows(nodes, stale, rows, first, symbols, counts, discounts, root, prec
 
 @kernel
 def _add_contexts(units, nodes, first, symbols, counts, discounts):
-    """Set `units` to what contexts of one byte and more predict, longest first; returns the weight
-    left for none.
-    """
+    """Set `units` to what contexts of a byte or more predict; returns what weight that leaves."""
     units[:] = 0
     weight = np.int64(ONE)
     for k in range(len(nodes) - 1, 0, -1):
         node = nodes[k]
         if node < 0:
             continue
-        begin, end = np.int64(first[node]), np.int64(first[node + 1])
-        total, discount = np.int64(0), np.int64(discounts[k])
+        begin = np.int64(first[node])
+        end = np.int64(first[node + 1])
+        discount = np.int64(discounts[k])
+        total = np.int64(0)
         for e in range(begin, end):
             total += np.int64(counts[e])
         for e in range(begin, end):
@@ -327,33 +309,26 @@ def _add_contexts(units, nodes, first, symbols, counts, discounts):
 def _advance(nodes, seen, stale, fed, restart, first, symbols, children, max_context):
     for i in range(len(nodes)):
         if restart[i]:
-            _forget(nodes[i])
-            seen[i], stale[i] = 0, True
+            nodes[i, 1:] = NONE
+            seen[i] = 0
+            stale[i] = True
         if fed[i] >= 0:
             for k in range(nodes.shape[1] - 1, 0, -1):
                 nodes[i, k] = _child(nodes[i, k - 1], fed[i], first, symbols, children)
             seen[i] += 1
             stale[i] = True
         if seen[i] == max_context:
-            _forget(nodes[i])
+            nodes[i, 1:] = NONE
             seen[i] = 0
 
 
 @kernel
-def _forget(nodes):
-    for k in range(1, len(nodes)):
-        nodes[k] = NONE
-
-
-@kernel
 def _child(node, symbol, first, symbols, children):
-    """The node of a context and one more symbol, or NONE: a binary search among the context's
-    entries.
-    """
+    """The node of a context and one more symbol, or NONE: a binary search in its entries."""
     if node < 0:
         return NONE
-    low, high = np.int64(first[node]), np.int64(first[node + 1])
-    end = high
+    low = np.int64(first[node])
+    high = end = np.int64(first[node + 1])
     while low < high:
         middle = (low + high) // 2
         if np.int64(symbols[middle]) < symbol:

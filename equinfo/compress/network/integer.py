@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from equinfo import fixedpoint as fp
-from equinfo.compress.models.base import EOD, PRECISION, SYMBOLS, check_precision
+from equinfo.compress.models.base import EOD, PRECISION, SYMBOLS, ByteModel, check_precision
 from equinfo.compress.network.attention import Attention
 from equinfo.compress.network.checks import check_kernels, check_network
 from equinfo.compress.network.matmul import COLUMN_STEP, DEPTH_STEP, ROW_STEP, pack, round_up
@@ -45,7 +45,7 @@ class State:
     cache: Cache
 
 
-class IntegerByteModel:
+class IntegerByteModel(ByteModel):
     """A decoder LM over 257 symbols whose every context begins with EOD, at most `max_context`
     symbols long.
 
@@ -57,7 +57,6 @@ class IntegerByteModel:
     """
 
     kind = "integer"
-    row = None
 
     def __init__(
         self, config: dict[str, Any], tensors: dict[str, np.ndarray], precision: int = PRECISION
@@ -115,6 +114,10 @@ class IntegerByteModel:
     def memoised(self) -> MemoisedModel:
         """The same model for contexts that often begin anew; all who use it share its memory."""
         return MemoisedModel(self)
+
+    @property
+    def restarting(self) -> ByteModel:
+        return self.memoised
 
     def _root(self) -> None:
         """EOD at position 0 is where every context begins: run it once, and copy its row, keys and

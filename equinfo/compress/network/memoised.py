@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equinfo.compress.models.base import SYMBOLS
+from equinfo.compress.models.base import SYMBOLS, ByteModel
 from equinfo.compress.network.memo import Memo, memo_bytes
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ class MemoState:
     network: "State"
 
 
-class MemoisedModel:
+class MemoisedModel(ByteModel):
     """A byte model beside `model`, with a memo of at most `memory` bytes that all its states share.
 
     The memo grows while the model is used; `memo.grow()` makes all of it at once.
     """
 
-    row = None
+    width = 8  # of few lanes: with one byte each they would leave the network's products empty
 
     def __init__(self, model: "IntegerByteModel", memory: int | None = None) -> None:
         self.model, self.kind, self.parameters = model, model.kind, model.parameters

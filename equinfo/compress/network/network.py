@@ -3,8 +3,8 @@ values kept.
 
 Stepping gives it one position of each lane, a whole sequence all positions of one lane: it is the
 same computation, and being of integers it has the same result. The arithmetic is that of
-fixedpoint.py; reference.py says it more plainly. Signed bytes are kept as x + 128 (matmul.py says
-why). Rows go through a layer in blocks that stay in the cache.
+fixedpoint.py; plain/network.py says it more plainly. Signed bytes are kept as x + 128 (matmul.py
+says why). Rows go through a layer in blocks that stay in the cache.
 """
 
 from typing import NamedTuple

@@ -1,5 +1,6 @@
 """Windows without a model: the tree of all window strings, walked as a dictionary."""
 
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from equinfo.compress.models.base import ByteModel
 from equinfo.compress.windows.limbs import num_limbs
 from equinfo.compress.windows.steps import LOOKING_ON
 from equinfo.compress.windows.tree import enumerate_tree, meanings
-from equinfo.compress.windows.windows import WindowCoder
+from equinfo.compress.windows.windows import WindowCoder, Windows
 from equinfo.errors import EquinfoError
 
 MAX_COMPILED = 20  # the most bits whose codes all have a place in memory
@@ -18,16 +19,30 @@ NODE_BYTES = 256  # of memory that a string takes while its tree is built
 MEMORY = 1 << 30
 
 
+def make_windows(
+    model: ByteModel, bits: int, max_window: int | None = None, rule: str = "free", reset: int = 1
+) -> Windows:
+    """The coder of any rule. Raises EquinfoError for what no coder can do."""
+    if rule == "rank":
+        if reset != 1:
+            raise EquinfoError(
+                f'rule "rank" with reset={reset}: its strings are those of one fixed window start'
+            )
+        return CompiledWindows.compile(model, bits, max_window, rule)
+    return WindowCoder(model, bits, max_window, rule, reset)
+
+
 class CompiledWindows:
-    """Windows of `bits` bits whose strings are all known. Encodes and decodes as the coder it was
-    compiled from.
+    """Windows of `bits` bits whose strings are all known; does as the coder it is compiled from.
 
     dictionary: the strings and their codes below 2**bits. max_window: as the coder had it. Rules:
     all but those in LOOKING_ON; a model's context begins anew with each window.
     """
 
     def __init__(self, dictionary: Dictionary, bits: int, max_window: int) -> None:
-        self.dictionary, self.bits, self.max_window = dictionary, bits, max_window
+        self.dictionary = dictionary
+        self.bits = bits
+        self.max_window = max_window
         self.limbs = num_limbs(bits)
         if len(dictionary.meanings) > 1 << min(bits, MAX_COMPILED):
             raise EquinfoError(
@@ -43,11 +58,9 @@ class CompiledWindows:
         rule: str = "free",
         memory: int = MEMORY,
     ) -> Self:
-        """Enumerate the tree. Raises EquinfoError, before it is built, where that may take more
-        than `memory` bytes.
-
-        Of 2**bits cells, about half as many strings hold one; a tree may still be found larger
-        while it is built.
+        """Enumerate the tree. Raises EquinfoError, before it is built, where it may take more than
+        `memory` bytes: of 2**bits cells, about half as many strings hold one. It may still be found
+        larger while it is built.
         """
         if rule in LOOKING_ON:
             raise EquinfoError(
@@ -97,11 +110,7 @@ class CompiledWindows:
 
     def _in_one(self, codes: np.ndarray) -> np.ndarray:
         """int64[windows]; what needs more than a limb stands for no string, and -1 says so."""
-        return (
-            np.where((codes[:, 1:] != 0).any(axis=1), -1, codes[:, 0])
-            if self.limbs > 1
-            else codes[:, 0]
-        )
+        return np.where((codes[:, 1:] != 0).any(axis=1), -1, codes[:, 0])
 
     def encoder(self) -> "CompiledEncoder":
         return CompiledEncoder(self)
@@ -122,15 +131,13 @@ class CompiledWindows:
 
     @classmethod
     def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        blob, ends = (
-            tensors["strings"].tobytes(),
-            np.cumsum(tensors["lengths"], dtype=np.int64).tolist(),
-        )
+        blob = tensors["strings"].tobytes()
+        ends = np.cumsum(tensors["lengths"], dtype=np.int64).tolist()
         if not ends or ends[-1] != len(blob):
             raise EquinfoError(
                 "the stored strings and their lengths do not fit: rebuild the artefact"
             )
-        strings = [blob[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+        strings = [blob[a:b] for a, b in pairwise([0, *ends])]
         dictionary = Dictionary(strings, tensors["codes"], meanings=tensors["meanings"])
         return cls(dictionary, int(config["bits"]), int(config["max_window"]))
 
@@ -139,12 +146,11 @@ class CompiledEncoder:
     """One document in pieces; holds less than a window of it."""
 
     def __init__(self, windows: CompiledWindows) -> None:
-        self.windows, self.pieces = windows, windows.dictionary.encoder()
+        self.windows = windows
+        self.pieces = windows.dictionary.encoder()
 
     def feed(self, data: bytes, last: bool = False) -> np.ndarray:
-        """The codes of the windows that `data` closes: int64[n, limbs]. After `last`, of all that
-        are left.
-        """
+        """The codes of the windows that `data` closes (int64[n, limbs]), `last`: of all left."""
         return self.windows._in_limbs(self.pieces.feed(data, last))
 
 

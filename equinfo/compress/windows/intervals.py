@@ -27,6 +27,15 @@ PRODUCT = 62  # m has PRODUCT - F bits: m * 2**F fits an int64
 INTERVAL = np.dtype([("m", np.int64), ("e", np.int64), ("low", np.int64, (3,))])
 
 
+@kernel
+def before(freqs, symbol):
+    """The cumulative frequency of `symbol`."""
+    start = np.int64(0)
+    for k in range(symbol):
+        start += np.int64(freqs[k])
+    return start
+
+
 @inline
 def mantissa_cut(width, mantissa_bits):
     """How many low bits of `width` do not fit the mantissa."""
@@ -78,9 +87,7 @@ def shifted_down(low, shift):
 
 @inline
 def first_cell(low, grain_shift, precision):
-    """(first whole cell's start after `low`, a cell's size), both in grains; a grain above a cell
-    counts as one.
-    """
+    """(the first whole cell's start after `low`, a cell's size) in grains, at least one grain."""
     if grain_shift >= precision:
         return np.int64(0), np.int64(1)
     cell = np.int64(1) << (precision - grain_shift)
@@ -89,31 +96,33 @@ def first_cell(low, grain_shift, precision):
 
 @kernel
 def narrow(interval, freqs, symbol, precision):
-    """Narrow `interval` to its child `symbol`. Returns False, with the interval as it was, if that
-    holds no cell.
-    """
-    start = np.int64(0)
-    for k in range(symbol):
-        start += np.int64(freqs[k])
-    return narrow_to(interval, start, np.int64(freqs[symbol]), precision)
+    """Narrow `interval` to its child `symbol`. False, and as it was, if that holds no cell."""
+    return narrow_to(interval, before(freqs, symbol), np.int64(freqs[symbol]), precision)
 
 
 @kernel
 def narrow_to(interval, start, freq, precision):
     """As `narrow`, for the child with cumulative frequency `start` and frequency `freq`."""
-    s = min(interval.e, precision)
-    shift, grain = interval.e - s, precision - s
-    offset = (interval.m * start) >> grain
-    width = ((interval.m * (start + freq)) >> grain) - offset
+    offset, width, shift = _child(interval, start, freq, precision)
     cut = mantissa_cut(width, PRODUCT - precision)
-    before = interval.low.copy()
+    low = interval.low.copy()
     add_shifted(interval.low, offset, shift)
     first, cell = first_cell(interval.low, shift, precision)
     if first + cell > (width >> cut) << cut:
-        interval.low[:] = before
+        interval.low[:] = low
         return False
-    interval.m, interval.e = width >> cut, shift + cut
+    interval.m = width >> cut
+    interval.e = shift + cut
     return True
+
+
+@inline
+def _child(interval, start, freq, precision):
+    """(start after low, width, grain shift) of a child, in grains, before its width is cut."""
+    s = min(interval.e, precision)
+    grain = precision - s
+    offset = (interval.m * start) >> grain
+    return offset, ((interval.m * (start + freq)) >> grain) - offset, interval.e - s
 
 
 @kernel
@@ -124,12 +133,16 @@ def free_cell(interval, freqs, num_children, precision):
     children it is simply the first whole cell.
     """
     s = min(interval.e, precision)
-    shift, grain = interval.e - s, precision - s
+    shift = interval.e - s
+    grain = precision - s
     cell_at, cell = first_cell(interval.low, shift, precision)
-    cumulative, stop = np.int64(0), np.int64(0)
+    cumulative = np.int64(0)
+    stop = np.int64(0)
+    # the cell moves on past each child that reaches into it, until one begins only after it
     for k in range(num_children):
         cumulative += np.int64(freqs[k])
-        start, stop = stop, (interval.m * cumulative) >> grain
+        start = stop
+        stop = (interval.m * cumulative) >> grain
         cut = mantissa_cut(stop - start, PRODUCT - precision)
         end = start + (((stop - start) >> cut) << cut)
         if start > cell_at:
@@ -144,11 +157,9 @@ def free_cell(interval, freqs, num_children, precision):
 
 @kernel
 def take_first_cell(interval, precision, code):
-    """Give the first whole cell of `interval` to its string, as code[:], and narrow the interval to
-    what follows it.
+    """Give the first whole cell of `interval` to its string, as code[:]; what follows is left.
 
-    Where a grain is larger than a cell, the whole grain goes. The width may become 0: then there
-    are no children.
+    Where a grain is larger than a cell, the whole grain goes. A width of 0 leaves no children.
     """
     s = min(interval.e, precision)
     shift = interval.e - s
@@ -160,12 +171,11 @@ def take_first_cell(interval, precision, code):
 
 @kernel
 def pass_first_cell(interval, rest, precision):
-    """The decoder's `take_first_cell`. Returns False, with all as it was, if the target cell is the
-    one given away.
-    """
+    """The decoder's `take_first_cell`; False, and all as it was, if the target is that cell."""
     s = min(interval.e, precision)
     shift = interval.e - s
-    first, cell = np.int64(0), np.int64(1)
+    first = np.int64(0)
+    cell = np.int64(1)
     if shift < precision:  # rest + low is a whole cell's start
         cell <<= precision - shift
         first = (rest[0] >> shift) & (cell - 1)
@@ -179,35 +189,30 @@ def pass_first_cell(interval, rest, precision):
 @kernel
 def _keep_width(interval, width, shift, precision):
     cut = mantissa_cut(width, PRODUCT - precision)
-    interval.m, interval.e = width >> cut, shift + cut
+    interval.m = width >> cut
+    interval.e = shift + cut
 
 
 @kernel
 def middle_cell(interval, freqs, symbol, precision, code):
     """Write into code[:] the number of the cell in which the middle of the child `symbol` lies."""
-    start = np.int64(0)
-    for k in range(symbol):
-        start += np.int64(freqs[k])
-    s = min(interval.e, precision)
-    shift, grain = interval.e - s, precision - s
-    offset = (interval.m * start) >> grain
-    width = ((interval.m * (start + np.int64(freqs[symbol]))) >> grain) - offset
+    start = before(freqs, symbol)
+    offset, width, shift = _child(interval, start, np.int64(freqs[symbol]), precision)
     cell_number(interval.low, offset + width // 2, shift, precision, code)
 
 
 @kernel
 def shortest_code(interval, precision, code):
-    """Write into code[:] the first cell of the largest aligned block of 2**k cells inside
-    `interval` (which holds one).
-
-    That is the shortest bitstring whose dyadic interval lies inside, padded with zeros.
+    """Write into code[:] the first cell of the largest aligned block of 2**k cells in `interval`
+    (which holds one): the shortest bitstring whose dyadic interval lies inside, padded with zeros.
     """
     end = interval.low.copy()
     add_shifted(end, interval.m, interval.e)
     size = interval.e
     while size < interval.e + PRODUCT and interval.m >> (size - interval.e):
         size += 1
-    start, stop = np.empty(3, dtype=np.int64), np.empty(3, dtype=np.int64)
+    start = np.empty(3, dtype=np.int64)
+    stop = np.empty(3, dtype=np.int64)
     for shift in range(size, precision - 1, -1):
         start[:] = interval.low
         round_up(start, shift)
@@ -221,12 +226,12 @@ def shortest_code(interval, precision, code):
 @kernel
 def holds_cell(interval, code, precision):
     """Whether the cell with number `code` (limbs) lies wholly inside `interval`."""
-    start, end = np.zeros(3, dtype=np.int64), interval.low.copy()
-    for limb in range(len(code)):
-        add_shifted(start, code[limb], LIMB * limb + precision)
+    start = np.empty(3, dtype=np.int64)
+    cell_start(start, code, precision)
     if not at_most(interval.low, start):
         return False
     add_shifted(start, np.int64(1), precision)
+    end = interval.low.copy()
     add_shifted(end, interval.m, interval.e)
     return at_most(start, end)
 
@@ -254,17 +259,16 @@ def at_most(position, other):
 
 @kernel
 def deal_byte(interval, first, last, bits, precision, spare):
-    """Set `interval` to the cells of the root's blocks first .. last - 1, less the last `spare` (0
-    or 1) cells.
-
-    A block is 2**max(bits - 32, 0) cells; there are at most 2**32.
+    """Set `interval` to the root's blocks first .. last - 1 (of at most 2**32), less the last
+    `spare` (0 or 1) cells. A block is 2**max(bits - 32, 0) cells.
     """
     block_shift = max(bits - BLOCK_BITS, 0)
     interval.low[:] = 0
     add_shifted(interval.low, first, block_shift + precision)
-    # cells = value << above, or with all bits below `value` set (one cell spared); value has 61
-    # bits if above > 0
-    value, taken = last - first - spare, 0
+    # cells = value << (block_shift - taken), or with all bits below `value` set (one cell spared);
+    # value has 61 bits where taken < block_shift
+    value = last - first - spare
+    taken = 0
     while taken < block_shift and value < (1 << (PRODUCT - 2)):
         value = value << 1 | spare
         taken += 1
@@ -273,17 +277,13 @@ def deal_byte(interval, first, last, bits, precision, spare):
         size += 1
     over = size - (PRODUCT - precision)
     interval.e = max(over + block_shift - taken + precision, 0)
-    shift = (
-        interval.e - (block_shift - taken) - precision
-    )  # over, or less where the width is short of its bits
+    shift = interval.e - (block_shift - taken) - precision  # over, or less for e = 0
     interval.m = value >> shift if shift >= 0 else value << -shift
 
 
 @kernel
 def cell_number(low, offset, shift, precision, code):
-    """Write into code[:] (limbs of 60 bits) the number of the cell that starts at low + (offset <<
-    shift).
-    """
+    """Write into code[:] (limbs) the number of the cell that starts at low + (offset << shift)."""
     position = low.copy()
     add_shifted(position, offset, shift)
     keep = LIMB - precision
@@ -291,6 +291,14 @@ def cell_number(low, offset, shift, precision, code):
         code[limb] = position[limb] >> precision
         if limb < 2:
             code[limb] |= (position[limb + 1] & ((1 << precision) - 1)) << keep
+
+
+@kernel
+def cell_start(position, code, precision):
+    """position = where the cell with number `code` (limbs) starts."""
+    position[:] = 0
+    for limb in range(len(code)):
+        add_shifted(position, code[limb], LIMB * limb + precision)
 
 
 @kernel
@@ -302,19 +310,24 @@ def enter_child(interval, rest, freqs, num_children, precision):
     the cell stands for.
     """
     s = min(interval.e, precision)
-    shift, grain = interval.e - s, precision - s
+    shift = interval.e - s
+    grain = precision - s
     target = shifted_down(rest, shift)
     cell = np.int64(1) << max(precision - shift, 0)
-    cumulative, stop = np.int64(0), np.int64(0)
+    cumulative = np.int64(0)
+    stop = np.int64(0)
     for k in range(num_children):
         cumulative += np.int64(freqs[k])
-        start, stop = stop, (interval.m * cumulative) >> grain
+        start = stop
+        stop = (interval.m * cumulative) >> grain
         if target < stop:
+            # the child in which the cell begins; its end may lie beyond, or in what the cut took
             cut = mantissa_cut(stop - start, PRODUCT - precision)
             width = (stop - start) >> cut
             if target + cell > start + (width << cut):
                 return -1
             subtract_shifted(rest, start, shift)
-            interval.m, interval.e = width, shift + cut
+            interval.m = width
+            interval.e = shift + cut
             return k
     return -1

@@ -12,23 +12,15 @@ def num_limbs(bits: int) -> int:
     return -(-bits // LIMB)
 
 
-def to_limbs(value: int) -> list[int]:
-    return [(value >> (LIMB * limb)) & LIMB_MASK for limb in range(3)]
-
-
 def without_last(codes: np.ndarray, count: int, bits: int) -> np.ndarray:
-    """Codes of `bits` bits, of which the last `count` (below 60) are dropped: int64[windows,
-    limbs].
-    """
+    """int64[windows, limbs]: codes of `bits` bits without their last `count` (below 60)."""
     kept = codes >> count
     kept[:, :-1] |= codes[:, 1:] << (LIMB - count) & LIMB_MASK
     return kept[:, : num_limbs(bits - count)]
 
 
 def with_last(codes: np.ndarray, last: int, count: int, bits: int) -> np.ndarray:
-    """Codes of `bits` bits, and `count` (below 60) more that make the number `last`: int64[windows,
-    limbs].
-    """
+    """int64[windows, limbs]: codes of `bits` bits, and `count` (below 60) more: `last`."""
     longer = np.zeros((len(codes), num_limbs(bits + count) + 1), dtype=np.int64)
     longer[:, : codes.shape[1]] = codes << count & LIMB_MASK
     longer[:, 1 : codes.shape[1] + 1] |= codes >> (LIMB - count)
@@ -38,9 +30,7 @@ def with_last(codes: np.ndarray, last: int, count: int, bits: int) -> np.ndarray
 
 @kernel
 def codes_to_bits(codes, bits):
-    """Codes (int64[windows, limbs]) as a bitstream, `bits` bits each, big-endian:
-    uint8[ceil(windows * bits / 8)].
-    """
+    """uint8[ceil(windows * bits / 8)]: codes (int64[windows, limbs]) of `bits` bits, big-endian."""
     data = np.zeros((len(codes) * bits + 7) // 8, dtype=np.uint8)
     for i in range(len(codes)):
         for limb in range(codes.shape[1]):

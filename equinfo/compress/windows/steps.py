@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equinfo.compress.jit import kernel
+from equinfo.compress.jit import inline, kernel
 from equinfo.compress.windows.intervals import (
     BLOCK_BITS,
     INTERVAL,
     LIMB,
     add_shifted,
+    before,
     cell_number,
+    cell_start,
     deal_byte,
     enter_child,
     free_cell,
@@ -59,15 +61,34 @@ DECODER = np.dtype(
 
 
 class Setup(NamedTuple):
-    """What the kernels need to know of a WindowCoder. bits: of the cells that decide what fits a
-    window.
-    """
+    """What the kernels need to know of a WindowCoder."""
 
     rule: int
     reset: int
     max_window: int
-    bits: int
+    bits: int  # of the cells that decide what fits a window
     precision: int
+
+
+class Encoding(NamedTuple):
+    """What the steps of an encoding read and write; documents stand one after another."""
+
+    lanes: np.ndarray  # ENCODER[lanes]
+    fed: np.ndarray  # int64[lanes]: what the model is fed after the step, -1: nothing
+    restart: np.ndarray  # bool[lanes]: whether its context begins anew before
+    queue: np.ndarray  # int64[1]: the next document that no lane has had
+    data: np.ndarray  # uint8[bytes]
+    ends: np.ndarray  # int64[documents]
+    open_end: bool  # the last document goes on after `data`
+    codes: np.ndarray  # int64[bytes, limbs]: a document's windows stand where its bytes do
+    lengths: np.ndarray  # int64[bytes]: of the windows, in bytes
+    counts: np.ndarray  # int64[documents]: of its windows so far
+    start_row: np.ndarray  # u32[257], after nothing
+    # u32[lanes, max_window + 1, 257]: the rows after the bytes `known`; [lanes, 0, 257]: none kept
+    kept: np.ndarray
+    path: np.ndarray  # INTERVAL[lanes, max_window + 1], rule "delay": of the window's prefixes
+    static: bool  # the row never changes: one step does it all
+    setup: Setup
 
 
 @kernel
@@ -85,123 +106,68 @@ def _next_document(lane, queue, ends):
 
 
 @kernel
-def encode_static(
-    lanes,
-    rows,
-    symbols,
-    restart,
-    queue,
-    data,
-    ends,
-    codes,
-    lengths,
-    counts,
-    start_row,
-    kept,
-    path,
-    setup,
-    open_end,
-):
-    """All of it, for a model whose row never changes."""
-    while encode_step(
-        lanes,
-        rows,
-        symbols,
-        restart,
-        queue,
-        data,
-        ends,
-        codes,
-        lengths,
-        counts,
-        start_row,
-        kept,
-        path,
-        setup,
-        open_end,
-    ):
-        pass
-
-
-@kernel
-def encode_step(
-    lanes,
-    rows,
-    symbols,
-    restart,
-    queue,
-    data,
-    ends,
-    codes,
-    lengths,
-    counts,
-    start_row,
-    kept,
-    path,
-    setup,
-    open_end,
-):
-    """Feed the model one byte in every lane, deeper into its window or into the next one. False if
-    none had any.
+def encode_step(rows, e):
+    """Feed the model a byte in every lane, deeper into its window or the next; False: none had any.
 
     A window may end before the bytes that the model has seen (`known`). Where the context runs on,
     the rows after these bytes are kept, and the next window walks them again without the model.
     """
+    lanes, fed, restart, ends, kept, setup = e.lanes, e.fed, e.restart, e.ends, e.kept, e.setup
+    keeps = kept.shape[1] > 0
     active = False
     for i in range(len(lanes)):
         lane = lanes[i]
-        symbols[i], restart[i] = -1, False
-        if kept.shape[1] > 0 and lane.doc >= 0:
+        fed[i] = -1
+        restart[i] = False
+        if keeps and lane.doc >= 0:
             kept[i, lane.known] = rows[i]
+        # windows open, grow and close until a byte turns up that the model has not seen
         while True:
-            row = kept[i, lane.depth] if kept.shape[1] > 0 else rows[i]
+            row = kept[i, lane.depth] if keeps else rows[i]
             if lane.depth > 0:
                 end = ends[lane.doc]
-                if open_end and lane.at + lane.depth == end and lane.depth < setup.max_window:
+                if e.open_end and lane.at + lane.depth == end and lane.depth < setup.max_window:
                     break
-                if not _deeper(lane, path[i], row, data, end, setup):
-                    _close(lane, kept[i], ends, codes, lengths, counts, setup)
+                if not _deeper(lane, e.path[i], row, e.data, end, setup):
+                    _close(lane, kept[i], e)
                     continue
             else:
                 if lane.doc < 0 or lane.at == ends[lane.doc]:
-                    if open_end and lane.doc >= 0:
+                    if e.open_end and lane.doc >= 0:
                         break
-                    if not _next_document(lane, queue, ends):
+                    if not _next_document(lane, e.queue, ends):
                         restart[i] = True
                         break
                 if _is_start(lane.window, setup.reset):
-                    restart[i], lane.known = True, 0
-                    row = start_row
-                _open(lane, path[i], row, data[lane.at], setup)
+                    restart[i] = True
+                    lane.known = 0
+                    row = e.start_row
+                _open(lane, e.path[i], row, e.data[lane.at], setup)
             if lane.depth > lane.known:
                 lane.known += 1
-                symbols[i] = data[lane.at + lane.depth - 1]
+                if e.static:
+                    continue
+                fed[i] = e.data[lane.at + lane.depth - 1]
                 active = True
                 break
     return active
 
 
 @kernel
-def look_ahead(lanes, symbols, data, ends, ahead, setup):
-    """Set ahead[i] to symbols[i], where that is a byte, and what follows it in the document; -1
-    beyond its end.
-    """
-    for i in range(len(lanes)):
-        lane = lanes[i]
-        ahead[i, 0] = symbols[i]
+def look_ahead(e, ahead):
+    """Set ahead[i] to what lane i is fed and what follows it in the document, -1 beyond its end."""
+    for i in range(len(e.lanes)):
+        lane = e.lanes[i]
+        ahead[i, 0] = e.fed[i]
         for k in range(1, ahead.shape[1]):
             known = lane.known + k  # with this byte
-            inside = (
-                symbols[i] >= 0 and known <= setup.max_window and lane.at + known <= ends[lane.doc]
-            )
-            ahead[i, k] = data[lane.at + known - 1] if inside else -1
+            inside = known <= e.setup.max_window and lane.at + known <= e.ends[lane.doc]
+            ahead[i, k] = e.data[lane.at + known - 1] if e.fed[i] >= 0 and inside else -1
 
 
 @kernel
 def keep_ahead(lanes, rows, taken, kept):
-    """Keep the rows of the bytes that the model took; the first of them is the lane's last known
-    one.
-    """
+    """Keep the rows of the bytes that the model took: the last one known, and those after it."""
     for i in range(len(lanes)):
         for k in range(taken[i]):
             kept[i, lanes[i].known + k] = rows[i, k]
@@ -216,46 +182,41 @@ def _is_start(window, reset):
 
 @kernel
 def _edge(cumulative, total, byte, bits):
-    """The first block of `byte`: one block for each byte, the rest by frequency. At most 2**52 on
-    the way.
-    """
+    """The first block of `byte`: one each, the rest by frequency. At most 2**52 on the way."""
     return byte + cumulative * ((np.int64(1) << min(bits, BLOCK_BITS)) - 256) // total
 
 
 @kernel
 def deal_all(intervals, row, setup):
-    total = np.int64(0)
-    for k in range(256):
-        total += np.int64(row[k])
-    cumulative, first = np.int64(0), np.int64(0)
+    """Set intervals (INTERVAL[256]) to the single bytes' at a window's start."""
+    total = before(row, 256)
+    cumulative = np.int64(0)
+    first = np.int64(0)
     for byte in range(256):
         cumulative += np.int64(row[byte])
         last = _edge(cumulative, total, byte + 1, setup.bits)
-        deal_byte(
-            intervals[byte],
-            first,
-            last,
-            setup.bits,
-            setup.precision,
-            1 if setup.rule <= DELAY else 0,
-        )
+        _deal(intervals[byte], first, last, setup)
         first = last
+
+
+@kernel
+def _deal(interval, first, last, setup):
+    """Deal a byte blocks first .. last - 1; "free" and "delay" spare the last cell."""
+    spare = 1 if setup.rule <= DELAY else 0
+    deal_byte(interval, first, last, setup.bits, setup.precision, spare)
 
 
 @kernel
 def _open(lane, path, row, byte, setup):
     """Begin a window with `byte`, where the model expects `row`."""
-    total, before = np.int64(0), np.int64(0)
-    for k in range(256):
-        if k == byte:
-            before = total
-        total += np.int64(row[k])
-    first = _edge(before, total, np.int64(byte), setup.bits)
-    last = _edge(before + np.int64(row[byte]), total, np.int64(byte) + 1, setup.bits)
-    spare = 1 if setup.rule <= DELAY else 0
-    deal_byte(lane.interval, first, last, setup.bits, setup.precision, spare)
-    lane.depth = lane.code_depth = 1
-    if spare:
+    total = before(row, 256)
+    start = before(row, byte)
+    first = _edge(start, total, np.int64(byte), setup.bits)
+    last = _edge(start + np.int64(row[byte]), total, np.int64(byte) + 1, setup.bits)
+    _deal(lane.interval, first, last, setup)
+    lane.depth = 1
+    lane.code_depth = 1
+    if setup.rule <= DELAY:  # the spare cell, the one before the next byte's blocks
         lane.code[:] = 0
         add_shifted(lane.code, last, max(setup.bits - BLOCK_BITS, 0))
         subtract_shifted(lane.code, np.int64(1), 0)
@@ -265,9 +226,13 @@ def _open(lane, path, row, byte, setup):
 @kernel
 def _deeper(lane, path, row, data, end, setup):
     """Go on to the string with the next byte at its end; False if the window ends here."""
-    inside, at = lane.depth < setup.max_window, lane.at + lane.depth
+    inside = lane.depth < setup.max_window
+    at = lane.at + lane.depth
     if setup.rule <= DELAY:
-        _note_free_cell(lane, row, 256 if inside else 0, setup)
+        offset, shift = free_cell(lane.interval, row, 256 if inside else 0, setup.precision)
+        if offset >= 0:
+            cell_number(lane.interval.low, offset, shift, setup.precision, lane.code)
+            lane.code_depth = lane.depth
     if not inside or at == end:
         return False
     if narrow(lane.interval, row, data[at], setup.precision):
@@ -275,7 +240,14 @@ def _deeper(lane, path, row, data, end, setup):
         _entered(lane, path, setup)
         return True
     if setup.rule == DELAY:
-        _delay_end(lane, path, row, data[at], setup)
+        # the cell in which the middle of the string with the next byte lies: of the prefixes that
+        # contain it, the deepest has the code
+        middle_cell(lane.interval, row, data[at], setup.precision, lane.code)
+        lane.code_depth = lane.depth
+        while lane.code_depth > 1 and not holds_cell(
+            path[lane.code_depth], lane.code, setup.precision
+        ):
+            lane.code_depth -= 1
     elif setup.rule == UNFLUSHED:
         middle_cell(lane.interval, row, data[at], setup.precision, lane.code)
     return False
@@ -296,38 +268,16 @@ def _entered(lane, path, setup):
 
 
 @kernel
-def _note_free_cell(lane, row, children, setup):
-    offset, shift = free_cell(lane.interval, row, children, setup.precision)
-    if offset >= 0:
-        cell_number(lane.interval.low, offset, shift, setup.precision, lane.code)
-        lane.code_depth = lane.depth
-
-
-@kernel
-def _delay_end(lane, path, row, byte, setup):
-    """The window's code is the cell in which the middle of the string with the next byte lies.
-
-    What contains that cell and is not longer than the window so far is a prefix of it: the deepest
-    has the code.
-    """
-    middle_cell(lane.interval, row, byte, setup.precision, lane.code)
-    depth = lane.depth
-    while depth > 1 and not holds_cell(path[depth], lane.code, setup.precision):
-        depth -= 1
-    lane.code_depth = depth
-
-
-@kernel
-def _close(lane, kept, ends, codes, lengths, counts, setup):
+def _close(lane, kept, e):
     """Write the window's code; the bytes beyond its string go into the next one."""
-    if setup.rule == PAPER:
-        shortest_code(lane.interval, setup.precision, lane.code)
+    if e.setup.rule == PAPER:
+        shortest_code(lane.interval, e.setup.precision, lane.code)
         lane.code_depth = lane.depth
-    place = (ends[lane.doc - 1] if lane.doc > 0 else 0) + counts[lane.doc]
-    for limb in range(codes.shape[1]):
-        codes[place, limb] = lane.code[limb]
-    lengths[place] = lane.code_depth
-    counts[lane.doc] += 1
+    place = (e.ends[lane.doc - 1] if lane.doc > 0 else 0) + e.counts[lane.doc]
+    for limb in range(e.codes.shape[1]):
+        e.codes[place, limb] = lane.code[limb]
+    e.lengths[place] = lane.code_depth
+    e.counts[lane.doc] += 1
     lane.window += 1
     lane.at += lane.code_depth
     if kept.shape[0] > 0:
@@ -338,45 +288,44 @@ def _close(lane, kept, ends, codes, lengths, counts, setup):
 
 
 @kernel
-def decode_static(
-    lanes, rows, symbols, restart, queue, codes, ends, start_row, spans, setup, open_end
-):
+def decode_static(rows, lanes, fed, restart, queue, codes, ends, open_end, spans, start_row, setup):
     """All bytes of one lane, for a model whose row never changes."""
-    out, size = np.empty(4 * len(codes) + 16, dtype=np.uint8), 0
+    out = np.empty(4 * len(codes) + 16, dtype=np.uint8)
+    size = 0
     while decode_step(
-        lanes, rows, symbols, restart, queue, codes, ends, start_row, spans, setup, open_end
+        rows, lanes, fed, restart, queue, codes, ends, open_end, spans, start_row, setup
     ):
         if size == len(out):
-            larger = np.empty(2 * size, dtype=np.uint8)
-            larger[:size] = out
-            out = larger
-        out[size] = symbols[0]
+            out = np.concatenate((out, np.empty_like(out)))
+        out[size] = fed[0]
         size += 1
     return out[:size].copy()
 
 
-@kernel
-def decode_step(
-    lanes, rows, symbols, restart, queue, codes, ends, start_row, spans, setup, open_end
-):
-    """One byte out of every lane: the mirror of `encode_step`."""
+@inline
+def decode_step(rows, lanes, fed, restart, queue, codes, ends, open_end, spans, start_row, setup):
+    """One byte out of every lane: the mirror of `encode_step`.
+
+    lanes: DECODER[n]. codes: int64[windows, limbs], documents one after another, up to `ends`.
+    spans: int64[windows, 2], rule "paper" alone: bytes read, bytes that are kept. The others are as
+    in Encoding.
+    """
     active = False
     for i in range(len(lanes)):
         lane = lanes[i]
-        symbols[i], restart[i] = -1, False
+        fed[i] = -1
+        restart[i] = False
         if lane.doc >= 0 and lane.depth > 0:
             if lane.depth < setup.max_window and not lane.ended:
-                symbols[i] = enter_child(lane.interval, lane.rest, rows[i], 256, setup.precision)
-            if symbols[i] >= 0:
+                fed[i] = enter_child(lane.interval, lane.rest, rows[i], 256, setup.precision)
+            if fed[i] >= 0:
                 lane.depth += 1
                 _read(lane, codes[lane.at], setup)
                 active = True
                 continue
             if setup.rule == PAPER:
-                spans[lane.at, 0], spans[lane.at, 1] = (
-                    lane.depth,
-                    lane.match if lane.match > 0 else lane.depth,
-                )
+                spans[lane.at, 0] = lane.depth
+                spans[lane.at, 1] = lane.match if lane.match > 0 else lane.depth
             lane.at += 1
             lane.window += 1
         lane.depth = 0
@@ -387,8 +336,11 @@ def decode_step(
                 restart[i] = True
                 continue
         restart[i] = _is_start(lane.window, setup.reset)
-        symbols[i] = _enter_root(lane, codes[lane.at], start_row if restart[i] else rows[i], setup)
-        lane.depth, lane.match, lane.ended = 1, 0, False
+        row = start_row if restart[i] else rows[i]
+        fed[i] = _enter_root(lane, codes[lane.at], row, setup)
+        lane.depth = 1
+        lane.match = 0
+        lane.ended = False
         _read(lane, codes[lane.at], setup)
         active = True
     return active
@@ -400,9 +352,8 @@ def _read(lane, code, setup):
     if setup.rule == RESERVE:
         lane.ended = not pass_first_cell(lane.interval, lane.rest, setup.precision)
     elif setup.rule == PAPER:
-        lane.interval.low[:] = 0
-        for limb in range(len(code)):
-            add_shifted(lane.interval.low, code[limb], LIMB * limb + setup.precision)
+        # `rest` is the code's start less `low`, which decoding does not keep
+        cell_start(lane.interval.low, code, setup.precision)
         _subtract(lane.interval.low, lane.rest)
         own = np.empty(len(code), dtype=np.int64)
         shortest_code(lane.interval, setup.precision, own)
@@ -417,21 +368,18 @@ def _enter_root(lane, code, row, setup):
     block = code[block_shift // LIMB] >> (block_shift % LIMB)
     if block_shift // LIMB + 1 < len(code):
         block |= code[block_shift // LIMB + 1] << (LIMB - block_shift % LIMB)
-    total = np.int64(0)
-    for k in range(256):
-        total += np.int64(row[k])
-    byte, first, cumulative = 0, np.int64(0), np.int64(row[0])
+    total = before(row, 256)
+    byte = 0
+    first = np.int64(0)
+    cumulative = np.int64(row[0])
     last = _edge(cumulative, total, 1, setup.bits)
     while block >= last:
         byte += 1
         cumulative += np.int64(row[byte])
-        first, last = last, _edge(cumulative, total, byte + 1, setup.bits)
-    deal_byte(
-        lane.interval, first, last, setup.bits, setup.precision, 1 if setup.rule <= DELAY else 0
-    )
-    lane.rest[:] = 0
-    for limb in range(len(code)):
-        add_shifted(lane.rest, code[limb], LIMB * limb + setup.precision)
+        first = last
+        last = _edge(cumulative, total, byte + 1, setup.bits)
+    _deal(lane.interval, first, last, setup)
+    cell_start(lane.rest, code, setup.precision)
     _subtract(lane.rest, lane.interval.low)
     return byte
 

@@ -1,6 +1,4 @@
-"""What is measured of tokenizers without an M2: a function for each `what` of a Measure, values for
-its row.
-"""
+"""What is measured of tokenizers without an M2: a function for each `what` of a Measure."""
 
 from collections.abc import Iterator
 from importlib import import_module

@@ -16,7 +16,8 @@ from experiments.runs.words import frequent_words
 WORD = re.compile(rb"[A-Za-z]+")
 WORD_BYTES = 1 << 22
 """Of training text in which words are counted."""
-LEAST, MOST = 100, 200
+LEAST = 100
+MOST = 200
 """Bytes of the text behind the word."""
 SENTENCE = re.compile(rb"(?s).{%d,%d}?[.!?](?=\s)" % (LEAST - 1, MOST - 1))
 SENTENCES = 150

@@ -1,6 +1,4 @@
-"""One sentence under a tokenizer: its pieces, its windows' codes, and the bits each character
-takes.
-"""
+"""One sentence under a tokenizer: its pieces, its windows' codes, each character's bits."""
 
 import math
 from collections.abc import Iterable
@@ -53,18 +51,15 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
 
 
 def pieces(tokenizer: Tokenizer, texts: list[bytes]) -> list[Pieces]:
-    """Of each text (bytes, ids) of the shortest runs of ids that have bytes of their own: all where
-    none have.
-    """
+    """Of each text (bytes, ids) of the shortest runs of ids with bytes of their own, or of all."""
     if isinstance(tokenizer, EqualInfoTokenizer):
+        found = cut(coder_of(tokenizer), texts)
         return [
             [(piece, tokenizer.to_ids(codes[n : n + 1]).tolist()) for n, piece in enumerate(cuts)]
-            for codes, cuts in cut(coder_of(tokenizer), texts)
+            for codes, cuts in found
         ]
-    return [
-        [(text[span.start : span.end], list(span.ids)) for span in tokenizer.spans(text)]
-        for text in texts
-    ]
+    spans = ((text, tokenizer.spans(text)) for text in texts)
+    return [[(text[one.start : one.end], list(one.ids)) for one in found] for text, found in spans]
 
 
 def begins(found: Pieces) -> list[int]:
@@ -73,10 +68,10 @@ def begins(found: Pieces) -> list[int]:
 
 
 def byte_bits(model: ByteModel, text: bytes, starts: Iterable[int]) -> list[float]:
-    """The bits that each byte of `text` takes under a model whose context begins anew at
-    `starts`.
-    """
-    state, anew, found = model.start(1), set(starts), []
+    """The bits that each byte of `text` takes under a model that begins anew at `starts`."""
+    state = model.start(1)
+    anew = set(starts)
+    found = []
     for at, byte in enumerate(text):
         if at in anew:
             model.advance(state, np.array([-1]), np.array([True]))

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,15 @@ from experiments.runs.measures.windows import coder_of, cut
 from experiments.runs.recipes import Measure
 from experiments.runs.runner import Runner
 
-IDS, TEXTS = 4, 6
+IDS = 4
+TEXTS = 6
 """How many of the most frequent ids at each place, and of each one's most frequent texts, are kept.
 """
 PARTS = 20
 """Of the documents: each is left out once, for the entropies' standard errors (jackknife)."""
 WORD = re.compile(rb"(?<![A-Za-z]) [A-Za-z]+(?![A-Za-z])")
-LEAST, WORDS = 10, 200
+LEAST = 10
+WORDS = 200
 """How often a word must begin a window, and lie further on in one; how many such words are kept."""
 
 
@@ -56,9 +59,7 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
             window = int(np.searchsorted(starts, word.start(), "right")) - 1
             words[word[0], starts[window] == word.start()][int(ids[window * places])] += 1
     seen = [sum((part[place] for part in parts), start=Counter()) for place in range(places)]
-    every: Counter[tuple[int, bytes]] = Counter()
-    for (_, text), count in seen[0].items():
-        every[0, text] += count
+    every = totals(seen[0], lambda _, text: (0, text))
     return {
         "windows": sum(every.values()),
         "byte_bits": known_bits(first_bytes(every)),
@@ -91,35 +92,29 @@ def pairs_alike(counts: Counter[int]) -> float:
 
 def place_values(seen: Counter[tuple[int, bytes]]) -> dict[str, Any]:
     """One place's values, from how often each (id, text) was seen."""
-    ids: Counter[int] = Counter()
-    for (code, _), count in seen.items():
-        ids[code] += count
     kept = []
-    for code, total in ids.most_common(IDS):
-        texts = Counter(
-            {text: count for (i, text), count in seen.items() if i == code}
-        ).most_common(TEXTS)
-        kept.append(
-            [
-                code,
-                total,
-                [[text.decode("utf-8", "backslashreplace"), count] for text, count in texts],
-            ]
-        )
+    for code, total in totals(seen, lambda code, _: code).most_common(IDS):
+        of_code = Counter({text: count for (one, text), count in seen.items() if one == code})
+        texts = of_code.most_common(TEXTS)
+        listed = [[text.decode("utf-8", "backslashreplace"), count] for text, count in texts]
+        kept.append([code, total, listed])
     return {"ids": kept, "byte_bits": known_bits(first_bytes(seen)), "text_bits": known_bits(seen)}
 
 
 def first_bytes(seen: Counter[tuple[int, bytes]]) -> Counter[tuple[int, bytes]]:
     """The same counts of (id, the text's first byte)."""
-    found: Counter[tuple[int, bytes]] = Counter()
-    for (code, text), count in seen.items():
-        found[code, text[:1]] += count
+    return totals(seen, lambda code, text: (code, text[:1]))
+
+
+def totals(seen: Counter[tuple[int, bytes]], key: Callable[[int, bytes], Any]) -> Counter[Any]:
+    """Counts of (id, text) added up by what `key` makes of each."""
+    found: Counter[Any] = Counter()
+    for pair, count in seen.items():
+        found[key(*pair)] += count
     return found
 
 
 def known_bits(seen: Counter[tuple[int, bytes]]) -> float:
     """H(text | id) in bits: the joint entropy less that of the ids."""
-    ids: Counter[int] = Counter()
-    for (code, _), count in seen.items():
-        ids[code] += count
+    ids = totals(seen, lambda code, _: code)
     return round(entropy_bits(list(seen.values())) - entropy_bits(list(ids.values())), 4)

@@ -15,9 +15,7 @@ LONGEST = 16
 REPEATS = 100
 TINY = 1e-12  # bits: of a deviation, where there are no bits
 PARTS = {"whole": (0, 0), "inner": (2, 2)}
-"""How many ids of each block are left out, at its beginning, where M1 knows least, and at its end,
-which is padded.
-"""
+"""How many ids a block leaves out at its beginning, where M1 knows least, and its padded end."""
 
 
 def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -41,10 +39,9 @@ def measure(runner: Runner, recipe: Measure, tokenizer: Tokenizer) -> dict[str, 
 def stream_bits(
     runner: Runner, shards: Shards, width: int, first: int, last: int, most: int
 ) -> np.ndarray:
-    """The first `most` bits of the blocks' ids without the first and last of each: uint8[bits] of 0
-    and 1.
-    """
-    parts, held = [np.empty(0, dtype=np.uint8)], 0
+    """The first `most` bits of the blocks' ids but their ends: uint8[bits] of 0 and 1."""
+    parts = [np.empty(0, dtype=np.uint8)]
+    held = 0
     for ids, _ in shards.documents():
         runner.check_time()
         parts.append(id_bits(ids[first : max(len(ids) - last, 0)], width))
@@ -87,7 +84,8 @@ def all_ngram_counts(bits: np.ndarray) -> list[np.ndarray]:
 
 def random_bands(runner: Runner, size: int, seed: int) -> dict[str, Any]:
     """`random` of `measure`: what `divergences` gives of `size` random bits, over REPEATS."""
-    generator, drawn = np.random.default_rng(seed), []
+    generator = np.random.default_rng(seed)
+    drawn = []
     for _ in range(REPEATS):
         runner.check_time()
         noise = np.frombuffer(generator.bytes(-(-size // 8)), dtype=np.uint8)
@@ -96,7 +94,8 @@ def random_bands(runner: Runner, size: int, seed: int) -> dict[str, Any]:
     excesses = []
     for kind in KINDS:
         values = np.array([one[kind] for one in drawn])  # [REPEATS, LONGEST]
-        bands, deviation = np.percentile(values, (5, 50, 95), axis=0), values.std(0, ddof=1)
+        bands = np.percentile(values, (5, 50, 95), axis=0)
+        deviation = values.std(0, ddof=1)
         found[kind] = [[rounded(value) for value in column] for column in bands.T]
         found["deviation"][kind] = [rounded(value) for value in deviation]
         excesses.append((values - bands[1]) / np.maximum(deviation, TINY))

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from equinfo.compress.jit import kernel
+from equinfo.compress.models.base import rows_after
 from equinfo.compress.windows.intervals import INTERVAL, cell_number, middle_cell, narrow
 from equinfo.compress.windows.steps import RULES
-from equinfo.compress.windows.tree import BATCH, enumerate_tree, rows_after
+from equinfo.compress.windows.tree import BATCH, enumerate_tree
 from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
@@ -66,7 +67,9 @@ def values(coder: WindowCoder, documents: list[bytes]) -> dict[str, Any]:
         endings.codes.tolist(), (endings.texts[string] for string in endings.strings), strict=True
     )
     bits = dict(zip(keys, untold.tolist(), strict=True))
-    told, num_bytes, windows = 0.0, 0, 0
+    told = 0.0
+    num_bytes = 0
+    windows = 0
     for codes, texts in cut(coder, documents):
         for code, text in zip(codes[:-1, 0].tolist(), texts, strict=False):
             told += bits[code, text]
@@ -89,7 +92,8 @@ def enumerated(coder: WindowCoder) -> Endings:
 
     Raises EquinfoError for other rules and where there are more than MOST strings.
     """
-    rule, model = RULES[coder.setup.rule], coder.stepped
+    rule = RULES[coder.setup.rule]
+    model = coder.stepped
     if rule not in ("free", "paper", "unflushed") or coder.setup.reset != 1:
         raise EquinfoError(
             f'windows by rule "{rule}": choose free, paper or unflushed, and reset=1'
@@ -143,14 +147,11 @@ def _merged(
 def _ends(
     intervals: np.ndarray, rows: np.ndarray, inside: bool, precision: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each string's window ends before each next byte, and the cell that the text then goes
-    on into.
-    """
-    ends, codes = (
-        np.empty((len(rows), 256), dtype=np.bool_),
-        np.zeros((len(rows), 256), dtype=np.int64),
-    )
-    child, code = np.zeros(1, dtype=INTERVAL), np.zeros(1, dtype=np.int64)
+    """Whether each string's window ends before each next byte, and the cell it then goes into."""
+    ends = np.empty((len(rows), 256), dtype=np.bool_)
+    codes = np.zeros((len(rows), 256), dtype=np.int64)
+    child = np.zeros(1, dtype=INTERVAL)
+    code = np.zeros(1, dtype=np.int64)
     for i in range(len(rows)):
         for byte in range(256):
             child[0] = intervals[i]

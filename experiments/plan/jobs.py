@@ -1,17 +1,15 @@
-"""What there is to do: every run of some experiments once, what it needs before it, and what it
-takes.
-"""
+"""What there is to do: every run of some experiments once, after what it needs, and its work."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from equinfo.errors import EquinfoError
 from experiments.analysis.tables import Cell, Table
-from experiments.plan.cost import cost, size_of
-from experiments.runs.recipes import LM, M1, Latency, Positions, Questions, Recipe
-from experiments.runs.runner import Runner
+from experiments.plan.cost import cost
+from experiments.runs.recipes import Recipe
+from experiments.runs.store import Store
 
 Shard = tuple[int, int]
 WHOLE: Shard = (1, 1)
@@ -29,34 +27,12 @@ def parse_shard(text: str) -> Shard:
 
 
 def in_shard(recipe: Recipe, shard: Shard) -> bool:
-    """Whether a run belongs to a shard: by its key's hash, so that each belongs to exactly one of
-    COUNT.
-    """
+    """Whether a run belongs to a shard: by its key, so that each belongs to exactly one."""
     number, count = shard
     return int(recipe.key, 16) % count == number - 1
 
 
 # -- which runs ------------------------------------------------------------------------------------
-
-
-def needs(recipe: Recipe) -> Iterator[Recipe]:
-    """The runs whose results a run reads, each after what it needs itself."""
-    for part in recipe.parts():
-        if isinstance(part, M1):
-            yield from base(part)
-            yield part
-    if isinstance(recipe, M1):
-        yield from base(recipe)
-    elif isinstance(recipe, LM):
-        yield recipe.stream
-    elif not isinstance(recipe, Positions):  # which trains an LM of its own
-        yield from (one for lm in recipe.parts() if isinstance(lm, LM) for one in [*needs(lm), lm])
-
-
-def base(recipe: M1) -> Iterator[M1]:
-    """The M1 that another is, but for its context at inference: they are one training."""
-    if recipe.context:
-        yield replace(recipe, context=0)
 
 
 def closure(recipes: Iterable[Recipe]) -> list[Recipe]:
@@ -65,20 +41,15 @@ def closure(recipes: Iterable[Recipe]) -> list[Recipe]:
     """
     found: dict[str, Recipe] = {}
     for recipe in recipes:
-        for one in [*needs(recipe), recipe]:
+        for one in [*recipe.needs(), recipe]:
             found.setdefault(one.key, one)
-    main = next((m1 for recipe in found.values() for m1 in m1s(recipe)), None)
+    main = next((m1 for recipe in found.values() for m1 in recipe.m1s()), None)
 
     def late(recipe: Recipe) -> tuple[bool, bool]:
-        other = any(main is None or m1.training != main.training for m1 in m1s(recipe))
-        return other, isinstance(recipe, Latency | Questions)
+        other = any(main is None or m1.training != main.training for m1 in recipe.m1s())
+        return other, recipe.late
 
     return sorted(found.values(), key=late)
-
-
-def m1s(recipe: Recipe) -> Iterator[M1]:
-    """The M1s in a recipe, itself included."""
-    yield from (part for part in [*recipe.parts(), recipe] if isinstance(part, M1))
 
 
 # -- the plan --------------------------------------------------------------------------------------
@@ -143,9 +114,7 @@ class Plan:
         return sum(job.seconds is None for job in self.to_do)
 
     def label(self, processes: int = 1) -> str:
-        """Where the whole stands as its next run begins, e.g. "[37/112, 41 % of the work, 0:52
-        left]".
-        """
+        """Where all stands as the next run begins: "[37/112, 41 % of the work, 0:52 left]"."""
         total = sum(job.seconds or 0.0 for job in self.jobs)
         share = 1 - self.seconds / total if total else 0.0
         left = clock(self.seconds / processes)
@@ -155,20 +124,13 @@ class Plan:
         """A line for each type and size, and their sum."""
         groups: dict[tuple[str, str], list[Job]] = {}
         for job in self.jobs:
-            groups.setdefault((type(job.recipe).__name__, size_of(job.recipe)), []).append(job)
+            names = type(job.recipe).__name__, job.recipe.model_size
+            groups.setdefault(names, []).append(job)
         body = [_line(*names, Plan(jobs)) for names, jobs in groups.items()]
-        columns = [
-            "runs",
-            "size",
-            "done",
-            "to do",
-            "again",
-            "tokens",
-            "PFLOPs",
-            "hours",
-            "hours are",
-        ]
-        return Table(heading, columns, [*body, [*_line("total", "", self)[:-1], ""]])
+        columns = ["runs", "size", "done", "to do", "again", "tokens", "PFLOPs", "hours"]
+        return Table(
+            heading, [*columns, "hours are"], [*body, [*_line("total", "", self)[:-1], ""]]
+        )
 
     def summary(self) -> str:
         """What is left, in a line."""
@@ -180,24 +142,21 @@ class Plan:
         )
 
 
-def survey(recipes: Iterable[Recipe], runner: Runner, shard: Shard, estimate: Estimate) -> Plan:
-    """Where all runs of a shard stand, and what they need of others. No files are read but rows and
-    names.
-    """
+def survey(recipes: Iterable[Recipe], store: Store, shard: Shard, estimate: Estimate) -> Plan:
+    """Where all runs of a shard stand, and what they need of others; reads rows and names only."""
     everything = closure(recipes)
     mine = {recipe.key for recipe in everything if in_shard(recipe, shard)}
-    to_do = {r.key for r in everything if r.key in mine and runner.rows.next_attempt(r) is not None}
-    needed = {part.key for recipe in everything if recipe.key in to_do for part in needs(recipe)}
+    to_do = {r.key for r in everything if r.key in mine and store.rows.next_attempt(r) is not None}
+    needed = {part.key for recipe in everything if recipe.key in to_do for part in recipe.needs()}
     jobs = []
     for recipe in everything:
-        left = 1 - runner.share(recipe)
-        if recipe.key in to_do:
+        key = recipe.key
+        left = 1 - store.share(recipe)
+        if key in to_do:
             jobs.append(Job(recipe, "to do", left, *estimate(recipe)))
-        elif recipe.key in mine or recipe.key in needed:
-            state = "done" if recipe.key in mine else "part"
-            jobs.append(
-                Job(recipe, state, left if recipe.key in needed else 0.0, *estimate(recipe))
-            )
+        elif key in mine or key in needed:
+            state = "done" if key in mine else "part"
+            jobs.append(Job(recipe, state, left if key in needed else 0.0, *estimate(recipe)))
     return Plan(jobs)
 
 

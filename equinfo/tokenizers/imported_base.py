@@ -1,0 +1,130 @@
+"""What the tokenizers of other libraries share, which serve as baselines.
+
+Their ids stay what they are; the special ids of the protocol come after them. Special tokens of
+their own ([CLS], <s>) are codes that `encode` never yields: none are added, and a text that spells
+one is text. A document is encoded whole.
+"""
+
+import contextlib
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.utf8 import utf8_texts
+
+PROBES = (
+    " ", "a", " a", "a ", "  a  b   c  ", "\n", "\n\na\n b\t\tc\r\nd\r", "A b É Ω",
+    "é e\u0301 Å A\u030a 각 가\u1161",
+    "ﬁ ½ ² Ａ …", "a , b . c ! d ? it 's do n't", "1234567 -- ''''", "▁a ▁", "a\0b",
+    "\u00a0\u2028\u3000\ufeff\u200d\ufffd", "İ ı ß ǆ", "👩‍🚀 🇩🇪 e\ufe0f",
+    "".join(map(chr, range(0x21, 0x800))),
+    "".join(chr(point) for point in range(0x800, 0x110000, 251) if not 0xD800 <= point < 0xE000),
+)  # fmt: skip
+"""Texts that normalisers, prefix spaces, clean-up and vocabularies without all bytes alter."""
+
+
+class ImportedTokenizer(Tokenizer):
+    """Another library's tokenizer; takes any valid UTF-8.
+
+    model: the library's own file, kept byte for byte. name: as tables show it. lossless: whether
+    PROBES come back, each by itself; tried when None, and stored. A finding, no proof, and many
+    fail it: an LM's bits/byte are per byte of the text that went in, whatever was lost.
+
+    Most ids stand for bytes of their own (`unit` is 1), but the first of a stream may lose its
+    space, and clean-up may close gaps: `decode` gives what the library does for the whole stream.
+    """
+
+    unit = 1
+
+    def __init__(self, model: bytes, name: str, lossless: bool | None = None) -> None:
+        self.model = model
+        self.name = name
+        try:
+            self.known = self._open()
+        except EquinfoError:
+            raise
+        except Exception as error:  # the libraries raise bare ones
+            raise EquinfoError(
+                f"{name} cannot be read ({_line(error)}): is it a whole tokenizer of that kind?"
+            ) from error
+        self.code_size = len(self.known)
+        if lossless is None:
+            probes = self._probes()
+            lossless = False
+            with contextlib.suppress(EquinfoError):
+                found = self.decode_batch(self.encode_batch(probes))
+                lossless = found == [probe.encode() for probe in probes]
+        self.lossless = lossless
+
+    @abstractmethod
+    def _open(self) -> np.ndarray:
+        """Load `self.model`; which ids exist: bool[code_size]."""
+
+    @abstractmethod
+    def encode_texts(self, texts: list[str]) -> list[list[int]]:
+        """Ids of each text."""
+
+    @abstractmethod
+    def _cuts(self, text: str) -> tuple[list[int], list[int]]:
+        """(ids, the byte of the text that each one's part ends before)."""
+
+    def _probes(self) -> list[str]:
+        return list(PROBES)
+
+    def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
+        texts = utf8_texts(documents)
+        try:
+            return [np.array(ids, dtype=np.int64) for ids in self.encode_texts(texts)]
+        except Exception as error:  # an unknown character, where there is no id for such
+            raise EquinfoError(f"{self.name} cannot encode this text: {_line(error)}") from error
+
+    def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """As of any tokenizer; ids that the vocabulary leaves out are refused, too."""
+        array = super().checked(ids)
+        missing = ~self.known[array]
+        if missing.any():
+            at = int(missing.argmax())
+            raise EquinfoError(
+                f"id {array[at]} at position {at} is none of {self.name}: its vocabulary leaves"
+                " it out"
+            )
+        return array
+
+    def allowed(self, ids: np.ndarray) -> np.ndarray | None:
+        """All ids that exist."""
+        return None if self.known.all() else self.known
+
+    def _runs(self, text: bytes) -> list[tuple[list[int], int]]:
+        """Each id with its part of the text, as the library tells; ids that share one together.
+
+        What no id stands for (white space that is dropped) belongs to the id after it, at the end
+        to the last one.
+        """
+        ids, ends = self._cuts(utf8_texts([text])[0])
+        found: list[tuple[list[int], int]] = []
+        held: list[int] = []
+        start = reached = 0
+        for number, code in enumerate(ids):
+            held.append(code)
+            reached = max(reached, ends[number])
+            if number + 1 < len(ids) and start < reached < ends[number + 1]:
+                found.append((held, reached - start))
+                held = []
+                start = reached
+        return [*found, (held, len(text) - start)] if held else []
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        config = {"name": self.name, "lossless": self.lossless}
+        return config, {"model": np.frombuffer(self.model, dtype=np.uint8)}
+
+    @classmethod
+    def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
+        return cls(tensors["model"].tobytes(), config["name"], config["lossless"])
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
