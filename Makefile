@@ -91,10 +91,10 @@ docs: setup
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
-	$(BIN)/python benchmarks/encoders.py --out results/bench
+	$(BIN)/python -m benchmarks.encoders --out results/bench
 
 benchmarks: setup
-	for file in $(filter-out benchmarks/encoders.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	for name in $(filter-out encoders common train_speed,$(basename $(notdir $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 pretrained: setup
 	$(BIN)/python -m experiments.pretrained

@@ -1,5 +1,4 @@
-"""What closes a window in the paper? Candidates beside its tables: python
-benchmarks/closing_rules.py
+"""What closes a window in the paper? Candidates for its tables: python -m benchmarks.closing_rules
 
 Windows of b bits of validation text. A candidate closes one before the byte with which its count
 would exceed b:
@@ -22,15 +21,13 @@ sequences (of 512) and of documents do not decode, and what they leave untold
 (experiments/measures/untold.py).
 """
 
-import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common.rows import append
-from paper_rule import validation_slice
+import tyro
 
+from benchmarks.common import append, validation_pieces
 from equinfo.compress.coder.streams import intervals
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import EOD, ByteModel, load_model
@@ -42,17 +39,13 @@ from experiments.runs.measures.windows import cut
 
 COUNTS = ("shortest", "width", "one-more", "put-out", "settled")
 FREQUENCY = 16  # bits
-BELOW = (
-    10  # bits below a frequency's in a cell: how far an interval is followed that straddles an edge
-)
+BELOW = 10  # bits below a frequency's that an interval is followed which straddles an edge
 DEEPEST = 24  # bytes of a window that are looked at where M1 begins anew
 
 
 @kernel
 def put_out(low, width, unit):
-    """The most k for which the interval, in units of 2**-unit, lies in [j, j + 2) * 2**-(k + 1) for
-    some j.
-    """
+    """The most k such that the interval, in 2**-unit, is in [j, j + 2) * 2**-(k + 1) for a j."""
     for k in range(unit - 1):
         shift = unit - k - 2
         if low + width > ((low >> shift) + 2) << shift:
@@ -99,31 +92,36 @@ def windows(starts, freqs, ends, step, bits, count):
     """
     unit = bits + FREQUENCY + BELOW
     found = np.empty((len(freqs), 4), dtype=np.int64)
-    made, at = 0, 0
+    made = 0
+    at = 0
     for end in ends:
         while at < end:
-            low, width, depth, delayed, here = np.int64(0), np.int64(1) << unit, 0, 0, 0
-            inner, inner_width = low, width
+            low = inner = np.int64(0)
+            width = inner_width = np.int64(1) << unit
+            depth = delayed = here = 0
             while at + depth < end:
                 row, column = (at, depth) if step else (at + depth, 0)
                 if column == freqs.shape[1]:
                     break
                 a = (width * starts[row, column]) >> FREQUENCY
                 b = (width * (starts[row, column] + freqs[row, column])) >> FREQUENCY
-                inner, inner_width = low + a, b - a
+                inner = low + a
+                inner_width = b - a
                 now = size(count, inner, inner_width, unit)[0]
                 if depth and (now > bits or inner_width < 1 << BELOW):
                     break
-                low, width, depth = inner, inner_width, depth + 1
+                low = inner
+                width = inner_width
+                depth += 1
                 if now > here:
-                    here, delayed = now, depth
+                    here = now
+                    delayed = depth
             held, number = size(count, low, width, unit)
             padded = number << (bits - held) if held <= bits else number >> (held - bits)
-            found[made, 0], found[made, 1] = depth, max(delayed, 1)
-            found[made, 2], found[made, 3] = (
-                padded & ((1 << bits) - 1),
-                (inner + inner_width // 2) >> (unit - bits),
-            )
+            found[made, 0] = depth
+            found[made, 1] = max(delayed, 1)
+            found[made, 2] = padded & ((1 << bits) - 1)
+            found[made, 3] = (inner + inner_width // 2) >> (unit - bits)
             made += 1
             at += depth
     return found[:made]
@@ -162,32 +160,25 @@ def measured(
         starts, freqs, _ = looked_up(model, documents, True)
     ends = np.cumsum([len(d) for d in documents])
     rows = []
+    size = int(ends[-1])
     for count, name in enumerate(COUNTS):
         lengths, delayed, *codes = windows(starts, freqs, ends, int(anew), bits, count).T
-        row: dict[str, Any] = {
-            "counted": name,
-            "m1_anew": "every" if anew else "never",
-            "windows": len(lengths),
-        }
-        row |= {"bytes": int(ends[-1]), "ac_bits_a_byte": round(told / int(ends[-1]), 4)}
-        row["over_ac"] = round(float(lengths.mean()) * told / int(ends[-1]) / bits, 4)
+        row: dict[str, Any] = {"counted": name, "m1_anew": "every" if anew else "never"}
+        row |= {"windows": len(lengths), "bytes": size, "ac_bits_a_byte": round(told / size, 4)}
+        row["over_ac"] = round(float(lengths.mean()) * told / size / bits, 4)
         row["bytes_a_window"] = round(float(lengths.mean()), 4)
         row["delayed"] = round(float(delayed.mean() / lengths.mean()), 4)
         for padding, code in zip(("zeros", "text"), codes, strict=True):
-            first, second = code >> (bits // 2), code & ((1 << (bits // 2)) - 1)
-            every = np.concatenate([first, second])
-            row[padding] = {
-                name: below_uniform(ids, bits // 2)
-                for name, ids in (("unigram", every), ("first", first), ("second", second))
-            }
+            first = code >> (bits // 2)
+            second = code & ((1 << (bits // 2)) - 1)
+            ids = {"unigram": np.concatenate([first, second]), "first": first, "second": second}
+            row[padding] = {one: below_uniform(ids[one], bits // 2) for one in ids}
         rows.append(row)
     return rows
 
 
 def decoded(model: ByteModel, documents: list[bytes], bits: int, rule: str) -> dict[str, Any]:
-    """How much comes back of the package's own windows, M1 anew at each, and what their codes leave
-    untold.
-    """
+    """How many of the package's own windows come back, M1 anew at each; what they leave untold."""
     coder = WindowCoder(model, bits, rule=rule)
     wrong = [wrong_windows(coder, codes, texts) for codes, texts in cut(coder, documents)]
     found = tally(wrong)
@@ -195,61 +186,29 @@ def decoded(model: ByteModel, documents: list[bytes], bits: int, rule: str) -> d
     return {"rule": rule, "bytes_a_window": ratio, **found, **untold.values(coder, documents)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--corpus", default="imdb")
-    parser.add_argument("--bits", type=int, default=16, help="of a window, even, at most 16")
-    parser.add_argument("--running", default="english-m1", help="the M1 that runs on")
-    parser.add_argument(
-        "--anew", default="english-m1-windows", help="the M1 that begins anew at each window"
-    )
-    parser.add_argument(
-        "--bytes", type=int, default=300_000, help="of text for the M1 that runs on"
-    )
-    parser.add_argument(
-        "--anew-bytes", type=int, default=20_000, help="of it for the one that begins anew: slow"
-    )
-    parser.add_argument(
-        "--rules", nargs="*", default=["free", "paper", "unflushed"], help="the package's, by name"
-    )
-    parser.add_argument("--out", type=Path, help="append one JSON line a row to this file")
-    options = parser.parse_args()
-    long, short = (
-        validation_slice(options.corpus, count, 4096)
-        for count in (options.bytes, options.anew_bytes)
-    )
-    running = load_model(options.running)
-    anew = load_model(options.anew)
-    for row in found(options, (running, long), (anew, short)):
-        row = {
-            "corpus": options.corpus,
-            "split": "validation",
-            "piece": 4096,
-            "bits": options.bits,
-            **row,
-        }
-        print(row, flush=True)
-        append(row, options.out)
-
-
-def found(
-    options: argparse.Namespace,
-    running: tuple[ByteModel, list[bytes]],
-    anew: tuple[ByteModel, list[bytes]],
-) -> Iterator[dict[str, Any]]:
-    """The rows, as soon as they are known."""
-    for (model, documents), name in ((running, options.running), (anew, options.anew)):
-        for row in measured(model, documents, options.bits, model is anew[0]):
-            yield {"m1": name, **row}
-    for rule in options.rules:
-        yield {
-            "m1": options.anew,
-            "bytes": sum(map(len, anew[1])),
-            **decoded(*anew, options.bits, rule),
-        }
+def main(
+    corpus: str = "imdb",
+    bits: int = 16,
+    running: str = "english-m1",
+    anew: str = "english-m1-windows",
+    bytes: int = 300_000,
+    anew_bytes: int = 20_000,
+    rules: tuple[str, ...] = ("free", "paper", "unflushed"),
+    out: Path | None = None,
+) -> None:
+    """bits: of a window, even, at most 16. running, anew: M1s; text for the second one is slow."""
+    source = {"corpus": corpus, "split": "validation", "piece": 4096, "bits": bits}
+    for name, size, restarts in ((running, bytes, False), (anew, anew_bytes, True)):
+        model = load_model(name)
+        documents = validation_pieces(corpus, size, 4096)
+        rows = measured(model, documents, bits, restarts)
+        if restarts:
+            count = sum(map(len, documents))
+            rows += [{"bytes": count, **decoded(model, documents, bits, rule)} for rule in rules]
+        for row in rows:
+            print({**source, "m1": name, **row}, flush=True)
+            append({**source, "m1": name, **row}, out)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

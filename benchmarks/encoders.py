@@ -1,4 +1,4 @@
-"""Every tokenizer side by side: python benchmarks/encoders.py [--out results/bench]
+"""Every tokenizer side by side: python -m benchmarks.encoders [--out results/bench]
 
 Text: imdb's validation and then training documents up to --bytes; unseen text is what follows. The
 BPE and Unigram vocabularies of 65,536 are trained on the same text as the ready-made tokenizers
@@ -8,7 +8,6 @@ reported. Passes: the first over the text, a later one over the same, one over u
 them, and decoding. Compressors take blocks of 10,240 bytes (zlib level 6, isal level 2).
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -20,68 +19,54 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import tyro
+
 from equinfo.corpora import load_corpus
 from experiments.pretrained import WORK, peer
 from experiments.runs.rows import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = WORK / "bench"
-NAMES = [
+NAMES = (
     "equinfo english-equalinfo16", "equinfo english-16k", "equinfo english-32k",
-    "equinfo english-64k",
-    "tokenizers BPE", "sentencepiece Unigram", "tiktoken BPE", "gigatoken BPE", "zlib", "isal",
-]  # fmt: skip
+    "equinfo english-64k", "tokenizers BPE", "sentencepiece Unigram", "tiktoken BPE",
+    "gigatoken BPE", "zlib", "isal",
+)  # fmt: skip
 PASSES = ("first", "later", "unseen", "decode")
-COLUMNS = [
-    "tokenizer",
-    "bytes/token",
-    *(f"{name} MB/s" for name in PASSES),
-    "x tokenizers",
-    "start s",
-    "ready MiB",
-    "+ encoding MiB",
-]
+COLUMNS = ["tokenizer", "bytes/token", *(f"{name} MB/s" for name in PASSES)]
+COLUMNS += ["x tokenizers", "start s", "ready MiB", "+ encoding MiB"]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--bytes", type=int, default=30_000_000)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument(
-        "--threads", nargs="+", type=int, default=sorted({1, len(os.sched_getaffinity(0))})
-    )
-    parser.add_argument("--names", nargs="+", default=NAMES)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="append the rows to OUT.jsonl and write OUT.md, OUT.png and OUT.svg",
-    )
-    options = parser.parse_args()
+def main(
+    bytes: int = 30_000_000,
+    runs: int = 5,
+    threads: tuple[int, ...] = tuple(sorted({1, len(os.sched_getaffinity(0))})),
+    names: tuple[str, ...] = NAMES,
+    out: Path | None = None,
+) -> None:
+    """out: append the rows to OUT.jsonl and write OUT.md, OUT.png and OUT.svg."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for kind in ("BPE", "Unigram"):
-        if any(kind in name for name in options.names):
+        if any(kind in name for name in names):
             peer(kind.lower())
-    write_texts(FOLDER, options.bytes)
+    write_texts(FOLDER, bytes)
     rows = []
-    for threads in options.threads:
-        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in options.names}
-        for turn in range(options.runs):
-            for name in options.names:
-                print(f"{threads} thread(s), run {turn + 1}: {name}", file=sys.stderr)
-                runs[name].append(run(name, FOLDER, threads))
-        rows += [summarised(name, threads, taken) for name, taken in runs.items()]
-        print(table(rows, threads))
-    if options.out:
-        publish(rows, options.threads, options.out)
+    for number in threads:
+        taken: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+        for turn in range(runs):
+            for name in names:
+                print(f"{number} thread(s), run {turn + 1}: {name}", file=sys.stderr)
+                taken[name].append(run(name, FOLDER, number))
+        rows += [summarised(name, number, found) for name, found in taken.items()]
+        print(table(rows, number))
+    if out:
+        publish(rows, threads, out)
 
 
 def write_texts(folder: Path, size: int) -> None:
     corpus = load_corpus("imdb")
-    documents = (
-        d.decode() for d in chain(corpus.documents("validation"), corpus.documents("train"))
-    )
+    both = chain(corpus.documents("validation"), corpus.documents("train"))
+    documents = (document.decode() for document in both)
     for name in ("texts", "unseen"):
         (folder / f"{name}.json").write_text(json.dumps(taken(documents, size)))
 
@@ -114,19 +99,12 @@ def run(name: str, folder: Path, threads: int) -> dict[str, Any]:
 
 def summarised(name: str, threads: int, runs: list[dict[str, Any]]) -> dict[str, Any]:
     median = {key: statistics.median(run[key] for run in runs) for key in (*PASSES, "startup")}
-    memory = {
-        key: statistics.median(run["memory_kib"][key] for run in runs)
-        for key in runs[0]["memory_kib"]
-    }
+    held = [run["memory_kib"] for run in runs]
+    memory = {key: statistics.median(one[key] for one in held) for key in held[0]}
     sizes = {key: runs[0][key] for key in ("tokens", "bytes", "unseen_bytes")}
-    return {
-        "tokenizer": name, "threads": threads, "runs": len(runs), "seconds": median,
-        "memory_kib": memory, **sizes,
-        "spread": {
-            key: [min(run[key] for run in runs), max(run[key] for run in runs)] for key in PASSES
-        },
-        **provenance(),
-    }  # fmt: skip
+    spread = {key: [min(r[key] for r in runs), max(r[key] for r in runs)] for key in PASSES}
+    row = {"tokenizer": name, "threads": threads, "runs": len(runs), "seconds": median}
+    return {**row, "memory_kib": memory, **sizes, "spread": spread, **provenance()}
 
 
 def speed(row: dict[str, Any], name: str) -> float:
@@ -135,32 +113,23 @@ def speed(row: dict[str, Any], name: str) -> float:
 
 
 def table(rows: list[dict[str, Any]], threads: int) -> str:
-    """Markdown. Memory: of the process once it can encode, and what encoding the text adds at most,
-    ids included.
-    """
+    """Markdown. Memory: of the process once it can encode; what encoding adds, ids included."""
     chosen = [row for row in rows if row["threads"] == threads]
-    base = next(
-        (speed(row, "first") for row in chosen if row["tokenizer"] == "tokenizers BPE"), None
-    )
-    lines = [
-        f"{threads} thread(s)",
-        "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|---" * len(COLUMNS) + "|",
-    ]
+    speeds_of = {row["tokenizer"]: speed(row, "first") for row in chosen}
+    base = speeds_of.get("tokenizers BPE")
+    lines = [f"{threads} thread(s)", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in sorted(chosen, key=lambda row: -speed(row, "first")):
         speeds = [f"{speed(row, name):.1f}" for name in PASSES]
         ratio = f"{speed(row, 'first') / base:.1f}" if base else ""
         memory = {name: kib / 1024 for name, kib in row["memory_kib"].items()}
         cells = [row["tokenizer"], f"{row['bytes'] / row['tokens']:.3f}", *speeds, ratio]
         cells += [f"{row['seconds']['startup']:.2f}", f"{memory['started']:.0f}"]
-        lines.append(
-            "| " + " | ".join([*cells, f"{memory['encoded'] - memory['with_text']:.0f}"]) + " |"
-        )
+        cells.append(f"{memory['encoded'] - memory['with_text']:.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def publish(rows: list[dict[str, Any]], threads: list[int], out: Path) -> None:
+def publish(rows: list[dict[str, Any]], threads: tuple[int, ...], out: Path) -> None:
     from experiments.analysis.figures import figure, save
 
     with out.with_suffix(".jsonl").open("w") as file:
@@ -182,13 +151,8 @@ def publish(rows: list[dict[str, Any]], threads: list[int], out: Path) -> None:
             axes.barh(at + 0.2, speed(row, "first"), 0.36, color="#0072B2" if ours else "#8A8A8A")
             axes.barh(at - 0.2, speed(row, "unseen"), 0.36, color="#56B4E9" if ours else "#C8C8C8")
             for shift, name in ((0.2, "first"), (-0.2, "unseen")):
-                axes.text(
-                    speed(row, name) * 1.03,
-                    at + shift,
-                    f"{speed(row, name):.0f}",
-                    va="center",
-                    fontsize=8,
-                )
+                value = speed(row, name)
+                axes.text(value * 1.03, at + shift, f"{value:.0f}", va="center", fontsize=8)
         axes.set_yticks(range(len(chosen)), [row["tokenizer"] for row in chosen])
         axes.set_xscale("log")
         axes.set_xlabel(
@@ -198,4 +162,4 @@ def publish(rows: list[dict[str, Any]], threads: list[int], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -1,25 +1,26 @@
 """Generating 512 ids with cached keys and values, against recomputing the whole sequence for each.
 
-    python benchmarks/generate.py [--size 3m] [--batch 8]
+    python -m benchmarks.generate [--size 3m] [--batch 8]
 
 Both draw greedily from the same random decoder and must draw the same ids. The rounds alternate;
 medians are printed. Recomputation is timed on every 16th step (its cost grows smoothly with the
 length) and summed over all.
 """
 
-import argparse
 import statistics
 import time
 from itertools import islice
 
 import numpy as np
 import torch
+import tyro
 
 from equinfo.lm.config import modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sample import Sampling, sample
 
-IDS, EVERY = 512, 16
+IDS = 512
+EVERY = 16
 
 
 def cached(model: Decoder, batch: int) -> tuple[float, np.ndarray]:
@@ -45,29 +46,22 @@ def recomputed(model: Decoder, batch: int, ids: np.ndarray) -> tuple[float, floa
     return seconds, last
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--size", default="3m")
-    parser.add_argument("--batch", type=int, nargs="*", default=[1, 8])
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    model = Decoder(modern(options.size, 259)).initialise(0).eval()
-    for batch in options.batch:
-        rounds = []
-        for _ in range(options.rounds):
-            fast, ids = cached(model, batch)
-            rounds.append((fast, *recomputed(model, batch, ids)))
-        fast, slow, _ = (statistics.median(column) for column in zip(*rounds, strict=True))
-        ratio = statistics.median(all_ids / a for a, all_ids, _ in rounds)
-        at_end = statistics.median(IDS * last / a for a, _, last in rounds)
+def main(size: str = "3m", batch: tuple[int, ...] = (1, 8), rounds: int = 5) -> None:
+    model = Decoder(modern(size, 259)).initialise(0).eval()
+    for rows in batch:
+        taken = []
+        for _ in range(rounds):
+            fast, ids = cached(model, rows)
+            taken.append((fast, *recomputed(model, rows, ids)))
+        fast, slow, _ = (statistics.median(column) for column in zip(*taken, strict=True))
+        ratio = statistics.median(all_ids / a for a, all_ids, _ in taken)
+        at_end = statistics.median(IDS * last / a for a, _, last in taken)
         print(
-            f"{options.size}, batch {batch}: cached {batch * IDS / fast:,.0f} ids/s, recomputed"
-            f" {batch * IDS / slow:,.0f} ids/s; ratio {ratio:.1f} over {IDS} ids, {at_end:.1f} for"
+            f"{size}, batch {rows}: cached {rows * IDS / fast:,.0f} ids/s, recomputed"
+            f" {rows * IDS / slow:,.0f} ids/s; ratio {ratio:.1f} over {IDS} ids, {at_end:.1f} for"
             f" the last ({torch.get_num_threads()} threads)"
         )
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

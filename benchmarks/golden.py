@@ -1,4 +1,4 @@
-"""Does this machine compute the integer M1's frequencies to the bit? python benchmarks/golden.py
+"""Does this machine compute the integer M1's frequencies to the bit? python -m benchmarks.golden
 
 Prints device, versions and the golden hash by Numba, torch on the CPU and torch on CUDA where there
 is one; ends with 1 if any differs from the pinned one.
@@ -10,9 +10,9 @@ import sys
 import numba
 import numpy as np
 import torch
-from common.golden import HASH, golden_hash
-from common.integer_torch import IntegerDecoder
 
+from benchmarks.golden_networks import HASH, golden_hash
+from benchmarks.integer_torch import IntegerDecoder
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.compress.network.matmul import VNNI
 

@@ -1,5 +1,4 @@
-"""Documents fed in pieces: speed beside the whole document's, and memory: python
-benchmarks/incremental.py
+"""Documents fed in pieces, beside whole ones: speed and memory: python -m benchmarks.incremental
 
 Text: the bundled corpus, repeated. Speed: encoder().feed in pieces of 64 KiB against encode of one
 document, both in one process, in turns, medians; both with one thread (EQUINFO_THREADS). Memory:
@@ -8,16 +7,15 @@ on the fly, and drops the ids; it includes Python, the libraries and the fitted 
 means that a document of any length takes no more.
 """
 
-import argparse
 import os
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import tyro
 
+from benchmarks.common import alternate
 from equinfo.compress.models.base import StaticModel
 from equinfo.compress.models.counts import CountModel
 from equinfo.corpora import load_corpus, take
@@ -25,19 +23,9 @@ from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
 
 PIECE = 1 << 16
-NAMES = [
-    "bytes", "bpe", "unigram", "gzip8", "gzip12", "zstd8", "xz8", "static-ac", "static-ac12",
-    "counts-ac", "static-range", "static-ans", "static-huffman", "static-windows", "counts-windows",
-]  # fmt: skip
-SLOW = {
-    "xz8",
-    "counts-ac",
-    "static-range",
-    "static-ans",
-    "static-huffman",
-    "static-windows",
-    "counts-windows",
-}
+FAST = ("bytes", "bpe", "unigram", "gzip8", "gzip12", "zstd8", "static-ac", "static-ac12")
+SLOW = ("xz8", "counts-ac", "static-range", "static-ans", "static-huffman", "static-windows",
+        "counts-windows")  # fmt: skip
 
 
 def make(name: str) -> Tokenizer:
@@ -64,33 +52,16 @@ def feed(tokenizer: Tokenizer, pieces: list[bytes]) -> list[np.ndarray]:
     return [*(encoder.feed(piece) for piece in pieces), encoder.finish()]
 
 
-def speeds(name: str, size: int, runs: int) -> tuple[float, float]:
-    """Bytes a second of the whole document and of its pieces."""
-    tokenizer, document = make(name), text(size)
-    pieces = [document[at : at + PIECE] for at in range(0, size, PIECE)]
-    whole, fed = tokenizer.encode(document), feed(tokenizer, pieces)  # also warms up
-    assert np.array_equal(np.concatenate(fed), whole)
-    taken: tuple[list[float], list[float]] = ([], [])
-    for _ in range(runs):
-        for action, seconds in (
-            (lambda: tokenizer.encode(document), taken[0]),
-            (lambda: feed(tokenizer, pieces), taken[1]),
-        ):
-            start = time.perf_counter()
-            action()
-            seconds.append(time.perf_counter() - start)
-    return size / statistics.median(taken[0]), size / statistics.median(taken[1])
-
-
 def peak(name: str, megabytes: int) -> int:
     """Megabytes resident, at most, in a process that encodes as many."""
-    command = [sys.executable, __file__, "--feed", name, "--megabytes", str(megabytes)]
+    command = [sys.executable, "-m", "benchmarks.incremental", "--feed-only", name]
+    command += ["--megabytes", str(megabytes)]
     return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
 def feed_and_print_peak(name: str, megabytes: int) -> None:
-    tokenizer, million = make(name), text(1_000_000)
-    encoder = tokenizer.encoder()
+    encoder = make(name).encoder()
+    million = text(1_000_000)
     for _ in range(megabytes):
         encoder.feed(million)
     encoder.finish()
@@ -99,37 +70,32 @@ def feed_and_print_peak(name: str, megabytes: int) -> None:
     print(int(status.partition("VmHWM:")[2].split()[0]) // 1024)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--names", nargs="*", default=NAMES)
-    parser.add_argument("--size", type=int, default=4_000_000, help="bytes, for speed")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--megabytes", type=int, nargs="*", default=[60, 500], help="for memory")
-    parser.add_argument(
-        "--slow-megabytes", type=int, nargs="*", default=[6, 60], help="the same, for slow kinds"
-    )
-    parser.add_argument("--feed", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+def main(
+    names: tuple[str, ...] = (*FAST, *SLOW),
+    size: int = 4_000_000,
+    runs: int = 3,
+    megabytes: tuple[int, ...] = (60, 500),
+    slow_megabytes: tuple[int, ...] = (6, 60),
+    feed_only: str | None = None,
+) -> None:
+    """size: bytes, for speed. megabytes: for memory, and of slow kinds. feed_only: of one's own."""
     os.environ.setdefault("EQUINFO_THREADS", "1")
-    if options.feed:
-        feed_and_print_peak(options.feed, options.megabytes[0])
+    if feed_only:
+        feed_and_print_peak(feed_only, megabytes[0])
         return
-    print(
-        f"{'':16}{'whole MB/s':>11}{'fed MB/s':>10}{'ratio':>7}   peak memory, MB resident"
-        " (document, MB)"
-    )
-    for name in options.names:
-        whole, fed = speeds(
-            name, options.size if name not in SLOW else options.size // 8, options.runs
-        )
-        sizes = options.slow_megabytes if name in SLOW else options.megabytes
-        peaks = ", ".join(f"{peak(name, size)} ({size})" for size in sizes)
-        print(
-            f"{name:16}{whole / 1e6:11.2f}{fed / 1e6:10.2f}{fed / whole:7.2f}   {peaks}", flush=True
-        )
+    print(f"{'':16} whole MB/s  fed MB/s  ratio   peak memory, MB resident (document, MB)")
+    for name in names:
+        slow = name in SLOW
+        tokenizer = make(name)
+        document = text(size // 8 if slow else size)
+        pieces = [document[at : at + PIECE] for at in range(0, len(document), PIECE)]
+        assert np.array_equal(np.concatenate(feed(tokenizer, pieces)), tokenizer.encode(document))
+        actions = (lambda: tokenizer.encode(document), lambda: feed(tokenizer, pieces))  # noqa: B023
+        whole, fed = (len(document) / 1e6 / seconds for seconds in alternate(runs, *actions))
+        sizes = slow_megabytes if slow else megabytes
+        peaks = ", ".join(f"{peak(name, one)} ({one})" for one in sizes)
+        print(f"{name:16}{whole:11.2f}{fed:10.2f}{fed / whole:7.2f}   {peaks}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

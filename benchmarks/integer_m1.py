@@ -1,4 +1,4 @@
-"""The integer M1's speed and price: python benchmarks/integer_m1.py [--size 3m] [--lm FOLDER]
+"""The integer M1's speed and price: python -m benchmarks.integer_m1 [--size 3m] [--lm FOLDER]
 [--threads 1]
 
 Speed: symbols/s to frequencies of the next symbol, for whole contexts at once (Numba, torch's
@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from common.integer_torch import IntegerDecoder
-from common.rows import alternate, append
 
+from benchmarks.common import alternate, append
+from benchmarks.integer_torch import IntegerDecoder
 from equinfo import api
 from equinfo.artifacts import load_artifact
 from equinfo.compress.models.base import EOD, SYMBOLS

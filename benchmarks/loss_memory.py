@@ -1,17 +1,17 @@
-"""Peak memory of the loss and its gradients as the vocabulary grows: chunked, against torch's own
-on whole logits.
+"""Peak memory of the loss and its gradients as the vocabulary grows: chunked, against torch's own.
 
-    python benchmarks/loss_memory.py
+    python -m benchmarks.loss_memory
 
-Each case runs in a process of its own, on 4,096 positions of width 128; the peak is what the
-process holds beyond its size just before.
+torch's takes whole logits. Each case runs in a process of its own, on 4,096 positions of width 128;
+the peak is what the process holds beyond its size just before.
 """
 
 import resource
 import subprocess
 import sys
 
-POSITIONS, WIDTH = 4096, 128
+POSITIONS = 4096
+WIDTH = 128
 KINDS = ("chunked", "whole")
 
 
@@ -24,9 +24,8 @@ def case(kind: str, vocab: int) -> None:
     hidden = torch.randn(POSITIONS, WIDTH, requires_grad=True)
     weight = torch.randn(vocab, WIDTH, requires_grad=True)
     targets = torch.randint(vocab, (POSITIONS,))
-    cross_entropy(hidden[:8], weight[:8], targets[:8] % 8)[
-        0
-    ].backward()  # what the library itself needs
+    small, _ = cross_entropy(hidden[:8], weight[:8], targets[:8] % 8)
+    small.backward()  # what the library itself needs
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if kind == "chunked":
         loss, _ = cross_entropy(hidden, weight, targets)
@@ -37,10 +36,8 @@ def case(kind: str, vocab: int) -> None:
 
 
 def measured(kind: str, vocab: int) -> float:
-    done = subprocess.run(
-        [sys.executable, __file__, kind, str(vocab)], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
+    command = [sys.executable, "-m", "benchmarks.loss_memory", kind, str(vocab)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def main() -> None:

@@ -1,21 +1,20 @@
-"""The window rules side by side, and what the paper's own rule (§3.3) loses: python
-benchmarks/paper_rule.py
+"""The window rules side by side, and what the paper's own loses: python -m benchmarks.paper_rule
 
-For each corpus's validation text, rule and b: bytes a window, and for each rule how many windows,
-decoded by themselves, are not the bytes they were made of, and how many documents come back
-different. Lossless rules count 0; they are decoded all the same. M1 is fitted on the corpus's
-training text: byte contexts of up to --order bytes, or is a byte model's folder.
+For each corpus's validation text, rule and b: bytes a window, and how many windows, decoded by
+themselves, are not the bytes they were made of, and how many documents come back different (§3.3).
+Lossless rules count 0; they are decoded all the same. M1 is fitted on the corpus's training text:
+byte contexts of up to --order bytes, or is a byte model's folder.
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tyro
 
+from benchmarks.common import append, validation_pieces
 from equinfo.compress.models.base import ByteModel, load_model
 from equinfo.compress.models.counts import CountModel
 from equinfo.compress.windows.compiled import make_windows
@@ -25,92 +24,21 @@ from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
 from experiments.runs.measures.decoding import tally, wrong_windows
 from experiments.runs.measures.windows import cut
-from experiments.runs.rows import provenance
 
 COUNTS = ("windows", "wrong_windows", "documents", "wrong_documents")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--corpora", nargs="+", default=["imdb", "books"])
-    parser.add_argument("--bits", nargs="+", type=int, default=[12, 16])
-    parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
-    parser.add_argument(
-        "--order", type=int, default=4, help="longest context of the counted M1, in bytes"
-    )
-    parser.add_argument("--m1", type=Path, help="a byte model's folder, in place of the counted M1")
-    parser.add_argument("--train-bytes", type=int, default=4_000_000)
-    parser.add_argument("--bytes", type=int, default=300_000, help="of validation text")
-    parser.add_argument(
-        "--piece", type=int, default=4096, help="documents are cut to this many bytes"
-    )
-    parser.add_argument("--out", type=Path, help="append one JSON line a row to this file")
-    options = parser.parse_args()
-    source = origin()
-    for corpus in options.corpora:
-        documents = validation_slice(corpus, options.bytes, options.piece)
-        model, label = the_m1(options, corpus)
-        for bits in options.bits:
-            for rule in options.rules:
-                row = measure(model, documents, bits, rule)
-                if row is None:
-                    continue
-                row = {
-                    "corpus": corpus,
-                    "split": "validation",
-                    "m1": label,
-                    "piece": options.piece,
-                    **row,
-                    **source,
-                }
-                print(summary(row), flush=True)
-                if options.out:
-                    with options.out.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
-
-
-def validation_slice(corpus: str, num_bytes: int, piece: int) -> list[bytes]:
-    """Documents of at most `piece` bytes, of `num_bytes` in all."""
-    documents: list[bytes] = []
-    held = 0
-    for text in load_corpus(corpus).documents("validation"):
-        for at in range(0, len(text), piece):
-            if held >= num_bytes:
-                return documents
-            documents.append(text[at : at + piece])
-            held += len(documents[-1])
-    return documents
-
-
-def the_m1(options: argparse.Namespace, corpus: str) -> tuple[ByteModel, str]:
-    if options.m1:
-        return load_model(options.m1), options.m1.name
-    text = take(load_corpus(corpus).documents("train"), options.train_bytes)
-    return CountModel.train(
-        text, order=options.order
-    ), f"counts, order {options.order}, {options.train_bytes} bytes"
-
-
-def measure(
-    model: ByteModel, documents: list[bytes], bits: int, rule: str
-) -> dict[str, object] | None:
-    """One row, or None where the rule cannot be used."""
-    try:
-        coder = make_windows(model, bits, None, rule)
-    except EquinfoError as error:
-        print(f"b={bits} {rule}: {error}", file=sys.stderr)
-        return None
+def measure(model: ByteModel, documents: list[bytes], bits: int, rule: str) -> dict[str, Any]:
+    """Of one row. Raises EquinfoError where the rule cannot be used."""
+    coder = make_windows(model, bits, None, rule)
     counts = tally(list(failures(coder, documents)))
-    counts = {key: counts[key] for key in COUNTS}
-    num_bytes = sum(map(len, documents))
-    return {"rule": rule, "bits": bits, **counts, "bytes": num_bytes,
-            "ratio": num_bytes / counts["windows"]}  # fmt: skip
+    size = sum(map(len, documents))
+    row = {"rule": rule, "bits": bits, **{name: counts[name] for name in COUNTS}}
+    return {**row, "bytes": size, "ratio": size / counts["windows"]}
 
 
 def failures(coder: Windows, documents: list[bytes]) -> Iterator[np.ndarray]:
-    """Which windows of each document are wrong; by rank, all of one that does not come back."""
+    """Which windows of each document are wrong; of compiled ones all of one that differs."""
     if isinstance(coder, WindowCoder):
         for codes, texts in cut(coder, documents):
             yield wrong_windows(coder, codes, texts)
@@ -119,18 +47,43 @@ def failures(coder: Windows, documents: list[bytes]) -> Iterator[np.ndarray]:
             yield np.full(len(codes), coder.decode([codes]) != [document])
 
 
-def origin() -> dict[str, Any]:
-    """Commit, device and versions as in every result row."""
-    return {**provenance(), "command": " ".join(["python benchmarks/paper_rule.py", *sys.argv[1:]])}
-
-
-def summary(row: dict[str, object]) -> str:
-    return (
-        f"{row['corpus']:6} b={row['bits']:<3} {row['rule']:8} {row['ratio']:6.3f} bytes/window,"
-        f" wrong: {row['wrong_windows']} of {row['windows']} windows, {row['wrong_documents']} of"
-        f" {row['documents']} documents"
-    )
+def main(
+    corpora: tuple[str, ...] = ("imdb", "books"),
+    bits: tuple[int, ...] = (12, 16),
+    rules: tuple[str, ...] = tuple(RULES),
+    order: int = 4,
+    m1: Path | None = None,
+    train_bytes: int = 4_000_000,
+    bytes: int = 300_000,
+    piece: int = 4096,
+    out: Path | None = None,
+) -> None:
+    """order: longest context of the counted M1. m1: in its place. piece: bytes a document."""
+    for corpus in corpora:
+        documents = validation_pieces(corpus, bytes, piece)
+        if m1:
+            label = m1.name
+            model = load_model(m1)
+        else:
+            label = f"counts, order {order}, {train_bytes} bytes"
+            text = take(load_corpus(corpus).documents("train"), train_bytes)
+            model = CountModel.train(text, order=order)
+        for size in bits:
+            for rule in rules:
+                try:
+                    row = measure(model, documents, size, rule)
+                except EquinfoError as error:
+                    print(f"b={size} {rule}: {error}", file=sys.stderr)
+                    continue
+                print(
+                    f"{corpus:6} b={size:<3} {rule:8} {row['ratio']:6.3f} bytes/window, wrong:"
+                    f" {row['wrong_windows']} of {row['windows']} windows,"
+                    f" {row['wrong_documents']} of {row['documents']} documents",
+                    flush=True,
+                )
+                source = {"corpus": corpus, "split": "validation", "m1": label, "piece": piece}
+                append({**source, **row}, out)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

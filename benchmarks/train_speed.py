@@ -1,16 +1,13 @@
-"""Tokens a second of M2's training steps: this tree against another commit's, in turn, beside busy
-processes.
+"""Tokens a second of M2's training steps: this tree against another's, beside busy processes.
 
     git worktree add runs/base 17dedb0
-    python benchmarks/train_speed.py --against runs/base [--busy 0 1 5] [--sizes 0.4m 3m]
+    python -m benchmarks.train_speed --against runs/base [--busy 0 1 5] [--sizes 0.4m 3m]
 
 Each measurement is a process of its own that trains as `equinfo train-lm` does (lm.train: batches,
 loss, backward, clipping, AdamW, metrics), and whose first steps do not count. Rows go to
 results/train_speed.jsonl.
 """
 
-import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -18,6 +15,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import tyro
+
+from benchmarks.common import append
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = """
@@ -61,49 +62,37 @@ def tokens_a_second(tree: Path, size: str, vocab: int, steps: int, precision: st
     return float(done.stdout)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--against", type=Path, required=True)
-    parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 5])
-    parser.add_argument("--sizes", nargs="+", default=["0.4m", "3m"])
-    parser.add_argument("--vocab", type=int, default=4099)
-    parser.add_argument("--precision", default="float32")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "train_speed.jsonl")
-    options = parser.parse_args()
-    from experiments.runs.rows import provenance
-
-    origin = provenance()
-    head = ["git", "-C", str(options.against), "rev-parse", "--short=12", "HEAD"]
-    base = subprocess.run(head, capture_output=True, text=True)
-    for busy in options.busy:
-        spinning = [multiprocessing.Process(target=spin, daemon=True) for _ in range(busy)]
+def main(
+    against: Path,
+    busy: tuple[int, ...] = (0, 1, 5),
+    sizes: tuple[str, ...] = ("0.4m", "3m"),
+    vocab: int = 4099,
+    precision: str = "float32",
+    rounds: int = 3,
+    steps: int = 12,
+    out: Path = ROOT / "results" / "train_speed.jsonl",
+) -> None:
+    head = ["git", "-C", str(against), "rev-parse", "--short=12", "HEAD"]
+    base = subprocess.run(head, capture_output=True, text=True).stdout.strip()
+    trees = {"ours": ROOT, "theirs": against}
+    for number in busy:
+        spinning = [multiprocessing.Process(target=spin, daemon=True) for _ in range(number)]
         for process in spinning:
             process.start()
-        for size in options.sizes:
-            found: dict[str, list[float]] = {"ours": [], "theirs": []}
-            for _ in range(options.rounds):
-                for name, tree in (("ours", ROOT), ("theirs", options.against)):
-                    speed = tokens_a_second(
-                        tree, size, options.vocab, options.steps, options.precision
-                    )
-                    found[name].append(speed)
+        for size in sizes:
+            found: dict[str, list[float]] = {name: [] for name in trees}
+            for _ in range(rounds):
+                for name, tree in trees.items():
+                    found[name].append(tokens_a_second(tree, size, vocab, steps, precision))
             ratio = statistics.median(a / b for a, b in zip(*found.values(), strict=True))
-            row = {
-                "size": size, "vocab": options.vocab, "precision": options.precision, "busy": busy,
-                "against": base.stdout.strip(), "ratio": round(ratio, 3),
-                **{f"{name}_tokens_per_second": list(map(round, at)) for name, at in found.items()},
-                **origin,
-            }  # fmt: skip
-            with options.out.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(f"{size}, {busy} busy processes: {ratio:.2f}x  {found}", flush=True)
+            row = {"size": size, "vocab": vocab, "precision": precision, "busy": number}
+            row |= {"against": base, "ratio": round(ratio, 3)}
+            row |= {f"{name}_tokens_per_second": list(map(round, at)) for name, at in found.items()}
+            append(row, out)
+            print(f"{size}, {number} busy processes: {ratio:.2f}x  {found}", flush=True)
         for process in spinning:
             process.terminate()
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -1,5 +1,4 @@
-"""One folder format for everything that is trained: `artifact.json` + `tensors.safetensors`, hash
-checked.
+"""One folder format for all that is trained: `artifact.json`, `tensors.safetensors`, hash checked.
 
 `artifact.json` holds {format, version, kind, config, tensors, hash}; `tensors` maps each tensor's
 name to the SHA-256 of its dtype, shape and little-endian bytes, and `hash` is the SHA-256 of the
@@ -26,8 +25,6 @@ FORMAT = "equinfo"
 VERSION = 1
 JSON_NAME = "artifact.json"
 TENSORS_NAME = "tensors.safetensors"
-
-
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Artefacts that ship with the package, a folder each."""
 
@@ -39,9 +36,7 @@ def pretrained(kinds: Container[str] | None = None) -> list[str]:
 
 
 def located(name_or_path: Path | str) -> Path:
-    """The folder of an artefact: the one at this path, or else the one that ships with the package
-    by this name.
-    """
+    """The folder of an artefact: the one at this path, or else that which ships by this name."""
     shipped = PRETRAINED / name_or_path
     ships = shipped.parent == PRETRAINED and shipped.is_dir()
     return shipped if ships and not Path(name_or_path).exists() else Path(name_or_path)
@@ -56,14 +51,11 @@ def tensor_hash(array: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Artifact:
-    """What is stored of a trained thing.
-
-    kind: which class reads it ("bpe", "equalinfo", ...). config: JSON values. tensors: name ->
-    array.
-    """
+    """What is stored of a trained thing; `kind` says which class reads it ("bpe", "lm", ...)."""
 
     kind: str
     config: dict[str, Any]
+    """JSON values."""
     tensors: dict[str, np.ndarray]
 
     @cached_property
@@ -85,39 +77,23 @@ class Artifact:
 
         Raises EquinfoError where anything else is at `path`: replacing the folder would delete it.
         """
-        others = _not_ours(Path(path))
+        path = Path(path)
+        there = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+        others = [name for name in there if name not in (JSON_NAME, TENSORS_NAME)]
+        if path.exists() and not path.is_dir():
+            others = ["a file's content"]
         if others:
             raise EquinfoError(
                 f"{path} is no equinfo artefact (it holds {others[0]}): name a new folder"
             )
         with atomic_folder(path) as folder:
-            text = json.dumps(
-                {**self.head, "hash": self.hash}, indent=1, ensure_ascii=True, sort_keys=True
-            )
-            (folder / JSON_NAME).write_text(text + "\n", encoding="utf-8")
-            save_file(
-                {k: np.asarray(v, order="C") for k, v in self.tensors.items()},
-                folder / TENSORS_NAME,
-            )
-            (folder / TENSORS_NAME).chmod(
-                (folder / JSON_NAME).stat().st_mode
-            )  # the library writes for its user alone
-
-
-def _not_ours(path: Path) -> list[str]:
-    """What is at `path` besides an artefact's own files."""
-    if not path.exists():
-        return []
-    if not path.is_dir():
-        return ["a file's content"]
-    return sorted(
-        entry.name for entry in path.iterdir() if entry.name not in (JSON_NAME, TENSORS_NAME)
-    )
-
-
-def read_kind(path: Path | str) -> str:
-    """The kind of the artefact in folder `path`, without reading its tensors."""
-    return _read_head(Path(path))["kind"]
+            head = folder / JSON_NAME
+            text = json.dumps({**self.head, "hash": self.hash}, indent=1, sort_keys=True)
+            head.write_text(text + "\n", encoding="utf-8")
+            arrays = {name: np.asarray(array, order="C") for name, array in self.tensors.items()}
+            save_file(arrays, folder / TENSORS_NAME)
+            # the library writes for its user alone
+            (folder / TENSORS_NAME).chmod(head.stat().st_mode)
 
 
 def load_artifact(path: Path | str) -> Artifact:
@@ -139,6 +115,11 @@ def load_artifact(path: Path | str) -> Artifact:
             f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it"
         )
     return artifact
+
+
+def read_kind(path: Path | str) -> str:
+    """The kind of the artefact in folder `path`, without reading its tensors."""
+    return _read_head(Path(path))["kind"]
 
 
 def _read_head(path: Path) -> dict[str, Any]:

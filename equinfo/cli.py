@@ -423,7 +423,7 @@ def playground(
         port: of the page.
         open: open the page in a browser.
     """
-    from equinfo.playground import serve
+    from equinfo.playground.server import serve
 
     serve(tokenizer or None, lm, lm_tokenizer, host, port, open)
 

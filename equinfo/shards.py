@@ -1,16 +1,14 @@
 """Token shards: a folder of memory-mappable files of ids, and what training reads from them.
 
 A folder holds `shard-00000.ids` ... and `manifest.json`, which names every shard with its hash; it
-is written last, so
-a folder without one is unfinished. A shard, little-endian:
-    8 bytes magic, its last byte the format's version; u32 length of a JSON header; the header,
-    padded with spaces so
-    that the ids begin at a multiple of 64: {tokenizer, name, code_size, dtype, mode, ..., source,
-    counts}
+is written last, so a folder without one is unfinished. A shard, little-endian:
+    8 bytes magic, its last byte the format's version; u32 length of a JSON header
+    the header: {tokenizer, name, code_size, dtype, mode, ..., source, counts}, and spaces, so that
+    the ids begin at a multiple of 64
     the ids; zeros up to a multiple of 8
     u64[documents + 1] where each document's ids begin, and the end; u64[documents] its bytes
     SHA-256 of all that comes before
-`source` is the hash of the texts a shard was made of: it tells another corpus' shards. Sharding.py
+`source` is the hash of the texts a shard was made of: it tells another corpus' shards. sharding.py
 writes all this.
 """
 
@@ -20,7 +18,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +26,7 @@ import numpy as np
 
 from equinfo.errors import EquinfoError
 from equinfo.files import content_hash
-from equinfo.lm.sequences import Rows, Sequences, counted
+from equinfo.lm.sequences import Sequences, TileSource, counted
 from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
 
 FORMAT = "equinfo-shards"
@@ -41,24 +39,6 @@ LONGEST_HEADER = 1 << 20
 PLAN = ("tokenizer", "name", "code_size", "dtype", "mode", "block_bytes", "group_documents")
 STRIDE = "block_stride"  # in a plan only where blocks overlap
 COUNTS = ("num_ids", "num_codes", "num_documents", "num_bytes")
-
-
-@dataclass(frozen=True)
-class TokenStream:
-    """Documents as one stream of ids in memory, an EOS after each.
-
-    ids: uint16 or uint32 [num_tokens + documents]. num_tokens: codes, without EOS. num_bytes: what
-    they stand for.
-    """
-
-    ids: np.ndarray
-    num_tokens: int
-    num_bytes: int
-
-    @property
-    def ratio(self) -> float:
-        """Token compression ratio: bytes a token (§3.8)."""
-        return self.num_bytes / self.num_tokens
 
 
 def shard_name(number: int) -> str:
@@ -91,9 +71,7 @@ def write_shard(
 
 
 def read_head(path: Path) -> tuple[dict[str, Any], int]:
-    """(header, where the ids begin) of a shard. Raises EquinfoError where it is none, or of another
-    version.
-    """
+    """(header, where the ids begin). Raises EquinfoError for no shard and for another version."""
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC) + 4)
@@ -119,9 +97,7 @@ def read_head(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def check_digest(path: Path) -> str:
-    """The hash at a shard's end, in hex. Raises EquinfoError where the content has another: it was
-    cut or altered.
-    """
+    """The hash at a shard's end, in hex. Raises EquinfoError where the content has another."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         left = max(path.stat().st_size - DIGEST, 0)
@@ -135,27 +111,39 @@ def check_digest(path: Path) -> str:
 
 
 def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Raises EquinfoError where a shard is another tokenizer's, another mode's or another
-    corpus's.
-    """
-    if header["tokenizer"] != expected["tokenizer"]:
-        raise EquinfoError(
-            f"{path} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by"
-            f" {expected['name']} {expected['tokenizer'][:12]}: choose another folder, or remove"
-            " this one and tokenize again"
-        )
-    for part in (*PLAN, STRIDE):
-        there, asked = header.get(part, 0), expected.get(part, 0)
-        if there != asked:
-            raise EquinfoError(
-                f"{path} was made with {part} {there}, not {asked}: choose another folder, or"
-                " remove this one and tokenize again"
-            )
+    """Raises EquinfoError for a shard of another tokenizer, mode or corpus."""
+    wrong = None
     if header["source"] != expected["source"]:
+        wrong = "holds another text than is asked for (another corpus, split or shard size)"
+    for part in (*PLAN, STRIDE):
+        if header.get(part, 0) != expected.get(part, 0):
+            wrong = f"was made with {part} {header.get(part, 0)}, not {expected.get(part, 0)}"
+            break
+    if header["tokenizer"] != expected["tokenizer"]:
+        theirs, ours = (f"{one['name']} {str(one['tokenizer'])[:12]}" for one in (header, expected))
+        wrong = f"was written by {theirs}, not by {ours}"
+    if wrong:
         raise EquinfoError(
-            f"{path} holds another text than is asked for (another corpus, split or shard size):"
-            " choose another folder, or remove this one and tokenize again"
+            f"{path} {wrong}: choose another folder, or remove this one and tokenize again"
         )
+
+
+@dataclass(frozen=True)
+class TokenStream:
+    """Documents as one stream of ids in memory, an EOS after each.
+
+    ids: uint16 or uint32 [num_tokens + documents]. num_tokens: codes, without EOS. num_bytes: what
+    they stand for.
+    """
+
+    ids: np.ndarray
+    num_tokens: int
+    num_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """Token compression ratio: bytes a token (§3.8)."""
+        return self.num_bytes / self.num_tokens
 
 
 class Shards:
@@ -175,21 +163,18 @@ class Shards:
         """
         self.folder = Path(folder)
         self.manifest = _read_manifest(self.folder)
-        self._files = [
-            self._open(number, entry, verify)
-            for number, entry in enumerate(self.manifest["shards"])
-        ]
-
-    def _open(self, number: int, entry: dict[str, Any], verify: bool) -> "_Shard":
-        path = self.folder / shard_name(number)
-        header, start = read_head(path)
-        check_plan(path, header, {**self.manifest, "source": entry["source"]})
-        shard = _Shard(path, header, start)
-        if any(header[part] != entry[part] for part in COUNTS) or path.stat().st_size != shard.size:
-            raise _damaged(path, "its size is not what the manifest says")
-        if verify and check_digest(path) != entry["sha256"]:
-            raise _damaged(path, "its hash is not what the manifest says")
-        return shard
+        self._files = []
+        for number, entry in enumerate(self.manifest["shards"]):
+            path = self.folder / shard_name(number)
+            header, start = read_head(path)
+            check_plan(path, header, {**self.manifest, "source": entry["source"]})
+            shard = _Shard(path, header, start)
+            whole = path.stat().st_size == shard.size
+            if not whole or any(header[part] != entry[part] for part in COUNTS):
+                raise _damaged(path, "its size is not what the manifest says")
+            if verify and check_digest(path) != entry["sha256"]:
+                raise _damaged(path, "its hash is not what the manifest says")
+            self._files.append(shard)
 
     # -- what it holds -----------------------------------------------------------------------------
 
@@ -231,40 +216,33 @@ class Shards:
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the manifest, and through the shards' hashes of every id."""
-        return content_hash(
-            {key: value for key, value in self.manifest.items() if key not in ("corpus", "hash")}
-        )
+        return content_hash({k: v for k, v in self.manifest.items() if k != "corpus"})
 
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Raises EquinfoError where another tokenizer wrote these."""
         if tokenizer.fingerprint != self.manifest["tokenizer"]:
+            ours = f"{tokenizer.name} {tokenizer.fingerprint[:12]}"
+            theirs = f"{self.manifest['name']} {self.manifest['tokenizer'][:12]}"
             raise EquinfoError(
-                f"{self.folder} was written by {self.manifest['name']}"
-                f" {self.manifest['tokenizer'][:12]}, not by "
-                f"{tokenizer.name} {tokenizer.fingerprint[:12]}: name that tokenizer, or tokenize"
-                " the corpus with this"
+                f"{self.folder} was written by {theirs}, not by {ours}: name that tokenizer, or"
+                " tokenize the corpus with this"
             )
 
     def documents(self) -> Iterator[tuple[np.ndarray, int]]:
         """(ids without EOS, bytes they stand for) of every document (or block), in order."""
         eos = int(self.mode == "document")
         for shard in self._files:
-            for n in range(shard.num_documents):
-                yield (
-                    shard.ids[shard.starts[n] : shard.starts[n + 1] - eos],
-                    int(shard.num_bytes[n]),
-                )
+            places = pairwise(shard.starts.tolist())
+            for (begin, end), size in zip(places, shard.num_bytes.tolist(), strict=True):
+                yield shard.ids[begin : end - eos], size
 
     def parts(self) -> Iterator[np.ndarray]:
         """The stream's ids, a shard at a time."""
         yield from (shard.ids for shard in self._files)
 
     def stream(self) -> TokenStream:
-        """All of it in memory, as `api.token_stream` makes it (mode "document").
-
-        Raises EquinfoError for blocks: of a block cut at some id nobody can say how many bytes it
-        stands for.
-        """
+        """All of it in memory, as `api.token_stream` makes it. Raises EquinfoError for blocks:
+        nobody can say how many bytes a block stands for that was cut at some id."""
         if self.mode != "document":
             raise EquinfoError(
                 f"{self.folder} holds blocks, which give no exact bits/byte: tokenize by documents"
@@ -273,7 +251,7 @@ class Shards:
 
     # -- training ----------------------------------------------------------------------------------
 
-    def tiles(self, context: int) -> Rows:
+    def tiles(self, context: int) -> TileSource:
         """Training examples of `context` ids, by number.
 
         Documents: the stream, cut every `context` ids. Blocks: the first `context` ids of every
@@ -282,27 +260,23 @@ class Shards:
         return (Tiles if self.mode == "document" else BlockTiles)(self._files, context)
 
     def firsts(self, context: int, period: int) -> np.ndarray:
-        """int64[tiles]: the place of each tile's first id in its unit; units of `period` ids begin
-        with documents.
-        """
+        """int64[tiles]: each first id's place in its unit of `period` ids; documents begin one."""
         at = np.arange(len(self.tiles(context))) * context
         if self.mode == "block":
             return np.zeros_like(at)
-        ends = np.cumsum([0, *(shard.num_ids for shard in self._files)])
-        starts = [
-            shard.starts[:-1].astype(np.int64) + end
-            for shard, end in zip(self._files, ends[:-1], strict=True)
-        ]
+        starts = []
+        begin = 0
+        for shard in self._files:
+            starts.append(shard.starts[:-1].astype(np.int64) + begin)
+            begin += shard.num_ids
         return counted(at, np.concatenate(starts), period)
 
     def batches(
         self, context: int, batch_size: int, seed: int = 0, start: int = 0
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(inputs, targets) without end, int64[batch_size, context], in an order that `seed` alone
-        decides.
+        """(inputs, targets) without end, int64[batch_size, context], in the order of `seed`.
 
-        start: how many batches have been taken before; that number is all there is to know to go
-        on.
+        start: how many batches have been taken before; that is all there is to know to go on.
         """
         sequences = Sequences(self, context, self.bos_id, seed)
         for number in count(start):
@@ -313,8 +287,10 @@ class _Shard:
     """One file's arrays, memory-mapped when first used."""
 
     def __init__(self, path: Path, header: dict[str, Any], start: int) -> None:
-        self.path, self.start = path, start
-        self.num_ids, self.num_documents = int(header["num_ids"]), int(header["num_documents"])
+        self.path = path
+        self.start = start
+        self.num_ids = int(header["num_ids"])
+        self.num_documents = int(header["num_documents"])
         self.dtype = np.dtype(header["dtype"]).newbyteorder("<")
         self.table = start + -(-self.num_ids * self.dtype.itemsize // 8) * 8
         self.size = self.table + 8 * (2 * self.num_documents + 1) + DIGEST
@@ -343,7 +319,8 @@ class Tiles:
     """The shards' ids as one stream, cut every `context` ids; tiles[i]: [context]."""
 
     def __init__(self, files: list[_Shard], context: int) -> None:
-        self.files, self.context = files, context
+        self.files = files
+        self.context = context
         self.starts = np.cumsum([0, *(shard.num_ids for shard in files)])
 
     def __len__(self) -> int:
@@ -351,12 +328,13 @@ class Tiles:
 
     def __getitem__(self, number: int) -> np.ndarray:
         at = number * self.context
+        end = at + self.context
         shard = int(np.searchsorted(self.starts, at, "right")) - 1
-        parts, left = [], self.context
-        while left:  # a tile may run across the ends of shards
-            begin = at + self.context - left - int(self.starts[shard])
-            parts.append(self.files[shard].ids[begin : begin + left])
-            left -= len(parts[-1])
+        parts = []
+        while at < end:  # a tile may run across the ends of shards
+            start = int(self.starts[shard])
+            parts.append(self.files[shard].ids[at - start : end - start])
+            at += len(parts[-1])
             shard += 1
         return np.concatenate(parts)
 
@@ -365,10 +343,10 @@ class BlockTiles:
     """The first `context` ids of each block that has as many; tiles[i]: [context]."""
 
     def __init__(self, files: list[_Shard], context: int) -> None:
-        self.files, self.context = files, context
-        self.long = [
-            np.flatnonzero(np.diff(shard.starts.astype(np.int64)) >= context) for shard in files
-        ]
+        self.files = files
+        self.context = context
+        sizes = (np.diff(shard.starts.astype(np.int64)) for shard in files)
+        self.long = [np.flatnonzero(size >= context) for size in sizes]
         self.firsts = np.cumsum([0, *map(len, self.long)])
 
     def __len__(self) -> int:
@@ -410,9 +388,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         )
     if manifest.get("version") != VERSION:
         raise _other_version(path, manifest.get("version"))
-    if manifest.get("hash") != content_hash(
-        {key: value for key, value in manifest.items() if key != "hash"}
-    ):
+    if manifest.pop("hash", None) != content_hash(manifest):
         raise EquinfoError(f"{path} was altered: run `equinfo tokenize` again, which rewrites it")
     return manifest
 

@@ -1,46 +1,36 @@
-"""Corpora that are no plain files: Parquet, folders of text and source code, Hugging Face datasets
-(streamed).
-"""
+"""Corpora that are no plain files: Parquet, folders of text and code, Hugging Face's data sets."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 
 COLUMN = "text"
 PREFIX = "hf:"
-EXTRA = "pip install 'equinfo[hf]'"
 
 
 def parquet_texts(path: Path) -> Iterator[bytes]:
-    """The column `text` of a Parquet file, a row group at a time, without empty rows. No such
-    column: EquinfoError.
-    """
-    require("pyarrow", str(path))
-    import pyarrow
-    import pyarrow.parquet
+    """The column `text` of a Parquet file, by row groups, without empty rows, or EquinfoError."""
+    with needing("hf", str(path)):
+        import pyarrow
+        import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            if COLUMN not in file.schema_arrow.names:
-                raise EquinfoError(
-                    f"{path} has no column {COLUMN!r}; it has {', '.join(file.schema_arrow.names)}"
-                )
+            _check_column(file.schema_arrow.names, str(path))
             for group in range(file.num_row_groups):
-                yield from as_documents(
-                    file.read_row_group(group, [COLUMN])[COLUMN].to_pylist(), str(path)
-                )
+                texts = file.read_row_group(group, [COLUMN])[COLUMN].to_pylist()
+                yield from as_documents(texts, str(path))
     except OSError as error:  # pyarrow's own errors among them
         raise EquinfoError(
-            f"{path} cannot be read ({first_line(error)}): fetch it again"
+            f"{path} cannot be read ({_first_line(error)}): fetch it again"
         ) from error
     except pyarrow.ArrowException as error:
         raise EquinfoError(
-            f"{path} was cut short or altered ({first_line(error)}): fetch it again"
+            f"{path} was cut short or altered ({_first_line(error)}): fetch it again"
         ) from error
 
 
@@ -62,24 +52,16 @@ def as_documents(texts: Iterable[Any], where: str) -> Iterator[bytes]:
 
 
 def tree_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files below `folder` with one of these suffixes, by path; hidden ones and links to
-    folders are left out.
-    """
+    """The files below `folder` with one of these suffixes, by path; nothing hidden, no links."""
     found: list[Path] = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(place, name)
-            for name in files
-            if name.endswith(suffixes) and not name.startswith(".")
-        ]
+        found += [Path(place, n) for n in files if n.endswith(suffixes) and not n.startswith(".")]
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
 def is_text(data: bytes) -> bool:
-    """Whether a file found in a folder is taken: UTF-8 without a zero byte (git's sign of a binary
-    file).
-    """
+    """Whether a file in a folder is taken: UTF-8 without a zero byte (git's sign of a binary)."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -88,14 +70,14 @@ def is_text(data: bytes) -> bool:
 
 
 def open_hugging_face(name: str) -> Callable[[], dict[str, Callable[[], Iterator[bytes]]]]:
-    """How to reach a data set, `hf:NAME[:CONFIG][@REVISION]` or `hf:FOLDER`: split -> its
-    documents, streamed.
+    """How to reach a data set, `hf:NAME[:CONFIG][@REVISION]` or `hf:FOLDER`: split -> documents.
 
-    E.g. hf:allenai/c4:en, hf:HuggingFaceFW/fineweb:sample-10BT, hf:/data/my-parquet-files. Nothing
-    is read before the result is called. Raises EquinfoError where the package is missing, later
-    where the data set is.
+    E.g. hf:allenai/c4:en, hf:HuggingFaceFW/fineweb:sample-10BT, hf:/data/my-parquet-files. They are
+    streamed: nothing is read before the result is called. Raises EquinfoError where the package is
+    missing, later where the data set is.
     """
-    require("datasets", name)
+    with needing("hf", name):
+        import datasets
     rest = name.removeprefix(PREFIX)
     if not rest:
         raise EquinfoError(
@@ -108,13 +90,11 @@ def open_hugging_face(name: str) -> Callable[[], dict[str, Callable[[], Iterator
         options = {"path": path, "name": config or None, "revision": revision or None}
 
     def splits() -> dict[str, Callable[[], Iterator[bytes]]]:
-        import datasets
-
         try:
             found = datasets.load_dataset(**options, streaming=True)
         except Exception as error:  # of many kinds, by what went wrong where
             raise EquinfoError(
-                f"{name} cannot be loaded ({type(error).__name__}: {first_line(error)})"
+                f"{name} cannot be loaded ({type(error).__name__}: {_first_line(error)})"
             ) from error
         return {str(split): partial(_streamed, stream, name) for split, stream in found.items()}
 
@@ -122,30 +102,23 @@ def open_hugging_face(name: str) -> Callable[[], dict[str, Callable[[], Iterator
 
 
 def _streamed(stream: Any, name: str) -> Iterator[bytes]:
-    if stream.column_names and COLUMN not in stream.column_names:
+    _check_column(stream.column_names or [COLUMN], name)
+    try:
+        for row in stream:
+            _check_column(row, name)
+            yield from as_documents([row[COLUMN]], name)
+    except EquinfoError:
+        raise
+    except Exception as error:
         raise EquinfoError(
-            f"{name} has no column {COLUMN!r}; it has {', '.join(stream.column_names)}"
-        )
-    rows = iter(stream)
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise EquinfoError(
-                f"{name} broke off ({type(error).__name__}: {first_line(error)}): run again"
-            ) from error
-        if COLUMN not in row:
-            raise EquinfoError(f"{name} has no column {COLUMN!r}; it has {', '.join(row)}")
-        yield from as_documents([row[COLUMN]], name)
+            f"{name} broke off ({type(error).__name__}: {_first_line(error)}): run again"
+        ) from error
 
 
-def require(package: str, what: str) -> None:
-    """Raises EquinfoError where an optional package is not installed."""
-    if find_spec(package) is None:
-        raise EquinfoError(f"{what} needs the package {package}: {EXTRA}")
+def _check_column(names: Iterable[str], where: str) -> None:
+    if COLUMN not in names:
+        raise EquinfoError(f"{where} has no column {COLUMN!r}; it has {', '.join(names)}")
 
 
-def first_line(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]

@@ -10,35 +10,27 @@ from equinfo.tokenizers.registry import KINDS
 
 
 class PairTokenizer(Tokenizer):
-    kind, name, unit = "pairs", "Pairs", 1  # unit 1: every single id stands for bytes of its own
+    kind = name = "pairs"
+    unit = 1  # every single id stands for bytes of its own
 
     def __init__(self, pairs: list[bytes]) -> None:
         self.pieces = [bytes([byte]) for byte in range(256)] + pairs
-        self.code_size, self.codes = (
-            len(self.pieces),
-            {piece: code for code, piece in enumerate(self.pieces)},
-        )
+        self.code_size = len(self.pieces)
+        self.codes = {piece: code for code, piece in enumerate(self.pieces)}
         self.cut = re.compile(b"|".join([*map(re.escape, pairs), b"."]), re.DOTALL)
 
     @classmethod
     def train(cls, documents: list[bytes], size: int) -> "PairTokenizer":
-        counts = Counter(
-            pair for one in documents for pair in re.findall(b"(?=(..))", one, re.DOTALL)
-        )
+        counts = Counter(p for one in documents for p in re.findall(b"(?s)(?=(..))", one))
         return cls([pair for pair, _ in counts.most_common(size)])
 
     def _encode_batch(self, documents):
-        return [
-            np.array([self.codes[piece] for piece in self.cut.findall(one)], dtype=np.int64)
-            for one in documents
-        ]
+        return [np.array([*map(self.codes.get, self.cut.findall(d))], np.int64) for d in documents]
 
     def _decode_batch(self, streams):
         return [b"".join(self.pieces[code] for code in codes) for codes in streams]
 
-    def _parts(
-        self,
-    ):  # all that is stored, and that the fingerprint is made of: JSON values, tensors
+    def _parts(self):  # all that is stored and makes the fingerprint: JSON values, tensors
         return {}, {"pairs": np.frombuffer(b"".join(self.pieces[256:]), dtype=np.uint8)}
 
     @classmethod

@@ -74,9 +74,7 @@ def test_the_hash_is_of_content_not_of_layout():
 
 
 def test_any_flipped_bit_is_refused_or_changes_nothing(folder):
-    """Nothing but white space, JSON escapes and the layout of safetensors' header may change
-    unseen.
-    """
+    """Nothing but white space, JSON escapes and the layout of headers may change unseen."""
     whole = load_artifact(folder)
     for name in (JSON_NAME, TENSORS_NAME):
         content = (folder / name).read_bytes()

@@ -1,6 +1,4 @@
-"""Corpora: documents byte for byte, splits by content, and one clear line for what is missing or
-broken.
-"""
+"""Corpora: documents byte for byte, splits by content, one clear line for what is broken."""
 
 import gzip
 import hashlib
@@ -316,7 +314,7 @@ def test_a_folder_is_read_by_path_without_binaries_and_hidden_files(tmp_path):
         "row one",
         "row two",
     ]
-    found = list(corpora._read_tree(load_corpus(str(tmp_path)).parts[0].args[1].args[0]))
+    found = list(load_corpus(str(tmp_path)).parts[0].args[1]())
     assert [document.decode() for document in found] == expected
     assert documents(tmp_path) == sorted(found)
 
@@ -407,10 +405,8 @@ def test_a_data_set_that_is_not_there_or_has_no_text_is_one_line(offline, monkey
         with pytest.raises(EquinfoError, match=message) as caught:
             list(load_corpus(name).documents("train"))
         assert "\n" not in str(caught.value)
-    monkeypatch.setattr("equinfo.sources.find_spec", lambda package: None)
-    with pytest.raises(
-        EquinfoError, match=r"needs the package datasets: pip install 'equinfo\[hf\]'"
-    ):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(EquinfoError, match=r"en needs datasets: pip install 'equinfo\[hf\]'"):
         load_corpus("hf:allenai/c4:en")
 
 

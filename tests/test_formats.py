@@ -1,6 +1,4 @@
-"""Exported ids, read with the conventions of those they are for: the shards' stream, document by
-document.
-"""
+"""Exported ids, read with the conventions of those they are for: the shards' stream."""
 
 import json
 import pickle
@@ -43,9 +41,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> dict[str, Shards]:
-    """Several shards each: narrow and wide ids, blocks, held-out text, and one id short of a
-    context.
-    """
+    """Several shards each: narrow and wide ids, blocks, held out, one id short of a context."""
     place = tmp_path_factory.mktemp("made")
     return {
         "narrow": equinfo.tokenize_corpus(NARROW, TEXTS, place / "narrow", shard_bytes=20_000),
@@ -168,9 +164,7 @@ def test_a_dataset_reads_the_shards_own_memory(made):
 
 
 def test_nanogpt_reads_it(tmp_path, made):
-    """As its train.py does: np.memmap of uint16, x from i on, y one further, vocab_size from
-    meta.pkl.
-    """
+    """As its train.py does: np.memmap of uint16, x from i on, y one further, meta.pkl."""
     export(made["narrow"], tmp_path / "out", "nanogpt", validation=made["held-out"])
     meta = pickle.loads((tmp_path / "out" / "meta.pkl").read_bytes())
     assert meta["vocab_size"] == NARROW.vocab_size
@@ -201,9 +195,7 @@ def test_nanogpt_holds_no_more_than_uint16(tmp_path, made):
 
 @ALL
 def test_llmc_reads_it(tmp_path, made, name):
-    """As llmc/dataloader.h checks it: 256 int32 of header, and a size that is exactly that of the
-    ids.
-    """
+    """As llmc/dataloader.h checks it: 256 int32 of header, and the very size of the ids."""
     export(made[name], tmp_path / "out", "llmc")
     content = (tmp_path / "out" / "train.bin").read_bytes()
     magic, version, count, *zeros = struct.unpack_from("<256i", content)

@@ -1,6 +1,4 @@
-"""Token shards: the stream is that of the tokenizer, the bytes those of any number of workers, and
-damage is named.
-"""
+"""Token shards: the tokenizer's stream, the bytes of any number of workers, damage is named."""
 
 import json
 import multiprocessing
@@ -326,7 +324,7 @@ def test_foreign_shards_are_refused_when_read_and_when_resumed(copy, tmp_path):
 
 
 def test_a_shorter_corpus_does_not_pass_for_the_longer_one(copy):
-    first = next(sharding._cut(iter(TEXTS), 1, SMALL))
+    _, _, first = next(sharding._tasks(iter(TEXTS), copy, {"group_documents": 1}, SMALL))
     shorter = [text for group in first for text in group]
     refused(
         lambda: tokenize_corpus(PLAIN, shorter, copy, shard_bytes=SMALL),

@@ -1,6 +1,4 @@
-"""Every tokenizer of the comparison behind one small interface: encode texts, decode what came
-out.
-"""
+"""Every tokenizer of the comparison behind one interface: encode texts, decode what came out."""
 
 import json
 import zlib
@@ -130,7 +128,8 @@ class Compressor:
     def __init__(
         self, compress: Callable[[bytes], bytes], decompress: Callable[[bytes], bytes], threads: int
     ) -> None:
-        self.compress, self.decompress = compress, decompress
+        self.compress = compress
+        self.decompress = decompress
         self.threads = threads
 
     def encode(self, texts: list[str]) -> Any:
@@ -154,9 +153,7 @@ class Compressor:
 
 
 def make(name: str, folder: Path, threads: int) -> Contender:
-    """The contender called `name`. folder: where `trained` put what the libraries' tokenizers are
-    made of.
-    """
+    """The contender called `name`. folder: where `trained` put the libraries' tokenizers."""
     if name.startswith("equinfo "):
         return Ours(name.removeprefix("equinfo "))
     if name == "zlib":

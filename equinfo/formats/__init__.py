@@ -1,5 +1,4 @@
-"""Token shards in the formats of others: a folder, whole or not at all, written a shard in memory
-at a time.
+"""Token shards in the formats of others: a folder, whole or not at all, with one shard in memory.
 
 `equinfo.json` in it says what the formats have no place for: the tokenizer, its special ids, and
 the bytes of text that the ids stand for, without which there is no bits/byte (nats summed over a
@@ -7,6 +6,8 @@ split's num_ids / ln 2 / its num_bytes).
 """
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,7 @@ def export(
     context: int | None = None,
     wide: bool = False,
 ) -> dict[str, Any]:
-    """Write the ids of `shards` (what `tokenize_corpus` wrote, or its folder) as `format` into the
-    new folder `out`.
+    """Write the ids of `shards` (of `tokenize_corpus`, or its folder) as `format` to a new folder.
 
     format: parquet or arrow (formats/rows.py), nanogpt, llmc or megatron (formats/flat.py).
     validation: shards of the same tokenizer, as the split of that name (val.bin of nanoGPT);
@@ -42,27 +42,6 @@ def export(
     Returns what equinfo.json holds. Raises EquinfoError for a format that does not exist or cannot
     hold the ids, for shards that do not belong together, and where anything is at `out`.
     """
-    _check_options(format, context, wide)
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EquinfoError(f"there is something at {out} already: name a new folder")
-    splits = splits_of(shards, validation)
-    with atomic_folder(out) as folder:
-        dtype = _write(format, splits, folder, context, wide)
-        info = {
-            "version": VERSION,
-            "format": format,
-            "tokenizer": tokenizer_info(next(iter(splits.values()))),
-            "dtype": dtype,
-            "mode": next(iter(splits.values())).mode,
-            "context": context,
-            "splits": {split: split_info(part) for split, part in splits.items()},
-        }
-        (folder / INFO).write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
-    return info
-
-
-def _check_options(format: str, context: int | None, wide: bool) -> None:
     if format not in FORMATS:
         raise EquinfoError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
     if context is not None and format not in ("parquet", "arrow"):
@@ -71,14 +50,27 @@ def _check_options(format: str, context: int | None, wide: bool) -> None:
         )
     if wide and format != "nanogpt":
         raise EquinfoError(f"wide is for nanogpt alone: {format} says itself how wide its ids are")
-
-
-def _write(format: str, splits: Splits, folder: Path, context: int | None, wide: bool) -> str:
-    """Write the format's own files; the ids' dtype."""
-    if format == "parquet":
-        return rows.write_parquet(splits, folder, context)
-    if format == "arrow":
-        return rows.write_arrow(splits, folder, context)
-    if format == "nanogpt":
-        return flat.write_nanogpt(splits, folder, wide)
-    return (flat.write_llmc if format == "llmc" else flat.write_megatron)(splits, folder)
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise EquinfoError(f"there is something at {out} already: name a new folder")
+    splits = splits_of(shards, validation)
+    first = next(iter(splits.values()))
+    write: dict[str, Callable[[Splits, Path], str]] = {
+        "parquet": partial(rows.write_parquet, context=context),
+        "arrow": partial(rows.write_arrow, context=context),
+        "nanogpt": partial(flat.write_nanogpt, wide=wide),
+        "llmc": flat.write_llmc,
+        "megatron": flat.write_megatron,
+    }
+    with atomic_folder(out) as folder:
+        info = {
+            "version": VERSION,
+            "format": format,
+            "tokenizer": tokenizer_info(first),
+            "dtype": write[format](splits, folder),
+            "mode": first.mode,
+            "context": context,
+            "splits": {split: split_info(part) for split, part in splits.items()},
+        }
+        (folder / INFO).write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
+    return info

@@ -41,25 +41,22 @@ def splits_of(shards: Shards | Path | str, validation: Shards | Path | str | Non
 
 
 def pieces(shards: Shards) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(ids, lengths int64[documents], num_bytes int64[documents]) of each shard; lengths count the
-    EOS.
-    """
-    documents, eos = shards.documents(), int(shards.mode == "document")
+    """(ids, lengths i64[documents], num_bytes i64[documents]) of each shard; lengths count EOS."""
+    documents = shards.documents()
+    eos = int(shards.mode == "document")
     for ids, entry in zip(shards.parts(), shards.manifest["shards"], strict=True):
-        found = [
-            (len(codes) + eos, size) for codes, size in islice(documents, entry["num_documents"])
-        ]
+        some = islice(documents, entry["num_documents"])
+        found = [(len(codes) + eos, size) for codes, size in some]
         lengths, num_bytes = np.array(found, dtype=np.int64).reshape(-1, 2).T
         yield ids, lengths, num_bytes
 
 
 def tokenizer_info(shards: Shards) -> dict[str, Any]:
-    code_size = shards.manifest["code_size"]
-    special = dict(
-        zip(("pad_id", "bos_id", "eos_id"), range(code_size, code_size + NUM_SPECIAL), strict=True)
-    )
-    named = {"name": shards.manifest["name"], "fingerprint": shards.manifest["tokenizer"]}
-    return {**named, "vocab_size": shards.vocab_size, **special}
+    names = ("pad_id", "bos_id", "eos_id")
+    special = range(shards.vocab_size - NUM_SPECIAL, shards.vocab_size)
+    info = {"name": shards.manifest["name"], "fingerprint": shards.manifest["tokenizer"]}
+    info["vocab_size"] = shards.vocab_size
+    return info | dict(zip(names, special, strict=True))
 
 
 def split_info(shards: Shards) -> dict[str, Any]:

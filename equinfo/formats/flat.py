@@ -1,13 +1,10 @@
-"""Flat files of ids: nanoGPT's, llm.c's and Megatron's. Ids are little-endian, each document's EOS
-is among them.
+"""Flat files of ids, little-endian, documents' EOS among them: nanoGPT's, llm.c's and Megatron's.
 
 nanogpt    train.bin, val.bin: the stream, u16; meta.pkl: {vocab_size, ...}, which train.py reads
-(sample.py would want
-           stoi and itos, which are for characters: decode with the tokenizer instead)
+           (sample.py would want characters' stoi and itos: decode with the tokenizer instead)
 llmc       train.bin, val.bin: the stream after 256 i32: magic, version, number of ids; u32 ids
-where u16 do not do
-megatron   SPLIT_text_document.bin and .idx (IndexedDataset): a sequence and a document for each of
-ours
+           where u16 do not do
+megatron   SPLIT_text_document.bin and .idx (IndexedDataset): a sequence, a document for each
 """
 
 import pickle
@@ -20,24 +17,19 @@ from equinfo.errors import EquinfoError
 from equinfo.formats.common import Splits, check_size, pieces, tokenizer_info
 from equinfo.shards import Shards
 
-LLMC = {
-    "uint16": (20240520, 1),
-    "uint32": (20240801, 7),
-}  # magic, version: its "gpt-2" and "llama-3" files
+# magic, version: its "gpt-2" and "llama-3" files
+LLMC = {"uint16": (20240520, 1), "uint32": (20240801, 7)}
 MEGATRON = {"uint16": 8, "int32": 4}
 MEGATRON_UINT16 = 65_500  # more ids than these it keeps in 32 bits (DType.optimal_dtype)
 
 
 def write_nanogpt(splits: Splits, folder: Path, wide: bool = False) -> str:
-    """Returns the ids' dtype, as all of these. wide: u32, which nanoGPT reads once its np.memmap
-    calls say so.
-    """
+    """Returns the ids' dtype, as all of these. wide: u32, if nanoGPT's np.memmap calls read it."""
     first = next(iter(splits.values()))
     if first.vocab_size > 1 << 16 and not wide:
         raise EquinfoError(
-            f"{first.vocab_size} ids do not fit into the uint16 that nanoGPT reads: export as"
-            " llmc, megatron or"
-            " parquet, or write uint32 (wide) and let its train.py read np.uint32"
+            f"{first.vocab_size} ids do not fit into the uint16 that nanoGPT reads: export as llmc,"
+            " megatron or parquet, or write uint32 (wide) and let its train.py read np.uint32"
         )
     dtype = "uint32" if wide else "uint16"
     for split, shards in splits.items():
@@ -79,8 +71,7 @@ def _write_stream(path: Path, shards: Shards, dtype: str, header: bytes = b"") -
 
 
 def _megatron_index(lengths: np.ndarray, dtype: str) -> bytes:
-    """Header; i32 ids of each sequence; i64 bytes before each; i64 the sequence each document
-    begins with, and the end.
+    """Header; i32 ids of each sequence; i64 bytes before each; i64 each document's first, the end.
 
     lengths: int64[documents].
     """

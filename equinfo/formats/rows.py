@@ -1,5 +1,4 @@
-"""Tokenised documents, or training sequences, as rows of a Hugging Face dataset: in place, as
-Arrow, as Parquet.
+"""Documents, or training sequences, as rows of a Hugging Face dataset: in place, Arrow, Parquet.
 
 A row a document (or block): `input_ids`, which end with EOS in mode "document", and `num_bytes`;
 all rows' input_ids, joined, are the shards' stream. With `context`, a row a training sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 from equinfo.formats.common import (
     Splits,
     check_size,
@@ -35,11 +34,9 @@ BATCH_ROWS = 1000  # rows an Arrow record batch, as `datasets` writes them
 
 
 def to_dataset(shards: Shards | Path | str, context: int | None = None) -> "datasets.Dataset":
-    """The rows of `shards` as a Dataset: documents over the shards' own files, or packed ones, in
-    memory.
-    """
+    """The rows of `shards` as a Dataset: documents over the shards' files, or packed in memory."""
     datasets, pa = _libraries()
-    rows = Rows(opened(shards), context)
+    rows = ShardTables(opened(shards), context)
     return datasets.Dataset(
         datasets.table.InMemoryTable(pa.concat_tables(rows.tables())),
         info=rows.info,
@@ -54,11 +51,10 @@ def write_parquet(splits: Splits, folder: Path, context: int | None) -> str:
     import pyarrow.parquet
 
     for split, shards in splits.items():
-        rows = Rows(shards, context)
+        rows = ShardTables(shards, context)
         for number, table in enumerate(rows.tables()):
-            pyarrow.parquet.write_table(
-                table, folder / f"{split}-{number:05}-of-{rows.num_tables:05}.parquet"
-            )
+            name = f"{split}-{number:05}-of-{rows.num_tables:05}.parquet"
+            pyarrow.parquet.write_table(table, folder / name)
     return next(iter(splits.values())).manifest["dtype"]
 
 
@@ -66,89 +62,66 @@ def write_arrow(splits: Splits, folder: Path, context: int | None) -> str:
     """The layout of DatasetDict.save_to_disk, which itself would need all packed rows at once."""
     _, pa = _libraries()
     for split, shards in splits.items():
-        rows, place = Rows(shards, context), folder / split
+        rows = ShardTables(shards, context)
+        place = folder / split
         place.mkdir()
-        names = [
-            f"data-{number:05}-of-{rows.num_tables:05}.arrow" for number in range(rows.num_tables)
-        ]
-        for name, table in zip(names, rows.tables(), strict=True):
-            with (
-                pa.OSFile(str(place / name), "wb") as file,
-                pa.ipc.new_stream(file, table.schema) as writer,
-            ):
+        files = []
+        for number, table in enumerate(rows.tables()):
+            name = f"data-{number:05}-of-{rows.num_tables:05}.arrow"
+            files.append({"filename": name})
+            sink = pa.OSFile(str(place / name), "wb")
+            with sink as file, pa.ipc.new_stream(file, table.schema) as writer:
                 writer.write_table(table, BATCH_ROWS)
         rows.info.write_to_directory(str(place))
-        (place / "state.json").write_text(
-            json.dumps(_state(names, split, rows.fingerprint)), encoding="utf-8"
-        )
-    (folder / "dataset_dict.json").write_text(
-        json.dumps({"splits": list(splits)}), encoding="utf-8"
-    )
+        state: dict[str, Any] = {"_data_files": files, "_fingerprint": rows.fingerprint}
+        state |= {"_format_columns": None, "_format_kwargs": {}, "_format_type": None}
+        state |= {"_output_all_columns": False, "_split": split}
+        (place / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    known = json.dumps({"splits": list(splits)})
+    (folder / "dataset_dict.json").write_text(known, encoding="utf-8")
     return next(iter(splits.values())).manifest["dtype"]
 
 
-def _state(names: list[str], split: str, fingerprint: str) -> dict[str, Any]:
-    return {
-        "_data_files": [{"filename": name} for name in names],
-        "_fingerprint": fingerprint,
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": split,
-    }
-
-
-class Rows:
-    """Shards as tables of rows: a table for each shard, over its own memory; or of about PACKED_IDS
-    ids, packed.
-    """
+class ShardTables:
+    """Shards as tables of rows: one a shard, over its own memory; or of PACKED_IDS ids, packed."""
 
     def __init__(self, shards: Shards, context: int | None) -> None:
-        """Raises EquinfoError for a context of which there is no sequence, and where the libraries
-        are missing.
-        """
+        """Raises EquinfoError for a context without a sequence, and for missing libraries."""
         if context is not None and context < 1:
             raise EquinfoError(f"context is {context}: it must be at least 1")
-        self.shards, self.context = shards, context
+        self.shards = shards
+        self.context = context
         if context is None:
             self.num_tables = len(shards.manifest["shards"])
         else:
-            self.tiles, self.size = shards.tiles(context), max(PACKED_IDS // context, 1)
+            self.tiles = shards.tiles(context)
+            self.size = max(PACKED_IDS // context, 1)
             self.num_tables = -(-len(self.tiles) // self.size)
         if not self.num_tables:
             raise EquinfoError(
                 f"{shards.folder} has no sequence of {context} ids: use more text or less context"
             )
-        self.schema = self._schema()
-
-    def _schema(self) -> "pa.Schema":
-        """With `datasets`' notes and our own."""
         datasets, pa = _libraries()
-        ids = pa.from_numpy_dtype(np.dtype(self.shards.manifest["dtype"]))
-        if self.context is None:
+        ids = pa.from_numpy_dtype(np.dtype(shards.manifest["dtype"]))
+        if context is None:
             fields = [("input_ids", pa.list_(ids)), ("num_bytes", pa.int64())]
         else:
-            fields = [(name, pa.list_(ids, self.context + 1)) for name in ("input_ids", "labels")]
+            fields = [(name, pa.list_(ids, context + 1)) for name in ("input_ids", "labels")]
         noted = datasets.Features.from_arrow_schema(pa.schema(fields)).arrow_schema
-        ours = {
-            "tokenizer": tokenizer_info(self.shards),
-            "context": self.context,
-            **split_info(self.shards),
-        }
-        return noted.with_metadata({**noted.metadata, b"equinfo": json.dumps(ours).encode()})
+        ours = {"tokenizer": tokenizer_info(shards), "context": context, **split_info(shards)}
+        notes = {**noted.metadata, b"equinfo": json.dumps(ours).encode()}
+        self.schema = noted.with_metadata(notes)  # `datasets`' notes and our own
 
     @property
     def info(self) -> "datasets.DatasetInfo":
         datasets, _ = _libraries()
-        manifest, context = self.shards.manifest, self.context
-        rows = "documents" if context is None else f"sequences of BOS and {context} ids"
-        tokenizer = f"{manifest['name']}, fingerprint {manifest['tokenizer']}"
+        manifest = self.shards.manifest
+        rows = "documents" if self.context is None else f"sequences of BOS and {self.context} ids"
         counts = f"{self.shards.num_ids} ids for {self.shards.num_bytes} bytes"
+        tokenizer = f"{manifest['name']}, fingerprint {manifest['tokenizer']}"
         features = datasets.Features.from_arrow_schema(self.schema)
-        return datasets.DatasetInfo(
-            description=f"{rows} ({counts}) of {tokenizer}", features=features
-        )
+        text = f"{rows} ({counts}) of {tokenizer}"
+        return datasets.DatasetInfo(description=text, features=features)
 
     @property
     def fingerprint(self) -> str:
@@ -165,17 +138,15 @@ class Rows:
             offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
             id_type = self.schema.field("input_ids").type.value_type
             values = pa.Array.from_buffers(id_type, len(ids), [None, pa.py_buffer(ids)])
-            yield pa.table(
-                [pa.ListArray.from_arrays(offsets, values), pa.array(num_bytes)], schema=self.schema
-            )
+            lists = pa.ListArray.from_arrays(offsets, values)
+            yield pa.table([lists, pa.array(num_bytes)], schema=self.schema)
 
     def _packed(self, context: int) -> Iterator["pa.Table"]:
         _, pa = _libraries()
         for first in range(0, len(self.tiles), self.size):
             numbers = range(first, min(first + self.size, len(self.tiles)))
-            rows = np.full(
-                (len(numbers), context + 1), self.shards.bos_id, dtype=self.shards.manifest["dtype"]
-            )
+            rows = np.empty((len(numbers), context + 1), dtype=self.shards.manifest["dtype"])
+            rows[:, 0] = self.shards.bos_id
             for row, number in zip(rows, numbers, strict=True):
                 row[1:] = self.tiles[number]
             column = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), context + 1)
@@ -184,9 +155,7 @@ class Rows:
 
 def _libraries() -> tuple[Any, Any]:
     """datasets and pyarrow. Raises EquinfoError where they are not installed."""
-    try:
+    with needing("hf", "rows of a Hugging Face dataset"):
         import datasets
         import pyarrow
-    except ImportError as error:
-        raise EquinfoError(f"{error.name} is not installed: pip install 'equinfo[hf]'") from error
     return datasets, pyarrow

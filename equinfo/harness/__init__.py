@@ -1,5 +1,4 @@
-"""equinfo's language models and tasks in EleutherAI's lm-evaluation-harness (`pip install
-'equinfo[harness]'`).
+"""equinfo's LMs and tasks in EleutherAI's lm-evaluation-harness: pip install 'equinfo[harness]'.
 
 lm_eval has no plug-ins: importing this package registers the model "equinfo" and is what makes it
 known.
@@ -8,13 +7,13 @@ known.
     from lm_eval import simple_evaluate
 
     simple_evaluate(model="equinfo", model_args="lm=lm,tokenizer=english-64k",
-    tasks=["equinfo_cloze"],
-                    task_manager=equinfo.harness.task_manager())
+                    tasks=["equinfo_cloze"], task_manager=equinfo.harness.task_manager())
 
-On the command line, with lm_eval's own options: `python -m equinfo.harness --model_args
-lm=lm,tokenizer=english-64k
---tasks equinfo`. The tasks (tasks/*.yaml) are made of a corpus's validation text, without a
-network.
+On the command line, with lm_eval's own options:
+
+    python -m equinfo.harness --model_args lm=lm,tokenizer=english-64k --tasks equinfo
+
+The tasks (tasks/*.yaml) are made of a corpus's validation text, without a network.
 """
 
 from equinfo.errors import needing

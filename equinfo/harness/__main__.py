@@ -1,6 +1,4 @@
-"""lm_eval's command line with equinfo's model and tasks: `python -m equinfo.harness --model_args
-lm=L,tokenizer=T`.
-"""
+"""lm_eval's command line with equinfo's model and tasks: `python -m equinfo.harness`."""
 
 import sys
 
@@ -19,21 +17,16 @@ DEFAULTS = {
 
 
 def with_defaults(arguments: list[str]) -> list[str]:
-    """lm_eval's arguments, and what they leave out of DEFAULTS; other commands than `run` take the
-    folder alone.
-    """
-    command, *rest = (
-        arguments if arguments and not arguments[0].startswith("-") else ["run", *arguments]
-    )
+    """The arguments, and what they lack of DEFAULTS; commands other than `run` get the folder."""
+    named = arguments and not arguments[0].startswith("-")
+    command, *rest = arguments if named else ["run", *arguments]
     if {"-h", "--help"} & set(rest):
         return [command, *rest]
     given = {argument.partition("=")[0] for argument in rest}
-    added = [
-        part
-        for names, value in DEFAULTS.items()
-        if not given & set(names) and (command == "run" or "--include_path" in names)
-        for part in (names[0], value)
-    ]
+    added: list[str] = []
+    for names, value in DEFAULTS.items():
+        if not given & set(names) and (command == "run" or "--include_path" in names):
+            added += [names[0], value]
     return [command, *rest, *added]
 
 

@@ -1,10 +1,9 @@
-"""How a context and its continuation meet, where the ids of a text need not begin with the ids of
-its beginning.
+"""How a context and its continuation meet, where encode(a + b) need not begin with encode(a).
 
-encode(a + b) may begin otherwise than encode(a): a codebook has a string that goes on over the
-seam, BPE merges across it, equal-info windows end a text in a shorter window. So neither "the ids
-after those of a" nor encode(b) is what the LM was trained on. Both texts are encoded whole, as
-documents are, and with L(text) = log P(ids of text), no EOS,
+A codebook has a string that goes on over the seam, BPE merges across it, equal-info windows end a
+text in a shorter window. So neither "the ids after those of a" nor encode(b) is what the LM was
+trained on. Both texts are encoded whole, as documents are, and with L(text) = log P(ids of text),
+no EOS,
 
     ll(b | a) = L(a + b) - L(a),    L("") = 0.
 
@@ -27,9 +26,7 @@ import numpy as np
 
 
 def common(a: np.ndarray, b: np.ndarray, unit: int) -> int:
-    """How many ids two id streams share at their beginning, in whole runs of `unit`. a, b:
-    integers[n].
-    """
+    """How many ids a and b, integers[n], share at their beginning, in whole runs of `unit`."""
     length = min(len(a), len(b))
     differ = np.flatnonzero(a[:length] != b[:length])
     same = int(differ[0]) if len(differ) else length
@@ -37,16 +34,14 @@ def common(a: np.ndarray, b: np.ndarray, unit: int) -> int:
 
 
 def tiles(ids: np.ndarray, first: int, size: int) -> list[tuple[int, np.ndarray]]:
-    """The sequences that predict ids[first:] once each: int64[n], n <= size; ~id where a position
-    is only read.
-
-    Each comes with the number of its first id in `ids`.
+    """(number of its first id, sequence: int64[n], n <= size, ~id where only read) of ids[first:].
 
     They are cut from the end, so that the last ids, as far as they fit one sequence, are predicted
     from as many ids before them as it holds: a context that is too long loses its beginning. size:
     the LM's context, in whole windows.
     """
-    rows, end = [], len(ids)
+    rows = []
+    end = len(ids)
     while end > first:
         begin = max(end - size, 0)
         row = ids[begin:end].astype(np.int64)

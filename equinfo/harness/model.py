@@ -1,6 +1,4 @@
-"""The model "equinfo" of lm-evaluation-harness: a decoder of equinfo's and the tokenizer it was
-trained with.
-"""
+"""The model "equinfo" of lm-evaluation-harness: an equinfo decoder and its tokenizer."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -26,15 +24,12 @@ from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load
 
 SAMPLING = ("temperature", "top_k", "top_p", "seed")
-"""Of a task's generation_kwargs, what `generate` takes; `until`, `max_gen_toks` and `do_sample` are
-seen to here.
-"""
+"""Of generation_kwargs, what `generate` takes; `until`, `max_gen_toks`, `do_sample` are ours."""
 
 
 @register_model("equinfo")
 class EquinfoLM(LM):
-    """lm: the folder of an M2's training, or a decoder. tokenizer: the one it was trained with:
-    name, folder or object.
+    """lm: an M2's training folder, or a decoder. tokenizer: what it was trained with, or its name.
 
     context: ids a sequence, BOS included; by default what the folder says. batch_size: sequences a
     pass. device: where the decoder of a folder runs; by default, and instead of a CUDA that is not
@@ -71,7 +66,9 @@ class EquinfoLM(LM):
                 "a decoder without its training folder needs `context`, the ids of its sequences"
             )
         check_fit(lm.config, self.tokenizer)
-        self.model, self.context, self.batch_size = lm.eval(), context, _whole(batch_size)
+        self.model = lm.eval()
+        self.context = context
+        self.batch_size = _whole(batch_size)
         self._device = self.model.embed.weight.device
 
     @classmethod
@@ -79,9 +76,8 @@ class EquinfoLM(LM):
         cls, arg_dict: dict[str, Any], additional_config: dict[str, Any] | None = None
     ) -> Self:
         """model_args win over harness's own options: its batch_size is 1 where none is given."""
-        given = {
-            name: value for name, value in (additional_config or {}).items() if value is not None
-        }
+        more = (additional_config or {}).items()
+        given = {name: value for name, value in more if value is not None}
         return cls(**{**given, **arg_dict})
 
     @classmethod
@@ -102,14 +98,12 @@ class EquinfoLM(LM):
         context; of longer texts the last ids are read.
         """
         pairs = _args(requests)
-        wholes, contexts = (
-            self._encoded([a + b for a, b in pairs]),
-            self._encoded([a for a, _ in pairs]),
-        )
-        shared = [
-            common(a, ab, self.tokenizer.unit or 1) for a, ab in zip(contexts, wholes, strict=True)
-        ]
-        joint, before = self._tails(wholes, shared), self._tails(contexts, shared)
+        wholes = self._encoded([a + b for a, b in pairs])
+        contexts = self._encoded([a for a, _ in pairs])
+        unit = self.tokenizer.unit or 1
+        shared = [common(a, ab, unit) for a, ab in zip(contexts, wholes, strict=True)]
+        joint = self._tails(wholes, shared)
+        before = self._tails(contexts, shared)
         return [(c.nats - ab.nats, ab.right) for ab, c in zip(joint, before, strict=True)]
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
@@ -125,8 +119,7 @@ class EquinfoLM(LM):
         return [-found.nats for found in self._sums(rows)]
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """What the LM writes after each context, up to the first of `until`, EOS or max_gen_toks
-        ids (256).
+        """What the LM writes after each context, to the first of `until`, EOS, max_gen_toks (256).
 
         Greedy unless do_sample. Prompts that would outgrow the LM's context are continued one by
         one and others in batches, so that a greedy text does not depend on what else is asked.
@@ -136,9 +129,8 @@ class EquinfoLM(LM):
             prompts = [requests[number].args[0] for number in numbers]
             written = generate(self.model, self.tokenizer, prompts, context=self.context, **options)
             for number, one in zip(numbers, written, strict=True):
-                texts[number] = until(
-                    one.text, normalize_gen_kwargs(requests[number].args[1])["until"]
-                )
+                stops = normalize_gen_kwargs(requests[number].args[1])["until"]
+                texts[number] = until(one.text, stops)
         return texts
 
     def get_model_info(self) -> dict[str, Any]:
@@ -153,9 +145,7 @@ class EquinfoLM(LM):
     # -- their steps -------------------------------------------------------------------------------
 
     def _encoded(self, texts: list[str]) -> list[np.ndarray]:
-        """Ids of each text, int64[n]; none of an empty one, also where an empty document has some
-        (AC, GZip).
-        """
+        """Ids of each text, int64[n]; none of "", though an empty document may have some (AC)."""
         distinct = list(dict.fromkeys(filter(None, texts)))
         found = dict(zip(distinct, self.tokenizer.encode_batch(distinct), strict=True))
         return [found.get(text, np.empty(0)).astype(np.int64) for text in texts]
@@ -169,15 +159,12 @@ class EquinfoLM(LM):
     def _sums(self, groups: list[list[tuple[int, np.ndarray]]]) -> list[Scored]:
         """Each group's rows together."""
         rows = [row for group in groups for row in group]
-        found = iter(
-            score(self.model, rows, bos_id=self.tokenizer.bos_id, batch_size=self.batch_size)
-        )
+        bos_id = self.tokenizer.bos_id
+        found = iter(score(self.model, rows, bos_id=bos_id, batch_size=self.batch_size))
         return [sum((next(found) for _ in group), Scored()) for group in groups]
 
     def _batches(self, requests: list[Instance]) -> Iterator[tuple[list[int], dict[str, Any]]]:
-        """(numbers of requests, options of `generate`) of what is continued at once, prompts of
-        about one length.
-        """
+        """(numbers, options of `generate`) of each batch of requests, prompts of similar length."""
         lengths = [len(ids) for ids in self._encoded([context for context, _ in _args(requests)])]
         options = [_options(request.args[1]) for request in requests]
 
@@ -190,10 +177,9 @@ class EquinfoLM(LM):
             some = list(group)
             for at in range(0, len(some), self.batch_size):
                 batch = some[at : at + self.batch_size]
-                seed = (
-                    options[batch[0]].get("seed", 0) + batch[0]
-                )  # or the same prompt in two batches has one text
-                yield batch, {**options[batch[0]], "seed": seed}
+                first = options[batch[0]]
+                # its number, or the same prompt in two batches has one text
+                yield batch, {**first, "seed": first.get("seed", 0) + batch[0]}
 
 
 def _args(requests: list[Instance]) -> list[tuple[Any, ...]]:
@@ -201,11 +187,10 @@ def _args(requests: list[Instance]) -> list[tuple[Any, ...]]:
 
 
 def _options(given: dict[str, Any]) -> dict[str, Any]:
-    """A task's generation_kwargs as options of `generate`. Raises EquinfoError for what it has none
-    for.
-    """
+    """A task's generation_kwargs as `generate`'s. Raises EquinfoError for what it does not have."""
     known = dict(normalize_gen_kwargs(given))
-    most, sampled = known.pop("max_gen_toks"), known.pop("do_sample")
+    most = known.pop("max_gen_toks")
+    sampled = known.pop("do_sample")
     known.pop("until")
     unknown = sorted(set(known) - set(SAMPLING))
     if unknown:

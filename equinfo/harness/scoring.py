@@ -24,8 +24,7 @@ class Scored:
 def score(
     model: Decoder, rows: list[tuple[int, np.ndarray]], *, bos_id: int, batch_size: int
 ) -> list[Scored]:
-    """Of each row (int64[n], ~id where a position is only read) after bos_id, the number of its
-    first id in its document before it.
+    """Of rows (first id's number in its document, int64[n], ~id where only read) after bos_id.
 
     Equal rows are computed once. Batches hold rows of about one length and depend on which rows
     there are, not on their order.

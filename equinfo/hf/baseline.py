@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 
 
 def pretrained(name: str) -> Any:
@@ -10,15 +10,11 @@ def pretrained(name: str) -> Any:
 
     Raises EquinfoError where transformers is not installed or finds none.
     """
-    try:
+    what = f"{name} is no tokenizer.json and no SentencePiece model; a name on the hub"
+    with needing("hf", what):
         from transformers import AutoTokenizer
-    except ImportError as error:
-        raise EquinfoError(
-            f"{name} is no tokenizer.json and no SentencePiece model; names on the Hugging Face"
-            " hub need transformers: pip install 'equinfo[hf]'"
-        ) from error
-    from equinfo.hf.versions import check_transformers
 
+        from equinfo.hf.versions import check_transformers
     check_transformers()
     try:
         return AutoTokenizer.from_pretrained(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, Union
+from typing import Any, ClassVar, Protocol, Self
 
 from transformers import PretrainedConfig
 
@@ -14,17 +14,21 @@ from equinfo.hf.versions import check_transformers
 from equinfo.lm.config import DecoderConfig, modern
 from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
 
-if TYPE_CHECKING:
-    from equinfo.hf.tokenizer import EquinfoTokenizer
-
-# What a folder holds so that `trust_remote_code=True` finds the classes where equinfo is installed
-# and not imported.
+# What a folder holds so that `trust_remote_code=True` finds the classes of an installed equinfo.
 CODE = {
     "AutoConfig": ("configuration_equinfo", "config", "EquinfoConfig"),
     "AutoModelForCausalLM": ("modeling_equinfo", "model", "EquinfoForCausalLM"),
 }
 DEFAULT = modern("0.4m", 256 + NUM_SPECIAL)
-AnyTokenizer = Union[Tokenizer, "EquinfoTokenizer"]
+
+
+class Wrapped(Protocol):
+    """An `equinfo.hf.tokenizer.EquinfoTokenizer`."""
+
+    native: Tokenizer
+
+
+AnyTokenizer = Tokenizer | Wrapped
 
 
 def native(tokenizer: AnyTokenizer) -> Tokenizer:
@@ -33,8 +37,7 @@ def native(tokenizer: AnyTokenizer) -> Tokenizer:
 
 
 class EquinfoConfig(PretrainedConfig):
-    """A decoder's architecture (the fields of `lm.config.DecoderConfig`), its context and its
-    tokenizer.
+    """A decoder's architecture (the fields of `DecoderConfig`), its context and its tokenizer.
 
     context: ids a sequence in training, BOS included. bos_token_id, eos_token_id, pad_token_id: by
     default those of a tokenizer of this vocabulary. tokenizer_name, tokenizer_fingerprint: of the
@@ -76,26 +79,24 @@ class EquinfoConfig(PretrainedConfig):
         **others: Any,
     ) -> None:
         check_transformers()
-        self.vocab_size, self.d_model, self.n_heads, self.n_layers = (
-            vocab_size,
-            d_model,
-            n_heads,
-            n_layers,
-        )
-        self.head_dim, self.d_ff, self.position, self.activation = (
-            head_dim,
-            d_ff,
-            position,
-            activation,
-        )
-        self.rope_base, self.relative_clip, self.norm_eps = rope_base, relative_clip, norm_eps
-        self.period, self.context, self.use_cache = period, context, use_cache
-        self.tokenizer_name, self.tokenizer_fingerprint = tokenizer_name, tokenizer_fingerprint
-        special = {
-            "pad_token_id": vocab_size - 3,
-            "bos_token_id": vocab_size - 2,
-            "eos_token_id": vocab_size - 1,
-        }
+        self.vocab_size = vocab_size
+        self.d_model = d_model
+        self.n_heads = n_heads
+        self.n_layers = n_layers
+        self.head_dim = head_dim
+        self.d_ff = d_ff
+        self.position = position
+        self.activation = activation
+        self.rope_base = rope_base
+        self.relative_clip = relative_clip
+        self.norm_eps = norm_eps
+        self.period = period
+        self.context = context
+        self.use_cache = use_cache
+        self.tokenizer_name = tokenizer_name
+        self.tokenizer_fingerprint = tokenizer_fingerprint
+        names = ("pad_token_id", "bos_token_id", "eos_token_id")
+        special = dict(zip(names, range(vocab_size - NUM_SPECIAL, vocab_size), strict=True))
         super().__init__(**{"tie_word_embeddings": tied, **special, **others})
 
     @classmethod
@@ -112,10 +113,9 @@ class EquinfoConfig(PretrainedConfig):
         """
         if tokenizer is not None:
             ours = native(tokenizer)
-            ids = {
-                f"{name}_token_id": getattr(ours, f"{name}_id") for name in ("pad", "bos", "eos")
-            }
-            others |= ids | {"tokenizer_name": ours.name, "tokenizer_fingerprint": ours.fingerprint}
+            others |= {"pad_token_id": ours.pad_id, "bos_token_id": ours.bos_id}
+            others |= {"eos_token_id": ours.eos_id, "tokenizer_name": ours.name}
+            others["tokenizer_fingerprint"] = ours.fingerprint
         config = cls(**asdict(decoder), context=context, **others)
         if tokenizer is not None:
             config.check_tokenizer(tokenizer)
@@ -123,15 +123,15 @@ class EquinfoConfig(PretrainedConfig):
 
     @property
     def decoder_config(self) -> DecoderConfig:
-        return DecoderConfig(
-            **{field.name: getattr(self, field.name) for field in fields(DecoderConfig)}
-        )
+        names = [field.name for field in fields(DecoderConfig)]
+        return DecoderConfig(**{name: getattr(self, name) for name in names})
 
     def check_tokenizer(self, tokenizer: AnyTokenizer) -> None:
         """Raises EquinfoError where `tokenizer` is not the one that the model was trained with."""
         from equinfo.generation import check_fit
 
-        ours, trained = native(tokenizer), self.tokenizer_fingerprint
+        ours = native(tokenizer)
+        trained = self.tokenizer_fingerprint
         check_fit(self.decoder_config, ours)
         if trained not in (None, ours.fingerprint):
             raise EquinfoError(
@@ -141,11 +141,7 @@ class EquinfoConfig(PretrainedConfig):
 
     def to_dict(self) -> dict[str, Any]:
         """Without a period of 1, so that config.json is what it was before there were others."""
-        return {
-            name: value
-            for name, value in super().to_dict().items()
-            if (name, value) != ("period", 1)
-        }
+        return {n: value for n, value in super().to_dict().items() if (n, value) != ("period", 1)}
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
@@ -159,20 +155,14 @@ class EquinfoConfig(PretrainedConfig):
         return super().from_dict(config_dict, **kwargs)
 
     def save_pretrained(self, save_directory: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
-        """Write config.json, and beside it the two files of a line each that
-        `trust_remote_code=True` runs.
-        """
+        """Write config.json, and beside it the two lines that `trust_remote_code=True` runs."""
         self.auto_map = {auto: f"{file}.{name}" for auto, (file, _, name) in CODE.items()}
         super().save_pretrained(save_directory, *args, **kwargs)
         for file, module, name in CODE.values():
-            line = (
-                f"from equinfo.hf.{module} import {name}  # noqa: F401  (pip install"
-                " 'equinfo[lm,hf]')\n"
-            )
-            (Path(save_directory) / f"{file}.py").write_text(line, encoding="utf-8")
+            line = f"from equinfo.hf.{module} import {name}  # noqa: F401"
+            text = f"{line}  (pip install 'equinfo[lm,hf]')\n"
+            (Path(save_directory) / f"{file}.py").write_text(text, encoding="utf-8")
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoConfig") -> None:
-        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its
-        file.
-        """
+        """Nothing: `save_pretrained` writes a line that imports this class, no copy of its file."""

@@ -58,24 +58,21 @@ class Request:
 
 
 def columns_of(text: Any, text_pair: Any) -> tuple[list[list[str]], bool]:
-    """([first texts] or [first texts, second texts], whether it is a batch). Raises EquinfoError
-    for anything else.
-    """
+    """([firsts] or [firsts, seconds], whether it is a batch). Raises EquinfoError for all else."""
     batched = not isinstance(text, str)
-    firsts, seconds = (
-        (text, text_pair) if batched else ([text], None if text_pair is None else [text_pair])
-    )
-    if (
-        isinstance(firsts, list | tuple)
-        and seconds is None
-        and firsts
-        and all(map(_is_pair, firsts))
-    ):
-        firsts, seconds = zip(*firsts, strict=True)
-    columns = [firsts] if seconds is None else [firsts, seconds]
+    given = [text] if text_pair is None else [text, text_pair]
+    columns = given if batched else [[one] for one in given]
+    if isinstance(text, list | tuple) and text_pair is None and text and all(map(_is_pair, text)):
+        columns = list(zip(*text, strict=True))
     for column in columns:
-        if not isinstance(column, list | tuple) or not {str}.issuperset(map(type, column)):
-            _refuse(column)
+        listed = isinstance(column, list | tuple)
+        if not listed or not {str}.issuperset(map(type, column)):
+            wrong = [one for one in column if not isinstance(one, str)] if listed else [column]
+            if wrong:  # subclasses of str may pass
+                raise EquinfoError(
+                    "text is a str, a list of str or of pairs of str, not"
+                    f" {type(wrong[0]).__name__}: decode bytes, keep ids as ids"
+                )
     if len(columns) == 2 and len(columns[0]) != len(columns[1]):
         raise EquinfoError(f"{len(columns[0])} texts cannot be paired with {len(columns[1])}")
     return [list(column) for column in columns], batched
@@ -83,20 +80,6 @@ def columns_of(text: Any, text_pair: Any) -> tuple[list[list[str]], bool]:
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2
-
-
-def _refuse(column: Any) -> None:
-    wrong = (
-        next((t for t in column if not isinstance(t, str)), None)
-        if isinstance(column, list | tuple)
-        else column
-    )
-    if wrong is not None:  # subclasses of str may pass
-        kind = type(wrong).__name__
-        raise EquinfoError(
-            f"text is a str, a list of str or of pairs of str, not {kind}: decode bytes, keep ids"
-            " as ids"
-        )
 
 
 def room(lengths: tuple[int, ...], most: int, strategy: TruncationStrategy) -> list[int]:

@@ -27,8 +27,7 @@ class DecodableIds(LogitsProcessor):
         self.tokenizer = native(tokenizer)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """scores f32[rows, vocab_size] for what follows input_ids, i64[rows, time]; -inf where it
-        must not follow.
+        """scores f32[rows, vocab_size] after input_ids, i64[rows, time]; -inf for what must not be.
 
         Raises EquinfoError where the model has another number of ids than the tokenizer.
         """
@@ -38,9 +37,8 @@ class DecodableIds(LogitsProcessor):
                 f"the model scores {scores.shape[1]} ids and {tokenizer.name} has"
                 f" {tokenizer.vocab_size}: name the tokenizer it was trained with"
             )
-        masks = np.stack(
-            [tokenizer.may_follow(_document(tokenizer, row)) for row in input_ids.cpu().numpy()]
-        )
+        documents = (_document(tokenizer, row) for row in input_ids.cpu().numpy())
+        masks = np.stack([tokenizer.may_follow(document) for document in documents])
         return scores.masked_fill(~torch.from_numpy(masks).to(scores.device), float("-inf"))
 
 

@@ -1,6 +1,4 @@
-"""The decoder as a transformers model: the same module, weights and logits, with `generate`,
-`Trainer`, `pipeline`.
-"""
+"""The decoder in transformers: same module, weights, logits; `generate`, `Trainer`, `pipeline`."""
 
 from __future__ import annotations
 
@@ -22,14 +20,12 @@ from equinfo.lm.decoder import Decoder, Rotary, rotary_tables
 from equinfo.lm.train import load_model, load_train_config
 from equinfo.tokenizers.base import NUM_SPECIAL
 
-# What transformers calls the cache, in its outputs and where `generate` hands it over: it changed
-# in version 5.
+# What transformers calls the cache in its outputs and in `generate`: it changed in version 5.
 CACHE = "cache" if "cache" in CausalLMOutputWithPast.__dataclass_fields__ else "past_key_values"
 
 
 class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
-    """`decoder` is an `equinfo.lm.decoder.Decoder`; its float32 logits are this model's, bit for
-    bit.
+    """`decoder` is an `equinfo.lm.decoder.Decoder`; its float32 logits are this one's, to the bit.
 
     A new model's weights are drawn by torch's generator, from the distribution of
     `Decoder.initialise`. PAD and BOS are never generated (`generation_config.suppress_tokens`);
@@ -46,9 +42,8 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         self.decoder = Decoder(config.decoder_config)
         unseen = (config.pad_token_id, config.bos_token_id)
-        self.generation_config.suppress_tokens = [
-            i for i in unseen if i not in (None, config.eos_token_id)
-        ] or None
+        suppressed = [i for i in unseen if i not in (None, config.eos_token_id)]
+        self.generation_config.suppress_tokens = suppressed or None
         self.post_init()
 
     @classmethod
@@ -69,14 +64,10 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         if not isinstance(lm, Decoder):
             trained = load_train_config(lm)
             context = context or trained.context
-            if (
-                trained.bos_id != trained.model.vocab_size - NUM_SPECIAL + 1
-            ):  # an M1: one id begins and ends, none pads
-                others = {
-                    "bos_token_id": trained.bos_id,
-                    "eos_token_id": trained.bos_id,
-                    "pad_token_id": None,
-                }
+            # an M1: one id begins and ends, none pads
+            if trained.bos_id != trained.model.vocab_size - NUM_SPECIAL + 1:
+                others = {"bos_token_id": trained.bos_id, "eos_token_id": trained.bos_id}
+                others["pad_token_id"] = None
         elif context is None:
             raise EquinfoError(
                 "a decoder without its training folder needs `context`, the ids of a sequence"
@@ -96,20 +87,16 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         Raises EquinfoError for the folder of a training (see `from_lm`), and for weights that are
         not the config's.
         """
-        folder, asked = pretrained_model_name_or_path, kwargs.pop("output_loading_info", False)
-        path = Path(folder) if isinstance(folder, str | Path) else None
-        if (
-            path is not None
-            and (path / "weights").is_dir()
-            and not (path / "config.json").is_file()
-        ):
+        folder = pretrained_model_name_or_path
+        asked = kwargs.pop("output_loading_info", False)
+        kwargs["output_loading_info"] = True
+        weights = isinstance(folder, str | Path) and Path(folder, "weights").is_dir()
+        if weights and not Path(folder, "config.json").is_file():
             raise EquinfoError(
                 f"{folder} is the folder of a training: EquinfoForCausalLM.from_lm reads it"
             )
         try:
-            loaded: Any = super().from_pretrained(
-                folder, *model_args, output_loading_info=True, **kwargs
-            )
+            loaded: Any = super().from_pretrained(folder, *model_args, **kwargs)
         except RuntimeError as error:
             if "mismatch" not in str(error):
                 raise
@@ -152,30 +139,24 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
                 "attentions and hidden states are not kept: `model.decoder(ids)` has the last ones"
             )
         cache = past_key_values if cache is None else cache
-        if cache is None and (
-            self.config.use_cache and not self.training if use_cache is None else use_cache
-        ):
+        if use_cache is None:
+            use_cache = self.config.use_cache and not self.training
+        if cache is None and use_cache:
             cache = DynamicCache()
         seen = None if cache is None else _Cached(cache, self.decoder.config, input_ids)
         hidden = self.decoder(input_ids, seen, _real(attention_mask, input_ids, seen), first)
-        kept = (
-            slice(-logits_to_keep or None, None)
-            if isinstance(logits_to_keep, int)
-            else logits_to_keep
-        )
+        kept: Any = logits_to_keep
+        if isinstance(logits_to_keep, int):
+            kept = slice(-logits_to_keep or None, None)
         logits = F.linear(hidden[:, kept], self.decoder.head_weight).float()
         loss = None
         if labels is not None:
-            loss = self.loss_function(
-                logits=logits, labels=labels, vocab_size=logits.shape[-1], **kwargs
-            )
+            kwargs["vocab_size"] = logits.shape[-1]
+            loss = self.loss_function(logits=logits, labels=labels, **kwargs)
         kept_cache: dict[str, Any] = {CACHE: cache}
         output = CausalLMOutputWithPast(loss=loss, logits=logits, **kept_cache)
-        return (
-            output
-            if (self.config.return_dict if return_dict is None else return_dict)
-            else output.to_tuple()
-        )
+        named = self.config.return_dict if return_dict is None else return_dict
+        return output if named else output.to_tuple()
 
     # -- what transformers asks of a model ---------------------------------------------------------
 
@@ -195,9 +176,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any
     ) -> nn.Embedding:
-        """Raises EquinfoError where the LM is told places in units: it finds their beginnings by
-        the last ids.
-        """
+        """Raises EquinfoError for an LM that is told places in units: it finds them by last ids."""
         if self.config.period > 1 and new_num_tokens not in (None, self.config.vocab_size):
             raise EquinfoError(
                 "an LM that is told places in units keeps its vocabulary: its special ids end it"
@@ -207,9 +186,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         return embeddings
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), what feeds the residual stream cut
-        by its depth.
-        """
+        """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), the residual's inputs by depth."""
         if isinstance(module, nn.RMSNorm):
             nn.init.ones_(module.weight)
         elif module is getattr(self.decoder, "place", None):
@@ -217,10 +194,8 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         elif isinstance(module, nn.Linear | nn.Embedding):
             cut = any(module in (block.o, block.down) for block in self.decoder.blocks)
             deviation = module.weight.shape[1] ** -0.5
-            nn.init.normal_(
-                module.weight,
-                std=deviation * (2 * self.config.n_layers) ** -0.5 if cut else deviation,
-            )
+            depth = (2 * self.config.n_layers) ** -0.5 if cut else 1.0
+            nn.init.normal_(module.weight, std=deviation * depth)
 
     def _set_gradient_checkpointing(
         self, enable: bool = True, gradient_checkpointing_func: Any = None, every_n_layers: int = 1
@@ -234,15 +209,11 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoModel") -> None:
-        """Nothing: `EquinfoConfig.save_pretrained` writes a line that imports this class, not a
-        copy of its file.
-        """
+        """Nothing: `EquinfoConfig.save_pretrained` writes a line that imports this class."""
 
 
 def _real(attention_mask: Tensor | None, ids: Tensor, seen: _Cached | None) -> Tensor | None:
-    """`attention_mask` as a decoder takes it; None where there is no padding, for the same bits as
-    without a mask.
-    """
+    """`attention_mask` as decoders take it; None without padding, for the bits of no mask."""
     if attention_mask is None:
         return None
     positions = (len(ids), ids.shape[1] + (seen.length if seen else 0))
@@ -265,10 +236,9 @@ class _Cached:
         self.capacity = self.length + ids.shape[1]
         whole = 1 << self.capacity.bit_length()  # few tables, and not one a step
         self.rotary = _rotary(config, whole, ids.device) if config.position == "rope" else None
-        self.cache, self.layers = (
-            cache,
-            [_CachedLayer(cache, n, self.length == 0) for n in range(config.n_layers)],
-        )
+        self.cache = cache
+        empty = self.length == 0
+        self.layers = [_CachedLayer(cache, number, empty) for number in range(config.n_layers)]
 
     @property
     def places(self) -> Tensor:
@@ -290,13 +260,14 @@ class _Cached:
 
 class _CachedLayer:
     def __init__(self, cache: hf_cache.Cache, number: int, empty: bool) -> None:
-        self.cache, self.number, self.empty = cache, number, empty
+        self.cache = cache
+        self.number = number
+        self.empty = empty
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         whole = self.cache.update(keys, values, self.number)
-        return (
-            (keys, values) if self.empty else whole
-        )  # the same bits as without a cache: it holds a copy
+        # of the first ids the same bits as without a cache, which holds a copy
+        return (keys, values) if self.empty else whole
 
 
 @lru_cache(maxsize=8)

@@ -29,9 +29,8 @@ class Names:
         if tokenizer.unit != 1 or isinstance(tokenizer, ModelledTokenizer):
             return numbers
         letters = {byte: letter for letter, byte in byte_of_letter().items()}
-        spelled = [
-            (data or b"").decode("latin-1").translate(letters) for data in code_bytes(tokenizer)
-        ]
+        pieces = code_bytes(tokenizer)
+        spelled = [(data or b"").decode("latin-1").translate(letters) for data in pieces]
         first = dict(zip(reversed(spelled), range(len(spelled) - 1, -1, -1), strict=True))
         return [
             text if text and first[text] == code and not RESERVED.fullmatch(text) else numbers[code]

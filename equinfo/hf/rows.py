@@ -1,6 +1,4 @@
-"""Rows of ids and what lies beside them, as arrays, one row after another: special ids, masks,
-padding, lists.
-"""
+"""Rows of ids and what lies beside them, as arrays: special ids, masks, padding, lists."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +11,8 @@ from equinfo.tokenizers.base import id_dtype
 
 
 @dataclass(frozen=True)
-class Rows:
-    """values: [sum of sizes], or pairs, [sum of sizes, 2]; sizes: int64[rows]."""
+class Ragged:
+    """Rows of any length. values: [sum of sizes], or pairs, [sum, 2]; sizes: int64[rows]."""
 
     values: np.ndarray
     sizes: np.ndarray
@@ -40,14 +38,11 @@ class Rows:
         )
 
     def lists(self, numbers: np.ndarray | None = None) -> list[list[Any]]:
-        """numbers: object[n], the int at each place: for ids, to look one up is faster than to make
-        it.
-        """
+        """numbers: object[n], the int at each place: to look ids up is faster than to make them."""
         if self.values.strides == (0,):  # one value everywhere
             return [self.values[:1].tolist() * size for size in self.sizes.tolist()]
-        rows = (
-            self.values[begin:end] for begin, end in pairwise([0, *np.cumsum(self.sizes).tolist()])
-        )
+        ends = [0, *np.cumsum(self.sizes).tolist()]
+        rows = (self.values[begin:end] for begin, end in pairwise(ends))
         if self.values.ndim > 1:
             return [list(map(tuple, row.tolist())) for row in rows]
         return [(row if numbers is None else numbers.take(row)).tolist() for row in rows]
@@ -55,9 +50,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one or two texts as ids, column by column, and the special ids before and after each
-    text.
-    """
+    """Rows of one or two texts as ids, by column, and special ids before and after each text."""
 
     columns: list[list[np.ndarray]]
     before: list[int]
@@ -67,7 +60,8 @@ class Batch:
     def lengths(self) -> np.ndarray:
         """int64[rows, texts, 3]: the ids before, of and after each text."""
         lengths = np.empty((len(self.columns[0]), len(self.columns), 3), dtype=np.int64)
-        lengths[..., 0], lengths[..., 2] = len(self.before), len(self.after)
+        lengths[..., 0] = len(self.before)
+        lengths[..., 2] = len(self.after)
         lengths[..., 1] = np.array([list(map(len, column)) for column in self.columns]).T
         return lengths
 
@@ -77,33 +71,30 @@ class Batch:
         sizes: np.ndarray = self.lengths.sum(axis=(1, 2))
         return sizes
 
-    def input_ids(self) -> Rows:
-        before, after = (
-            [np.array(end, dtype=id_dtype(max(end) + 1))] if end else []
-            for end in (self.before, self.after)
-        )
+    def input_ids(self) -> Ragged:
+        ends = (self.before, self.after)
+        before, after = ([np.array(e, dtype=id_dtype(max(e) + 1))] if e else [] for e in ends)
         texts = (text for row in zip(*self.columns, strict=True) for text in row)
-        return Rows(
-            np.concatenate([part for text in texts for part in (*before, text, *after)]), self.sizes
-        )
+        parts = [part for text in texts for part in (*before, text, *after)]
+        return Ragged(np.concatenate(parts), self.sizes)
 
-    def attention_mask(self) -> Rows:
-        return Rows(np.broadcast_to(np.int8(1), self.sizes.sum()), self.sizes)
+    def attention_mask(self) -> Ragged:
+        return Ragged(np.broadcast_to(np.int8(1), self.sizes.sum()), self.sizes)
 
-    def special_tokens_mask(self) -> Rows:
+    def special_tokens_mask(self) -> Ragged:
         return self._labels([[1, 0, 1]] * len(self.columns))
 
-    def token_type_ids(self) -> Rows:
+    def token_type_ids(self) -> Ragged:
         """The number of the text, 0 or 1, that each id belongs to."""
         return self._labels([[n] * 3 for n in range(len(self.columns))])
 
-    def _labels(self, labels: list[list[int]]) -> Rows:
+    def _labels(self, labels: list[list[int]]) -> Ragged:
         """labels: of the ids before, of and after each text of a row."""
         each = np.broadcast_to(np.array(labels, dtype=np.int8), self.lengths.shape)
-        return Rows(np.repeat(each.reshape(-1), self.lengths.reshape(-1)), self.sizes)
+        return Ragged(np.repeat(each.reshape(-1), self.lengths.reshape(-1)), self.sizes)
 
-    def beside(self, pairs: list[np.ndarray]) -> Rows:
+    def beside(self, pairs: list[np.ndarray]) -> Ragged:
         """pairs: int64[n, 2] of each text, row by row; special ids have (0, 0)."""
         values = np.zeros((self.sizes.sum(), 2), dtype=np.int64)
         values[self.special_tokens_mask().values == 0] = np.concatenate(pairs)
-        return Rows(values, self.sizes)
+        return Ragged(values, self.sizes)

@@ -4,24 +4,21 @@ Its own keep the last id of a line as context (version 5) and drop the others, w
 window. They do for tokenizers whose single ids have bytes of their own; these do for all.
 """
 
+from itertools import takewhile
 from typing import Any
 
 import transformers
 
 
 class _Whole:
-    """Puts text out up to the last character that is complete, and keeps ids until their units
-    are.
-    """
+    """Puts text out up to the last complete character; keeps ids until their units are complete."""
 
     tokenizer: Any
     token_cache: list[int]
     print_len: int
 
     def put(self: Any, value: Any) -> None:
-        """value: the prompt's ids, then each new one, as `generate` hands them over. One sample at
-        a time.
-        """
+        """value: the prompt's ids, then each new one, as `generate` gives them, of one sample."""
         if self.skip_prompt and self.next_tokens_are_prompt:
             self.next_tokens_are_prompt = False
             return
@@ -33,16 +30,14 @@ class _Whole:
             self.on_finalized_text(sure[self.print_len :])
             self.print_len = len(sure)
         if sure == text and self._complete():
-            self.token_cache, self.print_len = [], 0
+            self.token_cache = []
+            self.print_len = 0
 
     def _complete(self) -> bool:
         """Whether the ids end where a unit does."""
-        native, codes = self.tokenizer.native, 0
-        for code in reversed(self.token_cache):
-            if code >= native.code_size:
-                break
-            codes += 1
-        return codes % (native.unit or 1) == 0
+        native = self.tokenizer.native
+        codes = takewhile(lambda code: code < native.code_size, reversed(self.token_cache))
+        return len(list(codes)) % (native.unit or 1) == 0
 
 
 class TextStreamer(_Whole, transformers.TextStreamer):

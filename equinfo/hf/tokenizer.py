@@ -2,8 +2,7 @@
 
     tokenizer = equinfo.load("english-64k").as_hf()
     tokenizer.save_pretrained("folder")
-    transformers.AutoTokenizer.from_pretrained("folder")          # after `import equinfo`; or
-    trust_remote_code=True
+    transformers.AutoTokenizer.from_pretrained("folder")  # or trust_remote_code=True
 
 Text is text: nothing in it becomes a special or an added token, unless `split_special_tokens=False`
 asks for it.
@@ -21,12 +20,11 @@ from transformers.tokenization_utils_base import TruncationStrategy
 
 from equinfo.artifacts import JSON_NAME, TENSORS_NAME
 from equinfo.errors import EquinfoError
-from equinfo.hf import saved
+from equinfo.hf import saved, when_imported
 from equinfo.hf.encoding import Request, columns_of, length_of, room
 from equinfo.hf.names import Names
 from equinfo.hf.parts import Parser
-from equinfo.hf.register import when_imported
-from equinfo.hf.rows import Batch, Rows
+from equinfo.hf.rows import Batch, Ragged
 from equinfo.hf.units import readable
 from equinfo.hf.versions import check_transformers
 from equinfo.tokenizers.base import Tokenizer
@@ -68,37 +66,26 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         check_transformers()
         self.native = _checked(native if native is not None else saved.read(artifact_file))
         self.names = Names(self.native)
-        self.add_bos_token, self.add_eos_token = add_bos_token, add_eos_token
-        self._added_tokens_decoder = self._first_tokens(options.pop("added_tokens_decoder", {}))
-        extra = (
-            options.pop("extra_special_tokens", None)
-            or options.pop("additional_special_tokens", None)
-            or []
-        )
-        named = {name: f"<|{name[:3]}|>" for name in SPECIAL} | options
-        super().__init__(
-            **named,
-            additional_special_tokens=list(extra),
-            split_special_tokens=split_special_tokens,
-        )
-
-    def _first_tokens(self, stored: dict[Any, Any]) -> dict[int, AddedToken]:
-        """The special ids, and the added tokens that were stored with the tokenizer."""
+        self.add_bos_token = add_bos_token
+        self.add_eos_token = add_eos_token
         begin = self.native.code_size
-        first = {
-            begin + n: AddedToken(f"<|{name[:3]}|>", special=True, normalized=False)
-            for n, name in enumerate(SPECIAL)
+        special = {name: f"<|{name[:3]}|>" for name in SPECIAL}
+        tokens = {  # the special ids, and the added tokens that were stored with the tokenizer
+            begin + n: AddedToken(token, special=True, normalized=False)
+            for n, token in enumerate(special.values())
         }
-        tokens = {
-            int(i): AddedToken(**token) if isinstance(token, dict) else token
-            for i, token in stored.items()
-        }
-        if sorted(first | tokens) != list(range(begin, begin + len(first | tokens))):
+        for i, token in options.pop("added_tokens_decoder", {}).items():
+            tokens[int(i)] = AddedToken(**token) if isinstance(token, dict) else token
+        if sorted(tokens) != list(range(begin, begin + len(tokens))):
             raise EquinfoError(
                 "tokenizer_config.json is another tokenizer's: its added tokens do not follow the"
                 " codes"
             )
-        return first | tokens
+        self._added_tokens_decoder = tokens
+        extra = options.pop("extra_special_tokens", None)
+        extra = extra or options.pop("additional_special_tokens", None) or []
+        options |= {"split_special_tokens": split_special_tokens}
+        super().__init__(**{**special, **options}, additional_special_tokens=list(extra))
 
     # -- vocabulary --------------------------------------------------------------------------------
 
@@ -129,17 +116,12 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     def _add_tokens(
         self, new_tokens: Sequence[str | AddedToken], special_tokens: bool = False
     ) -> int:
-        """Ids after all others. A token that is there already, also as the string of a code, is not
-        added.
-        """
-        new: Any = [
-            token for token in new_tokens or () if str(token) not in self._added_tokens_encoder
-        ]
+        """Ids after all others. A token that is there, also as a code's string, is not added."""
+        new: Any = [one for one in new_tokens or () if str(one) not in self._added_tokens_encoder]
         new = [token for token in new if str(token) not in self.names.codes]
         for token in new:
-            if isinstance(token, AddedToken) and (
-                token.lstrip or token.rstrip or token.single_word
-            ):
+            spaces = ("lstrip", "rstrip", "single_word")
+            if any(getattr(token, name, None) is True for name in spaces):
                 raise EquinfoError(
                     f"{token.content!r} would take spaces of the text with it: no lstrip, rstrip,"
                     " single_word"
@@ -157,88 +139,62 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         """One text, pair or batch: what `__call__` of every version comes down to."""
         request = Request.of(options)
         columns, batched = columns_of(text, text_pair)
-        data: dict[str, Any] = (
-            self._outputs(columns, request)
-            if columns[0]
-            else {"input_ids": [], "attention_mask": []}
-        )
+        data: dict[str, Any] = {"input_ids": [], "attention_mask": []}
+        if columns[0]:
+            data = self._outputs(columns, request)
         if not batched:
             data = {name: rows[0] for name, rows in data.items()}
-        return BatchEncoding(
-            data, tensor_type=request.return_tensors, prepend_batch_axis=not batched
-        )
+        tensors = request.return_tensors
+        return BatchEncoding(data, tensor_type=tensors, prepend_batch_axis=not batched)
 
     def _batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
         """transformers 4 has another name for a batch."""
         return self._encode_plus(list(batch_text_or_text_pairs), **options)
 
     def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
-        """As calling the tokenizer, which transformers 4 does through here and 5 instead of
-        this.
-        """
+        """As calling the tokenizer, which transformers 4 does through here and 5 instead of it."""
         options.setdefault("split_special_tokens", self.split_special_tokens)
         known = getattr(super(), "batch_encode_plus", self)
         return known(batch_text_or_text_pairs, **options)
 
     def _outputs(self, texts: list[list[str]], request: Request) -> dict[str, Any]:
-        """Each output of a batch that is not empty: a row for each, as a list, or as an array for
-        tensors.
-        """
-        plain = (
-            self.split_special_tokens
-            if request.split_special_tokens is None
-            else request.split_special_tokens
-        )
+        """Each output of a batch that is not empty: rows as lists, or an array for tensors."""
+        plain = request.split_special_tokens
+        if plain is None:
+            plain = self.split_special_tokens
         parser = Parser(self.native, {} if plain else self._added_tokens_encoder)
         around = self._around() if request.add_special_tokens else ([], [])
         whole = [parser.ids(column) for column in texts]
         kept = self._kept(whole, parser, request, len(texts) * sum(map(len, around)))
-        batch = Batch(
-            [
-                [ids[k] for ids, k in zip(*pair, strict=True)]
-                for pair in zip(whole, kept, strict=True)
-            ],
-            *around,
-        )
+        pairs = zip(whole, kept, strict=True)
+        left = [[ids[keep] for ids, keep in zip(*pair, strict=True)] for pair in pairs]
+        batch = Batch(left, *around)
         columns = {"input_ids": batch.input_ids()}
-        if (
-            request.return_attention_mask is not False
-            and "attention_mask" in self.model_input_names
-        ):
+        masked = "attention_mask" in self.model_input_names
+        if masked and request.return_attention_mask is not False:
             columns["attention_mask"] = batch.attention_mask()
         if request.return_token_type_ids:
             columns["token_type_ids"] = batch.token_type_ids()
         if request.return_special_tokens_mask:
             columns["special_tokens_mask"] = batch.special_tokens_mask()
         if request.return_offsets_mapping:
-            rows = zip(
-                *(zip(*column, strict=True) for column in zip(texts, whole, kept, strict=True)),
-                strict=True,
-            )
-            columns["offset_mapping"] = batch.beside(
-                [parser.offsets(t, ids)[k] for row in rows for t, ids, k in row]
-            )
+            texts_of = (zip(*one, strict=True) for one in zip(texts, whole, kept, strict=True))
+            rows = zip(*texts_of, strict=True)
+            found = [parser.offsets(t, ids)[keep] for row in rows for t, ids, keep in row]
+            columns["offset_mapping"] = batch.beside(found)
         longest: Any = range(batch.sizes.max())  # what counts is its length
         self._eventual_warn_about_too_long_sequence(longest, request.max_length, request.verbose)
-        return self._rows(columns, request) | (
-            {"length": batch.sizes.tolist()} if request.return_length else {}
-        )
+        data = self._rows(columns, request)
+        return {**data, "length": batch.sizes.tolist()} if request.return_length else data
 
-    def _rows(self, columns: dict[str, Rows], request: Request) -> dict[str, Any]:
-        """Padded, as arrays where tensors are asked for and the rows are of one length, else as
-        lists.
-        """
+    def _rows(self, columns: dict[str, Ragged], request: Request) -> dict[str, Any]:
+        """Padded; as arrays where tensors are asked for and rows are of one length, else lists."""
         length = length_of(columns["input_ids"].sizes, request)
         if length:
             side = request.padding_side or self.padding_side
-            fill = {
-                "input_ids": self.pad_token_id,
-                "token_type_ids": self.pad_token_type_id,
-                "special_tokens_mask": 1,
-            }
-            columns = {
-                name: rows.padded(length, fill.get(name, 0), side) for name, rows in columns.items()
-            }
+            fill = {"input_ids": self.pad_token_id, "token_type_ids": self.pad_token_type_id}
+            fill["special_tokens_mask"] = 1
+            columns = {n: one.padded(length, fill.get(n, 0), side) for n, one in columns.items()}
         if request.return_tensors is not None and columns["input_ids"].rectangular:
             return {name: rows.array() for name, rows in columns.items()}
         ids = {"input_ids": columns.pop("input_ids").lists(self._numbers)}
@@ -248,24 +204,16 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         self, columns: list[list[np.ndarray]], parser: Parser, request: Request, edges: int
     ) -> list[list[slice]]:
         """What truncation leaves of each text."""
-        if (
-            request.truncation_strategy is TruncationStrategy.DO_NOT_TRUNCATE
-            or request.max_length is None
-        ):
+        strategy = request.truncation_strategy
+        if strategy is TruncationStrategy.DO_NOT_TRUNCATE or request.max_length is None:
             return [[slice(None)] * len(column) for column in columns]
-        rows, most = zip(*columns, strict=True), request.max_length - edges
-        keeps = zip(
-            *(room(tuple(map(len, row)), most, request.truncation_strategy) for row in rows),
-            strict=True,
-        )
-        right = self.truncation_side == "right"
-        return [
-            [
-                slice(0, keep) if right else parser.last(ids, keep)
-                for ids, keep in zip(column, kept, strict=True)
-            ]
-            for column, kept in zip(columns, keeps, strict=True)
-        ]
+        most = request.max_length - edges
+        rows = [room(tuple(map(len, row)), most, strategy) for row in zip(*columns, strict=True)]
+        both = zip(columns, zip(*rows, strict=True), strict=True)
+        pairs = [list(zip(*one, strict=True)) for one in both]
+        if self.truncation_side == "right":
+            return [[slice(0, keep) for _, keep in column] for column in pairs]
+        return [[parser.last(ids, keep) for ids, keep in column] for column in pairs]
 
     def _around(self) -> tuple[list[int], list[int]]:
         """The special ids before and after each text."""
@@ -277,9 +225,8 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
     ) -> list[str]:
         """The token strings of `encode`'s ids."""
-        return self.convert_ids_to_tokens(
-            self.encode(text, pair, add_special_tokens=add_special_tokens, **options)
-        )
+        ids = self.encode(text, pair, add_special_tokens=add_special_tokens, **options)
+        return self.convert_ids_to_tokens(ids)
 
     def build_inputs_with_special_tokens(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
@@ -298,19 +245,16 @@ class EquinfoTokenizer(PreTrainedTokenizer):
             return super().get_special_tokens_mask(
                 token_ids_0, token_ids_1, already_has_special_tokens=True
             )
-        before, after = self._around()
+        before, after = ([1] * len(ids) for ids in self._around())
         texts = [token_ids_0] if token_ids_1 is None else [token_ids_0, token_ids_1]
-        return [
-            i for text in texts for i in (*[1] * len(before), *[0] * len(text), *[1] * len(after))
-        ]
+        return [i for text in texts for i in (*before, *[0] * len(text), *after)]
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:
         edges = sum(map(len, self._around()))
-        return [0] * (len(token_ids_0) + edges) + (
-            [] if token_ids_1 is None else [1] * (len(token_ids_1) + edges)
-        )
+        second = [] if token_ids_1 is None else [1] * (len(token_ids_1) + edges)
+        return [0] * (len(token_ids_0) + edges) + second
 
     # -- ids to text -------------------------------------------------------------------------------
 
@@ -319,18 +263,15 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         token_ids: int | list[int],
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
-        **others: Any,
+        **_: Any,
     ) -> str:
-        """The text of any ids, special ones apart, as units.readable defines it; U+FFFD for an id
-        out of range.
-        """
+        """The text of any ids, special ones too, as units.readable has it; U+FFFD for no id."""
         ids = np.atleast_1d(np.asarray(token_ids, dtype=np.int64))
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
-        text, at = [], 0
-        for place in [
-            *np.flatnonzero((ids < 0) | (ids >= self.native.code_size)).tolist(),
-            len(ids),
-        ]:
+        others = np.flatnonzero((ids < 0) | (ids >= self.native.code_size)).tolist()
+        text = []
+        at = 0
+        for place in [*others, len(ids)]:
             text.append(readable(self.native, ids[at:place]))
             if place < len(ids) and int(ids[place]) not in skipped:
                 token = self._added_tokens_decoder.get(int(ids[place]))
@@ -344,7 +285,7 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     # -- kept and copied ---------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, saved.state(self)
+        return _restored, saved.state(self.native, self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "EquinfoTokenizer":
         return type(self)(self.native, **copy.deepcopy(saved.settings(self), memo))
@@ -353,15 +294,12 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     def from_pretrained(
         cls, pretrained_model_name_or_path: Any, *inputs: Any, **options: Any
     ) -> "EquinfoTokenizer":
-        """From the folder that `save_pretrained` wrote, or a hub's. Raises EquinfoError for another
-        kind of folder.
-        """
+        """From a folder of `save_pretrained`, or a hub's. Raises EquinfoError for other folders."""
         saved.check_folder(Path(pretrained_model_name_or_path, options.get("subfolder") or ""))
         try:
             return super().from_pretrained(pretrained_model_name_or_path, *inputs, **options)
-        except (
-            ImportError
-        ) as error:  # that protobuf is missing is all transformers says then, whatever was wrong
+        except ImportError as error:
+            # that protobuf is missing is all transformers says then, whatever was wrong
             if isinstance(error.__context__, EquinfoError):
                 raise error.__context__ from None
             raise
@@ -378,13 +316,12 @@ class EquinfoTokenizer(PreTrainedTokenizer):
             raise EquinfoError(
                 "filename_prefix is not supported: the files are found by their names"
             )
-        return (*file_names, *saved.write(self, Path(save_directory), self._auto_map))
+        written = saved.write(self.native, self, Path(save_directory), self._auto_map)
+        return (*file_names, *written)
 
     @classmethod
     def register_for_auto_class(cls, auto_class: Any = "AutoTokenizer") -> None:
-        """Nothing: `save_pretrained` writes a line that imports this class, not a copy of its
-        file.
-        """
+        """Nothing: `save_pretrained` writes a line that imports this class, no copy of its file."""
 
 
 def as_hf(native: Tokenizer, options: dict[str, Any]) -> EquinfoTokenizer:

@@ -1,6 +1,4 @@
-"""Ids by their units: what each stands for, where that lies in a text, and text of ids that no text
-may have.
-"""
+"""Ids by their units: what each stands for, its place in a text, the text of impossible ids."""
 
 import contextlib
 
@@ -41,20 +39,17 @@ def _whole_units(tokenizer: Tokenizer, ids: np.ndarray) -> list[bytes]:
     try:
         return [tokenizer.decode(ids)]
     except EquinfoError:
-        units = [
-            (unit, _unit_bytes(tokenizer, unit)) for unit in ids.reshape(-1, tokenizer.unit or 1)
-        ]
-        return [
-            _begun(tokenizer, unit[:-1]) + REPLACEMENT if data is None else data
-            for unit, data in units
-        ]
+        found = []
+        for unit in ids.reshape(-1, tokenizer.unit or 1):
+            data = _unit_bytes(tokenizer, unit)
+            found.append(_begun(tokenizer, unit[:-1]) + REPLACEMENT if data is None else data)
+        return found
 
 
 def _unit_bytes(tokenizer: Tokenizer, unit: np.ndarray) -> bytes | None:
     with contextlib.suppress(EquinfoError):
-        return (
-            tokenizer._token_bytes(int(unit[0])) if tokenizer.unit == 1 else tokenizer.decode(unit)
-        )
+        single = tokenizer.unit == 1
+        return tokenizer._token_bytes(int(unit[0])) if single else tokenizer.decode(unit)
     return None
 
 
@@ -67,8 +62,7 @@ def _begun(tokenizer: Tokenizer, unit: np.ndarray) -> bytes:
 
 
 def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
-    """int64[len(ids), 2]: the first and last (exclusive) characters of `text` that any byte of each
-    id belongs to.
+    """int64[len(ids), 2]: the characters of `text`, first and last (exclusive), of each id's bytes.
 
     `ids` are those of `text`; all ids of a unit share what it stands for.
     """
@@ -78,9 +72,8 @@ def offsets(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> np.ndarray:
     unit = tokenizer.unit or 1
     ends = np.cumsum(_sizes(tokenizer, ids, unit))
     begins = np.concatenate([[0], ends])
-    ends = np.append(
-        ends, len(data)
-    )  # the last unit, which may be short, stands for all that is left
+    # the last unit, which may be short, stands for all that is left
+    ends = np.append(ends, len(data))
     before, starts = characters(data)
     first = before[begins] - ~starts[begins]
     return np.repeat(np.stack([first, before[ends]], axis=1), unit, axis=0)[: len(ids)]

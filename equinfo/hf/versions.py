@@ -6,7 +6,8 @@ import transformers
 
 from equinfo.errors import EquinfoError
 
-FIRST, BELOW = (4, 57), (6, 0)
+FIRST = (4, 57)
+BELOW = (6, 0)
 
 
 def check_transformers() -> None:

@@ -1,6 +1,4 @@
-"""Keys and values of what a decoder has seen, so that a step costs one position and not all of
-them.
-"""
+"""Keys and values of what a decoder has seen, so that a step costs one position, not all."""
 
 import torch
 from torch import Tensor
@@ -12,22 +10,21 @@ class LayerCache:
     """One layer's keys and values: f32[batch, heads, capacity, head_dim], filled up to `length`."""
 
     def __init__(self, shape: tuple[int, int, int, int], device: torch.device | str) -> None:
-        self.keys, self.values = (
-            torch.empty(shape, device=device),
-            torch.empty(shape, device=device),
-        )
+        self.keys = torch.empty(shape, device=device)
+        self.values = torch.empty(shape, device=device)
         self.length = 0
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Take in [batch, heads, time, head_dim] each; all there is now."""
         end = self.length + keys.shape[2]
-        self.keys[:, :, self.length : end], self.values[:, :, self.length : end] = keys, values
+        self.keys[:, :, self.length : end] = keys
+        self.values[:, :, self.length : end] = values
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
 
 
-class Cache:
-    """A cache for `batch` sequences of at most `capacity` ids, all of one length.
+class KVCache:
+    """For `batch` sequences of at most `capacity` ids, all of one length.
 
     places: what `Decoder.places` last found, i64[batch, time], where the LM is told places.
     """

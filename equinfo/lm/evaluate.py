@@ -15,16 +15,13 @@ from equinfo.lm.sequences import places, shifted
 
 @dataclass(frozen=True)
 class Evaluation:
-    """sum_nats over all ids of a stream; num_bytes that the stream stands for; num_ids predicted,
-    EOS included.
-
-    nats: of each id, f32[num_ids].
-    """
+    """sum_nats over all ids of a stream, num_ids with EOS; num_bytes that the stream stands for."""
 
     sum_nats: float
     num_bytes: int
     num_ids: int
     nats: np.ndarray = field(repr=False, compare=False)
+    """Of each id, f32[num_ids]."""
 
     @property
     def bits_per_byte(self) -> float:
@@ -42,8 +39,7 @@ def evaluate(
     batch_size: int = 32,
     blocks: bool = False,
 ) -> Evaluation:
-    """Predict every id once, in tiles of `context` that begin with bos_id, as in training; the last
-    may be short.
+    """Predict every id once, in tiles of `context` that begin with bos_id; the last may be short.
 
     ids: integers[n], a stream; or, with `blocks`, the first `context` ids of each of many blocks.
     Raises EquinfoError for an empty stream or an id beyond the model's vocabulary.
@@ -58,24 +54,19 @@ def evaluate(
     was_training = model.training
     model.eval()
     whole = len(ids) // context * context
-    batches = [
-        b
-        for b in np.split(
-            ids[:whole].reshape(-1, context), range(batch_size, whole // context, batch_size)
-        )
-        if len(b)
-    ]
+    tiles = ids[:whole].reshape(-1, context)
+    batches = [tiles[at : at + batch_size] for at in range(0, len(tiles), batch_size)]
     if whole < len(ids):
         batches.append(ids[None, whole:])
-    tiles = np.arange(0, len(ids), context)
-    firsts = np.zeros_like(tiles) if blocks else places(ids, tiles, model.config)
-    ends = np.cumsum([len(batch) for batch in batches])[:-1]
-    nats = np.concatenate(
-        [
-            _nats(model, batch.astype(np.int64), first, bos_id)
-            for batch, first in zip(batches, np.split(firsts, ends), strict=True)
-        ]
-    )
+    begins = np.arange(0, len(ids), context)
+    firsts = np.zeros_like(begins) if blocks else places(ids, begins, model.config)
+    found = []
+    at = 0
+    for batch in batches:
+        first = firsts[at : at + len(batch)]
+        found.append(_nats(model, batch.astype(np.int64), first, bos_id))
+        at += len(batch)
+    nats = np.concatenate(found)
     model.train(was_training)
     return Evaluation(float(nats.sum(dtype=np.float64)), num_bytes, len(ids), nats)
 
@@ -85,9 +76,8 @@ def _nats(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int) -
     hidden, there = scored(_hidden(model, targets, first, bos_id), targets)
     size = chunk_rows(len(model.head_weight), hidden.device)
     chunks = zip(hidden.split(size), there.split(size), strict=True)
-    return np.concatenate(
-        [_lost(h @ model.head_weight.T, target).cpu().numpy() for h, target in chunks]
-    )
+    parts = [_lost(h @ model.head_weight.T, target).cpu().numpy() for h, target in chunks]
+    return np.concatenate(parts)
 
 
 def _lost(logits: Tensor, targets: Tensor) -> Tensor:
@@ -103,14 +93,14 @@ def predict(
     batch_size: int = 32,
     firsts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(nats f32, whether the likeliest id was right: bool) at each position, shaped as `rows`; 0
-    and False at ~ids.
+    """(nats f32, whether the likeliest id was right: bool), shaped as `rows`; 0, False at ~ids.
 
     rows: integers[count, context], ~id where a position is only read. firsts: int64[count], the
     place in its unit of each row's first id; by default rows begin documents.
     """
     firsts = np.zeros(len(rows), dtype=np.int64) if firsts is None else firsts
-    nats, right = np.zeros(rows.shape, dtype=np.float32), np.zeros(rows.shape, dtype=bool)
+    nats = np.zeros(rows.shape, dtype=np.float32)
+    right = np.zeros(rows.shape, dtype=bool)
     for at in range(0, len(rows), batch_size):
         targets = rows[at : at + batch_size].astype(np.int64)
         hidden = _hidden(model, targets, firsts[at : at + batch_size], bos_id)
@@ -128,15 +118,12 @@ def _hidden(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int)
 
 
 def _predict(hidden: Tensor, targets: Tensor, weight: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """As `predict`, for hidden states f32[n, d_model] and targets i64[n]; logits of one chunk at a
-    time.
-    """
+    """As `predict`, for hidden states f32[n, d_model] and targets i64[n], a chunk at a time."""
     parts = []
     size = chunk_rows(len(weight), weight.device)
     for h, target in zip(hidden.split(size), targets.split(size), strict=True):
         logits = h @ weight.T
-        parts.append(
-            (_lost(logits, target).cpu().numpy(), (logits.argmax(1) == target).cpu().numpy())
-        )
+        likeliest = logits.argmax(1) == target
+        parts.append((_lost(logits, target).cpu().numpy(), likeliest.cpu().numpy()))
     nats, right = (np.concatenate(part) for part in zip(*parts, strict=True))
     return nats, right

@@ -1,6 +1,4 @@
-"""A decoder in the folder that `equinfo.hf` writes: config.json and model.safetensors, read without
-transformers.
-"""
+"""A decoder that `equinfo.hf` wrote (config.json, model.safetensors), without transformers."""
 
 import json
 from dataclasses import dataclass, fields
@@ -21,9 +19,7 @@ PREFIX = "decoder."  # of the decoder's weights in equinfo.hf.model.EquinfoForCa
 
 @dataclass(frozen=True)
 class Exported:
-    """What it takes to run a decoder: its architecture, the ids a sequence, the id that begins
-    one.
-    """
+    """What it takes to run a decoder: architecture, ids a sequence, the id that begins one."""
 
     model: DecoderConfig
     context: int
@@ -55,24 +51,20 @@ def read_exported(folder: Path | str) -> Exported:
     """Raises EquinfoError where config.json lacks a part."""
     values = {"period": 1, **_json(Path(folder) / "config.json")}
     try:
-        model = DecoderConfig(**{field.name: values[field.name] for field in fields(DecoderConfig)})
-        return Exported(model, values["context"], values["bos_token_id"])
+        known = {field.name: values[field.name] for field in fields(DecoderConfig)}
+        return Exported(DecoderConfig(**known), values["context"], values["bos_token_id"])
     except KeyError as error:
         raise EquinfoError(f"{folder}/config.json lacks {error}: save the model again") from error
 
 
 def load_exported(folder: Path | str) -> Decoder:
-    """The decoder, on the CPU, float32. Raises EquinfoError for weights that are missing or not the
-    config's.
-    """
+    """The decoder, on the CPU, float32. Raises EquinfoError for weights other than the config's."""
     model = Decoder(read_exported(folder).model)
     weights: dict[str, Tensor] = {}
     try:
         for file in _weight_files(Path(folder)):
-            weights |= {
-                name.removeprefix(PREFIX): tensor.float()
-                for name, tensor in load_file(file).items()
-            }
+            for name, tensor in load_file(file).items():
+                weights[name.removeprefix(PREFIX)] = tensor.float()
     except (OSError, SafetensorError) as error:
         raise EquinfoError(
             f"the weights in {folder} cannot be read ({error}): save the model again"

@@ -4,8 +4,7 @@ from equinfo.lm.config import DecoderConfig
 
 
 def flops_per_byte(model: DecoderConfig, ratio: float, m1_parameters: int = 0) -> float:
-    """2 x parameters (no embeddings, no output layer) a token, / bytes a token, + 2 x M1's a byte
-    (§3.8).
+    """2 x parameters (no embeddings, no output) a token, / bytes a token, + 2 x M1's a byte (§3.8).
 
     The paper puts nominal sizes for parameters ("25m" as 25 M); ours are counted.
     """
@@ -13,8 +12,7 @@ def flops_per_byte(model: DecoderConfig, ratio: float, m1_parameters: int = 0) -
 
 
 def flops_per_token_exact(model: DecoderConfig, context: int) -> float:
-    """Multiplications and additions of every product in a cached step, averaged over a context's
-    positions.
+    """Multiplications and additions of all products in a cached step, the mean of all positions.
 
     A step at position t reads t keys and values, t = 1 .. context, and min(t, clip + 1) relative
     terms.
@@ -23,14 +21,11 @@ def flops_per_token_exact(model: DecoderConfig, context: int) -> float:
     attention = 4 * model.inner * mean_length
     if model.position == "relative":
         reach = min(model.relative_clip + 1, context)
-        attention += (
-            2 * model.inner * (reach * (reach + 1) / 2 + (context - reach) * reach) / context
-        )
+        terms = reach * (reach + 1) / 2 + (context - reach) * reach
+        attention += 2 * model.inner * terms / context
     return 2 * model.parameters + model.n_layers * attention + 2 * model.d_model * model.vocab_size
 
 
 def flops_per_byte_exact(model: DecoderConfig, ratio: float, context: int) -> float:
-    """`flops_per_token_exact` over bytes a token: attention and output layer included; M1 must be
-    added by its own.
-    """
+    """`flops_per_token_exact` over bytes a token, attention and output layer included; not M1's."""
     return flops_per_token_exact(model, context) / ratio

@@ -1,6 +1,4 @@
-"""Cross-entropy over a large vocabulary in flat memory: logits exist for one chunk of positions at
-a time.
-"""
+"""Cross-entropy over a large vocabulary in flat memory: logits of one chunk of positions a time."""
 
 from typing import Any
 
@@ -8,9 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK_LOGITS = (
-    1 << 20
-)  # logits held at once on a CPU: 4 MB in float32, which a cache holds between passes
+CHUNK_LOGITS = 1 << 20  # held at once on a CPU: 4 MB in float32, which stay in a cache
 CHUNK_LOGITS_CUDA = 1 << 22
 LEAST_ROWS = 64  # of a chunk: fewer would read a large vocabulary's weights too often
 
@@ -52,16 +48,14 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             if d_hidden is None or d_weight is None:
                 log_z = logits.logsumexp(1, keepdim=True)
             else:
-                # one pass of exp for both softmax and log(Z): the largest probability is 1 /
-                # sum(exp(x - max))
+                # one pass of exp for softmax and log(Z): the largest p is 1 / sum(exp(x - max))
                 log_z = logits.amax(1, keepdim=True)
                 softmax = torch.softmax(logits, 1, out=logits)
                 log_z = log_z - softmax.amax(1, keepdim=True).log()
                 if z_loss:
                     softmax *= 1 + 2 * z_loss * log_z
-                gradient = softmax.scatter_add_(1, target, torch.full_like(of_target, -1.0)).to(
-                    h.dtype
-                )
+                softmax.scatter_add_(1, target, torch.full_like(of_target, -1.0))
+                gradient = softmax.to(h.dtype)
                 torch.mm(gradient, products, out=d_hidden[at : at + rows])
                 if h.dtype == d_weight.dtype:
                     d_weight.addmm_(gradient.T, h)
@@ -82,8 +76,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 def cross_entropy(
     hidden: Tensor, weight: Tensor, targets: Tensor, z_loss: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """(loss to differentiate, nats), both sums over all positions; loss = nats + z_loss *
-    sum(log(Z)**2).
+    """(loss to differentiate, nats), sums of all positions; loss = nats + z_loss * sum(log(Z)**2).
 
     hidden: [n, d_model] in the products' type; weight: f32[vocab, d_model]; targets: i64[n]. Memory
     beyond the inputs and their gradients does not grow with n * vocab.
@@ -93,13 +86,13 @@ def cross_entropy(
 
 
 def scored(hidden: Tensor, targets: np.ndarray) -> tuple[Tensor, Tensor]:
-    """The hidden states and targets that count: where a target is negative, its position is read
-    but not scored.
+    """The hidden states and targets that count: a position with a negative target is only read.
 
     hidden: [rows, context, d_model]; targets: i64[rows, context]. Returns [n, d_model] and i64[n]
     on hidden's device.
     """
-    hidden, kept = hidden.flatten(0, 1), np.flatnonzero(targets >= 0)
+    hidden = hidden.flatten(0, 1)
+    kept = np.flatnonzero(targets >= 0)
     if len(kept) < targets.size:
         hidden = hidden[torch.from_numpy(kept).to(hidden.device)]
     return hidden, torch.from_numpy(targets.ravel()[kept]).to(hidden.device)

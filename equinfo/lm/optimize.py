@@ -26,22 +26,19 @@ def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
 
 
 def make_optimizer(config: OptimizerConfig, model: Decoder) -> torch.optim.Optimizer:
-    """Adafactor over all parameters (it scales steps by each matrix's size), or AdamW, decaying
-    matrices alone.
-    """
+    """Adafactor over all parameters (it scales by a matrix's size), or AdamW, decaying matrices."""
     if config.name == "adafactor":
-        # torch scales by min(lr, 1 / sqrt(step)); for rates up to the paper's 1.0 that minimum is
-        # always our lr.
+        # torch scales by min(lr, 1 / sqrt(step)): up to the paper's 1.0 that is always our lr
         return torch.optim.Adafactor(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
     embeddings = (".rel.weight", "embed.weight", "place.weight")
-    decayed = [
-        p for name, p in model.named_parameters() if p.dim() == 2 and not name.endswith(embeddings)
-    ]
-    held = {id(p) for p in decayed}
+    decayed: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        is_matrix = weight.dim() == 2 and not name.endswith(embeddings)
+        (decayed if is_matrix else others).append(weight)
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": [p for p in model.parameters() if id(p) not in held], "weight_decay": 0.0},
+        {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
-    )
+    betas = (config.beta1, config.beta2)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)

@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from equinfo.errors import EquinfoError
-from equinfo.lm.cache import Cache
+from equinfo.lm.cache import KVCache
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sequences import places
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an id is drawn: temperature (0: the likeliest), then the top_k likeliest (0: all), then
-    the fewest whose shares sum to top_p.
-    """
+    """How an id is drawn: by temperature (0: the likeliest), of the top_k likeliest (0: all) and
+    of the fewest of these whose shares sum to top_p."""
 
     temperature: float = 1.0
     top_k: int = 0
@@ -34,9 +33,7 @@ class Sampling:
 
 
 def shares(logits: Tensor, sampling: Sampling) -> Tensor:
-    """The distribution that `sampling` draws from: f32[vocab], from f32[vocab] logits (-inf:
-    never).
-    """
+    """What `sampling` draws from: shares f32[vocab] of f32[vocab] logits (-inf: never)."""
     if sampling.temperature == 0:
         return torch.nn.functional.one_hot(logits.argmax(), len(logits)).float()
     p = (logits / sampling.temperature).softmax(-1)
@@ -69,22 +66,19 @@ def sample(
     ids do not depend on the other rows.
     """
     device = model.embed.weight.device
-    cache = Cache(model.config, len(prompts), context, device)
-    generators = [
-        torch.Generator().manual_seed(_row_seed(sampling.seed, row)) for row in range(len(prompts))
-    ]
+    cache = KVCache(model.config, len(prompts), context, device)
+    seeds = [_row_seed(sampling.seed, row) for row in range(len(prompts))]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     rows = [prompt.tolist() for prompt in prompts]
-    begin = seen = (
-        # the current sequence is BOS and the ids from `begin` on; those before `seen` are in the
-        # cache
-        0
-    )
+    # the current sequence is BOS and the ids from `begin` on; those before `seen` are in the cache
+    begin = seen = 0
     upto = min(len(row) for row in rows)
     while True:
         if 1 + upto - begin > context:
             begin = upto - context // 2
             cache.clear()
-        inputs, first = [row[seen:upto] for row in rows], None
+        inputs = [row[seen:upto] for row in rows]
+        first = None
         if not cache.length:
             inputs = [[bos_id, *row[begin:upto]] for row in rows]
             found = [places(np.array(row), np.array([begin]), model.config) for row in rows]
@@ -95,7 +89,8 @@ def sample(
             if len(row) == upto:
                 drawn[number] = _draw(logits[number], mask(number), sampling, generators[number])
                 row.append(int(drawn[number]))
-        seen, upto = upto, upto + 1
+        seen = upto
+        upto += 1
         yield drawn
 
 
@@ -110,12 +105,9 @@ def _draw(
         logits = logits.masked_fill(~torch.from_numpy(allowed), float("-inf"))
     if sampling.temperature == 0:
         return int(logits.argmax())
-    # The inverse of the distribution function: on a CPU, torch.multinomial takes as long as the
-    # rest of a small model.
+    # The inverse distribution function: torch.multinomial takes as long as all of a small model.
     upto = shares(logits, sampling).double().cumsum(0)
     drawn = torch.rand((), generator=generator, dtype=torch.float64) * upto[-1]
-    # Right of `drawn`, or what has no share could be drawn; rounding may put it on the last share's
-    # end.
-    return min(
-        int(torch.searchsorted(upto, drawn, right=True)), int(torch.searchsorted(upto, upto[-1]))
-    )
+    # Right of `drawn`, or what has no share could be drawn; rounding may put it on the last's end.
+    place = torch.searchsorted(upto, drawn, right=True)
+    return min(int(place), int(torch.searchsorted(upto, upto[-1])))

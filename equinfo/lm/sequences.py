@@ -13,7 +13,7 @@ from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig
 
 
-class Rows(Protocol):
+class TileSource(Protocol):
     """Arrays by number."""
 
     def __len__(self) -> int: ...
@@ -35,7 +35,7 @@ class StoredIds(Protocol):
     def fingerprint(self) -> str:
         """SHA-256 (hex) that stands for all ids."""
 
-    def tiles(self, context: int) -> Rows:
+    def tiles(self, context: int) -> TileSource:
         """The sequences, [context] each, at least one id in each that is scored (not negative)."""
 
     def firsts(self, context: int, period: int) -> np.ndarray:
@@ -43,12 +43,11 @@ class StoredIds(Protocol):
 
 
 class Examples:
-    """Sequences that are there as they are trained on, not cut from a stream: int32[count,
-    context], ~id unscored.
-    """
+    """Sequences as they are trained on, not cut from a stream: i32[rows, context], ~id unscored."""
 
     def __init__(self, rows: np.ndarray, vocab_size: int) -> None:
-        self.rows, self.vocab_size = np.ascontiguousarray(rows, dtype=np.int32), vocab_size
+        self.rows = np.ascontiguousarray(rows, dtype=np.int32)
+        self.vocab_size = vocab_size
 
     @property
     def num_ids(self) -> int:
@@ -71,8 +70,7 @@ class Examples:
 
 
 def example(read: np.ndarray, written: np.ndarray, context: int) -> np.ndarray | None:
-    """int32[context]: what is read, then what is written and scored, then its last id again,
-    unscored, as padding.
+    """i32[context]: what is read, what is written and scored, its last id as padding, unscored.
 
     read, written: integers[n]. None where they do not fit.
     """
@@ -85,8 +83,7 @@ def example(read: np.ndarray, written: np.ndarray, context: int) -> np.ndarray |
 
 
 def places(ids: np.ndarray, at: np.ndarray, model: DecoderConfig) -> np.ndarray:
-    """int64[len(at)]: the places in their units of a stream's ids number `at`, as `Decoder.places`
-    counts them.
+    """i64[len(at)]: the places in their units of ids number `at`, as `Decoder.places` counts them.
 
     ids: integers[n], a stream from its beginning. All 0 for an LM that is not told places.
     """
@@ -96,9 +93,7 @@ def places(ids: np.ndarray, at: np.ndarray, model: DecoderConfig) -> np.ndarray:
 
 
 def counted(at: np.ndarray, starts: np.ndarray, period: int) -> np.ndarray:
-    """int64[len(at)]: how many ids `at` lies after the last of `starts` (int64[n], ascending, from
-    0), mod `period`.
-    """
+    """i64[len(at)]: ids from the last of `starts` (i64[n], ascending from 0) to `at` % `period`."""
     return (at - starts[np.searchsorted(starts, at, side="right") - 1]) % period
 
 
@@ -111,16 +106,13 @@ def largest(ids: np.ndarray | StoredIds) -> int:
 
 def data_hash(ids: np.ndarray | StoredIds) -> str:
     """SHA-256 (hex) that stands for the stream."""
-    return (
-        hashlib.sha256(np.ascontiguousarray(ids)).hexdigest()
-        if isinstance(ids, np.ndarray)
-        else ids.fingerprint
-    )
+    if isinstance(ids, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(ids)).hexdigest()
+    return ids.fingerprint
 
 
 class Sequences:
-    """Tiles of `context` ids of a stream; the model sees bos_id and all but the last, and predicts
-    all.
+    """Tiles of `context` ids of a stream; the model sees bos_id and all but the last, predicts all.
 
     Every epoch takes each tile once, in an order of its own. ids: uint16 or uint32[n], or a stream
     on disk; what is left over after the last whole tile is not trained on. model: the LM, if it is
@@ -135,14 +127,13 @@ class Sequences:
         seed: int,
         model: DecoderConfig | None = None,
     ) -> None:
-        self.tiles: Rows
+        self.tiles: TileSource
         if isinstance(ids, np.ndarray):
-            num_ids, self.tiles = (
-                len(ids),
-                ids[: len(ids) // context * context].reshape(-1, context),
-            )
+            num_ids = len(ids)
+            self.tiles = ids[: num_ids // context * context].reshape(-1, context)
         else:
-            num_ids, self.tiles = ids.num_ids, ids.tiles(context)
+            num_ids = ids.num_ids
+            self.tiles = ids.tiles(context)
         self.count = len(self.tiles)
         if self.count == 0:
             raise EquinfoError(
@@ -155,18 +146,18 @@ class Sequences:
             self._firsts = places(ids, np.arange(self.count) * context, model)
         else:
             self._firsts = ids.firsts(context, model.period)
-        self.bos_id, self.seed = bos_id, seed
-        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+        self.bos_id = bos_id
+        self.seed = seed
+        self._epoch = -1
+        self._order = np.empty(0, dtype=np.int64)
 
     def batch(self, first: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """(inputs, targets), int64[size, context]: the training's sequences number first .. first +
-        size - 1.
+        """(inputs, targets), i64[size, context]: the training's sequences number `first` and on.
 
         Targets that are not scored are negative.
         """
-        tiles = np.stack(
-            [self.tiles[self._tile(number)] for number in range(first, first + size)]
-        ).astype(np.int64)
+        numbers = range(first, first + size)
+        tiles = np.stack([self.tiles[self._tile(number)] for number in numbers]).astype(np.int64)
         return shifted(tiles, self.bos_id), tiles
 
     def firsts(self, first: int, size: int) -> np.ndarray:
@@ -176,26 +167,21 @@ class Sequences:
     def _tile(self, number: int) -> int:
         epoch, at = divmod(number, self.count)
         if epoch != self._epoch:
-            self._epoch, self._order = (
-                epoch,
-                np.random.default_rng((self.seed, epoch)).permutation(self.count),
-            )
+            self._epoch = epoch
+            self._order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
         return int(self._order[at])
 
 
 def shifted(targets: np.ndarray, bos_id: int) -> np.ndarray:
-    """The inputs that predict `targets` (int64[rows, context]): bos_id, then all but the last,
-    scored or not.
-    """
+    """What predicts `targets`, i64[rows, context]: bos_id, then all but the last, scored or not."""
     inputs = np.empty_like(targets)
-    inputs[:, 0], inputs[:, 1:] = bos_id, np.maximum(targets, ~targets)[:, :-1]
+    inputs[:, 0] = bos_id
+    inputs[:, 1:] = np.maximum(targets, ~targets)[:, :-1]
     return inputs
 
 
 def dealt(targets: np.ndarray, short_contexts: tuple[int, ...]) -> list[np.ndarray]:
-    """The second half of `targets` (int64[rows, context]) in equal shares, each cut into rows of
-    one of the lengths.
-    """
+    """`targets`, i64[rows, context]: the second half dealt to the lengths, cut into such rows."""
     if not short_contexts:
         return [targets]
     whole, rest = np.split(targets, 2)

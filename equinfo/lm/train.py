@@ -13,18 +13,18 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from equinfo.artifacts import Artifact, load_artifact
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, needing
 from equinfo.lm.config import TrainConfig
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
@@ -41,8 +41,7 @@ Board = Callable[[dict[str, Any]], Any]
 class Probe:
     """What to measure of the model after some of the steps; it must leave the model as it is.
 
-    measure(model) -> a JSON value. The model computes as in training (its device, float32), without
-    gradients.
+    measure(model) -> a JSON value. The model is on its device, in float32, without gradients.
     """
 
     measure: Callable[[Decoder], Any]
@@ -54,10 +53,9 @@ NO_PROBE = Probe(lambda model: None, frozenset())
 
 @dataclass(frozen=True)
 class TrainResult:
-    """status: "done", or what `Watch` saw: "diverged" or "collapsed".
+    """status: "done", "paused" (the deadline), or what `Watch` saw: "diverged" or "collapsed".
 
-    steps taken; loss: nats a token of the last step; seconds of training, those before a resumption
-    included.
+    steps taken; loss: nats a token of the last step; seconds, those before a resumption included.
     """
 
     status: str
@@ -79,8 +77,7 @@ def train(
     initial: Mapping[str, np.ndarray] | None = None,
     probe: Probe = NO_PROBE,
 ) -> TrainResult:
-    """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint, or return what
-    is finished.
+    """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint; or the result.
 
     ids: uint16 or uint32[n], each below the vocabulary's size, or shards, or examples. progress:
     the bar's label, None for none. device: CUDA if there is one. checkpoint_seconds: time between
@@ -101,15 +98,66 @@ def train(
     out = Path(out)
     if (out / "weights").exists():
         return TrainResult(**_checked(_finished(out), identity, out).config["result"])
-    run = _Run(config, identity, out, torch.device(device or best_device()), initial, probe)
-    with run.board(tensorboard) as board:
-        return run.train(sequences, progress, checkpoint_seconds, board, deadline)
+    run = _Training(config, torch.device(device or best_device()), initial)
+    checkpoints = sorted(out.glob("checkpoint-*"))
+    if checkpoints:
+        run.restore(_checked(load_artifact(checkpoints[-1]), identity, out))
+    shown = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
+    watch = Watch(config.model.vocab_size, config.steps)
+    with (
+        _board(out, run.step, tensorboard) as board,
+        _cut_back(out / "metrics.jsonl", run.step).open("a") as metrics,
+        tqdm(total=config.steps, initial=run.step, **shown) as bar,
+    ):
+        probed = _cut_back(out / "probes.jsonl", run.step)
+        for line in _whole_lines(out / "metrics.jsonl"):
+            watch.see(json.loads(line)["loss"])
+        earlier = run.seconds
+        begun = saved = time.monotonic()
+        while run.step < config.steps:
+            values = run.take_step(sequences)
+            now = time.monotonic()
+            run.seconds = earlier + now - begun
+            metrics.write(json.dumps({**values, "seconds": round(run.seconds, 3)}) + "\n")
+            board(values)
+            bar.update()
+            bar.set_postfix_str(f"{run.loss:.3f} nats/token", refresh=False)
+            failure = watch.see(run.loss)
+            if failure:
+                return TrainResult(failure, run.step, run.loss, run.seconds)
+            if run.step in probe.steps:  # on disk before a checkpoint can hold the step
+                with probed.open("a") as file:
+                    file.write(json.dumps({"step": run.step, "value": run.probe(probe)}) + "\n")
+            late = now >= deadline
+            if run.step < config.steps and (late or now - saved >= checkpoint_seconds):
+                metrics.flush()
+                run.save_checkpoint(out, identity)
+                saved = time.monotonic()
+                if late:
+                    return TrainResult("paused", run.step, run.loss, run.seconds)
+    result = TrainResult("done", run.step, run.loss, run.seconds)
+    Artifact("lm", {**identity, "result": vars(result)}, run.weights()).save(out / "weights")
+    for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
+        shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+@contextmanager
+def _board(out: Path, step: int, wanted: bool) -> Iterator[Board]:
+    """Takes a step's metrics to TensorBoard, if wanted; steps after a checkpoint are purged."""
+    if not wanted:
+        yield lambda values: None
+        return
+    with needing("tensorboard", "writing for TensorBoard"):
+        from torch.utils.tensorboard import SummaryWriter
+    with SummaryWriter(str(out / "tensorboard"), purge_step=step + 1) as writer:
+        yield lambda values: [
+            writer.add_scalar(k, v, values["step"]) for k, v in values.items() if k != "step"
+        ]
 
 
 def load_train_config(folder: Path | str) -> TrainConfig | Exported:
-    """The configuration of a finished training; of a model that transformers saved, what its
-    config.json says.
-    """
+    """A finished training's configuration; of what transformers saved, what config.json says."""
     if is_exported(folder):
         return read_exported(folder)
     return TrainConfig.from_dict(_finished(folder).config["config"])
@@ -121,9 +169,7 @@ def best_device() -> torch.device:
 
 
 def load_model(folder: Path | str) -> Decoder:
-    """The decoder in the folder of a finished training, or where transformers saved one; on the
-    CPU, float32.
-    """
+    """The decoder of a finished training, or that transformers saved; on the CPU, float32."""
     if is_exported(folder):
         return load_exported(folder)
     artifact = _finished(folder)
@@ -136,10 +182,17 @@ def load_model(folder: Path | str) -> Decoder:
 
 def probes(folder: Path | str) -> dict[int, Any]:
     """What the probes of a training measured, by step."""
-    return {
-        line["step"]: line["value"]
-        for line in map(json.loads, _whole_lines(Path(folder) / "probes.jsonl"))
-    }
+    lines = map(json.loads, _whole_lines(Path(folder) / "probes.jsonl"))
+    return {line["step"]: line["value"] for line in lines}
+
+
+def _cut_back(path: Path, step: int) -> Path:
+    """The file, if it is there, has only the lines of steps up to this one; its folder is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
+    if path.exists():
+        path.write_text("".join(lines))
+    return path
 
 
 def _whole_lines(path: Path) -> list[str]:
@@ -172,12 +225,11 @@ def _finished(folder: Path | str) -> Artifact:
 
 def _checked(artifact: Artifact, identity: dict[str, Any], out: Path) -> Artifact:
     """The artefact, if it belongs to this training."""
-    meanings = {
-        "config": "other settings",
-        "data": "another stream of ids",
-        "initial": "other initial weights",
-    }
-    for part, meaning in meanings.items():
+    for part, meaning in (
+        ("config", "other settings"),
+        ("data", "another stream of ids"),
+        ("initial", "other initial weights"),
+    ):
         if artifact.config.get(part) != identity.get(part):
             raise EquinfoError(
                 f"{out} holds a training with {meaning}: choose another folder, or remove it"
@@ -193,32 +245,19 @@ def exact_products() -> None:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself; a CPU that does not is 44 to 500 times slower
-    with it.
-    """
+    """Whether the device itself multiplies bfloat16; a CPU that does not is 44 to 500 x slower."""
     checks = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)
     return device.type != "cpu" or any(check() for check in checks)
 
 
-class _Run:
-    """A training under way: weights, optimiser state, step."""
+class _Training:
+    """What changes while it runs: weights, optimiser state, step, seconds, the last loss."""
 
     def __init__(
-        self,
-        config: TrainConfig,
-        identity: dict[str, Any],
-        out: Path,
-        device: torch.device,
-        initial: Mapping[str, np.ndarray] | None,
-        probe: Probe,
+        self, config: TrainConfig, device: torch.device, initial: Mapping[str, np.ndarray] | None
     ) -> None:
-        self.config, self.identity, self.out, self.device, self.probe = (
-            config,
-            identity,
-            out,
-            device,
-            probe,
-        )
+        self.config = config
+        self.device = device
         self.low = config.precision == "bfloat16"
         if self.low and not has_bfloat16(device):
             self.low = False
@@ -229,64 +268,29 @@ class _Run:
         exact_products()
         self.model = Decoder(config.model).initialise(config.seed).to(device)
         if initial is not None:
-            self.model.load_state_dict(
-                {name: torch.from_numpy(array) for name, array in initial.items()}
-            )
+            self.model.load_state_dict({n: torch.from_numpy(array) for n, array in initial.items()})
         self.model.checkpoint_blocks = config.checkpoint_blocks
         self.hidden = torch.compile(self.model) if config.compile else self.model
         self.optimizer = make_optimizer(config.optimizer, self.model)
-        self.step, self.seconds, self.loss = 0, 0.0, math.nan
-        checkpoints = sorted(out.glob("checkpoint-*"))
-        if checkpoints:
-            self._restore(_checked(load_artifact(checkpoints[-1]), identity, out))
+        self.step = 0
+        self.seconds = 0.0
+        self.loss = math.nan
 
-    def train(
-        self,
-        sequences: Sequences,
-        progress: str | None,
-        checkpoint_seconds: float,
-        board: Board,
-        deadline: float,
-    ) -> TrainResult:
-        begun = saved = time.monotonic()
-        earlier = self.seconds
-        watch = self._watch()
-        with self._open_metrics() as metrics, self._open_bar(progress) as bar:
-            while self.step < self.config.steps:
-                values = self._take_step(sequences)
-                now = time.monotonic()
-                self.seconds = earlier + now - begun
-                metrics.write(json.dumps({**values, "seconds": round(self.seconds, 3)}) + "\n")
-                board(values)
-                bar.update()
-                bar.set_postfix_str(f"{self.loss:.3f} nats/token", refresh=False)
-                failure = watch.see(self.loss)
-                if failure:
-                    return TrainResult(failure, self.step, self.loss, self.seconds)
-                self._take_probe()
-                unfinished = self.step < self.config.steps
-                if unfinished and (now >= deadline or now - saved >= checkpoint_seconds):
-                    metrics.flush()
-                    self._save_checkpoint()
-                    saved = time.monotonic()
-                if unfinished and now >= deadline:
-                    return TrainResult("paused", self.step, self.loss, self.seconds)
-        return self._finish()
-
-    def _take_step(self, sequences: Sequences) -> dict[str, Any]:
+    def take_step(self, sequences: Sequences) -> dict[str, Any]:
+        """One step; its metrics."""
         c = self.config
         rate = learning_rate(c.optimizer, self.step + 1, c.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        _, targets = sequences.batch(self.step * c.batch_size, c.batch_size)
-        firsts = sequences.firsts(self.step * c.batch_size, c.batch_size)
+        begin = self.step * c.batch_size
+        _, targets = sequences.batch(begin, c.batch_size)
+        firsts = sequences.firsts(begin, c.batch_size)
         count = int((targets >= 0).sum())
+        shares = (np.split(array, c.micro_batches) for array in (targets, firsts))
         nats = sum(
-            self._backward(shifted(part, c.bos_id), part, first, count)
-            for share, first in zip(
-                *(np.split(a, c.micro_batches) for a in (targets, firsts)), strict=True
-            )
+            self._backward(part, first, count)
+            for share, first in zip(*shares, strict=True)
             for part in dealt(share, c.short_contexts)
         )
         clip = c.optimizer.clip or math.inf
@@ -294,21 +298,14 @@ class _Run:
         self.optimizer.step()
         self.step += 1
         self.loss = float(nats) / count
-        return {
-            "step": self.step,
-            "loss": self.loss,
-            "learning_rate": rate,
-            "gradient_norm": float(norm),
-        }
+        values = {"step": self.step, "loss": self.loss}
+        return values | {"learning_rate": rate, "gradient_norm": float(norm)}
 
-    def _backward(
-        self, inputs: np.ndarray, targets: np.ndarray, first: np.ndarray, count: int
-    ) -> torch.Tensor:
-        """Add a micro-batch's share of the gradient of a step that scores `count` positions; its
-        nats.
-        """
+    def _backward(self, targets: np.ndarray, first: np.ndarray, count: int) -> torch.Tensor:
+        """Add a micro-batch's gradient, of a step that scores `count` positions; its nats."""
+        arrays = (shifted(targets, self.config.bos_id), first)
         with torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext():
-            ids, places = (torch.from_numpy(array).to(self.device) for array in (inputs, first))
+            ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
             hidden, y = scored(self.hidden(ids, first=places), targets)
         hidden = hidden.to(torch.bfloat16) if self.low else hidden
         loss, nats = cross_entropy(hidden, self.model.head_weight, y, self.config.optimizer.z_loss)
@@ -316,121 +313,39 @@ class _Run:
         return nats
 
     @torch.no_grad()
-    def _take_probe(self) -> None:
-        """Measure after a step that is to be probed; on disk before a checkpoint can hold the
-        step.
-        """
-        if self.step in self.probe.steps:
-            self.model.eval()
-            line = {"step": self.step, "value": self.probe.measure(self.model)}
-            self.model.train()
-            with self._probes.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+    def probe(self, probe: Probe) -> Any:
+        self.model.eval()
+        value = probe.measure(self.model)
+        self.model.train()
+        return value
 
-    def _watch(self) -> Watch:
-        """A watch that has seen the steps before the checkpoint."""
-        watch = Watch(self.config.model.vocab_size, self.config.steps)
-        for line in self._kept_metrics():
-            watch.see(json.loads(line)["loss"])
-        return watch
+    def weights(self) -> dict[str, np.ndarray]:
+        return {name: t.detach().cpu().numpy() for name, t in self.model.state_dict().items()}
 
-    # -- what is on disk ---------------------------------------------------------------------------
-
-    @contextmanager
-    def board(self, wanted: bool) -> Iterator[Board]:
-        """Takes a step's metrics to TensorBoard, if wanted; steps after the checkpoint are purged
-        first.
-        """
-        if not wanted:
-            yield lambda values: None
-            return
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise EquinfoError(
-                "TensorBoard is not installed: pip install 'equinfo[tensorboard]'"
-            ) from error
-        with SummaryWriter(str(self.out / "tensorboard"), purge_step=self.step + 1) as writer:
-            yield lambda values: [
-                writer.add_scalar(k, v, values["step"]) for k, v in values.items() if k != "step"
-            ]
-
-    def _open_bar(self, progress: str | None) -> tqdm:
-        options = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
-        return tqdm(total=self.config.steps, initial=self.step, **options)
-
-    def _open_metrics(self) -> TextIO:
-        """metrics.jsonl, cut back to the steps that the checkpoint holds; the probes' file
-        likewise.
-        """
-        self.out.mkdir(parents=True, exist_ok=True)
-        if self._probes.exists():
-            kept = [
-                line for line in _whole_lines(self._probes) if json.loads(line)["step"] <= self.step
-            ]
-            self._probes.write_text("".join(kept))
-        kept = self._kept_metrics()
-        self._metrics.write_text("".join(kept))
-        return self._metrics.open("a")
-
-    @property
-    def _metrics(self) -> Path:
-        return self.out / "metrics.jsonl"
-
-    @property
-    def _probes(self) -> Path:
-        return self.out / "probes.jsonl"
-
-    def _kept_metrics(self) -> list[str]:
-        return (
-            self._metrics.read_text().splitlines(keepends=True)[: self.step]
-            if self._metrics.exists()
-            else []
-        )
-
-    def _weights(self) -> dict[str, np.ndarray]:
-        return {
-            name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()
-        }
-
-    def _save_checkpoint(self) -> None:
-        tensors = {f"model.{name}": array for name, array in self._weights().items()}
+    def save_checkpoint(self, out: Path, identity: dict[str, Any]) -> None:
+        tensors = {f"model.{name}": array for name, array in self.weights().items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             for name, value in state.items():
                 tensors[f"optimizer.{number}.{name}"] = value.detach().cpu().numpy()
         progress = {"step": self.step, "seconds": self.seconds}
-        earlier = list(self.out.glob("checkpoint-*"))
+        earlier = list(out.glob("checkpoint-*"))
         # a new folder each time: there is never a moment without a whole checkpoint
-        Artifact("checkpoint", {**self.identity, **progress}, tensors).save(
-            self.out / f"checkpoint-{self.step:09}"
-        )
-        _remove(earlier)
+        artifact = Artifact("checkpoint", {**identity, **progress}, tensors)
+        artifact.save(out / f"checkpoint-{self.step:09}")
+        for folder in earlier:
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _restore(self, checkpoint: Artifact) -> None:
-        self.step, self.seconds = checkpoint.config["step"], checkpoint.config["seconds"]
-        tensors = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
-        weights = {
-            n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")
-        }
-        self.model.load_state_dict(weights)
+    def restore(self, checkpoint: Artifact) -> None:
+        self.step = checkpoint.config["step"]
+        self.seconds = checkpoint.config["seconds"]
+        weights: dict[str, torch.Tensor] = {}
         state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, number, part = name.split(".")
-                state.setdefault(int(number), {})[part] = tensor
-        self.optimizer.load_state_dict(
-            {"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]}
-        )
-
-    def _finish(self) -> TrainResult:
-        result = TrainResult("done", self.step, self.loss, self.seconds)
-        Artifact("lm", {**self.identity, "result": vars(result)}, self._weights()).save(
-            self.out / "weights"
-        )
-        _remove([*self.out.glob("checkpoint-*"), *self.out.glob(".checkpoint-*")])
-        return result
-
-
-def _remove(folders: Iterable[Path]) -> None:
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        for name, array in checkpoint.tensors.items():
+            part, _, rest = name.partition(".")
+            if part == "model":
+                weights[rest] = torch.from_numpy(array)
+            else:
+                number, _, moment = rest.partition(".")
+                state.setdefault(int(number), {})[moment] = torch.from_numpy(array)
+        self.model.load_state_dict(weights)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})

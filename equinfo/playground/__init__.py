@@ -3,7 +3,3 @@
 readings.py, edits.py and writer.py compute; markup.py and views.py make HTML of it; page.py lays it
 out in Gradio, and server.py serves it.
 """
-
-from equinfo.playground.server import serve
-
-__all__ = ["serve"]

@@ -1,6 +1,4 @@
-"""HTML of pieces and numbers. Whatever comes from a text, a name or an error passes through
-`escape` or `shown`.
-"""
+"""HTML of pieces and numbers. What comes from a text, name or error passes `escape` or `shown`."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -18,9 +16,7 @@ LONGEST_LABEL = 40
 
 
 def shown(piece: bytes) -> str:
-    """A piece's text with spaces, newlines and tabs marked, and all that is no printable character
-    escaped.
-    """
+    """A piece's text, spaces, newlines and tabs marked, what is no printable character escaped."""
     return "".join(map(_shown, piece.decode("utf-8", "surrogateescape")))
 
 
@@ -50,16 +46,13 @@ def about(piece: bytes, span: Span) -> str:
 
 
 def chip(inner: str, label: str, classes: str, first: bool, style: str = "") -> str:
-    """A list item whose `label` shows when it is pointed at or has the focus. inner: HTML; label:
-    plain text.
+    """A list item of HTML whose `label`, plain text, shows when it is pointed at or has the focus.
 
     One chip of a list is a tab stop; arrow keys lead on from there (keys.js).
     """
     styled = f' style="{style}"' if style else ""
-    return (
-        f'<li class="{classes}" tabindex="{0 if first else -1}"'
-        f' aria-label="{escape(label)}"{styled}>{inner}</li>'
-    )
+    place = f'tabindex="{0 if first else -1}" aria-label="{escape(label)}"'
+    return f'<li class="{classes}" {place}{styled}>{inner}</li>'
 
 
 def chips(items: Iterable[str], name: str, below: str, classes: str = "eq-pieces") -> str:
@@ -98,11 +91,8 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
     for name, *numbers in rows:
         cells = "".join(f"<td>{escape(number)}</td>" for number in numbers)
         body += f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
-    return (
-        "<table"
-        f' class="eq-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-    )
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<table class="eq-table"><caption>{escape(caption)}</caption>{inner}</table>'
 
 
 def note(text: str) -> str:

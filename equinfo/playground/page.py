@@ -1,6 +1,4 @@
-"""The page: a text, and the views that follow it. Imports Gradio; server.py imports this when it
-serves.
-"""
+"""The page: a text, and the views that follow it. Only this imports Gradio, to serve."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,9 +9,10 @@ import gradio
 from equinfo.compress.models.base import load_model
 from equinfo.playground import markup, views
 from equinfo.playground.readings import LONGEST, M1
-from equinfo.playground.writer import MOST_IDS, Writer
+from equinfo.playground.writer import MOST_IDS, Continuer
 from equinfo.tokenizers.base import Tokenizer
 
+TITLE = "<h1>equinfo playground</h1><p>One text, several tokenizers: what each makes of it.</p>"
 TEXT = (
     "The three currently living species are: African savanna elephants, African forest elephants,"
     " and the Asian elephants."
@@ -40,25 +39,19 @@ NO_LM = (
 )
 
 
-def page(tokenizers: Mapping[str, Tokenizer], writer: Writer | None = None) -> gradio.Blocks:
+def page(tokenizers: Mapping[str, Tokenizer], writer: Continuer | None = None) -> gradio.Blocks:
     """The page, not served yet."""
     shown = {
         "pieces": partial(views.pieces_view, tokenizers),
         "bits": partial(views.bits_view, tokenizers, load_model(M1)),
         "prefix": partial(views.prefix_view, tokenizers),
     }
-    with gradio.Blocks(
-        title="equinfo playground", analytics_enabled=False, elem_id="playground"
-    ) as app:
-        _html(
-            "<h1>equinfo playground</h1><p>One text, several tokenizers: what each makes of"
-            " it.</p>",
-            "eq-title",
-        )
+    app = gradio.Blocks(title="equinfo playground", analytics_enabled=False, elem_id="playground")
+    with app:
+        _html(TITLE, "eq-title")
         text = gradio.Textbox(
             TEXT, label=f"Text, at most {LONGEST:,} characters", lines=3, max_lines=10,
-            max_length=LONGEST,
-            elem_id="text",
+            max_length=LONGEST, elem_id="text",
         )  # fmt: skip
         with gradio.Tab("Pieces"):
             _html(markup.note(PIECES))
@@ -66,21 +59,20 @@ def page(tokenizers: Mapping[str, Tokenizer], writer: Writer | None = None) -> g
             _live(shown["pieces"], [text, ids], "pieces")
         with gradio.Tab("Bits"):
             _html(markup.note(BITS))
+            # the last whose ids have text of their own, if there is one
+            labels = [label for label, one in tokenizers.items() if one.unit is not None]
+            first = (labels or list(tokenizers))[-1]
             which = gradio.Dropdown(
-                list(tokenizers), value=_first(tokenizers), label="Tokenizer", elem_id="which"
+                list(tokenizers), value=first, label="Tokenizer", elem_id="which"
             )
             _live(shown["bits"], [text, which], "bits")
         with gradio.Tab("Prefix"):
             _html(markup.note(PREFIX))
             with gradio.Row():
+                most = views.LONGEST_WORD
                 words = [
-                    gradio.Textbox(
-                        word,
-                        label=f"Word {name}",
-                        max_length=views.LONGEST_WORD,
-                        elem_id=f"word-{name}",
-                    )
-                    for name, word in (("A", "Today"), ("B", "Yesterday"))
+                    gradio.Textbox(word, label=f"Word {n}", max_length=most, elem_id=f"word-{n}")
+                    for n, word in (("A", "Today"), ("B", "Yesterday"))
                 ]
             _live(shown["prefix"], [text, *words], "prefix")
         with gradio.Tab("Generate"):
@@ -90,38 +82,26 @@ def page(tokenizers: Mapping[str, Tokenizer], writer: Writer | None = None) -> g
     return app.queue(max_size=32, api_open=False)
 
 
-def _first(tokenizers: Mapping[str, Tokenizer]) -> str:
-    """The tokenizer to begin with: the last whose ids have text of their own, if there is one."""
-    return (
-        [label for label, one in tokenizers.items() if one.unit is not None] or list(tokenizers)
-    )[-1]
-
-
 def _html(value: str, *classes: str, **options: Any) -> gradio.HTML:
-    return gradio.HTML(
-        value, elem_classes=list(classes), apply_default_css=False, js_on_load=None, **options
-    )
+    options |= {"elem_classes": list(classes), "apply_default_css": False, "js_on_load": None}
+    return gradio.HTML(value, **options)
 
 
 def _live(view: Callable[..., str], inputs: list, name: str) -> None:
-    """A view that follows its inputs; of those that come while it computes, only the last is
-    shown.
-    """
+    """A view that follows its inputs; of those that come while it computes, the last is shown."""
     shown = _html(view(*(one.value for one in inputs)), elem_id=name)
     gradio.on(
         [one.change for one in inputs], partial(views.or_error, view), inputs, shown,
-        trigger_mode="always_last",
-        show_progress="hidden", concurrency_id="views", concurrency_limit=1,
-        api_visibility="private",
+        trigger_mode="always_last", show_progress="hidden", concurrency_id="views",
+        concurrency_limit=1, api_visibility="private",
     )  # fmt: skip
 
 
-def _writing(writer: Writer, text: gradio.Textbox) -> None:
+def _writing(writer: Continuer, text: gradio.Textbox) -> None:
     with gradio.Row():
         length = gradio.Slider(16, MOST_IDS, 96, step=16, label="Ids at most", elem_id="length")
-        heat = gradio.Slider(
-            0, 2, 0.8, step=0.1, label="Temperature (0: the likeliest id)", elem_id="heat"
-        )
+        label = "Temperature (0: the likeliest id)"
+        heat = gradio.Slider(0, 2, 0.8, step=0.1, label=label, elem_id="heat")
         seed = gradio.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
     with gradio.Row():
         go = gradio.Button("Continue the text", variant="primary", elem_id="go")
@@ -129,7 +109,6 @@ def _writing(writer: Writer, text: gradio.Textbox) -> None:
     shown = _html("", elem_id="written")
     writing = go.click(
         writer.views, [text, length, heat, seed], shown, show_progress="hidden",
-        trigger_mode="once",
-        concurrency_limit=1, api_visibility="private",
+        trigger_mode="once", concurrency_limit=1, api_visibility="private",
     )  # fmt: skip
     stop.click(None, cancels=[writing], api_visibility="private")

@@ -28,9 +28,7 @@ LEAST = 100
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as a tokenizer cuts it. label: what the user calls the tokenizer. cut: the text was
-    longer.
-    """
+    """A text as a tokenizer cuts it. label: the user's name for it. cut: the text was longer."""
 
     label: str
     tokenizer: Tokenizer
@@ -52,10 +50,9 @@ class Reading:
     @cached_property
     def spent(self) -> np.ndarray:
         """f64[bytes]: each span's bits, spread evenly over its bytes."""
-        sizes = [span.end - span.start for span in self.spans]
-        return np.repeat(
-            [span.bits / max(size, 1) for span, size in zip(self.spans, sizes, strict=True)], sizes
-        )
+        sizes = np.array([span.end - span.start for span in self.spans], dtype=np.int64)
+        bits = np.array([span.bits for span in self.spans], dtype=np.float64)
+        return np.repeat(bits / np.maximum(sizes, 1), sizes)
 
 
 def read(label: str, tokenizer: Tokenizer, text: str) -> Reading:
@@ -78,17 +75,14 @@ def read_all(tokenizers: Mapping[str, Tokenizer], text: str) -> list[Reading]:
 
 def clean(text: str | None, most: int = LONGEST) -> str:
     """At most `most` characters of what a browser sent; lone surrogates become U+FFFD."""
-    whole = (
-        (text or "")[: 2 * most].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    )
-    return whole[:most]
+    units = (text or "")[: 2 * most].encode("utf-16-le", "surrogatepass")
+    return units.decode("utf-16-le", "replace")[:most]
 
 
 def byte_bits(model: "ByteModel", text: bytes) -> np.ndarray:
-    """f64[bytes]: -log2 p of each byte under a model that reads from the left and begins anew where
-    it must.
-    """
-    state, never = model.start(1), np.array([False])
+    """f64[bytes]: -log2 p of each byte under a model that begins anew only where it must."""
+    state = model.start(1)
+    never = np.array([False])
     found = np.empty(len(text))
     for at, byte in enumerate(text):
         found[at] = model.precision - math.log2(model.frequencies(state)[0][byte])
@@ -113,9 +107,7 @@ def default_tokenizers() -> list[Tokenizer | Path | str]:
 
 
 def load_all(names: Iterable[Tokenizer | Path | str]) -> dict[str, Tokenizer]:
-    """Tokenizers by what the page calls them: a name, a folder's last part, or the tokenizer's own
-    name.
-    """
+    """Tokenizers by what the page calls them: a name, a folder's last part, the tokenizer's own."""
     found: dict[str, Tokenizer] = {}
     for name in names:
         tokenizer = load(name)

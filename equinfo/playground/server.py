@@ -1,6 +1,4 @@
-"""The server behind the page: on this machine alone unless another host is named, and never a word
-to another one.
-"""
+"""The server behind the page: on this machine alone unless told otherwise, and asking no other."""
 
 import contextlib
 import ipaddress
@@ -13,32 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from equinfo.errors import EquinfoError, needing
 from equinfo.playground.readings import default_tokenizers, load_all
-from equinfo.playground.writer import Writer
+from equinfo.playground.writer import Continuer
 from equinfo.tokenizers.base import Tokenizer
 
 if TYPE_CHECKING:
     import gradio
 
 HERE = Path(__file__).parent
-FONTS = (
-    "system-ui",
-    "-apple-system",
-    "Segoe UI",
-    "Roboto",
-    "Noto Sans",
-    "Helvetica Neue",
-    "Arial",
-    "sans-serif",
-)
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", "Arial",
+         "sans-serif")  # fmt: skip
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self'"
     " 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self';"
     " form-action 'self'; frame-ancestors 'none'"
 )
-"""The browser itself refuses to load from, or send to, any other host. Gradio's templates need
-eval.
-"""
+"""Browsers refuse to load from, or send to, any other host. Gradio's templates need eval."""
 
 
 def serve(
@@ -56,13 +44,15 @@ def serve(
     host: other than loopback, others can use the page; a warning says so. Raises EquinfoError,
     before anything is served, for what cannot be loaded, and for a port that cannot be had.
     """
-    page = _page()
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    with needing("playground", "the playground"):
+        from equinfo.playground.page import page
     if lm is None and lm_tokenizer is not None:
         raise EquinfoError(
             "there is a tokenizer for a language model and no language model: --lm FOLDER"
         )
     chosen = load_all(default_tokenizers() if tokenizers is None else tokenizers)
-    writer = None if lm is None else Writer.load(lm, lm_tokenizer)
+    writer = None if lm is None else Continuer.load(lm, lm_tokenizer)
     if not is_loopback(host):
         print(
             f"equinfo: warning: everyone who reaches {host} can use this page; it asks no password",
@@ -74,13 +64,6 @@ def serve(
         threading.Event().wait()
     with contextlib.suppress(KeyboardInterrupt):  # whoever cannot wait
         app.close()
-
-
-def _page() -> Callable:
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    with needing("playground", "the playground"):
-        from equinfo.playground.page import page
-    return page
 
 
 def is_loopback(host: str) -> bool:
@@ -103,21 +86,17 @@ def launch(
     os.environ.pop("GRADIO_ALLOWED_PATHS", None)  # Gradio takes an empty list for unsaid
     for variable in ("NO_PROXY", "no_proxy"):  # Gradio asks its own server whether it is up
         os.environ[variable] = ",".join(filter(None, (os.environ.get(variable), host)))
-    name = (
-        f"[{host}]" if ":" in host and not host.startswith("[") else host
-    )  # IPv6, as in an address
+    bare = ":" in host and not host.startswith("[")
+    name = f"[{host}]" if bare else host  # IPv6, as in an address
     names = ["127.0.0.1", "localhost"] if host in ("127.0.0.1", "localhost") else ["*"]
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=names), Middleware(Guarded)]
     try:
         app.launch(
             server_name=name, server_port=port, inbrowser=open_browser, prevent_thread_lock=True,
-            quiet=True,
-            share=False, inline=False, ssr_mode=False, mcp_server=False, enable_monitoring=False,
-            run_history=False,
-            pwa=False, allowed_paths=[], max_file_size=1, footer_links=[],
-            state_session_capacity=32, max_threads=4,
+            quiet=True, share=False, inline=False, ssr_mode=False, mcp_server=False, pwa=False,
+            enable_monitoring=False, run_history=False, allowed_paths=[], max_file_size=1,
+            footer_links=[], state_session_capacity=32, max_threads=4, head=_head(),
             theme=gradio.themes.Default(primary_hue="blue", font=FONTS, font_mono=MONO),
-            head=_head(),
             app_kwargs={"middleware": middleware},
         )  # fmt: skip
     except OSError as error:
@@ -136,10 +115,8 @@ class Guarded:
     async def __call__(self, scope: Any, receive: Callable, send: Callable) -> None:
         async def guarded(message: dict) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"content-security-policy", POLICY.encode()),
-                ]
+                policy = (b"content-security-policy", POLICY.encode())
+                message["headers"] = [*message["headers"], policy]
             await send(message)
 
         await self.app(scope, receive, guarded)

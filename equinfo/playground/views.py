@@ -1,6 +1,4 @@
-"""The page's views: HTML from a text and tokenizers, nothing else. Texts come from browsers:
-`clean` bounds them.
-"""
+"""The page's views: HTML from a text and tokenizers. Texts come from browsers: `clean` them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
@@ -10,7 +8,7 @@ import numpy as np
 
 from equinfo.errors import EquinfoError
 from equinfo.playground import markup
-from equinfo.playground.edits import Edits, edits
+from equinfo.playground.edits import edits
 from equinfo.playground.readings import (
     LONGEST,
     M1,
@@ -50,23 +48,19 @@ def _card(reading: Reading, most: int, with_ids: bool) -> str:
     chips = markup.pieces(reading, with_ids)
     classes = "eq-pieces eq-with-ids" if with_ids else "eq-pieces"
     listed = markup.chips(chips, f"Pieces of {reading.label}", _family(reading), classes)
-    cut = markup.note(
-        f"Only the first {len(reading.text.decode()):,} characters: a network runs here."
-    )
-    return (
-        '<section class="eq-card"'
-        f' aria-label="{escape(reading.label)}">{markup.row(_totals(reading))}'
-        '<div class="eq-meter"'
-        f' style="--w:{width:.2f}%"></div>{listed}{cut if reading.cut else ""}</section>'
-    )
-
-
-def _totals(reading: Reading) -> list[str]:
-    size, number = len(reading.text), len(reading.ids)
-    rates = (
-        [f"{size / number:.2f}", f"{reading.bits / size:.2f}"] if size and number else ["–", "–"]
-    )
-    return [escape(reading.label), f"{number:,}", *rates]
+    cut = ""
+    if reading.cut:
+        read = len(reading.text.decode())
+        cut = markup.note(f"Only the first {read:,} characters: a network runs here.")
+    size = len(reading.text)
+    number = len(reading.ids)
+    rates = ["–", "–"]
+    if size and number:
+        rates = [f"{size / number:.2f}", f"{reading.bits / size:.2f}"]
+    label = escape(reading.label)
+    row = markup.row([label, f"{number:,}", *rates])
+    meter = f'<div class="eq-meter" style="--w:{width:.2f}%"></div>'
+    return f'<section class="eq-card" aria-label="{label}">{row}{meter}{listed}{cut}</section>'
 
 
 def _family(reading: Reading) -> str:
@@ -76,59 +70,42 @@ def _family(reading: Reading) -> str:
 
 
 def bits_view(tokenizers: Tokenizers, model: "ByteModel", raw: str | None, label: str) -> str:
-    """The chart of bits a character, M1's and those that one tokenizer spends, and the totals of
-    all (Fig. 9).
-    """
+    """The chart of bits a character, M1's and one tokenizer's, and the totals of all (Fig. 9)."""
     text = clean(raw)[:CHARTED]
     known = by_character(text, byte_bits(model, text.encode()))
     readings = read_all(tokenizers, text)
     chosen = next(reading for reading in readings if reading.label == label)
     below = escape(f"Shaded: every other piece of {label}. Drawn up to {TALLEST} bits.")
-    chart = markup.chips(
-        _cells(text, known, chosen), f"Bits of each character, {label}", below, "eq-chart"
-    )
-    legend = (
-        f'<p class="eq-legend"><i class="eq-key-bar"></i>{M1}<i'
-        f' class="eq-key-step"></i>{escape(label)}</p>'
-    )
+    cells = _cells(text, known, chosen)
+    chart = markup.chips(cells, f"Bits of each character, {label}", below, "eq-chart")
+    keys = f'<i class="eq-key-bar"></i>{M1}<i class="eq-key-step"></i>{escape(label)}'
+    legend = f'<p class="eq-legend">{keys}</p>'
     return f"{_shortened(raw, CHARTED)}{legend}{chart}{_bits_table(text, sum(known), readings)}"
 
 
 def _cells(text: str, known: Sequence[float], reading: Reading) -> list[str]:
-    """A column for each character: a bar of M1's bits, a step of the tokenizer's, the character
-    below.
-    """
+    """A column a character: a bar of M1's bits, a step of the tokenizer's, the character below."""
     data = reading.text.decode()
     spent = by_character(data, reading.spent)
-    owners = _owners(reading)
-    found, start = [], 0
+    sizes = [span.end - span.start for span in reading.spans]
+    owners = np.repeat(np.arange(len(sizes)), sizes).tolist()  # each byte's span
+    found = []
+    start = 0
     for at, character in enumerate(text):
-        classes, label = (
-            "eq-cell",
-            f"{markup.quoted(character.encode())} · {known[at]:.2f} bits under {M1}",
-        )
-        step, inner = "", f'<i class="eq-bar{" eq-over" if known[at] > TALLEST else ""}"></i>'
+        classes = "eq-cell"
+        label = f"{markup.quoted(character.encode())} · {known[at]:.2f} bits under {M1}"
+        style = f"--m:{min(known[at], TALLEST):.2f}"
+        inner = f'<i class="eq-bar{" eq-over" if known[at] > TALLEST else ""}"></i>'
         if at < len(data):
-            span = reading.spans[owners[start]]
+            piece = markup.quoted(reading.piece(reading.spans[owners[start]]))
             classes += " eq-odd" if owners[start] % 2 else ""
-            label += (
-                f" · {spent[at]:.2f} by {reading.label}, in {markup.quoted(reading.piece(span))}"
-            )
-            step = f";--t:{min(spent[at], TALLEST):.2f}"
+            label += f" · {spent[at]:.2f} by {reading.label}, in {piece}"
+            style += f";--t:{min(spent[at], TALLEST):.2f}"
             inner += '<i class="eq-step"></i>'
         inner = f'<span class="eq-plot">{inner}</span><b>{markup.shown(character.encode())}</b>'
-        found.append(
-            markup.chip(inner, label, classes, not at, f"--m:{min(known[at], TALLEST):.2f}{step}")
-        )
+        found.append(markup.chip(inner, label, classes, not at, style))
         start += len(character.encode())
     return found
-
-
-def _owners(reading: Reading) -> list[int]:
-    """For each byte: the number of its span."""
-    return [
-        number for number, span in enumerate(reading.spans) for _ in range(span.end - span.start)
-    ]
 
 
 def _bits_table(text: str, known: float, readings: Sequence[Reading]) -> str:
@@ -147,9 +124,7 @@ def prefix_view(
     """What another word in front of the text does to each tokenizer's ids (Fig. 8)."""
     text = clean(raw)[:CHARTED]
     words = [clean(word, LONGEST_WORD).strip() for word in (first, second)]
-    cards = "".join(
-        _prefix_card(label, tokenizer, text, words) for label, tokenizer in tokenizers.items()
-    )
+    cards = "".join(_prefix_card(label, one, text, words) for label, one in tokenizers.items())
     heads = markup.row(["", "ids A", "ids B", "edits", "share"], "eq-row eq-row-4 eq-heads")
     return f"{_shortened(raw, CHARTED)}{heads}{cards}"
 
@@ -158,48 +133,31 @@ def _prefix_card(label: str, tokenizer: Tokenizer, text: str, words: Sequence[st
     text = text[: longest(tokenizer) - LONGEST_WORD - 1]  # both texts end alike
     a, b = (read(label, tokenizer, f"{word} {text}" if word else text) for word in words)
     found = edits(a.ids, b.ids)
-    numbers = [f"{found.distance:,}", f"{100 * found.share:.0f} %"] if found else ["–", "–"]
-    cells = [escape(a.label), f"{len(a.ids):,}", f"{len(b.ids):,}", *numbers]
-    lines = (
-        markup.note("Too many ids differ to be compared.") if found is None else _both(a, b, found)
-    )
-    return (
-        '<section class="eq-card"'
-        f' aria-label="{escape(a.label)}">{markup.row(cells, "eq-row eq-row-4")}'
-        f"{lines}</section>"
-    )
-
-
-def _both(a: Reading, b: Reading, found: Edits) -> str:
-    sides = (("A", a, found.kept_a), ("B", b, found.kept_b))
-    return "".join(
-        f'<div class="eq-side"><span class="eq-side-name">{name}</span>'
-        f"{markup.chips(_compared(reading, kept), f'{reading.label}, {name}', _kept(kept))}</div>"
-        for name, reading, kept in sides
-    )
-
-
-def _kept(kept: np.ndarray) -> str:
-    return f"{kept.sum():,} of {len(kept):,} ids stay"
+    cells = [escape(a.label), f"{len(a.ids):,}", f"{len(b.ids):,}"]
+    cells += [f"{found.distance:,}", f"{100 * found.share:.0f} %"]
+    sides = ""
+    for name, reading, kept in (("A", a, found.kept_a), ("B", b, found.kept_b)):
+        below = f"{kept.sum():,} of {len(kept):,} ids stay"
+        ids = markup.chips(_compared(reading, kept), f"{reading.label}, {name}", below)
+        sides += f'<div class="eq-side"><span class="eq-side-name">{name}</span>{ids}</div>'
+    row = markup.row(cells, "eq-row eq-row-4")
+    return f'<section class="eq-card" aria-label="{escape(a.label)}">{row}{sides}</section>'
 
 
 def _compared(reading: Reading, kept: np.ndarray) -> list[str]:
-    """Chips, those with an id that does not stay marked: pieces, or single ids where they have no
-    text.
-    """
+    """Chips, marked where an id does not stay: pieces, or single ids where they have no text."""
     if reading.tokenizer.unit is not None:
         return [_marked(number, *one) for number, one in enumerate(_pieces(reading, kept))]
-    ids = zip(reading.ids, kept, strict=True)
-    return [
-        _marked(number, str(i), f"id {i}", same, "eq-id") for number, (i, same) in enumerate(ids)
-    ]
+    ids = enumerate(zip(reading.ids, kept, strict=True))
+    return [_marked(number, str(i), f"id {i}", same, "eq-id") for number, (i, same) in ids]
 
 
 def _pieces(reading: Reading, kept: np.ndarray) -> Iterator[tuple[str, str, bool]]:
     """(HTML, label, whether all its ids stay) of each piece."""
     start = 0
     for span in reading.spans:
-        piece, end = reading.piece(span), start + len(span.ids)
+        piece = reading.piece(span)
+        end = start + len(span.ids)
         yield markup.shown(piece), markup.about(piece, span), bool(kept[start:end].all())
         start = end
 
@@ -218,17 +176,14 @@ def or_error(view: Callable[..., str], *values: Any) -> str:
 
 
 def written_view(prompt: str, text: str, reading: Reading | None, seconds: float) -> str:
-    """A prompt and what a language model wrote after it; when it is through, the numbers and the
-    pieces of it.
-    """
+    """A prompt and what an LM wrote after it; once it is through, numbers and pieces too."""
     body = f'<p class="eq-written"><span>{_lines(prompt)}</span><b>{_lines(text)}</b></p>'
     if reading is None:
         return body
     speed = f", {len(reading.text) / seconds:,.0f} bytes/s" if seconds > 0 else ""
     numbers = f"{len(reading.text):,} bytes in {len(reading.ids):,} ids, {seconds:.1f} s{speed}"
-    return body + markup.chips(
-        markup.pieces(reading, False), "Pieces of the continuation", escape(numbers)
-    )
+    pieces = markup.pieces(reading, False)
+    return body + markup.chips(pieces, "Pieces of the continuation", escape(numbers))
 
 
 def _lines(text: str) -> str:

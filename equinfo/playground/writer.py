@@ -22,7 +22,7 @@ LONGEST_PROMPT = 500
 
 
 @dataclass(frozen=True)
-class Writer:
+class Continuer:
     """An LM, the ids a sequence it was trained on, and its tokenizer."""
 
     label: str
@@ -31,10 +31,8 @@ class Writer:
     tokenizer: Tokenizer
 
     @classmethod
-    def load(cls, lm: Path | str, tokenizer: Tokenizer | Path | str | None) -> "Writer":
-        """From the folder train-lm wrote. Raises EquinfoError where it is none, or the tokenizer
-        does not fit.
-        """
+    def load(cls, lm: Path | str, tokenizer: Tokenizer | Path | str | None) -> "Continuer":
+        """From a folder of train-lm. Raises EquinfoError for none, or for another tokenizer."""
         if tokenizer is None:
             raise EquinfoError(f"name the tokenizer that {lm} was trained with: --lm-tokenizer T")
         with needing("lm", "a language model"):
@@ -48,7 +46,9 @@ class Writer:
         self, raw: str | None, max_ids: float, temperature: float, seed: float
     ) -> Iterator[str]:
         """The continuation as it grows; the last view has its numbers and pieces."""
-        prompt, text, seconds = clean(raw)[-LONGEST_PROMPT:], "", 0.0
+        prompt = clean(raw)[-LONGEST_PROMPT:]
+        text = ""
+        seconds = 0.0
         options = {
             "context": self.context,
             "max_ids": min(max(int(max_ids), 1), MOST_IDS),
@@ -58,7 +58,8 @@ class Writer:
         yield written_view(prompt, text, None, seconds)
         try:
             for piece, took in _timed(stream(self.model, self.tokenizer, prompt, **options)):
-                text, seconds = text + piece, seconds + took
+                text += piece
+                seconds += took
                 yield written_view(prompt, text, None, seconds)
         except EquinfoError as error:
             yield markup.error(str(error))
@@ -67,9 +68,7 @@ class Writer:
 
 
 def _timed(pieces: Iterator[str]) -> Iterator[tuple[str, float]]:
-    """Each piece and the seconds that it took to make, not those in which whoever asked was
-    busy.
-    """
+    """Each piece and the seconds it took to make, without those in which the asker was busy."""
     begun = time.perf_counter()
     for piece in pieces:
         yield piece, time.perf_counter() - begun

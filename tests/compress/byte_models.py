@@ -3,8 +3,8 @@ here computes.
 """
 
 import numpy as np
-from common.golden import random_network, style
 
+from benchmarks.golden_networks import random_network, style
 from equinfo.compress.models import SYMBOLS, ByteModel, normalise
 from equinfo.compress.network.integer import IntegerByteModel
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from byte_models import KINDS, neural_model
-from common import golden
-from common.golden import golden_hash, random_network
 
 import equinfo.compress
+from benchmarks import golden_networks as golden
+from benchmarks.golden_networks import golden_hash, random_network
 from equinfo import fixedpoint as fp
 from equinfo.compress.coder import streams
 from equinfo.compress.jit import kernel
@@ -249,7 +249,7 @@ def test_golden_hash(run):
 def test_the_golden_hash_needs_no_special_instructions():
     """The kernels as Numba compiles them for any processor of this family."""
     code = (
-        "from common import golden\n"
+        "from benchmarks import golden_networks as golden\n"
         "from equinfo.compress.network import matmul\n"
         "from equinfo.compress.network.integer import IntegerByteModel\n"
         "assert not matmul.VNNI\n"

@@ -1,6 +1,4 @@
-"""The model "equinfo": its numbers are those of a slow oracle and of our own evaluation, however
-they are asked for.
-"""
+"""The model "equinfo": its numbers are a slow oracle's and our own evaluation's, however asked."""
 
 import math
 import random
@@ -93,9 +91,7 @@ def test_pieces_add_up_however_a_text_is_cut(lm):
 
 
 def test_the_ids_after_the_contexts_number_would_leave_text_out():
-    """What harness's own joining does: ids[len(encode(a)):], here of a string that goes on over the
-    seam.
-    """
+    """What harness's own joining does, ids[len(encode(a)):], of a string over the seam."""
     lm, a, b = make("english-16k"), "In the beginn", "ing God"
     before, whole = lm.tokenizer.encode(a), lm.tokenizer.encode(a + b)
     assert not lm.tokenizer.decode(whole[len(before) :]).endswith(b.encode())
@@ -156,9 +152,7 @@ def test_windows_are_not_cut_where_the_context_is_no_multiple_of_them():
 
 
 def test_what_greedy_decoding_writes_is_greedy_and_nothing_else_is():
-    """Of a model that writes nothing but ASCII: what generation may not draw is never the likeliest
-    either.
-    """
+    """Of a model that writes nothing but ASCII: what may not be drawn is never the likeliest."""
     model = Decoder(modern("30k", 259)).initialise(1)
     model.head.weight.data[128:] = 0
     lm = EquinfoLM(model, "bytes", context=99)

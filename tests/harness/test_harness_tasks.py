@@ -95,9 +95,7 @@ def test_harness_finds_the_tasks_by_name_and_by_tag():
 
 @pytest.mark.parametrize("name", ["bytes", "codebook-fewest", "compiled-halves"])
 def test_harness_and_we_measure_the_same_without_a_network(name, asked, monkeypatch):
-    """bits_per_byte of harness's task is ours over the same documents; accuracies are shares of
-    whole questions.
-    """
+    """bits_per_byte is ours over the same documents; accuracies are shares of whole questions."""
     monkeypatch.setattr(
         socket.socket, "connect", lambda *_: pytest.fail("the network was reached for")
     )

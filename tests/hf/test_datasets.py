@@ -1,6 +1,4 @@
-"""datasets: one hash for equal tokenizers, whatever they have done; `map` finds its cache;
-processes change nothing.
-"""
+"""datasets: one hash for equal tokenizers; `map` finds its cache; processes change nothing."""
 
 import copy
 import json

@@ -1,6 +1,4 @@
-"""The decoder in transformers: the same logits, also cached, padded, saved and read by either
-side.
-"""
+"""The decoder in transformers: the same logits, also cached, padded, saved and read."""
 
 import copy
 import json
@@ -274,9 +272,7 @@ def test_with_the_processor_greedy_generation_is_that_of_equinfo(name):
 
 @pytest.mark.parametrize("name", [name for name in DECODED if name != "gzip8"])
 def test_with_the_processor_every_document_that_ends_decodes(name):
-    """The model is random, so EOS comes anywhere it is allowed to; beams and rows end at different
-    times.
-    """
+    """The model is random: EOS comes anywhere it may; beams and rows end at different times."""
     tokenizer = zoo.make(name)
     model = EquinfoForCausalLM.from_lm(
         Decoder(modern("30k", tokenizer.vocab_size)).initialise(0), tokenizer, 512

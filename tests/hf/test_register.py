@@ -1,6 +1,4 @@
-"""Folders, and the Auto classes that read them: in this process, in new ones in either order, and
-by remote code.
-"""
+"""Folders, and the Auto classes that read them: here, in new processes, by remote code."""
 
 import json
 import os
@@ -94,9 +92,7 @@ def test_remote_code_reads_it_where_equinfo_was_never_imported(folder, with_mode
 
 
 def files(folder):
-    """The contents of all files but the one that only transformers 4 writes, from what is in the
-    others.
-    """
+    """All files' contents but the one that only transformers 4 writes from the others."""
     found = {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")

@@ -1,6 +1,4 @@
-"""EquinfoTokenizer: the native ids in transformers' interface, text of any ids, and what it
-refuses.
-"""
+"""EquinfoTokenizer: the native ids in transformers' interface, text of any ids, refusals."""
 
 import copy
 import pickle

@@ -115,9 +115,7 @@ def test_the_losses_are_those_of_our_loop(ids, tmp_path, parts, period):
 
 
 def test_a_plain_trainer_learns_saves_and_evaluates(tmp_path):
-    """A datasets.Dataset of texts, tokenised by `map`, padded by the collator, checkpointed
-    blocks.
-    """
+    """A Dataset of texts, tokenised by `map`, padded by the collator, checkpointed blocks."""
     tokenizer = equinfo.load("bytes")
     hf_tokenizer = tokenizer.as_hf()
     texts = datasets.Dataset.from_dict({"text": ["abcdefghij" * n for n in range(1, 9)] * 8})

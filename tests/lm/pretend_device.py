@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from common.integer_torch import IntegerDecoder
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -30,6 +29,7 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
+from benchmarks.integer_torch import IntegerDecoder
 from equinfo.lm.bridge import to_byte_model
 from equinfo.lm.config import DecoderConfig, OptimizerConfig, TrainConfig, modern, paper
 from equinfo.lm.decoder import Decoder
@@ -48,9 +48,7 @@ class Module(_DummyBackendModule):
 
 
 def autocasting() -> list[torch.library.Library]:
-    """Autocast on the device: float32 products are taken in bfloat16, all else is as it is. To be
-    kept alive.
-    """
+    """Autocast on the device: float32 products in bfloat16, all else as is. Keep it alive."""
     rest, products = torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")
     rest.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
     for name in ("linear", "matmul", "scaled_dot_product_attention"):
@@ -132,9 +130,7 @@ def config_of(
 
 
 def trained(config: TrainConfig, device: str) -> list[float]:
-    """Losses of a training that pauses after every step; of a probe, and of the weights that it
-    leaves behind.
-    """
+    """Losses of a training that pauses after every step, of a probe, of the weights it leaves."""
     measure = partial(evaluate, ids=IDS[:100], num_bytes=1, context=16, bos_id=257)
     probe = Probe(lambda model: measure(model).sum_nats, frozenset([2]))
     with tempfile.TemporaryDirectory() as folder:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from common.integer_torch import IntegerDecoder
 
+from benchmarks.integer_torch import IntegerDecoder
 from equinfo import api
 from equinfo.compress.coder import streams
 from equinfo.compress.models.base import EOD, SYMBOLS, fingerprint

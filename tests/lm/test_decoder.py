@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from equinfo.lm.cache import Cache
+from equinfo.lm.cache import KVCache
 from equinfo.lm.config import DecoderConfig, modern, paper
 from equinfo.lm.decoder import Decoder, relative_attention, relative_flex
 
@@ -115,9 +115,7 @@ def test_initial_weights_depend_on_the_seed_alone():
 @pytest.mark.parametrize("style", [modern, paper])
 @pytest.mark.parametrize("cuts", [[12], [1] * 12, [5, 1, 6]], ids=["whole", "steps", "pieces"])
 def test_padding_is_not_read(style, cuts):
-    """Before or after a row's ids, cached or not: the ids' logits are those of the row alone, and
-    all are finite.
-    """
+    """Before or after a row's ids, cached or not: their logits are the row's, all finite."""
     model = Decoder(style("30k", 257)).initialise(0).eval()
     rows = [
         (0, 12),
@@ -127,7 +125,7 @@ def test_padding_is_not_read(style, cuts):
     ]  # of each, the first and the last real position; the last has none
     ids = ids_of(257, 4, 12)
     real = torch.tensor([[begin <= place < end for place in range(12)] for begin, end in rows])
-    cache = Cache(model.config, 4, 12) if len(cuts) > 1 else None
+    cache = KVCache(model.config, 4, 12) if len(cuts) > 1 else None
     ends = torch.tensor(cuts).cumsum(0).tolist()
     pieces = zip(ids.split(cuts, dim=1), ends, strict=True)
     with torch.no_grad():

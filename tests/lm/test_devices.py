@@ -1,6 +1,4 @@
-"""What runs on CUDA makes its tensors there: found without a GPU, on a device that
-tests/lm/pretend_device.py makes.
-"""
+"""What runs on CUDA makes its tensors there: found without a GPU, by pretend_device.py."""
 
 import os
 import subprocess

@@ -5,11 +5,11 @@ from math import isqrt
 import numpy as np
 import pytest
 import torch
-from common import golden
-from common import integer_torch as integer
-from common.golden import golden_hash, random_network
-from common.integer_torch import IntegerDecoder
 
+from benchmarks import golden_networks as golden
+from benchmarks import integer_torch as integer
+from benchmarks.golden_networks import golden_hash, random_network
+from benchmarks.integer_torch import IntegerDecoder
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.errors import EquinfoError
 from equinfo.plain import network as plain

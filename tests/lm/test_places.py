@@ -14,7 +14,7 @@ from equinfo import api
 from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.generation import check_fit
-from equinfo.lm.cache import Cache
+from equinfo.lm.cache import KVCache
 from equinfo.lm.config import NUM_SPECIAL, OptimizerConfig, TrainConfig, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import evaluate, predict
@@ -103,7 +103,7 @@ def test_places_are_counted_from_the_last_special_id(cuts):
         draw.integers(PAD, EOS + 1, (6, 24)),
         draw.integers(CODES, size=(6, 24)),
     )
-    cache, found = Cache(model.config, 6, 24), []
+    cache, found = KVCache(model.config, 6, 24), []
     for piece in torch.from_numpy(ids).split(cuts, dim=1):
         found.append(model.places(piece, cache if len(cuts) > 1 else None))
         cache.layers[0].length += piece.shape[1]
@@ -117,7 +117,7 @@ def test_cached_logits_and_those_after_padding_are_the_whole_ones(config):
     padded = torch.cat([torch.full((1, 5), 3), ids], dim=1)  # whatever the padding's id is
     real = torch.arange(45)[None] >= 5
     with torch.no_grad():
-        cache = Cache(config, 1, 40)
+        cache = KVCache(config, 1, 40)
         pieces = torch.cat(
             [model.logits(piece, cache) for piece in ids.split([8, 1, 1, 19, 11], dim=1)], dim=1
         )

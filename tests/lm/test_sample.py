@@ -1,6 +1,4 @@
-"""Sampling: cached steps are whole forward passes, draws are the distribution asked for, rows are
-independent.
-"""
+"""Sampling: cached steps are whole passes, draws the distribution asked for, rows independent."""
 
 from itertools import islice
 
@@ -9,7 +7,7 @@ import pytest
 import torch
 
 from equinfo.errors import EquinfoError
-from equinfo.lm.cache import Cache
+from equinfo.lm.cache import KVCache
 from equinfo.lm.config import DecoderConfig, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sample import Sampling, _draw, sample, shares
@@ -25,7 +23,7 @@ def test_cached_pieces_are_the_whole(config, cuts):
     model = Decoder(config).initialise(0).eval()
     ids = torch.randint(257, (3, 20), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        cache = Cache(config, 3, 20)
+        cache = KVCache(config, 3, 20)
         pieces = torch.cat([model.logits(part, cache) for part in ids.split(cuts, dim=1)], dim=1)
         torch.testing.assert_close(pieces, model.logits(ids), atol=1e-4, rtol=1e-4)
         cache.clear()
@@ -35,9 +33,7 @@ def test_cached_pieces_are_the_whole(config, cuts):
 
 
 def greedy_without_cache(model, prompt, steps, context, bos):
-    """What `sample` promises, written out: BOS and the ids since `begin`, all computed anew at each
-    step.
-    """
+    """What `sample` promises, written out: BOS and the ids since `begin`, anew at each step."""
     ids, begin = list(prompt), 0
     for _ in range(steps):
         if 1 + len(ids) - begin > context:

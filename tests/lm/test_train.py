@@ -1,6 +1,4 @@
-"""The training loop: deterministic, resumed to the last bit, able to learn, honest when it
-fails.
-"""
+"""The training loop: deterministic, resumed to the last bit, able to learn, honest in failure."""
 
 import json
 import os
@@ -72,9 +70,7 @@ def test_micro_batches_make_the_same_step(tmp_path):
 
 
 def test_short_contexts_begin_anew(tmp_path):
-    """The first step's loss is that of the untrained model on the batch's pieces, each from its own
-    BOS.
-    """
+    """The first step's loss is the untrained model's on its pieces, each from its own BOS."""
     config = config_of(short_contexts=(8, 4))
     train(config, IDS, tmp_path)
     model = Decoder(config.model).initialise(config.seed)
@@ -212,9 +208,7 @@ def examples(count=40):
 
 
 def test_only_scored_positions_count(tmp_path):
-    """The first step's loss is the untrained model's mean over what is written, and padding never
-    matters.
-    """
+    """The first step's loss is the untrained model's mean of what is written; no padding."""
     config, source = config_of(steps=1, batch_size=4, micro_batches=2), examples()
     result = train(config, source, tmp_path / "a")
     model = Decoder(config.model).initialise(config.seed)

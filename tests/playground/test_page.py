@@ -14,10 +14,9 @@ import pytest
 
 import equinfo
 from equinfo.errors import EquinfoError
-from equinfo.playground import serve
 from equinfo.playground.edits import edits
-from equinfo.playground.server import is_loopback
-from equinfo.playground.writer import Writer
+from equinfo.playground.server import is_loopback, serve
+from equinfo.playground.writer import Continuer
 from equinfo.show import readable
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -28,7 +27,7 @@ HOSTILE = (
     "${window.owned=3} {{constructor}} `${window.owned=4}` &lt; \x07\x1b[31m\u202e end"
 )
 RUN = (
-    "import sys; from equinfo.playground import serve; serve({}, lm={!r},"
+    "import sys; from equinfo.playground.server import serve; serve({}, lm={!r},"
     " lm_tokenizer='english-16k', port={})"
 )
 
@@ -271,7 +270,7 @@ def test_loopback_is_this_machine_alone(host, inside):
 
 
 def test_a_continuation_grows_and_is_bounded(lm):
-    seen = list(Writer.load(lm, "english-16k").views("In the", 10**9, 99, -3))
+    seen = list(Continuer.load(lm, "english-16k").views("In the", 10**9, 99, -3))
     assert 2 < len(seen) <= 2 + 256
     written = [view.split("<b>")[1].split("</b>")[0] for view in seen]
     assert all(after.startswith(before) for before, after in pairwise(written))

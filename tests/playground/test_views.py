@@ -1,6 +1,4 @@
-"""The page's views are functions from text to HTML: what they say is what the library says, and
-nothing is markup.
-"""
+"""The page's views, functions from text to HTML, say what the library says; nothing is markup."""
 
 import html.parser
 import re

@@ -2,8 +2,7 @@
 
 from functools import cache
 
-from common.golden import random_network
-
+from benchmarks.golden_networks import random_network
 from equinfo.compress.models.base import ByteModel, StaticModel
 from equinfo.compress.models.counts import CountModel
 from equinfo.compress.network.integer import IntegerByteModel

@@ -1,6 +1,4 @@
-"""Three small tasks on a corpus's validation text, for lm-evaluation-harness: equinfo_text, _cloze
-and _order.
-"""
+"""Three small tasks on a corpus's validation text: equinfo_text, equinfo_cloze, equinfo_order."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -18,9 +16,7 @@ FOLDER = Path(__file__).parent
 
 
 def task_manager(corpus: str = "bundled", *, include_defaults: bool = False) -> TaskManager:
-    """Our tasks on a corpus (see `equinfo.load_corpus`). include_defaults: harness's own too, which
-    take a while.
-    """
+    """Our tasks on a corpus (as `load_corpus`). include_defaults: harness's own too: slow."""
     return TaskManager(
         include_path=FOLDER, include_defaults=include_defaults, metadata={"corpus": corpus}
     )
@@ -29,11 +25,9 @@ def task_manager(corpus: str = "bundled", *, include_defaults: bool = False) -> 
 def evaluate(
     lm: LM, tasks: Sequence[str] = TASKS, *, corpus: str = "bundled", limit: int | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Results of each task, as harness names them ("acc,none", "acc_stderr,none", "sample_len",
-    ...).
+    """Results of each task, as harness names them ("acc,none", "acc_stderr,none", ...).
 
     "right" of a task with choices: 1 or 0 of each example.
-
     limit: examples a task, the first ones. As lm_eval.simple_evaluate, without its look at the
     machine.
     """

@@ -1,5 +1,4 @@
-"""What the tasks ask, made of a corpus alone: the same text gives the same questions, in the same
-order, anywhere.
+"""What the tasks ask, made of a corpus alone: the same text gives the same questions, in order.
 
 A sentence ends at . ! or ? or with its line (a verse of the bundled corpus is one or more). Choices
 differ in nothing that counting words, bytes or final marks could tell. Questions stand in the order
@@ -26,7 +25,8 @@ WORD = re.compile(r"[a-z]+")
 LAST_WORD = re.compile(r" ([a-z]{3,})[^\w\s]*$")
 LONGEST = 200  # bytes of a question and its answer, so that an LM on bytes sees all of it too
 READ = 4 << 20  # bytes of a split that are read
-DOCUMENTS, QUESTIONS = 100, 1000
+DOCUMENTS = 100
+QUESTIONS = 1000
 CHOICES = 4
 SHUFFLED = 5  # words at least
 
@@ -37,9 +37,7 @@ def text(corpus: str = "bundled", **_: Any) -> dict[str, Dataset]:
 
 
 def cloze(corpus: str = "bundled", **_: Any) -> dict[str, Dataset]:
-    """A sentence's last word among three others as long and about as frequent in training text (a
-    factor of two).
-    """
+    """A sentence's last word among three as long and about as frequent in training text (x 2)."""
     return _dataset(corpus, _clozes(corpus), QUESTIONS)
 
 
@@ -57,10 +55,11 @@ def _clozes(corpus: str) -> Iterator[Example]:
         last = LAST_WORD.search(sentence)
         if last is None:
             continue
-        question, word, mark = before + sentence[: last.start()], last[1], sentence[last.end(1) :]
-        others = _mixed([other for other in alike[_kind(word, counts)] if other != word], question)[
-            : CHOICES - 1
-        ]
+        question = before + sentence[: last.start()]
+        word = last[1]
+        mark = sentence[last.end(1) :]
+        others = [other for other in alike[_kind(word, counts)] if other != word]
+        others = _mixed(others, question)[: CHOICES - 1]
         if len(others) == CHOICES - 1:
             yield _example(question, f" {word}{mark}", [f" {other}{mark}" for other in others])
 
@@ -75,20 +74,15 @@ def _orders(corpus: str) -> Iterator[Example]:
         if len(set(middle)) < SHUFFLED:
             continue
         shuffles = (_mixed(middle, f"{sentence}\0{number}") for number in range(2 * CHOICES))
-        others = list(
-            dict.fromkeys(" ".join([first, *one, last]) for one in shuffles if one != middle)
-        )
+        changed = (" ".join([first, *one, last]) for one in shuffles if one != middle)
         question = before.rstrip()
         space = before[len(question) :]
-        yield _example(
-            question, space + sentence, [space + other for other in others[: CHOICES - 1]]
-        )
+        others = [space + other for other in dict.fromkeys(changed)]
+        yield _example(question, space + sentence, others[: CHOICES - 1])
 
 
 def _pairs(corpus: str) -> Iterator[tuple[str, str]]:
-    """(a sentence and the white space after it, the next sentence), not longer than LONGEST
-    together.
-    """
+    """(a sentence and the white space after it, the next one), at most LONGEST bytes together."""
     for document in _documents(corpus, "validation"):
         for before, after in pairwise(SENTENCE.finditer(document)):
             sentence = after[0].rstrip()

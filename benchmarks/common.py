@@ -1,4 +1,4 @@
-"""What the benchmarks share: runs in turns, and rows that say where they come from."""
+"""What the benchmarks share: runs in turns, pieces of text, rows that say where they come from."""
 
 import json
 import statistics
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from equinfo.corpora import load_corpus
 from experiments.runs.rows import provenance
 
 
@@ -27,9 +28,22 @@ def append(row: dict[str, Any], out: Path | None) -> None:
     """Add a row, with commit, device, command and versions, to the file `out`, if there is one."""
     if out is None:
         return
-    script = Path(sys.argv[0])
-    command = " ".join(["python", f"benchmarks/{script.name}", *sys.argv[1:]])
+    name = Path(sys.argv[0]).stem
+    command = " ".join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])
     with out.open("a") as file:
         file.write(
-            json.dumps({"benchmark": script.stem, **row, **provenance(), "command": command}) + "\n"
+            json.dumps({"benchmark": name, **row, **provenance(), "command": command}) + "\n"
         )
+
+
+def validation_pieces(corpus: str, num_bytes: int, piece: int) -> list[bytes]:
+    """Documents of a corpus's validation text, cut to `piece` bytes, of `num_bytes` in all."""
+    documents: list[bytes] = []
+    held = 0
+    for text in load_corpus(corpus).documents("validation"):
+        for at in range(0, len(text), piece):
+            if held >= num_bytes:
+                return documents
+            documents.append(text[at : at + piece])
+            held += len(documents[-1])
+    return documents
