@@ -15,14 +15,14 @@ class PairTokenizer(Tokenizer):
 
     def __init__(self, pairs: list[bytes]) -> None:
         self.pieces = [bytes([byte]) for byte in range(256)] + pairs
-        self.code_size = len(self.pieces)
         self.codes = {piece: code for code, piece in enumerate(self.pieces)}
+        self.code_size = len(self.codes)
         self.cut = re.compile(b"|".join([*map(re.escape, pairs), b"."]), re.DOTALL)
 
     @classmethod
     def train(cls, documents: list[bytes], size: int) -> "PairTokenizer":
-        counts = Counter(p for one in documents for p in re.findall(b"(?s)(?=(..))", one))
-        return cls([pair for pair, _ in counts.most_common(size)])
+        pairs = Counter(p for one in documents for p in re.findall(b"(?s)(?=(..))", one))
+        return cls([pair for pair, _ in pairs.most_common(size)])
 
     def _encode_batch(self, documents):
         return [np.array([*map(self.codes.get, self.cut.findall(d))], np.int64) for d in documents]
@@ -30,7 +30,7 @@ class PairTokenizer(Tokenizer):
     def _decode_batch(self, streams):
         return [b"".join(self.pieces[code] for code in codes) for codes in streams]
 
-    def _parts(self):  # all that is stored and makes the fingerprint: JSON values, tensors
+    def _parts(self):  # all that is stored: JSON values, tensors
         return {}, {"pairs": np.frombuffer(b"".join(self.pieces[256:]), dtype=np.uint8)}
 
     @classmethod

@@ -39,13 +39,7 @@ class Block(nn.Module):
         mask: Tensor | None = None,
     ) -> Tensor:
         """x: f32[batch, time, d_model]; mask: as `visible` has it, None for all not later."""
-        x = x + self.attend(self.attn_norm(x), rotary, cache, mask)
-        h = self.mlp_norm(x)
-        return x + self.down(self.act(self.gate(h)) * self.up(h))
-
-    def attend(
-        self, h: Tensor, rotary: Rotary | None, cache: LayerCache | None, mask: Tensor | None = None
-    ) -> Tensor:
+        h = self.attn_norm(x)
         batch, time, _ = h.shape
         shape = (batch, time, self.config.n_heads, self.config.head_dim)
         q, k, v = (part(h).view(shape).transpose(1, 2) for part in (self.q, self.k, self.v))
@@ -62,7 +56,9 @@ class Block(nn.Module):
                 out = relative_flex(q, k, v, near)
             else:
                 out = relative_attention(q, k, v, near, mask)
-        return self.o(out.transpose(1, 2).reshape(batch, time, -1))
+        x = x + self.o(out.transpose(1, 2).reshape(batch, time, -1))
+        h = self.mlp_norm(x)
+        return x + self.down(self.act(self.gate(h)) * self.up(h))
 
 
 def rotary_tables(config: DecoderConfig, time: int, device: Any) -> Rotary:

@@ -288,11 +288,19 @@ class _Training:
         firsts = sequences.firsts(begin, c.batch_size)
         count = int((targets >= 0).sum())
         shares = (np.split(array, c.micro_batches) for array in (targets, firsts))
-        nats = sum(
-            self._backward(part, first, count)
-            for share, first in zip(*shares, strict=True)
-            for part in dealt(share, c.short_contexts)
-        )
+        nats = torch.zeros((), device=self.device)
+        for share, first in zip(*shares, strict=True):
+            for part in dealt(share, c.short_contexts):
+                arrays = (shifted(part, c.bos_id), first)
+                with (
+                    torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext()
+                ):
+                    ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
+                    hidden, y = scored(self.hidden(ids, first=places), part)
+                hidden = hidden.to(torch.bfloat16) if self.low else hidden
+                loss, told = cross_entropy(hidden, self.model.head_weight, y, c.optimizer.z_loss)
+                (loss / count).backward()
+                nats += told
         clip = c.optimizer.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
@@ -300,17 +308,6 @@ class _Training:
         self.loss = float(nats) / count
         values = {"step": self.step, "loss": self.loss}
         return values | {"learning_rate": rate, "gradient_norm": float(norm)}
-
-    def _backward(self, targets: np.ndarray, first: np.ndarray, count: int) -> torch.Tensor:
-        """Add a micro-batch's gradient, of a step that scores `count` positions; its nats."""
-        arrays = (shifted(targets, self.config.bos_id), first)
-        with torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext():
-            ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
-            hidden, y = scored(self.hidden(ids, first=places), targets)
-        hidden = hidden.to(torch.bfloat16) if self.low else hidden
-        loss, nats = cross_entropy(hidden, self.model.head_weight, y, self.config.optimizer.z_loss)
-        (loss / count).backward()
-        return nats
 
     @torch.no_grad()
     def probe(self, probe: Probe) -> Any:

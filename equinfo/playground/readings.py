@@ -1,7 +1,6 @@
 """What tokenizers and an M1 make of a short text: pieces, ids, bits."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,7 @@ from equinfo.tokenizers.registry import load
 from equinfo.tokenizers.spans import Span
 
 if TYPE_CHECKING:
-    from equinfo.compress.models.base import ByteModel
+    pass
 
 DEFAULTS: tuple[str, ...] = ("bytes", "english-16k", "english-64k", "english-equalinfo16", "gzip8")
 M1 = "english-m1"
@@ -79,23 +78,12 @@ def clean(text: str | None, most: int = LONGEST) -> str:
     return units.decode("utf-16-le", "replace")[:most]
 
 
-def byte_bits(model: "ByteModel", text: bytes) -> np.ndarray:
-    """f64[bytes]: -log2 p of each byte under a model that begins anew only where it must."""
-    state = model.start(1)
-    never = np.array([False])
-    found = np.empty(len(text))
-    for at, byte in enumerate(text):
-        found[at] = model.precision - math.log2(model.frequencies(state)[0][byte])
-        model.advance(state, np.array([byte]), never)
-    return found
-
-
-def by_character(text: str, values: np.ndarray) -> list[float]:
-    """Sums of f64[bytes] over each character of `text`."""
+def by_character(text: str, values: Sequence[float]) -> list[float]:
+    """Sums over each character of `text` of values, one a byte."""
     if not text:
         return []
     starts = np.cumsum([0, *(len(c.encode()) for c in text[:-1])])
-    return np.add.reduceat(values, starts).tolist()
+    return np.add.reduceat(np.asarray(values), starts).tolist()
 
 
 def default_tokenizers() -> list[Tokenizer | Path | str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equinfo.compress.models.base import byte_bits
 from equinfo.errors import EquinfoError
 from equinfo.playground import markup
 from equinfo.playground.edits import edits
@@ -14,7 +15,6 @@ from equinfo.playground.readings import (
     M1,
     Reading,
     by_character,
-    byte_bits,
     clean,
     longest,
     read,

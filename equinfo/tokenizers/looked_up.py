@@ -32,8 +32,7 @@ class LookedUpTokenizer(Tokenizer):
         """Holds less than the longest string and a byte."""
         if not self.dictionary:
             return super().encoder()
-        feed = self.dictionary.encoder().feed
-        return IncrementalEncoder(lambda data, last: (feed(data, last), len(data)), self.dtype)
+        return IncrementalEncoder(self.dictionary.part, self.dtype)
 
     def decoder(self) -> IncrementalDecoder:
         """Bytes come with their ids."""

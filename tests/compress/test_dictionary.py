@@ -171,10 +171,14 @@ def test_pieces_of_a_document_give_its_codes(size):
     strings, codes, masks = made(2)
     dictionary = Dictionary(strings, codes, masks, CLASSES)
     document = drawn(np.random.default_rng(1), b"abc ", 2500)
-    encoder = dictionary.encoder()
-    parts = [encoder.feed(document[at : at + size]) for at in range(0, len(document), size)]
-    found = np.concatenate([*parts, encoder.feed(b"", last=True)])
-    assert found.tolist() == dictionary.encode([document])[0].tolist()
+    held, found = b"", []
+    for at in range(0, len(document) + size, size):
+        held += document[at : at + size]
+        codes, used = dictionary.part(held, last=at >= len(document))
+        found += codes.tolist()
+        held = held[used:]
+    assert found == dictionary.encode([document])[0].tolist()
+    assert not held
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.int64])

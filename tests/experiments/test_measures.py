@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from equinfo.compress.models import byte_bits
 from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
@@ -78,7 +79,7 @@ def test_a_window_holds_no_more_bits_than_it_has(runner, micro):
 
 def test_bytes_under_a_static_model_take_what_their_frequencies_say():
     model = StaticModel.unigram([b"aaab"])
-    bits = sentence.byte_bits(model, b"ab", [0])
+    bits = byte_bits(model, b"ab", [0])
     assert bits == pytest.approx(
         [16 - np.log2(model.row[ord("a")]), 16 - np.log2(model.row[ord("b")])]
     )

@@ -8,13 +8,13 @@ import pytest
 import tokenizer_zoo as zoo
 
 import equinfo
+from equinfo.compress.models import byte_bits
 from equinfo.errors import EquinfoError
 from equinfo.playground import markup, views
 from equinfo.playground.edits import edits
 from equinfo.playground.readings import (
     LONGEST,
     by_character,
-    byte_bits,
     clean,
     default_tokenizers,
     load_all,
@@ -172,7 +172,7 @@ def test_the_chart_has_a_column_for_each_character_and_both_numbers():
 
 def test_m1s_bits_are_those_that_arithmetic_coding_takes():
     data = (TEXT * 5).encode()
-    bits = byte_bits(MODEL, data).sum()
+    bits = sum(byte_bits(MODEL, data))
     coded = 8 * len(ArithmeticTokenizer(MODEL, 8).encode(data))
     assert bits <= coded < bits + 40
 

@@ -112,23 +112,23 @@ class Dictionary:
         documents: list[Any],
         dtype: Any = np.uint32,
         as_bytes: Callable[[list[Any]], list[bytes]] = list,
+        threads: bool = True,
     ) -> list[np.ndarray]:
         """The codes of each document, `dtype`[pieces].
 
         as_bytes: turns documents into bytes, a batch at a time: all at once would be fresh memory.
+        threads: whether batches of documents are shared among them.
         """
         sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
         # where one document is long, threads share its spans, and not the documents
-        if sizes.sum() <= BATCH_BYTES or sizes.max() > BATCH_BYTES:
-            return self._encode(as_bytes(documents), dtype)
-        self.trie  # noqa: B018 (built before the threads ask for it)
-        batches = in_threads(
-            lambda batch: self._encode(as_bytes(documents[batch]), dtype),
-            _groups(sizes, BATCH_BYTES),
-        )
-        return list(chain.from_iterable(batches))
-
-    def _encode(self, documents: list[bytes], dtype: Any) -> list[np.ndarray]:
+        if threads and sizes.sum() > BATCH_BYTES >= sizes.max():
+            self.trie  # noqa: B018 (built before the threads ask for it)
+            encoded = in_threads(
+                lambda batch: self.encode(documents[batch], dtype, as_bytes, threads=False),
+                _groups(sizes, BATCH_BYTES),
+            )
+            return list(chain.from_iterable(encoded))
+        documents = as_bytes(documents)
         sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
         text = np.frombuffer(b"".join(documents), dtype=np.uint8)
         spans, firsts = _spans(sizes, self._overlap)
@@ -149,7 +149,7 @@ class Dictionary:
         return 4 * self.longest + 64
 
     def walk(
-        self, text: np.ndarray, spans: np.ndarray, dtype: Any
+        self, text: np.ndarray, spans: np.ndarray, dtype: Any, threads: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """(the codes of all spans, how many each has).
 
@@ -157,19 +157,15 @@ class Dictionary:
         """
         spans = np.ascontiguousarray(spans)
         widths = spans[:, 1] - spans[:, 0]
-        if widths.sum() <= GROUP_BYTES:
-            return self._walk(text, spans, dtype)
-        self.trie  # noqa: B018 (built before the threads ask for it)
-        groups = _groups(widths, GROUP_BYTES)
-        done = in_threads(lambda group: self._walk(text, spans[group], dtype), groups)
-        codes, counts = zip(*done, strict=True)
-        return np.concatenate(codes), np.concatenate(counts)
-
-    def _walk(
-        self, text: np.ndarray, spans: np.ndarray, dtype: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
         trie = self.trie
-        out = _scratch(int((spans[:, 1] - spans[:, 0]).sum()))
+        if threads and widths.sum() > GROUP_BYTES:
+            done = in_threads(
+                lambda group: self.walk(text, spans[group], dtype, threads=False),
+                _groups(widths, GROUP_BYTES),
+            )
+            parts, counts = zip(*done, strict=True)
+            return np.concatenate(parts), np.concatenate(counts)
+        out = _scratch(int(widths.sum()))
         counts = np.empty(len(spans), dtype=np.int64)
         walk(text, spans, trie.table, trie.fallback, trie.root, trie.shifts, out, counts)
         codes = np.empty(int(counts.sum()), dtype=dtype)
@@ -207,6 +203,18 @@ class Dictionary:
         text = np.frombuffer(document, dtype=np.uint8)
         return self.walk(text, np.array([[0, len(document)]]), dtype)[0]
 
+    def part(self, data: bytes, last: bool) -> tuple[np.ndarray, int]:
+        """(the codes of a document's pieces that are certain of its beginning, how many bytes they
+        stand for): all of it with `last`, else up to the longest string and a byte, whose class
+        counts. uint32[n].
+        """
+        codes = self.encode([data])[0]
+        if last:
+            return codes, len(data)
+        lengths = self.lengths(codes)
+        certain = np.cumsum(lengths) - lengths < len(data) - self.longest
+        return codes[certain], int(lengths[certain].sum())
+
     # -- codes to text -----------------------------------------------------------------------------
 
     def decode(self, streams: list[np.ndarray]) -> list[bytes]:
@@ -224,26 +232,6 @@ class Dictionary:
         spell(codes, where, blob, out)
         whole = memoryview(out)
         return [bytes(whole[a:b]) for a, b in pairwise([0, *ends.tolist()])]
-
-    def encoder(self) -> "DictionaryEncoder":
-        return DictionaryEncoder(self)
-
-
-class DictionaryEncoder:
-    """One document in pieces; holds less than the longest string and a byte, whose class counts."""
-
-    def __init__(self, dictionary: Dictionary) -> None:
-        self.dictionary, self.held = dictionary, bytearray()
-
-    def feed(self, data: bytes, last: bool = False) -> np.ndarray:
-        """The codes (uint32) of pieces that are certain now; with `last`, of all that is left."""
-        self.held += data
-        codes = self.dictionary.encode([bytes(self.held)])[0]
-        if not last:
-            lengths = self.dictionary.lengths(codes)
-            codes = codes[np.cumsum(lengths) - lengths < len(self.held) - self.dictionary.longest]
-        del self.held[: int(self.dictionary.lengths(codes).sum())]
-        return codes
 
 
 def _groups(sizes: np.ndarray, most: int) -> list[slice]:

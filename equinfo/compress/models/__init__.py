@@ -9,6 +9,7 @@ from equinfo.compress.models.base import (
     SYMBOLS,
     ByteModel,
     StaticModel,
+    byte_bits,
     check_precision,
     fingerprint,
     from_artifact,
@@ -20,6 +21,6 @@ from equinfo.compress.models.base import (
 
 __all__ = [
     "EOD", "KINDS", "MAX_PRECISION", "MIN_PRECISION", "PRECISION", "SYMBOLS", "ByteModel",
-    "StaticModel", "check_precision", "fingerprint", "from_artifact", "load_model", "normalise",
-    "rows_after", "to_artifact",
+    "StaticModel", "byte_bits", "check_precision", "fingerprint", "from_artifact", "load_model",
+    "normalise", "rows_after", "to_artifact",
 ]  # fmt: skip

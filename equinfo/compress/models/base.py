@@ -1,6 +1,7 @@
 """Byte models: exact integer frequencies of the next byte, for coder and windows."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
@@ -89,6 +90,19 @@ def rows_after(model: ByteModel, strings: list[bytes]) -> np.ndarray:
             model.advance(state, np.ascontiguousarray(symbols), restart)
         rows.append(model.frequencies(state).copy())
     return np.concatenate(rows)
+
+
+def byte_bits(model: ByteModel, text: bytes, starts: Iterable[int] = ()) -> list[float]:
+    """-log2 p of each byte under a model that begins anew at `starts`, and where it must."""
+    state = model.start(1)
+    anew = set(starts)
+    found = []
+    for at, byte in enumerate(text):
+        if at in anew:
+            model.advance(state, np.array([-1]), np.array([True]))
+        found.append(model.precision - math.log2(model.frequencies(state)[0][byte]))
+        model.advance(state, np.array([byte]), np.array([False]))
+    return found
 
 
 def normalise(counts: np.ndarray, precision: int = PRECISION) -> np.ndarray:

@@ -147,11 +147,14 @@ class CompiledEncoder:
 
     def __init__(self, windows: CompiledWindows) -> None:
         self.windows = windows
-        self.pieces = windows.dictionary.encoder()
+        self.held = b""
 
     def feed(self, data: bytes, last: bool = False) -> np.ndarray:
         """The codes of the windows that `data` closes (int64[n, limbs]), `last`: of all left."""
-        return self.windows._in_limbs(self.pieces.feed(data, last))
+        held = self.held + data
+        codes, used = self.windows.dictionary.part(held, last)
+        self.held = held[used:]
+        return self.windows._in_limbs(codes)
 
 
 class CompiledDecoder:

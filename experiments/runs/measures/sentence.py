@@ -1,12 +1,11 @@
 """One sentence under a tokenizer: its pieces, its windows' codes, each character's bits."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from equinfo.compress.models.base import ByteModel
+from equinfo.compress.models.base import byte_bits
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
 from equinfo.tokenizers.modelled import ModelledTokenizer
@@ -65,19 +64,6 @@ def pieces(tokenizer: Tokenizer, texts: list[bytes]) -> list[Pieces]:
 def begins(found: Pieces) -> list[int]:
     """Where each piece begins in the text, in bytes."""
     return np.cumsum([0, *(len(piece) for piece, _ in found[:-1])]).tolist()
-
-
-def byte_bits(model: ByteModel, text: bytes, starts: Iterable[int]) -> list[float]:
-    """The bits that each byte of `text` takes under a model that begins anew at `starts`."""
-    state = model.start(1)
-    anew = set(starts)
-    found = []
-    for at, byte in enumerate(text):
-        if at in anew:
-            model.advance(state, np.array([-1]), np.array([True]))
-        found.append(model.precision - math.log2(model.frequencies(state)[0][byte]))
-        model.advance(state, np.array([byte]), np.array([False]))
-    return found
 
 
 def inside_words(
