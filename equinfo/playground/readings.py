@@ -1,6 +1,6 @@
 """What tokenizers and an M1 make of a short text: pieces, ids, bits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,12 +78,12 @@ def clean(text: str | None, most: int = LONGEST) -> str:
     return units.decode("utf-16-le", "replace")[:most]
 
 
-def by_character(text: str, values: Sequence[float]) -> list[float]:
+def by_character(text: str, values: Iterable[float]) -> list[float]:
     """Sums over each character of `text` of values, one a byte."""
     if not text:
         return []
     starts = np.cumsum([0, *(len(c.encode()) for c in text[:-1])])
-    return np.add.reduceat(np.asarray(values), starts).tolist()
+    return np.add.reduceat(np.array([*values]), starts).tolist()
 
 
 def default_tokenizers() -> list[Tokenizer | Path | str]:
