@@ -39,7 +39,8 @@ def make(name: str) -> Tokenizer:
     if kind == "windows":
         return tokenizer_class("equalinfo")(fitted, bits=16, width=16)  # type: ignore[call-arg]
     digits = kind.lstrip("abcdefghijklmnopqrstuvwxyz")
-    return tokenizer_class(kind.removesuffix(digits))(fitted, int(digits or 8))  # type: ignore[call-arg]
+    family = tokenizer_class(kind.removesuffix(digits))
+    return family(fitted, int(digits or 8))  # type: ignore[call-arg]
 
 
 def text(size: int) -> bytes:
@@ -90,7 +91,7 @@ def main(
         document = text(size // 8 if slow else size)
         pieces = [document[at : at + PIECE] for at in range(0, len(document), PIECE)]
         assert np.array_equal(np.concatenate(feed(tokenizer, pieces)), tokenizer.encode(document))
-        actions = (lambda: tokenizer.encode(document), lambda: feed(tokenizer, pieces))  # noqa: B023
+        actions = (partial(tokenizer.encode, document), partial(feed, tokenizer, pieces))
         whole, fed = (len(document) / 1e6 / seconds for seconds in alternate(runs, *actions))
         sizes = slow_megabytes if slow else megabytes
         peaks = ", ".join(f"{peak(name, one)} ({one})" for one in sizes)

@@ -38,7 +38,8 @@ def main(
 
             def run(workers: int) -> None:
                 folder = Path(place, str(next(numbers)))  # noqa: B023
-                equinfo.tokenize_corpus(made, corpus, folder, workers=workers, **given)  # noqa: B023
+                options = {**given, "workers": workers}
+                equinfo.tokenize_corpus(made, corpus, folder, **options)  # noqa: B023
 
             one, two = alternate(runs, partial(run, 1), partial(run, 2))
             folders = list(Path(place).iterdir())

@@ -20,7 +20,7 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
 
 from equinfo.corpora import load_corpus
 from equinfo.errors import EquinfoError
-from equinfo.hf import register as _register  # noqa: F401  # transformers' Auto classes, once it is imported
+from equinfo.hf import register as _register  # noqa: F401  # Auto classes of transformers
 from equinfo.tokenizers.registry import load
 
 if TYPE_CHECKING:

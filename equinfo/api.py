@@ -21,7 +21,6 @@ from equinfo.corpora import Corpus, batched, limited, load_corpus, take
 from equinfo.errors import EquinfoError, needing
 from equinfo.generation import check_fit
 from equinfo.lm.config import M1_TRAINING, Training
-from equinfo.sharding import tokenize_corpus as tokenize_corpus
 from equinfo.shards import Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import find_family, load, make
@@ -61,8 +60,7 @@ def train_m1(
     else:
         with needing("lm", "a language model"):
             from equinfo.lm.bridge import to_byte_model
-            from equinfo.lm.train import load_model as load_lm
-            from equinfo.lm.train import train
+            from equinfo.lm.train import load_lm, train
         # EOD as BOS: "nothing yet" and "a document just ended" are one
         config = chosen.config(SYMBOLS, EOD)
         ids = byte_stream(documents)
@@ -213,8 +211,7 @@ def evaluate(
     """
     with needing("lm", "a language model"):
         from equinfo.lm.evaluate import evaluate as measure
-        from equinfo.lm.train import best_device, load_train_config
-        from equinfo.lm.train import load_model as load_lm
+        from equinfo.lm.train import best_device, load_lm, load_train_config
     chosen = load(tokenizer)
     if isinstance(corpus, Shards):
         corpus.check_tokenizer(chosen)

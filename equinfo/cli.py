@@ -434,7 +434,7 @@ def _open_input(name: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        file = Path(name).open("rb")  # noqa: SIM115  # closed below; errors of the body are not its own
+        file = Path(name).open("rb")  # noqa: SIM115  # closed below, out of this `try`
     except OSError as error:
         raise EquinfoError(f"{name} cannot be read: {error.strerror}") from error
     with file:

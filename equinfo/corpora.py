@@ -170,7 +170,8 @@ def _files(name: str) -> list[Path]:
     if name and Path(name).exists():
         found = [Path(name)]
     else:
-        matches = sorted(glob(name, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
+        # Path.glob takes no absolute pattern
+        matches = sorted(glob(name, recursive=True))  # noqa: PTH207
         found = [Path(path) for path in matches if Path(path).is_file()]
     if not found:
         what = "no file matches" if has_magic(name) else "there is no"

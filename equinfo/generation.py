@@ -184,10 +184,10 @@ class _Row:
 
 def _loaded(lm: "Decoder | Path | str", context: int | None) -> tuple["Decoder", int]:
     from equinfo.lm.decoder import Decoder
-    from equinfo.lm.train import load_model, load_train_config
+    from equinfo.lm.train import load_lm, load_train_config
 
     if not isinstance(lm, Decoder):
-        return load_model(lm), context or load_train_config(lm).context
+        return load_lm(lm), context or load_train_config(lm).context
     if context is None:
         raise EquinfoError(
             "a decoder without its training folder needs `context`, the ids a sequence it was"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig, dimensions, modern
@@ -92,10 +93,11 @@ class Scale:
     def tokens(self, family: str, width: int, **options: object) -> Tokens:
         """A tokenizer of 2**width ids of this scale's text, over its M1 where it needs one."""
         m1 = self.m1 if FAMILIES[family].needs == "M1" else None
-        return Tokens(family, 1 << width, self.corpus, self.train_bytes, **{"m1": m1, **options})  # type: ignore[arg-type]
+        given: Any = {"m1": m1, **options}
+        return Tokens(family, 1 << width, self.corpus, self.train_bytes, **given)
 
-    def window(self, bits: int, width: int, rule: str = "paper", reset: int = 1) -> Tokens:
-        """EqualInfoAC; reproductions take the paper's rule."""
+    def window(self, bits: int, width: int, rule: str, reset: int = 1) -> Tokens:
+        """EqualInfoAC; reproductions take rule "paper", all else one that decodes."""
         return self.tokens("equalinfo", width, bits=bits, rule=rule, reset=reset)
 
     @cached_property
@@ -130,7 +132,7 @@ class Scale:
         coded = [
             self.tokens(family, width) for family in ("static-ac", "ac") for width in self.widths
         ]
-        windows = [self.window(first, width) for width in self.widths]
+        windows = [self.window(first, width, "paper") for width in self.widths]
         return [
             self.bytes,
             *self.subwords,

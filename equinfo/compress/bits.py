@@ -9,7 +9,6 @@ from equinfo.errors import EquinfoError
 
 MAX_WIDTH = 32
 NO_BYTES = np.empty(0, dtype=np.uint8)
-NO_IDS = np.empty(0, dtype=np.int64)
 
 
 def pack(data: bytes | np.ndarray, num_bits: int, width: int) -> np.ndarray:
@@ -62,7 +61,7 @@ class Unpacker:
         self.width = width
         self.period = math.lcm(8, width) // width
         self.count = 0
-        self.held = NO_IDS
+        self.held = np.empty(0, dtype=np.int64)
 
     def feed(self, ids: np.ndarray) -> np.ndarray:
         """ids: int64[n]. Returns the bytes (uint8) that are complete."""

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-import lm_eval.models  # noqa: F401  # get_model fills its registry only while that is empty, and we are first
+import lm_eval.models  # noqa: F401  # fills the registry, only while that is empty
 import numpy as np
 import torch
 from lm_eval.api.instance import Instance
@@ -19,7 +19,7 @@ from equinfo.generation import check_fit, generate
 from equinfo.harness.joining import common, tiles
 from equinfo.harness.scoring import Scored, score
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.train import best_device, load_model, load_train_config
+from equinfo.lm.train import best_device, load_lm, load_train_config
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load
 
@@ -60,7 +60,7 @@ class EquinfoLM(LM):
         self.tokenizer = load(tokenizer)
         if not isinstance(lm, Decoder):
             context = int(context or load_train_config(lm).context)
-            lm = load_model(lm).to(_device(device))
+            lm = load_lm(lm).to(_device(device))
         if context is None:
             raise EquinfoError(
                 "a decoder without its training folder needs `context`, the ids of its sequences"

@@ -17,7 +17,7 @@ from equinfo.errors import EquinfoError
 from equinfo.hf.config import AnyTokenizer, EquinfoConfig
 from equinfo.lm.config import DecoderConfig
 from equinfo.lm.decoder import Decoder, Rotary, rotary_tables
-from equinfo.lm.train import load_model, load_train_config
+from equinfo.lm.train import load_lm, load_train_config
 from equinfo.tokenizers.base import NUM_SPECIAL
 
 # What transformers calls the cache in its outputs and in `generate`: it changed in version 5.
@@ -72,7 +72,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
             raise EquinfoError(
                 "a decoder without its training folder needs `context`, the ids of a sequence"
             )
-        decoder = lm if isinstance(lm, Decoder) else load_model(lm)
+        decoder = lm if isinstance(lm, Decoder) else load_lm(lm)
         with torch.device("meta"):
             model = cls(EquinfoConfig.of(decoder.config, context, tokenizer, **others))
         model.decoder = decoder

@@ -168,7 +168,7 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load_model(folder: Path | str) -> Decoder:
+def load_lm(folder: Path | str) -> Decoder:
     """The decoder of a finished training, or that transformers saved; on the CPU, float32."""
     if is_exported(folder):
         return load_exported(folder)
@@ -178,6 +178,9 @@ def load_model(folder: Path | str) -> Decoder:
         {name: torch.from_numpy(array) for name, array in artifact.tensors.items()}
     )
     return model.eval()
+
+
+load_model = load_lm  # its public name, beside compress.models.load_model of byte models
 
 
 def probes(folder: Path | str) -> dict[int, Any]:

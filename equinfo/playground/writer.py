@@ -36,11 +36,11 @@ class Continuer:
         if tokenizer is None:
             raise EquinfoError(f"name the tokenizer that {lm} was trained with: --lm-tokenizer T")
         with needing("lm", "a language model"):
-            from equinfo.lm.train import load_model, load_train_config
+            from equinfo.lm.train import load_lm, load_train_config
         chosen = load(tokenizer)
         config = load_train_config(lm)
         check_fit(config.model, chosen)
-        return cls(Path(lm).resolve().name, load_model(lm).eval(), config.context, chosen)
+        return cls(Path(lm).resolve().name, load_lm(lm).eval(), config.context, chosen)
 
     def views(
         self, raw: str | None, max_ids: float, temperature: float, seed: float

@@ -21,8 +21,8 @@ class CodebookTokenizer(LookedUpTokenizer):
     """Code i stands for `strings[i]`, wherever it occurs. Takes any bytes; any ids decode.
 
     strings: 2**9 to 2**18, distinct, all 256 bytes among them. mode: where pieces may end ("free",
-    "aligned", "superword"; compress/pretokens.py). parse: "longest" or "fewest"
-    (compress/parse.py). source: what the strings come from, "fitted" to a text or "grown" from a
+    "aligned", "superword"; codebook/pretokens.py). parse: "longest" or "fewest"
+    (dictionary/parse.py). source: what the strings come from, "fitted" to a text or "grown" from a
     byte model.
     """
 
@@ -75,7 +75,7 @@ class CodebookTokenizer(LookedUpTokenizer):
         return fewest(text, last, trie.table, trie.root, self.dictionary.classes)
 
     def encoder(self) -> IncrementalEncoder:
-        """Holds less than the longest string and a byte, or a block of compress/parse.py."""
+        """Holds less than the longest string and a byte, or a block of dictionary/parse.py."""
         if self.parse == "longest":
             return super().encoder()
         return IncrementalEncoder(self._fewest, self.dtype)

@@ -4,21 +4,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from equinfo.compress.bits import NO_IDS, Packer, Unpacker
+from equinfo.compress.bits import Packer, Unpacker
 from equinfo.compress.coder import rivals
 from equinfo.compress.models.base import EOD, ByteModel
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import vocabulary_label
-from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
+from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.modelled import ModelledTokenizer
 
 
 class CodedTokenizer(ModelledTokenizer):
     """Ids of `width` (1 to 16) bits from a rival coder driven by `model`.
 
-    A document ends itself with EOD. It is cut into messages of rival_coders.BLOCK symbols, each a
-    number of words and the words; the last id is padded with zero bits. So both directions take
-    memory for one message.
+    A document ends itself with EOD. It is cut into messages of rivals.BLOCK symbols, each a number
+    of words and the words; the last id is padded with zero bits. So both directions take memory for
+    one message.
     """
 
     coder: ClassVar[rivals.RivalCoder]

@@ -72,7 +72,8 @@ class HFTokenizer(ImportedTokenizer):
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        return cls.of(tensors["model"].tobytes(), config["name"], config["lossless"])  # type: ignore[return-value]
+        model = tensors["model"].tobytes()
+        return cls.of(model, config["name"], config["lossless"])  # type: ignore[return-value]
 
 
 class ByteLevelTokenizer(PiecesTokenizer, HFTokenizer):

@@ -80,10 +80,6 @@ class IncrementalDecoder:
         return self.feed(NO_IDS, last=True)
 
 
-Encoder = IncrementalEncoder
-Decoder = IncrementalDecoder
-
-
 class TextDecoder:
     """A decoder's bytes as str, each character with its last byte; what is no UTF-8 as U+FFFD."""
 

@@ -17,7 +17,11 @@ def lms(scale: Scale) -> list[LM]:
     """The first window, the one between, and the second, for each width."""
     windows = (scale.windows[0], scale.between, scale.windows[1])
     training = scale.side[scale.ablation]
-    return [scale.lm(scale.window(b, width), training) for width in scale.widths for b in windows]
+    return [
+        scale.lm(scale.window(b, width, "paper"), training)
+        for width in scale.widths
+        for b in windows
+    ]
 
 
 def recipes(scale: Scale) -> list[LM]:

@@ -33,7 +33,7 @@ def runs(scale: Scale) -> list[Positions]:
     steps = {
         round(training.steps * span ** (number / (PROBES - 1) - 1)) for number in range(PROBES)
     }
-    windows = [scale.window(bits, scale.narrow) for bits in scale.windows[1:3]]
+    windows = [scale.window(bits, scale.narrow, "paper") for bits in scale.windows[1:3]]
     return [Positions(scale.lm(tokens, training), tuple(sorted(steps))) for tokens in windows]
 
 

@@ -36,7 +36,11 @@ def recipes(scale: Scale) -> list[Measure]:
     """Of AC, the longest windows, the shortest, StaticAC and GZip."""
     wide = scale.wide
     (first, *_, last) = scale.windows
-    coded = [scale.tokens("ac", wide), scale.window(last, wide), scale.window(first, wide)]
+    coded = [
+        scale.tokens("ac", wide),
+        scale.window(last, wide, "paper"),
+        scale.window(first, wide, "paper"),
+    ]
     found = []
     for tokens in [*coded, scale.tokens("static-ac", wide), scale.gzips[0]]:
         stream = replace(scale.stream(tokens), train_bytes=scale.measured_bytes, mode="block")

@@ -27,7 +27,7 @@ def spellers(scale: Scale) -> dict[str, Spelling]:
     """Label -> what is run; the fine-tuned are the base M2s of the main result."""
     bpe, unigram = scale.subwords
     first = scale.windows[0]
-    narrow, wide = (scale.window(first, width) for width in scale.widths)
+    narrow, wide = (scale.window(first, width, "paper") for width in scale.widths)
     return {
         "Unigram, own": speller(scale, unigram, shared=False),
         "Unigram, shared": speller(scale, unigram),

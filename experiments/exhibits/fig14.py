@@ -28,7 +28,8 @@ def pairs(scale: Scale) -> list[tuple[Tokens, Tokens]]:
     """(greedy, delayed), for narrow and wide ids."""
     first = scale.windows[0]
     return [
-        (scale.window(first, width), scale.window(first, width, "delay")) for width in scale.widths
+        (scale.window(first, width, "paper"), scale.window(first, width, "delay"))
+        for width in scale.widths
     ]
 
 

@@ -24,7 +24,7 @@ COLUMNS = [
 
 
 def recipes(scale: Scale) -> list[Measure]:
-    return [sentence(scale, scale.window(scale.windows[0], scale.wide))]
+    return [sentence(scale, scale.window(scale.windows[0], scale.wide, "paper"))]
 
 
 def windows(row: Row | None, scale: Scale) -> list[tuple[str, str, list[int], list[int]]]:

@@ -167,7 +167,7 @@ def nothing_to_learn(results: Results) -> Trend:
     scale = results.scale
     streams = [scale.tokens(one, width) for one in ("ac", "static-ac") for width in scale.widths]
     at_line = [results.at_uniform(scale.lm(tokens)) for tokens in streams]
-    control = scale.window(scale.windows[0], scale.narrow)
+    control = scale.window(scale.windows[0], scale.narrow, "paper")
     test = (
         "bits/byte are within 1 % of the uniform line (and what the ends of documents cost), at"
         f" both widths: the whole interval is. It counts only if {control.name}, two ids a window,"

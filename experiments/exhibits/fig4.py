@@ -73,7 +73,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 def trends(results: Results) -> list[Trend]:
     """Both with the training of single questions, where every run has its seeds."""
     scale = results.scale
-    windows = scale.lm(scale.window(scale.windows[0], scale.wide))
+    windows = scale.lm(scale.window(scale.windows[0], scale.wide, "paper"))
     subword = scale.lm(scale.subwords[1])
     per_step = {lm: results.coded(lm, ratio) for lm in map(scale.lm, scale.reproduced)}
     mine = per_step[windows]

@@ -15,7 +15,7 @@ from experiments.scales import Scale
 def pairs(scale: Scale) -> dict[str, list[Tokens]]:
     """Family -> [narrow, wide]; GZip's narrow ids are its bytes."""
     return {
-        "EqualInfoAC": [scale.window(scale.windows[0], width) for width in scale.widths],
+        "EqualInfoAC": [scale.window(scale.windows[0], width, "paper") for width in scale.widths],
         "AC": [scale.tokens("ac", width) for width in scale.widths],
         "GZip": scale.gzips,
         "StaticAC": [scale.tokens("static-ac", width) for width in scale.widths],

@@ -35,8 +35,8 @@ def distances(scale: Scale, tokens: Tokens) -> Measure:
 
 def recipes(scale: Scale) -> list[Measure]:
     first, second = scale.windows[:2]
-    windows = [scale.window(first, width) for width in scale.widths]
-    windows += [scale.window(first, scale.wide, "free"), scale.window(second, scale.wide)]
+    windows = [scale.window(first, width, "paper") for width in scale.widths]
+    windows += [scale.window(first, scale.wide, "free"), scale.window(second, scale.wide, "paper")]
     coded = [scale.tokens("ac", width) for width in scale.widths]
     tokens = [scale.bytes, *scale.subwords, *windows, *coded, *scale.gzips]
     return [distances(scale, one) for one in tokens]
@@ -96,7 +96,7 @@ def draw_box(axes: Any, place: int, row: Row) -> None:
 
 def trends(results: Results) -> list[Trend]:
     scale = results.scale
-    windows = [scale.window(bits, scale.wide) for bits in scale.windows[:2]]
+    windows = [scale.window(bits, scale.wide, "paper") for bits in scale.windows[:2]]
     tokens = (scale.subwords[-1], *windows, scale.tokens("ac", scale.wide))
     checks = [
         lower(f"{a.name} to {b.name}", mean_distance(results, a), mean_distance(results, b))

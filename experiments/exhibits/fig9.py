@@ -25,7 +25,7 @@ NOTE = "The paper's texts are some of its figures' windows, of 16 bits each."
 
 def recipes(scale: Scale) -> list[Measure]:
     """The windows, and AC, whose M1 runs on."""
-    tokens = (scale.window(scale.windows[0], scale.wide), scale.tokens("ac", scale.wide))
+    tokens = (scale.window(scale.windows[0], scale.wide, "paper"), scale.tokens("ac", scale.wide))
     return [sentence(scale, one) for one in tokens]
 
 

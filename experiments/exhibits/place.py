@@ -38,7 +38,7 @@ def bits_of(lm: LM) -> tuple[int, int]:
 def lms(scale: Scale) -> list[LM]:
     """Each of the windows as wide and as narrow ids, without the place."""
     pairs = [(bits, width) for bits in scale.windows[:WINDOWS] for width in reversed(scale.widths)]
-    return [scale.lm(scale.window(bits, width)) for bits, width in pairs]
+    return [scale.lm(scale.window(bits, width, "paper")) for bits, width in pairs]
 
 
 def several(scale: Scale) -> list[LM]:
@@ -48,7 +48,7 @@ def several(scale: Scale) -> list[LM]:
 
 def compared(scale: Scale, lm: LM) -> tuple[LM, LM, LM]:
     """With the place, without, and without on the same windows as wide ids."""
-    return told(lm), lm, scale.lm(scale.window(bits_of(lm)[0], scale.wide))
+    return told(lm), lm, scale.lm(scale.window(bits_of(lm)[0], scale.wide, "paper"))
 
 
 def recipes(scale: Scale) -> list[LM]:

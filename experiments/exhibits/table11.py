@@ -26,7 +26,7 @@ def count(scale: Scale) -> int:
 
 def lms(scale: Scale) -> list[LM]:
     coded = [scale.tokens(family, scale.narrow) for family in ("ac", "static-ac")]
-    windows = [scale.window(bits, scale.narrow) for bits in scale.windows]
+    windows = [scale.window(bits, scale.narrow, "paper") for bits in scale.windows]
     tokens = (scale.bytes, scale.subwords[1], *coded, *windows, scale.gzips[0])
     return [scale.lm(one) for one in tokens]
 

@@ -10,7 +10,9 @@ from experiments.scales import Scale
 
 def recipes(scale: Scale) -> list[Stream]:
     """Those of figure 3 and of figure 5's longer windows."""
-    longer = [scale.window(bits, width) for width in scale.widths for bits in scale.windows[1:]]
+    longer = [
+        scale.window(bits, width, "paper") for width in scale.widths for bits in scale.windows[1:]
+    ]
     return [scale.stream(tokens) for tokens in [*scale.main, *longer]]
 
 

@@ -20,7 +20,7 @@ NOTE = (
 
 
 def recipes(scale: Scale) -> list[Stream]:
-    longer = [scale.window(bits, scale.narrow) for bits in scale.windows[1:]]
+    longer = [scale.window(bits, scale.narrow, "paper") for bits in scale.windows[1:]]
     beside = [
         scale.window(bits, scale.narrow, rule)
         for rule in ("unflushed", "free")

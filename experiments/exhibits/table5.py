@@ -36,7 +36,7 @@ def transducers(scale: Scale) -> dict[tuple[str, str], Transduction]:
     narrow = scale.narrow
     tokens = {
         "AC": scale.tokens("ac", narrow),
-        WINDOWS: scale.window(first, narrow),
+        WINDOWS: scale.window(first, narrow, "paper"),
         CELL: scale.window(first, narrow, "free"),
     }
     tasks = ("decompress", "control", "compress")

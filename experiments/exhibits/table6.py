@@ -25,10 +25,10 @@ def conditions(scale: Scale) -> dict[str, LM]:
     """What is matched -> the run; "" for the narrow ids that both are matched to."""
     first = scale.windows[0]
     base = scale.question
-    wide = scale.lm(scale.window(first, scale.wide))
+    wide = scale.lm(scale.window(first, scale.wide, "paper"))
     shorter = replace(base, context=base.context * scale.narrow // scale.wide)
     return {
-        "": scale.lm(scale.window(first, scale.narrow)),
+        "": scale.lm(scale.window(first, scale.narrow, "paper")),
         "bytes": scale.lm(wide.stream.tokens, shorter),
         "tokens": wide,
     }

@@ -26,7 +26,7 @@ def sentence(scale: Scale, tokens: Tokens) -> Measure:
 
 
 def recipes(scale: Scale) -> list[Measure]:
-    longer = [scale.window(bits, scale.wide) for bits in scale.windows[1:]]
+    longer = [scale.window(bits, scale.wide, "paper") for bits in scale.windows[1:]]
     return [sentence(scale, tokens) for tokens in [*scale.main, *longer]]
 
 

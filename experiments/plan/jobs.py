@@ -47,7 +47,7 @@ def closure(recipes: Iterable[Recipe]) -> list[Recipe]:
 
     def late(recipe: Recipe) -> tuple[bool, bool]:
         other = any(main is None or m1.training != main.training for m1 in recipe.m1s())
-        return other, recipe.late
+        return other, recipe.run_last
 
     return sorted(found.values(), key=late)
 

@@ -7,7 +7,7 @@ from typing import Any
 from equinfo.errors import EquinfoError
 from equinfo.generation import generate
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.train import load_model
+from equinfo.lm.train import load_lm
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
 from experiments.runs.recipes import LM, Latency, Tokens
@@ -60,7 +60,7 @@ def run(runner: Runner, recipe: Latency, label: str) -> dict[str, Any]:
 
 def writer(runner: Runner, lm: LM, text: int, label: str) -> Writer:
     """max_ids: as many as hold `text` bytes of validation text."""
-    model = load_model(trained_folder(runner, lm, label))
+    model = load_lm(trained_folder(runner, lm, label))
     ratio = runner.stream(lm.stream, "validation", label).ratio
     return Writer(lm, model, compiled(runner, lm.stream.tokens, label), max(round(text / ratio), 1))
 

@@ -8,19 +8,19 @@ from typing import Any, ClassVar, TypeVar
 from equinfo.compress.models.base import SYMBOLS
 from equinfo.files import content_hash
 from equinfo.lm import config
+from equinfo.tokenizers.base import NUM_SPECIAL, vocabulary_label
 from equinfo.tokenizers.registry import FAMILIES
 
 RECIPE_VERSION = 4
 """Raised when the code changes what a recipe means; rows of another version are ignored, named."""
 RESEED = 1000
 ATTEMPTS = 3
-SPECIAL_IDS = 3  # PAD, BOS and EOS
 LETTERS = 26
 
 
-def later(default: Any) -> Any:
+def added(default: Any) -> Any:
     """A field added after rows were made: left out of the content where it holds its default."""
-    return field(default=default, metadata={"later": True})
+    return field(default=default, metadata={"added": True})
 
 
 def _plain(value: Any) -> Any:
@@ -33,7 +33,7 @@ def _plain(value: Any) -> Any:
 class Recipe:
     """What every recipe can do: name itself by content, and say what its run takes."""
 
-    late: ClassVar[bool] = False
+    run_last: ClassVar[bool] = False
     """Whether it is run after all trainings."""
     borrowed: ClassVar[bool] = False
     """Whether its training is another recipe's, so that its run takes no time of its own."""
@@ -50,7 +50,7 @@ class Recipe:
         return {
             one.name: _plain(value)
             for one, value in held
-            if not (one.metadata.get("later") and value == one.default)
+            if not (one.metadata.get("added") and value == one.default)
         }
 
     def parts(self) -> Iterator["Recipe"]:
@@ -105,7 +105,7 @@ class Recipe:
     @property
     def vocab_size(self) -> int:
         """Ids of the model that its run trains; a transduction's and a speller's within a few."""
-        return int(self.reads.tokens.size) + SPECIAL_IDS if self.reads else 0
+        return int(self.reads.tokens.size) + NUM_SPECIAL if self.reads else 0
 
     @property
     def title(self) -> str:
@@ -198,7 +198,7 @@ class Tokens(Recipe):
     reset: int = 1
     text: int = 0
     raw: bool = False
-    ready: str = later("")
+    ready: str = added("")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class Tokens(Recipe):
             return FAMILIES["bytes"].label
         if self.ready:
             return self.ready
-        parts = ["v=65k" if self.size == 1 << 16 else f"v={self.size}"]
+        parts = [vocabulary_label(self.size)]
         if self.family == "equalinfo":
             parts = [f"b={self.bits}", *parts]
             parts += [self.rule] * (self.rule != "free") + [f"reset={self.reset}"] * (
@@ -270,8 +270,8 @@ class LM(Recipe):
 
     stream: Stream
     training: Training
-    used: bool = later(False)
-    place: bool = later(False)
+    used: bool = added(False)
+    place: bool = added(False)
 
     def needs(self) -> Iterator[Recipe]:
         yield from self._needed_m1s()
@@ -351,7 +351,7 @@ class Spelling(Recipe):
 class Latency(Recipe):
     """How fast M2s write, all in one run: samples of about `text` bytes, `batch` at once."""
 
-    late: ClassVar[bool] = True
+    run_last: ClassVar[bool] = True
     lms: tuple[LM, ...]
     batch: int
     text: int
@@ -366,7 +366,7 @@ class Latency(Recipe):
 class Questions(Recipe):
     """An M2 under lm-evaluation-harness: so many questions a task, of its validation text."""
 
-    late: ClassVar[bool] = True
+    run_last: ClassVar[bool] = True
     lm: LM
     number: int
 

@@ -134,14 +134,14 @@ class Runner:
             if kept.is_dir() and not folder.exists():
                 shutil.copytree(kept, folder)
             if not model.exists():
-                shards = self.stream(byte_stream(recipe), "train", label)
+                shards = self.stream(bytes_for(recipe), "train", label)
                 # end of document (256) where the stream has EOS
                 numbers = np.minimum(np.arange(shards.vocab_size), EOD)
                 ids = Renumbered(shards, numbers, SYMBOLS, shards.fingerprint)
                 progress = f"{label} M1 {recipe.training.size}"
                 self.train(recipe.training, SYMBOLS, EOD, ids, folder, progress)
                 from equinfo.lm.bridge import to_byte_model
-                from equinfo.lm.train import load_model as load_lm
+                from equinfo.lm.train import load_lm
 
                 calibration = api.byte_stream(self.documents(recipe.corpus, "train", 1 << 20))
                 made = to_byte_model(load_lm(folder), recipe.running_context, calibration)
@@ -215,7 +215,7 @@ class Runner:
         return {"status": result.status, "seconds": round(result.seconds, 2), "config": config}
 
 
-def byte_stream(recipe: M1) -> Stream:
+def bytes_for(recipe: M1) -> Stream:
     """The bytes an M1 is trained on, whole documents."""
     return Stream(
         Tokens("bytes", 256, recipe.corpus, recipe.train_bytes),
@@ -232,7 +232,7 @@ def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
     """M1's own bits/byte on validation text: of bytes and EODs, while bytes alone are counted."""
     from equinfo.lm import flops
     from equinfo.lm.evaluate import evaluate
-    from equinfo.lm.train import load_model as load_lm
+    from equinfo.lm.train import load_lm
 
     model = runner.m1(recipe, label)
     documents = list(runner.documents(recipe.corpus, "validation", 1 << 20))
@@ -277,8 +277,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     """An M2's training and evaluation."""
     from equinfo.lm import flops
     from equinfo.lm.evaluate import evaluate
-    from equinfo.lm.train import best_device
-    from equinfo.lm.train import load_model as load_lm
+    from equinfo.lm.train import best_device, load_lm
 
     tokenizer = runner.tokenizer(recipe.stream.tokens, label)
     train, validation = (

@@ -17,7 +17,7 @@ from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sample import Sampling, sample
 from equinfo.lm.sequences import Examples, example
-from equinfo.lm.train import best_device, load_model
+from equinfo.lm.train import best_device, load_lm
 from equinfo.tokenizers.base import Tokenizer
 from experiments.runs.recipes import LM, Spelling
 from experiments.runs.runner import Runner, m2_fields, trained_folder
@@ -106,7 +106,7 @@ def run(runner: Runner, recipe: Spelling, label: str) -> dict[str, Any]:
     fields = m2_fields(tokenizer, training, trained)
     if trained["status"] != "done":
         return fields
-    model = load_model(folder).to(best_device())
+    model = load_lm(folder).to(best_device())
     values: dict[str, Any] = {}
     for name, some in (("held_out", unknown), ("known", known[: len(unknown)])):
         exact, letters = score(runner, speller, model, some)
@@ -172,7 +172,7 @@ def extended(
     runner: Runner, lm: LM, speller: Speller, seed: int, label: str
 ) -> dict[str, np.ndarray]:
     """The LM's weights, with drawn ones for the new ids."""
-    old = load_model(trained_folder(runner, lm, label))
+    old = load_lm(trained_folder(runner, lm, label))
     new = Decoder(replace(old.config, vocab_size=speller.vocab_size)).initialise(seed).state_dict()
     for name, tensor in old.state_dict().items():
         new[name][: len(tensor)] = tensor

@@ -15,7 +15,7 @@ import numpy as np
 
 from equinfo.lm.evaluate import predict
 from equinfo.lm.sequences import Examples, example
-from equinfo.lm.train import best_device, load_model
+from equinfo.lm.train import best_device, load_lm
 from equinfo.sharding import tokenize_corpus
 from equinfo.shards import Shards
 from experiments.runs.recipes import Transduction
@@ -86,7 +86,7 @@ def run(runner: Runner, recipe: Transduction, label: str) -> dict[str, Any]:
     texts, also_left_out = sequences(
         runner, recipe, layout, "validation", EVALUATED * training.batch_size, label
     )
-    model = load_model(folder).to(best_device())
+    model = load_lm(folder).to(best_device())
     measured = evaluate(predict(model, texts, layout.bos), texts, layout, training.batch_size)
     counts = {"texts": len(texts), "train_texts": len(rows), "left_out": left_out + also_left_out}
     return fields | {"num_bytes": len(texts) * recipe.text_bytes, "values": measured | counts}

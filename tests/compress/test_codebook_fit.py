@@ -182,7 +182,7 @@ DRAWN = st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(0, 9)), max_size
 
 @settings(deadline=None)
 @given(DRAWN, st.integers(0, 3))
-def test_the_least_loss_goes_first(drawn, window_cost):
+def test_the_least_loss_goes_first(drawn, piece_cost):
     """Against plain Python that computes every loss anew."""
     parents, depths = [-1] * 256, [1] * 256
     for seed, _ in drawn:
@@ -202,12 +202,12 @@ def test_the_least_loss_goes_first(drawn, window_cost):
             while above[node] >= 0 and above[node] not in there:
                 above[node] = above[above[node]]
         left = [node for node in there if node >= 256]
-        losses = {n: own[n] * (depths[n] - depths[above[n]] + window_cost) for n in left}
+        losses = {n: own[n] * (depths[n] - depths[above[n]] + piece_cost) for n in left}
         gone = min(losses, key=lambda node: (losses[node], -node))
         there.remove(gone)
         own[above[gone]] += own[gone]
         expected.append(gone)
-    ranked = tree.ranked(window_cost).tolist()
+    ranked = tree.ranked(piece_cost).tolist()
     assert ranked == [*range(256), *expected[::-1]]
     half = np.array(ranked[: 256 + len(expected) // 2])
     assert tree.own(half).sum() == sum(ends[:256])

@@ -85,7 +85,10 @@ def test_long_strings_and_few_pieces_are_the_oracle_s(seed):
     """Pieces that end near, far, or as the next byte says, deep in the trie; with any lanes."""
     generator = np.random.default_rng(seed)
     strings, codes, masks = made(seed, letters=b"ab", strings=60, longest=40, inner=0.5)
-    part = lambda: strings[generator.integers(256, len(strings))][: generator.integers(1, 40)]  # noqa: E731
+
+    def part():
+        return strings[generator.integers(256, len(strings))][: generator.integers(1, 40)]
+
     documents = [b"".join(part() for _ in range(n)) for n in (1, 0, 2, 3, 5, 8, 40, 1, 0)]
     for ends in (masks, np.full(len(strings), 255, dtype=np.uint8)):
         dictionary = Dictionary(strings, codes, ends, CLASSES)

@@ -53,7 +53,7 @@ def strings(memo):
 
 def without(model, bits, *options):
     coder = WindowCoder(model, bits, *options)
-    coder.stepped = model
+    coder.restarting = model
     return coder
 
 
@@ -193,7 +193,7 @@ def test_windows_are_those_without_it(bits, rule, reset):
     for model in (neural_model(seed=8, scale=2), GROWN[0]):
         coder = WindowCoder(model, bits, None, rule, reset)
         plain = without(model, bits, None, rule, reset)
-        assert coder.stepped is model.memoised
+        assert coder.restarting is model.memoised
         rng = np.random.default_rng(bits)
         documents = [likely(model, n, n) for n in (200, 1, 60)]
         documents += [b"", rng.bytes(90), b"\0" * 70, b"\xff" * 50]
@@ -227,7 +227,7 @@ def test_equal_text_comes_back(size):
     documents = [likely(GROWN[0], 100), b"", b"abc", np.random.default_rng(0).bytes(99)]
     ids = coder.encode(documents)
     assert coder.decode(ids) == documents
-    coder.stepped = GROWN[0]
+    coder.restarting = GROWN[0]
     assert coder.decode(ids) == documents
 
 

@@ -52,7 +52,7 @@ def integer_rows(model, symbols):
 
 
 def interval(row, symbol, precision):
-    """(start, frequency) of 2**24, in Python integers, by the rule that rival_coders.py states."""
+    """(start, frequency) of 2**24, in Python integers, by the rule that coder/rivals.py states."""
     start = (sum(row[:symbol]) * ROOM >> precision) + symbol
     end = (sum(row[: symbol + 1]) * ROOM >> precision) + symbol + 1 if symbol < EOD else UNIT
     return start, end - start

@@ -349,12 +349,14 @@ def equal_flops(folder, bytes_at, windows_at):
     0.001 apart.
     """
     made = []
-    for tokens, points in ((PAPER.bytes, bytes_at), (PAPER.window(16, 16), windows_at)):
+    for tokens, points in ((PAPER.bytes, bytes_at), (PAPER.window(16, 16, "paper"), windows_at)):
         for training, (flops, bits) in zip(PAPER.m2_trainings, points, strict=True):
             for lm, sign in zip(PAPER.seeded(PAPER.lm(tokens, training)), SIGNS, strict=True):
                 made.append(row(lm, 2.0, bits + 0.001 * sign, flops_per_byte=flops * 1e6))
     rows = rows_of(folder, made)
-    return fig3.at_equal_flops(Results(rows, PAPER), PAPER.window(16, 16), quantities.mflops)
+    return fig3.at_equal_flops(
+        Results(rows, PAPER), PAPER.window(16, 16, "paper"), quantities.mflops
+    )
 
 
 def test_equal_flops_interpolate_in_the_logarithm(tmp_path):

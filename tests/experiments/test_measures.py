@@ -52,7 +52,7 @@ def test_pieces_join_to_the_sentence(runner, micro, family):
     made = {
         "bytes": micro.bytes,
         "bpe": micro.subwords[0],
-        "window": micro.window(12, 12),
+        "window": micro.window(12, 12, "paper"),
         "ac": micro.tokens("ac", 12),
     }
     values = measured(runner, table7.sentence(micro, made[family]))
@@ -251,8 +251,8 @@ def made_up(tmp_path, values):
 def test_fig8_orders_means_over_sentences(micro, tmp_path, means, noise, holds):
     tokens = (
         micro.subwords[-1],
-        micro.window(12, 12),
-        micro.window(24, 12),
+        micro.window(12, 12, "paper"),
+        micro.window(24, 12, "paper"),
         micro.tokens("ac", 12),
     )
     values = {"words": 2, "pairs": 1, "ids": 9.0, "quantiles": [0.0, 0.1, 0.2, 0.3, 0.4]}

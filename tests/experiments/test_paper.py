@@ -55,7 +55,7 @@ def test_what_stands_for_what_of_the_papers(name):
         "EqualInfoAC[b=16,v=65k]",
     ]  # fmt: skip
     wide = [
-        counterpart(scale.window(bits, scale.wide), scale)
+        counterpart(scale.window(bits, scale.wide, "paper"), scale)
         for bits in (*scale.windows, scale.between)
     ]
     assert wide == [f"EqualInfoAC[b={bits},v=65k]" for bits in (16, 32, 64, 128, 24)]

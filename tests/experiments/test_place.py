@@ -52,7 +52,7 @@ def test_without_runs_nothing_is_decided(tmp_path):
 
 def test_lms_without_the_place_are_the_runs_that_others_ask_for():
     """Their keys, too, are what they were before there were places."""
-    lm = CPU.lm(CPU.window(12, 6))
+    lm = CPU.lm(CPU.window(12, 6, "paper"))
     assert lm in place.recipes(CPU)
     assert "place" not in lm.to_dict()
     assert place.told(lm).to_dict() == {**lm.to_dict(), "place": True}
@@ -60,7 +60,7 @@ def test_lms_without_the_place_are_the_runs_that_others_ask_for():
 
 
 def test_the_runner_tells_the_place(micro, tmp_path):
-    lm = place.told(micro.lm(micro.window(micro.windows[0], micro.narrow)))
+    lm = place.told(micro.lm(micro.window(micro.windows[0], micro.narrow, "paper")))
     runner = Runner(micro.name, Rows(tmp_path / "rows.jsonl"), tmp_path)
     (row,) = runner.run([lm])
     assert row.status == "done"

@@ -14,7 +14,7 @@ from equinfo.lm.config import OptimizerConfig, TrainConfig, modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import predict
 from equinfo.lm.sequences import Examples
-from equinfo.lm.train import load_model, train
+from equinfo.lm.train import load_lm, train
 from experiments.analysis.compare import Results
 from experiments.exhibits import fig10, fig13, table5
 from experiments.runs.positions import constant, frequency_nats, sample
@@ -176,7 +176,7 @@ def test_decompression_of_windows_is_learned_on_an_alphabet_of_four(tmp_path):
             steps=250, batch_size=16, context=24,
         )  # fmt: skip
         train(config, Examples(rows[:1000], layout.vocab_size), tmp_path / task)
-        found = predict(load_model(tmp_path / task), rows[1000:], layout.bos)
+        found = predict(load_lm(tmp_path / task), rows[1000:], layout.bos)
         losses[task] = evaluate(found, rows[1000:], layout, 50)["loss"]
     assert losses["control"] == pytest.approx(math.log(4), abs=0.08)
     assert losses["decompress"] < 0.75 * losses["control"]

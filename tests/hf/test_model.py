@@ -29,7 +29,7 @@ from equinfo.hf.model import CACHE, EquinfoForCausalLM
 from equinfo.lm.config import DecoderConfig, Training, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import cross_entropy
-from equinfo.lm.train import load_model, load_train_config, train
+from equinfo.lm.train import load_lm, load_train_config, train
 from equinfo.tokenizers.registry import make
 
 CLIPPED = DecoderConfig(259, 32, 2, 2, 16, 64, position="relative", relative_clip=5)
@@ -331,7 +331,7 @@ def test_round_trips_keep_every_bit(config, tmp_path):
     assert ("period" in json.loads((tmp_path / "a" / "config.json").read_text())) == (
         config.period > 1
     )
-    ours = load_model(tmp_path / "a")
+    ours = load_lm(tmp_path / "a")
     assert ours.config == config
     assert_same_weights(ours, decoder)
     assert load_train_config(tmp_path / "a").context == 64
@@ -350,7 +350,7 @@ def test_many_files_and_bfloat16(tmp_path):
     model, ids = model_of(CLIPPED), ids_of(2, 20)
     model.save_pretrained(tmp_path / "shards", max_shard_size="20KB")
     assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 2
-    assert_same_weights(load_model(tmp_path / "shards"), model.decoder)
+    assert_same_weights(load_lm(tmp_path / "shards"), model.decoder)
     low = EquinfoForCausalLM.from_pretrained(tmp_path / "shards", dtype=torch.bfloat16)
     assert {weight.dtype for weight in low.parameters()} == {torch.bfloat16}
     with torch.no_grad():
@@ -358,7 +358,7 @@ def test_many_files_and_bfloat16(tmp_path):
     ids, mask = left_padded(b"In", b"the beginning")
     assert low.generate(ids, attention_mask=mask, min_new_tokens=12, **GREEDY).shape == (2, 26)
     low.save_pretrained(tmp_path / "low")
-    assert_same_weights(load_model(tmp_path / "low"), copy.deepcopy(low.decoder).float())
+    assert_same_weights(load_lm(tmp_path / "low"), copy.deepcopy(low.decoder).float())
 
 
 @pytest.fixture(scope="module")
@@ -485,7 +485,7 @@ def test_more_ids_keep_the_old_ones(config, tmp_path):
     assert torch.equal(after[:, :, :259], before)
     model.save_pretrained(tmp_path)
     assert torch.equal(EquinfoForCausalLM.from_pretrained(tmp_path)(ids).logits, after)
-    assert torch.equal(load_model(tmp_path).logits(ids), after)
+    assert torch.equal(load_lm(tmp_path).logits(ids), after)
 
 
 def test_checkpointed_blocks_have_the_same_gradients():
@@ -529,7 +529,7 @@ def test_folders_that_are_not_such_a_model(trained, tmp_path):
     with refuses("'llama' model"):
         EquinfoForCausalLM.from_pretrained(tmp_path)
     with refuses("'llama' model"):
-        load_model(tmp_path)
+        load_lm(tmp_path)
     with refuses("'llama' model"):
         equinfo.generate(tmp_path, "bytes", "a")
 
@@ -551,7 +551,7 @@ def test_weights_that_are_not_the_configs(damage, tmp_path):
     if damage == "cut":
         file.write_bytes(file.read_bytes()[:-100])
     with refuses("the weights in"):
-        load_model(tmp_path)
+        load_lm(tmp_path)
     if damage in ("shape", "missing", "unexpected"):
         with refuses("the weights in"):
             EquinfoForCausalLM.from_pretrained(tmp_path)
@@ -564,10 +564,10 @@ def test_a_config_that_lacks_a_part(tmp_path):
     del values["d_ff"]
     file.write_text(json.dumps(values))
     with refuses("lacks 'd_ff'"):
-        load_model(tmp_path)
+        load_lm(tmp_path)
     file.write_text("{")
     with refuses("cannot be read as JSON"):
-        load_model(tmp_path)
+        load_lm(tmp_path)
 
 
 def test_tokenizers_that_it_was_not_trained_with():

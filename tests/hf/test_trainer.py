@@ -18,7 +18,7 @@ from equinfo.lm.config import Training, modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.optimize import learning_rate, make_optimizer
 from equinfo.lm.sequences import Sequences
-from equinfo.lm.train import load_model, train
+from equinfo.lm.train import load_lm, train
 
 STEPS, ROWS, CONTEXT = 20, 8, 64
 
@@ -109,7 +109,7 @@ def test_the_losses_are_those_of_our_loop(ids, tmp_path, parts, period):
     losses = np.array(trainer.losses).reshape(STEPS, parts).mean(axis=1)
     assert expected[0] - expected[-1] > 0.5
     np.testing.assert_allclose(losses, expected, atol=1e-4, rtol=0)
-    ours = load_model(tmp_path / "ours")
+    ours = load_lm(tmp_path / "ours")
     for weight, other in zip(ours.parameters(), model.decoder.parameters(), strict=True):
         torch.testing.assert_close(weight, other.detach(), atol=1e-3, rtol=1e-2)
 

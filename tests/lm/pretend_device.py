@@ -35,7 +35,7 @@ from equinfo.lm.config import DecoderConfig, OptimizerConfig, TrainConfig, moder
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import evaluate, predict
 from equinfo.lm.sample import Sampling, sample
-from equinfo.lm.train import Probe, load_model, train
+from equinfo.lm.train import Probe, load_lm, train
 
 COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
 
@@ -137,7 +137,7 @@ def trained(config: TrainConfig, device: str) -> list[float]:
         found = []
         while not found or found[-1].status == "paused":
             found.append(train(config, IDS, Path(folder), device=device, deadline=0.0, probe=probe))
-        return [*(one.loss for one in found), measure(load_model(folder)).sum_nats]
+        return [*(one.loss for one in found), measure(load_lm(folder)).sum_nats]
 
 
 def decoder(config: DecoderConfig, device: str) -> Decoder:

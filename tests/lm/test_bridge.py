@@ -13,7 +13,7 @@ from equinfo.lm.bridge import to_byte_model
 from equinfo.lm.config import Training, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import evaluate
-from equinfo.lm.train import load_model, train
+from equinfo.lm.train import load_lm, train
 from equinfo.plain import network as plain
 
 CONTEXT = 48
@@ -52,13 +52,13 @@ def test_code_length_is_the_bits_per_byte_of_the_lm(style, tmp_path):
     training = Training(size="30k", style=style, steps=60, batch_size=8, context=CONTEXT)
     training = training.but(learning_rate=1e-2, warmup_steps=5)
     train(training.config(SYMBOLS, EOD), IDS, tmp_path)
-    m1 = to_byte_model(load_model(tmp_path), CONTEXT, IDS)
+    m1 = to_byte_model(load_lm(tmp_path), CONTEXT, IDS)
     documents = [TEXT[:2000] + bytes(f"; verse {n}", "ascii") for n in range(3)]
     num_bits = sum(bits for _, bits in streams.encode(m1, documents))
     nats = 0.0
     for document in documents:  # each document begins a context of its own, as the coder has it
         ids = api.byte_stream([document])
-        model, sizes = load_model(tmp_path), {"context": CONTEXT, "bos_id": EOD}
+        model, sizes = load_lm(tmp_path), {"context": CONTEXT, "bos_id": EOD}
         nats += evaluate(model, ids, len(document), **sizes).sum_nats
     assert num_bits == pytest.approx(nats / np.log(2), rel=2e-2)
 

@@ -11,7 +11,7 @@ from equinfo.errors import EquinfoError
 from equinfo.lm.config import modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported
-from equinfo.lm.train import load_model, load_train_config
+from equinfo.lm.train import load_lm, load_train_config
 
 CONFIG = modern("30k", 259)
 
@@ -37,7 +37,7 @@ def test_a_folder_written_by_hand(dtype, tmp_path):
     decoder = Decoder(CONFIG).initialise(2)
     written(tmp_path, decoder, dtype)
     assert load_train_config(tmp_path) == Exported(CONFIG, 64, 257)
-    loaded = load_model(tmp_path)
+    loaded = load_lm(tmp_path)
     assert not loaded.training
     for name, weight in loaded.state_dict().items():
         assert weight.dtype == torch.float32
@@ -47,4 +47,4 @@ def test_a_folder_written_by_hand(dtype, tmp_path):
 def test_one_folder_is_not_two_models(tmp_path):
     (written(tmp_path, Decoder(CONFIG)) / "weights").mkdir()
     with pytest.raises(EquinfoError, match="a training and what transformers saved"):
-        load_model(tmp_path)
+        load_lm(tmp_path)

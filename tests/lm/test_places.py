@@ -20,7 +20,7 @@ from equinfo.lm.decoder import Decoder
 from equinfo.lm.evaluate import evaluate, predict
 from equinfo.lm.sample import Sampling, sample
 from equinfo.lm.sequences import Sequences
-from equinfo.lm.train import load_model, load_train_config, train
+from equinfo.lm.train import load_lm, load_train_config, train
 from equinfo.sharding import tokenize_corpus
 from equinfo.tokenizers import base
 from equinfo.tokenizers.registry import make
@@ -214,7 +214,7 @@ def test_what_only_the_place_says_is_learned(tmp_path):
     for period in (PERIOD, 1):
         config = config_of(replace(CONFIGS[0], period=period), steps=60, batch_size=16)
         train(config, ids, tmp_path / str(period))
-        lm = load_model(tmp_path / str(period))
+        lm = load_lm(tmp_path / str(period))
         measured = evaluate(lm, held_out, 1, context=CONTEXT, bos_id=BOS)
         losses.append(measured.sum_nats / measured.num_ids)
     assert losses[0] < np.log(CODES) / 3 + 0.25  # a drawn id a unit, and where documents end
@@ -229,7 +229,7 @@ def test_it_begins_as_the_lm_without_and_pauses_and_splits_like_it(tmp_path):
     whole = train(config_of(), ids, tmp_path / "whole")
     while train(config_of(), ids, tmp_path / "paused", deadline=0.0).status == "paused":
         pass
-    one, other = (load_model(tmp_path / name).state_dict() for name in ("whole", "paused"))
+    one, other = (load_lm(tmp_path / name).state_dict() for name in ("whole", "paused"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert one["place.weight"].any()
     parts = train(config_of(micro_batches=4), ids, tmp_path / "parts")

@@ -18,7 +18,7 @@ from equinfo.lm import train as loop
 from equinfo.lm.config import OptimizerConfig, TrainConfig, modern, paper
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.sequences import Examples, Sequences, example
-from equinfo.lm.train import Probe, load_model, load_train_config, probes, train
+from equinfo.lm.train import Probe, load_lm, load_train_config, probes, train
 
 IDS = (np.random.default_rng(0).integers(0, 40, 4000) ** 2 % 257).astype(np.uint16)
 ADAMW = OptimizerConfig(learning_rate=5e-3, warmup_steps=5)
@@ -93,7 +93,7 @@ def test_bfloat16_learns_alike(tmp_path, monkeypatch):
     low = train(config_of(precision="bfloat16"), IDS, tmp_path / "bfloat16")
     assert low.loss == pytest.approx(exact.loss, rel=0.02)
     assert all(
-        weight.dtype == torch.float32 for weight in load_model(tmp_path / "bfloat16").parameters()
+        weight.dtype == torch.float32 for weight in load_lm(tmp_path / "bfloat16").parameters()
     )
 
 
@@ -132,7 +132,7 @@ def test_killed_and_resumed_is_the_straight_run_to_the_last_bit(tmp_path, style)
     result = train(config, IDS, folder)
     assert losses(folder) == losses(tmp_path / "straight")
     assert result.steps == 60
-    a, b = load_model(folder).state_dict(), load_model(tmp_path / "straight").state_dict()
+    a, b = load_lm(folder).state_dict(), load_lm(tmp_path / "straight").state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
@@ -161,7 +161,7 @@ def test_a_diverged_run_says_so_and_leaves_no_weights(tmp_path):
     assert result.status == "diverged"
     assert result.steps < 20
     with pytest.raises(EquinfoError, match="no finished training"):
-        load_model(tmp_path)
+        load_lm(tmp_path)
 
 
 def test_ids_beyond_the_vocabulary_are_refused(tmp_path):
@@ -181,8 +181,8 @@ def test_a_compiled_model_learns_alike(tmp_path):
     plain = train(config_of(steps=5), IDS, tmp_path / "plain")
     compiled = train(config_of(steps=5, compile=True), IDS, tmp_path / "compiled")
     assert compiled.loss == pytest.approx(plain.loss, abs=1e-3)
-    assert set(load_model(tmp_path / "compiled").state_dict()) == set(
-        load_model(tmp_path / "plain").state_dict()
+    assert set(load_lm(tmp_path / "compiled").state_dict()) == set(
+        load_lm(tmp_path / "plain").state_dict()
     )
 
 
@@ -221,7 +221,7 @@ def test_only_scored_positions_count(tmp_path):
     assert result.loss == pytest.approx(np.mean(nats), abs=1e-5)
     padded = Examples(np.where(source.rows == ~255, ~7, source.rows), 257)
     assert train(config, padded, tmp_path / "b").loss == result.loss
-    a, b = (load_model(tmp_path / name).state_dict() for name in "ab")
+    a, b = (load_lm(tmp_path / name).state_dict() for name in "ab")
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
@@ -247,7 +247,7 @@ def test_paused_with_probes_masks_and_initial_weights_is_the_straight_run(tmp_pa
     assert (paused.status, paused.loss) == ("done", straight.loss)
     assert probes(tmp_path / "paused") == probes(tmp_path / "straight")
     assert list(probes(tmp_path / "straight")) == [1, 4, 6]
-    assert probes(tmp_path / "straight")[6] == measure(load_model(tmp_path / "straight"))
+    assert probes(tmp_path / "straight")[6] == measure(load_lm(tmp_path / "straight"))
     unprobed = train(config, source, tmp_path / "unprobed", initial=options["initial"])
     assert (
         losses(tmp_path / "unprobed")
@@ -275,7 +275,7 @@ def test_initial_weights_are_where_it_starts_and_part_of_what_it_is(tmp_path):
         for name, tensor in Decoder(config.model).initialise(5).state_dict().items()
     }
     train(config, IDS, tmp_path, initial=first)
-    for name, tensor in load_model(tmp_path).state_dict().items():
+    for name, tensor in load_lm(tmp_path).state_dict().items():
         np.testing.assert_allclose(tensor.numpy(), first[name], atol=1e-6)
     with pytest.raises(EquinfoError, match="other initial weights"):
         train(config, IDS, tmp_path)

@@ -1,4 +1,4 @@
-"""All strings that follow a text's window starts often enough, with how often they may end there.
+"""All strings that follow a text's piece starts often enough, with how often they may end there.
 
 The starts are kept sorted by what follows them, as deep as was looked: a string is then a range of
 starts, and one more byte of depth is a stable counting sort inside it. Thresholds fall until there
@@ -39,7 +39,7 @@ def node_type(weight: Any, *more: Any) -> np.dtype:
             *more,
             ("parent", np.int32),
             ("fallback", np.int32),
-            ("passes", weight),  # how much of the windows goes on with it
+            ("passes", weight),  # how much of the pieces goes on with it
             ("ends", weight),  # how much may end with it; 0 until it is `seen`
             ("byte", np.uint8),
             ("depth", np.uint8),

@@ -1,8 +1,8 @@
-"""Which of many candidates make the longest windows, each the longest chosen string that fits.
+"""Which of many candidates make the longest pieces, each the longest chosen string that fits.
 
-Without a string, the windows that it ended end at its fallback, the longest shorter candidate that
-may end there: the loss is their weight times the bytes between, and `window_cost` bytes more for
-the window that then begins there. Losses only grow while other strings are taken away, so taking
+Without a string, the pieces that it ended end at its fallback, the longest shorter candidate that
+may end there: the loss is their weight times the bytes between, and `piece_cost` bytes more for
+the piece that then begins there. Losses only grow while other strings are taken away, so taking
 the least loss first, time after time, is done by a lazy heap. What this leaves is better than the
 most frequent strings: "produ" is frequent, and of no use beside "produce" and "product".
 """
@@ -27,18 +27,18 @@ class Candidates(NamedTuple):
     depths: np.ndarray  # bytes
     ends: np.ndarray  # the weight of the starts at which it may end, in any unit; below 2**56
 
-    def ranked(self, window_cost: int = 0) -> np.ndarray:
+    def ranked(self, piece_cost: int = 0) -> np.ndarray:
         """All that may be pieces, the most useful first, after the 256 bytes: int64[m]."""
         usable = self.ends > 0
         usable[:NUM_BYTES] = True
         numbers = np.flatnonzero(usable)
         place = np.cumsum(usable) - 1
         fallbacks = np.where(self.fallbacks[numbers] < 0, -1, place[self.fallbacks[numbers]])
-        removed = _removals(fallbacks, self.depths[numbers], self.ends[numbers], window_cost)
+        removed = _removals(fallbacks, self.depths[numbers], self.ends[numbers], piece_cost)
         return np.concatenate([numbers[:NUM_BYTES], numbers[removed[::-1]]])
 
     def own(self, chosen: np.ndarray) -> np.ndarray:
-        """The weight of the windows that each chosen string (int64[m], bytes first) ends."""
+        """The weight of the pieces that each chosen string (int64[m], bytes first) ends."""
         there = np.zeros(len(self.ends), dtype=np.bool_)
         there[chosen] = True
         own = np.where(there, self.ends, 0)
@@ -63,12 +63,12 @@ def spelt(
 
 
 @kernel
-def _loss(own, depths, node, above, window_cost):
-    return own[node] * (depths[node] - depths[above] + window_cost)
+def _loss(own, depths, node, above, piece_cost):
+    return own[node] * (depths[node] - depths[above] + piece_cost)
 
 
 @kernel
-def _removals(fallbacks, depths, ends, window_cost):
+def _removals(fallbacks, depths, ends, piece_cost):
     """In which order the strings after the bytes should go: int64[n - 256]. Ties: larger first."""
     own = ends.copy()
     above = fallbacks.copy()
@@ -76,7 +76,7 @@ def _removals(fallbacks, depths, ends, window_cost):
     for node in range(NUM_BYTES, len(ends)):
         own[fallbacks[node]] -= ends[node]
     heap = [
-        (_loss(own, depths, node, above[node], window_cost), -node)
+        (_loss(own, depths, node, above[node], piece_cost), -node)
         for node in range(NUM_BYTES, len(ends))
     ]
     heapify(heap)
@@ -86,7 +86,7 @@ def _removals(fallbacks, depths, ends, window_cost):
         loss, node = heap[0][0], -heap[0][1]
         while not there[above[node]]:
             above[node] = above[above[node]]
-        now = _loss(own, depths, node, above[node], window_cost)
+        now = _loss(own, depths, node, above[node], piece_cost)
         if now > loss:
             heapreplace(heap, (now, -node))
             continue

@@ -1,7 +1,7 @@
-"""Codebooks: exactly 2**k strings, the bytes among them, fitted to the windows they make of a text.
+"""Codebooks: exactly 2**k strings, the bytes among them, fitted to the pieces they make of a text.
 
-A round cuts the text by the codebook so far, counts what follows the windows' starts
-(candidates.py), and chooses the strings that make the longest windows there (choose.py). Other
+A round cuts the text by the codebook so far, counts what follows the pieces' starts
+(candidates.py), and chooses the strings that make the longest pieces there (choose.py). Other
 starts come of it, so the rounds go on until the ratio settles: the first on a sample of the
 documents and from the starts of the pretokens, the last ones on all of them.
 """
@@ -24,8 +24,8 @@ MAX_TEXT = (1 << 32) - 1  # places are uint32
 SAMPLE = 24 << 20  # bytes of text for the first rounds
 ROUNDS = 8
 SETTLED = 1e-3  # a ratio that changes by less, relatively
-# bytes for each window, see choose.py; chosen on held-out text
-WINDOW_COST = {"free": 0, "aligned": 0, "superword": 8}
+# bytes for each piece, see choose.py; chosen on held-out text
+PIECE_COST = {"free": 0, "aligned": 0, "superword": 8}
 BATCH = 4096  # spare strings spelt at a time
 CANDIDATES = 6  # for each string wanted
 RARE = 64  # what passes fewer starts than a 64th of the mean string's share is no candidate
@@ -64,7 +64,7 @@ def fit(
     mode: one of pretokens.MODES. how: one of parse.PARSES. rounds: at most so many on the sample,
     and on the whole text. Every string but the bytes is a piece of the text's own parse at least
     once. Deterministic, whatever the number of threads. Memory: the text once more, and about 12
-    bytes for each of its windows. Raises EquinfoError where the text has too few strings.
+    bytes for each of its pieces. Raises EquinfoError where the text has too few strings.
     """
     check_size(size)
     check_mode(mode)
@@ -106,7 +106,7 @@ class _Fitting:
     def choose(self, text: Text, starts: np.ndarray) -> None:
         floor = max(len(starts) // (self.size * RARE), 2)
         candidates = count_strings(text, starts, self.mode, CANDIDATES * self.size, floor)
-        ranked = candidates.ranked(WINDOW_COST[self.mode])
+        ranked = candidates.ranked(PIECE_COST[self.mode])
         self.strings = candidates.strings(ranked[: self.size])
         self.spare = (candidates, ranked[self.size :])
 

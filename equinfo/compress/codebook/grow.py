@@ -1,6 +1,6 @@
-"""Codebooks grown from a byte model: the strings of the longest windows of text as it expects it.
+"""Codebooks grown from a byte model: the strings of the longest pieces of text as it expects it.
 
-A window starts where the model has seen nothing, so what may follow is a tree of probabilities.
+A piece starts where the model has seen nothing, so what may follow is a tree of probabilities.
 They are integers in units of 2**-42, rounded down byte by byte: the same strings on every machine.
 """
 
@@ -10,7 +10,7 @@ from equinfo.compress.codebook.candidates import Tree, expand, node_type
 from equinfo.compress.codebook.choose import NUM_BYTES
 from equinfo.compress.codebook.fit import (
     CANDIDATES,
-    WINDOW_COST,
+    PIECE_COST,
     Codebook,
     check_size,
     most_strings,
@@ -27,7 +27,7 @@ NODE = node_type(np.int64)
 
 
 def grow(model: ByteModel, size: int, mode: str) -> Codebook:
-    """The `size` strings (2**9 to 2**18) of the longest windows where `model` is right.
+    """The `size` strings (2**9 to 2**18) of the longest pieces where `model` is right.
 
     mode: one of pretokens.MODES. Wherever a document may end, so may every string that may end at
     END: the model's EOD is as a byte of that class. At most 6 * size strings are given to the
@@ -37,7 +37,7 @@ def grow(model: ByteModel, size: int, mode: str) -> Codebook:
     left = CANDIDATES * check_size(size)
     number = MODES.index(check_mode(mode))
     floor = (1 << UNIT_BITS) // size // RARE
-    # a window holds a byte, so that the document has not ended where it starts
+    # a piece holds a byte, so that the document has not ended where it starts
     row = model.frequencies(model.start(1))[0].astype(np.int64)
     tree = Tree(NODE, (row[:NUM_BYTES] << UNIT_BITS) // (row.sum() - row[EOD]))
 
@@ -57,7 +57,7 @@ def grow(model: ByteModel, size: int, mode: str) -> Codebook:
 
     tree.grow(look, 1 << UNIT_BITS - 6, floor, left)
     candidates = tree.candidates()
-    ranked = candidates.ranked(WINDOW_COST[mode])[:size]
+    ranked = candidates.ranked(PIECE_COST[mode])[:size]
     if len(ranked) < size:
         raise EquinfoError(
             f"the byte model has too few likely strings for a codebook of {size}: it supports"

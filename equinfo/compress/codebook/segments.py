@@ -1,4 +1,4 @@
-"""A text of many documents in one buffer, and where its windows begin: pretokens, or pieces."""
+"""A text of many documents in one buffer, and where its pretokens or its pieces begin."""
 
 from collections.abc import Callable
 from itertools import pairwise

@@ -31,7 +31,7 @@ class EqualTextCoder:
         self.model = model
         self.size = size
         self.width = width
-        self.stepped = model.restarting
+        self.restarting = model.restarting
         # a symbol takes at most `precision` bits and a hair; the ending less than 3 bytes and an id
         self.window_bytes = (size * (model.precision + 1)) // 8 + coder.LOOK_AHEAD + 8
         self.longest = 8 * self.window_bytes // width + 1  # ids a window, at most
@@ -73,7 +73,7 @@ class EqualTextCoder:
         ends = np.cumsum([len(ids) for ids in documents], dtype=np.int64)
         begins = ends - [len(ids) for ids in documents]
         data, _ = unpack(np.concatenate([np.empty(0, dtype=np.int64), *documents]), self.width)
-        lanes = Lanes(self.stepped, max(min(self.stepped.lanes, len(documents)), 1), LANE)
+        lanes = Lanes(self.restarting, max(min(self.restarting.lanes, len(documents)), 1), LANE)
         collector = Collector(len(lanes.records), len(documents))
         held = np.zeros((len(lanes.records), self.window_bytes), dtype=np.uint8)
         failed = np.zeros(1, dtype=np.bool_)

@@ -86,6 +86,7 @@ class CompiledWindows:
     @classmethod
     def _ranked(cls, model: ByteModel, bits: int, max_window: int | None) -> Self:
         """Strings numbered as in a dictionary, each just before its extensions."""
+        # a rule that spares no cell: the ranks are of all the strings that hold one
         coder = WindowCoder(model, bits, max_window, "paper")
         strings = sorted(enumerate_tree(coder, min(1 << bits, MAX_RANKED)).strings)
         return cls(Dictionary(strings, np.arange(len(strings))), bits, coder.max_window)

@@ -34,6 +34,13 @@ FREE, DELAY, RESERVE, RANK, PAPER, UNFLUSHED = range(6)
 LOSSY = ("paper", "unflushed")  # for reproductions: not all that they encode comes back
 LOOKING_ON = ("delay", "unflushed")  # a window's code depends on the byte after it
 
+
+@inline
+def spares(rule):
+    """Whether a byte at a window's start keeps its last cell from its children."""
+    return rule in (FREE, DELAY)
+
+
 ENCODER = np.dtype(
     [
         ("doc", np.int64),
@@ -201,8 +208,8 @@ def deal_all(intervals, row, setup):
 
 @kernel
 def _deal(interval, first, last, setup):
-    """Deal a byte blocks first .. last - 1; "free" and "delay" spare the last cell."""
-    spare = 1 if setup.rule <= DELAY else 0
+    """Deal a byte blocks first .. last - 1."""
+    spare = 1 if spares(setup.rule) else 0
     deal_byte(interval, first, last, setup.bits, setup.precision, spare)
 
 
@@ -216,7 +223,7 @@ def _open(lane, path, row, byte, setup):
     _deal(lane.interval, first, last, setup)
     lane.depth = 1
     lane.code_depth = 1
-    if setup.rule <= DELAY:  # the spare cell, the one before the next byte's blocks
+    if spares(setup.rule):  # the spare cell, the one before the next byte's blocks
         lane.code[:] = 0
         add_shifted(lane.code, last, max(setup.bits - BLOCK_BITS, 0))
         subtract_shifted(lane.code, np.int64(1), 0)
@@ -228,7 +235,7 @@ def _deeper(lane, path, row, data, end, setup):
     """Go on to the string with the next byte at its end; False if the window ends here."""
     inside = lane.depth < setup.max_window
     at = lane.at + lane.depth
-    if setup.rule <= DELAY:
+    if spares(setup.rule):
         offset, shift = free_cell(lane.interval, row, 256 if inside else 0, setup.precision)
         if offset >= 0:
             cell_number(lane.interval.low, offset, shift, setup.precision, lane.code)

@@ -19,7 +19,7 @@ from equinfo.compress.windows.intervals import (
     shortest_code,
     take_first_cell,
 )
-from equinfo.compress.windows.steps import FREE, PAPER, RESERVE
+from equinfo.compress.windows.steps import FREE, PAPER, RESERVE, spares
 from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
@@ -40,13 +40,13 @@ def enumerate_tree(windows: WindowCoder, limit: int) -> Tree:
     """The tree of a coder with reset = 1 and any rule but "delay"; codes and cells are right for b
     <= 20 only. Raises EquinfoError where there are more than `limit` strings.
     """
-    model = windows.stepped  # beginnings recur
+    model = windows.restarting  # beginnings recur
     setup = windows.setup
     level = [bytes([byte]) for byte in range(256)]
     intervals = np.zeros(256, dtype=INTERVAL)
     windows.root_intervals(intervals)
     cells = _cells_inside(intervals, model.precision)
-    cells[:, 1] += setup.rule == FREE  # the spare cell: the code of a byte that has no other
+    cells[:, 1] += spares(setup.rule)  # the spare cell: the code of a byte that has no other
     spare = cells[:, 1] - 1
     parents = np.full(256, -1, dtype=np.int64)
     strings: list[bytes] = []

@@ -94,7 +94,7 @@ class WindowCoder:
     ) -> None:
         self.model = model
         self.bits = bits
-        self.stepped = model.restarting
+        self.restarting = model.restarting
         self.max_window = check_window(model, bits, max_window)
         if rule not in steps.RULES or rule == "rank":
             raise EquinfoError(f"unknown window rule {rule!r}; known: {', '.join(steps.RULES)}")
@@ -204,7 +204,7 @@ class _EncodingLanes(Lanes):
     """Lanes that encode, with the rows that they keep."""
 
     def __init__(self, coder: WindowCoder, documents: int) -> None:
-        model = coder.stepped
+        model = coder.restarting
         setup = coder.setup
         lanes = min(model.lanes if model.row is None else 1, documents)
         width = 1
@@ -255,7 +255,7 @@ class _DecodingLanes(Lanes):
     """Lanes that decode."""
 
     def __init__(self, coder: WindowCoder, documents: int) -> None:
-        super().__init__(coder.stepped, min(coder.stepped.lanes, documents), steps.DECODER)
+        super().__init__(coder.restarting, min(coder.restarting.lanes, documents), steps.DECODER)
         self.coder = coder
 
     def run(self, streams: list[np.ndarray], open_end: bool = False) -> list[bytes]:

@@ -93,11 +93,12 @@ def enumerated(coder: WindowCoder) -> Endings:
     Raises EquinfoError for other rules and where there are more than MOST strings.
     """
     rule = RULES[coder.setup.rule]
-    model = coder.stepped
+    model = coder.restarting
     if rule not in ("free", "paper", "unflushed") or coder.setup.reset != 1:
         raise EquinfoError(
             f'windows by rule "{rule}": choose free, paper or unflushed, and reset=1'
         )
+    # "unflushed" gives strings no code: "paper", which spares no cell either, has the same strings
     cells = (
         WindowCoder(coder.model, coder.setup.bits, coder.max_window, "paper")
         if coder.dropped
