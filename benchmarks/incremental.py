@@ -10,6 +10,7 @@ means that a document of any length takes no more.
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np

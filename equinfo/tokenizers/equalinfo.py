@@ -7,12 +7,7 @@ import numpy as np
 
 from equinfo.compress import bits
 from equinfo.compress.models.base import ByteModel, fingerprint
-from equinfo.compress.windows.compiled import (
-    MAX_COMPILED,
-    MEMORY,
-    CompiledWindows,
-    make_windows,
-)
+from equinfo.compress.windows.compiled import MAX_COMPILED, MEMORY, CompiledWindows, make_windows
 from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits
 from equinfo.compress.windows.steps import LOOKING_ON, LOSSY
 from equinfo.compress.windows.windows import Windows

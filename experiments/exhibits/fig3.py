@@ -222,7 +222,5 @@ def gzip_trends(results: Results) -> list[Trend]:
 
 
 EXPERIMENT = exhibit(
-    __name__,
-    "figure 3, table 15",
-    "bits/byte against inference FLOPs/byte: the main result",
+    __name__, "figure 3, table 15", "bits/byte against inference FLOPs/byte: the main result"
 )

@@ -50,9 +50,7 @@ def trends(results: Results) -> list[Trend]:
     same = near(name, results.trained(bare), results.trained(whole), SAME)
     denser = [
         lower(
-            f"bytes/token, {a.label} to {b.label}",
-            results.coded(a, ratio),
-            results.coded(b, ratio),
+            f"bytes/token, {a.label} to {b.label}", results.coded(a, ratio), results.coded(b, ratio)
         )
         for a, b in found
     ]

@@ -8,13 +8,7 @@ import numpy as np
 
 from equinfo.compress.codebook.candidates import Tree, expand, node_type
 from equinfo.compress.codebook.choose import NUM_BYTES
-from equinfo.compress.codebook.fit import (
-    CANDIDATES,
-    PIECE_COST,
-    Codebook,
-    check_size,
-    most_strings,
-)
+from equinfo.compress.codebook.fit import CANDIDATES, PIECE_COST, Codebook, check_size, most_strings
 from equinfo.compress.codebook.pretokens import MODES, check_mode
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import EOD, ByteModel, rows_after
