@@ -109,8 +109,7 @@ class EquinfoLM(LM):
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
         """Minus the nats that lm.evaluate.evaluate finds of each text as a stream of one document.
 
-        So it counts EOS, and tiles begin with BOS and do not overlap: our bits/byte, not a sliding
-        window's.
+        EOS counts, tiles begin with BOS and do not overlap: our bits/byte, not a sliding window's.
         """
         documents = self._encoded([text for (text,) in _args(requests)])
         streams = [np.append(ids, self.tokenizer.eos_id) for ids in documents]

@@ -84,8 +84,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
     ) -> Any:
         """As transformers', of a folder that `save_pretrained` wrote.
 
-        Raises EquinfoError for the folder of a training (see `from_lm`), and for weights that are
-        not the config's.
+        Raises EquinfoError for a training's folder (see `from_lm`), and weights not the config's.
         """
         folder = pretrained_model_name_or_path
         asked = kwargs.pop("output_loading_info", False)

@@ -60,9 +60,7 @@ class DecoderConfig:
 
     @property
     def parameters(self) -> int:
-        """Weights of the layers' matrices: the paper's count, which has no embeddings and no output
-        layer (table 4).
-        """
+        """Of the layers' matrices, without embeddings and output layer: the paper's (table 4)."""
         return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
 
 
@@ -79,9 +77,7 @@ def modern(size: str, vocab_size: int) -> DecoderConfig:
 
 
 def paper(size: str, vocab_size: int) -> DecoderConfig:
-    """Relative attention and a gated ReLU MLP: the paper's (§3.4; "gated" is what table 4's counts
-    fit).
-    """
+    """Relative attention and a ReLU MLP: the paper's (§3.4), gated as table 4's counts say."""
     return DecoderConfig(vocab_size, *dimensions(size), position="relative", activation="relu")
 
 

@@ -14,8 +14,7 @@ def flops_per_byte(model: DecoderConfig, ratio: float, m1_parameters: int = 0) -
 def flops_per_token_exact(model: DecoderConfig, context: int) -> float:
     """Multiplications and additions of all products in a cached step, the mean of all positions.
 
-    A step at position t reads t keys and values, t = 1 .. context, and min(t, clip + 1) relative
-    terms.
+    Step t = 1 .. context reads t keys and values, and min(t, clip + 1) relative terms.
     """
     mean_length = (context + 1) / 2
     attention = 4 * model.inner * mean_length

@@ -206,8 +206,7 @@ class Tokenizer(ABC):
     def token_bytes(self, id: int) -> bytes:
         """The bytes that a code stands for wherever it occurs.
 
-        Raises EquinfoError for tokenizers whose single ids stand for none, and for ids that no text
-        has.
+        Raises EquinfoError where single ids stand for none, and for ids that no text has.
         """
         if self.unit != 1:
             raise EquinfoError(f"a single id of {self.name} has no bytes of its own: see `spans`")

@@ -22,8 +22,7 @@ class CodebookTokenizer(LookedUpTokenizer):
 
     strings: 2**9 to 2**18, distinct, all 256 bytes among them. mode: where pieces may end ("free",
     "aligned", "superword"; codebook/pretokens.py). parse: "longest" or "fewest"
-    (dictionary/parse.py). source: what the strings come from, "fitted" to a text or "grown" from a
-    byte model.
+    (dictionary/parse.py). source: the strings are "fitted" to a text or "grown" from a byte model.
     """
 
     kind = "codebook"

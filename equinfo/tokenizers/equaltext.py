@@ -17,8 +17,7 @@ MAX_SIZE = 1 << 12
 class EqualTextTokenizer(ModelledTokenizer):
     """Windows of `size` bytes over `model`, restarted for each, in ids of `width` (1 to 16) bits.
 
-    A window takes as many ids as it needs, so `unit` is None; where each ends shows only in
-    decoding.
+    A window takes as many ids as it needs (`unit` is None); where each ends only decoding shows.
     """
 
     kind = "equaltext"

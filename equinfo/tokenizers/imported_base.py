@@ -101,8 +101,7 @@ class ImportedTokenizer(Tokenizer):
     def _runs(self, text: bytes) -> list[tuple[list[int], int]]:
         """Each id with its part of the text, as the library tells; ids that share one together.
 
-        What no id stands for (white space that is dropped) belongs to the id after it, at the end
-        to the last one.
+        What no id stands for (white space that is dropped) belongs to the id after it, or the last.
         """
         ids, ends = self._cuts(utf8_texts([text])[0])
         found: list[tuple[list[int], int]] = []

@@ -100,8 +100,7 @@ class PiecesTokenizer(Tokenizer):
 class SubwordTokenizer(PiecesTokenizer):
     """One that encodes text in parts, by a library.
 
-    model: the library's own `file`, kept byte for byte, so that it is hashed as it is and other
-    programs can read it.
+    model: the library's own `file`, byte for byte: hashed as it is, for other programs to read.
     """
 
     label: ClassVar[str]

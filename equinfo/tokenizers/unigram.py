@@ -27,8 +27,7 @@ class UnigramTokenizer(SubwordTokenizer):
     the learnt pieces follow; there are no other special pieces. So code = id - 1, and codes 0 ..
     255 are the bytes.
 
-    A ▁ in the text is written as its three bytes, never by SentencePiece, whose ▁ always is a
-    space.
+    A ▁ in the text is written as its three bytes: SentencePiece's own ▁ always is a space.
     """
 
     kind = "unigram"

@@ -25,8 +25,7 @@ def runs(scale: Scale) -> list[Positions]:
     """The smallest M2 on windows, shortest first, that stand for the paper's 32 and 64 bits, in
     narrow ids.
 
-    Probed in equal ratios of steps. Short windows are learned first: they show what long ones may
-    not yet.
+    Probed in equal ratios of steps. Short windows, learned first, show what long ones may not yet.
     """
     training = replace(scale.question, steps=scale.position_steps or scale.question.steps)
     span = min(SPAN, training.steps)

@@ -66,8 +66,7 @@ def sample(
     """The first `count` sequences of the validation stream: (ids, positions), int64[count, context]
     each.
 
-    A position is the number of ids since the document (or block) began, modulo the ids a window; -1
-    for EOS.
+    A position: ids since the document (or block) began, modulo the ids a window; -1 for EOS.
     """
     eos = validation.vocab_size - 1
     ids: list[np.ndarray] = []

@@ -54,8 +54,7 @@ class OutOfTime(Exception):
 class Runner:
     """Runs recipes of one scale; makes what they need in `work`, writes rows to `rows`.
 
-    deadline: the time.monotonic() at which to stop, raising OutOfTime. epochs_ok: train beyond a
-    recipe's max_epochs.
+    deadline: the time.monotonic() that raises OutOfTime. epochs_ok: go beyond max_epochs.
     """
 
     def __init__(

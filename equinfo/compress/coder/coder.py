@@ -121,8 +121,7 @@ def _keep_tail(out, size, low, width):
     """The part of the interval to end in: all of it, unless the shortest ending leaves TAIL zero
     bytes behind it.
 
-    That ending is 0 or a carry, FULL; then it is the larger side of that point, so at most 10 bits
-    are added.
+    That ending is 0 or a carry, FULL; then it is that point's larger side: at most 10 bits more.
     """
     point = np.int64(0) if low == 0 else np.int64(FULL)
     if size <= TAIL or point >= low + width:

@@ -205,8 +205,7 @@ NEVER = np.iinfo(np.int64).max
 class StreamEncoder:
     """One document in pieces; the bytes add up to what `encode` gives.
 
-    Holds a part of one context of the model (`max_context` bytes), and a counter where a carry may
-    still come.
+    Holds part of one context of the model (`max_context` bytes), a counter while a carry may come.
     """
 
     def __init__(self, model: ByteModel) -> None:

@@ -199,9 +199,8 @@ class IntegerByteModel(Stepped):
     def sequences(self, symbols: np.ndarray) -> np.ndarray:
         """What stepping gives, for whole contexts at once and on all cores: uint32[n, T, 257].
 
-        symbols: integers[n, T] of 0 .. 256, T at most max_context. Row [i, t] is the frequencies of
-        symbols[i, t] after symbols[i, :t]. Raises EquinfoError for other symbols and longer
-        contexts.
+        symbols: integers[n, T] of 0 .. 256, T at most max_context. Row [i, t]: the frequencies of
+        symbols[i, t] after symbols[i, :t]. Raises EquinfoError for other symbols, longer contexts.
         """
         n, time = symbols.shape
         out = np.empty((n, time, SYMBOLS), dtype=np.uint32)

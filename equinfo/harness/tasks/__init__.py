@@ -27,9 +27,8 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Results of each task, as harness names them ("acc,none", "acc_stderr,none", ...).
 
-    "right" of a task with choices: 1 or 0 of each example.
-    limit: examples a task, the first ones. As lm_eval.simple_evaluate, without its look at the
-    machine.
+    "right" of a task with choices: 1 or 0 of each example. limit: examples a task, the first ones.
+    As lm_eval.simple_evaluate, without its look at the machine.
     """
     with _errors_only():
         loaded = task_manager(corpus).load(list(tasks))

@@ -58,9 +58,7 @@ def id_bits(ids: np.ndarray, width: int) -> np.ndarray:
 
 
 def divergences(bits: np.ndarray) -> dict[str, list[float]]:
-    """{"ngrams", "tokens"}: the plug-in divergence from uniform for n = 1 .. LONGEST, six
-    digits.
-    """
+    """{"ngrams", "tokens"}: plug-in divergence from uniform for n = 1 .. LONGEST, six digits."""
     counted = {
         "ngrams": all_ngram_counts(bits),
         "tokens": [token_counts(bits, n) for n in range(1, LONGEST + 1)],
