@@ -60,7 +60,7 @@ class DecoderConfig:
 
     @property
     def parameters(self) -> int:
-        """Of the layers' matrices, without embeddings and output layer: the paper's (table 4)."""
+        """The layers' weights, without embeddings and output layer: the paper's count (table 4)."""
         return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
 
 

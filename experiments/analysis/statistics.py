@@ -13,7 +13,8 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     """Indices of the (x, y) that no other point beats, more x and less y being better; in the order
     of x.
 
-    A point is beaten by one as good on both axes and better on one: equal ones stay or go.
+    A point is beaten by one that is as good on both axes and better on one: equal points stay or go
+    together.
     """
     kept = [
         i
@@ -159,7 +160,8 @@ def miller_madow(counts: Sequence[int] | np.ndarray, symbols: int | None = None)
     """The entropy plus its first-order bias (V - 1) / (2 m) nats: m observations, V possible
     symbols.
 
-    symbols: V; by default the number seen, as Miller and Madow have it of an unknown alphabet.
+    symbols: V; without it, the number of symbols seen, as Miller and Madow have it where the
+    alphabet is not known.
     """
     seen = np.asarray(counts)
     return entropy_bits(seen) + bias_bits(
