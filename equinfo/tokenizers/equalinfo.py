@@ -127,7 +127,7 @@ class WindowTokenizer(Tokenizer):
 class EqualInfoTokenizer(WindowTokenizer, ModelledTokenizer):
     """Windows over `model`, which runs wherever text is encoded or decoded.
 
-    rule: what ends a window, one of compress.window_steps.RULES (docs/windows.md). "paper" and
+    rule: what ends a window, one of compress.windows.steps.RULES (docs/windows.md). "paper" and
     "unflushed" are for reproductions only: their windows do not all decode, and `lossless` says so.
     reset: the model's context begins anew at every `reset`-th window (table 9 and figure 12 of the
     paper), or never inside a document (0); these two then only encode.
