@@ -18,7 +18,7 @@ bits below uniform (Miller-Madow), in shares: of all ids, of a window's first an
 delayed: bytes a window if each ends with the first byte that leaves its count as it is, over bytes
 a window. `--rules` adds the package's own windows with M1 anew: their bytes, how many of them, of
 sequences (of 512) and of documents do not decode, and what they leave untold
-(experiments/measures/untold.py).
+(experiments/runs/measures/untold.py).
 """
 
 from pathlib import Path

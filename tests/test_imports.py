@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "draw"))
 
-from rooms import AS_HF, graph, imported, up  # noqa: E402
+from rooms import AS_HF, graph, imported, room, up  # noqa: E402
 
 MODULES = sorted(
     path.relative_to(ROOT)
@@ -162,7 +162,10 @@ def test_no_files_import_each_other_in_a_circle():
 
 
 def test_rooms_import_downwards_only():
+    """But for `Tokenizer.as_hf`, and a baseline's name on the hub."""
     assert up() == {AS_HF}
+    climbing = {a for a, used in graph().items() if AS_HF in {(room(a), room(b)) for b in used}}
+    assert climbing == {"equinfo.tokenizers.base", "equinfo.tokenizers.imported"}
 
 
 def test_a_circle_is_found():

@@ -34,8 +34,8 @@ ROOMS = {
     "compress": (0, 1.2, "bits, jit, …", "what kernels share"),
     "plain": (2, 4.05, "plain/", "all of it, to read"),
 }
-BASE = ("errors", "files", "artifacts", "fixedpoint")  # used by all: no arrows
-AS_HF = ("tokenizers", "hf")  # the one way up: Tokenizer.as_hf
+BASE = ("errors", "files", "artifacts", "fixedpoint")  # used on many floors: no arrows
+AS_HF = ("tokenizers", "hf")  # the one way up: Tokenizer.as_hf, and names on the hub
 FILES = {
     "equinfo": "door",
     "cli": "door",
@@ -48,7 +48,7 @@ FILES = {
 
 
 def room(module: str) -> str:
-    """The room of a module; "" for what all use."""
+    """The room of a module; "" for what many floors use."""
     package, *parts = module.split(".")
     if package == "experiments" or not parts:
         return package if parts or package in ROOMS else FILES[package]
@@ -92,7 +92,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def arrows() -> set[tuple[str, str]]:
-    """(room, room that it imports), but for what all use."""
+    """(room, room that it imports), but for those of BASE."""
     pairs = {(room(a), room(b)) for a, used in graph().items() for b in used}
     return {(a, b) for a, b in pairs if a != b and b}
 
@@ -138,7 +138,7 @@ def rooms() -> Drawing:
     for name, (x, y) in places.items():
         fill = "b" if name == "plain" else "a" if name.startswith("compress") else "grey"
         _box(out, x, y, WIDTH, fill, *ROOMS[name][2:])
-    _box(out, 380, ground, 740, "c", ", ".join(BASE), "everything stands on these: no arrows")
+    _box(out, 380, ground, 740, "c", ", ".join(BASE), "used on many floors: no arrows")
     return out
 
 

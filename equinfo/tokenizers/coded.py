@@ -14,10 +14,11 @@ from equinfo.tokenizers.modelled import ModelledTokenizer
 
 
 class CodedTokenizer(ModelledTokenizer):
-    """Ids of `width` (1 to 16) bits from a rival coder driven by `model`.
+    """Range, ANS and Huffman: ids of `width` (1 to 16) bits from a rival coder driven by `model`.
 
-    A document ends itself with EOD. It is cut into messages of rivals.BLOCK symbols, each a number
-    of words and the words, so memory holds one message; the last id is padded with zero bits.
+    A document ends itself with EOD. It is cut into messages of rivals.BLOCK symbols, each a
+    number of words and the words; the last id is padded with zero bits. So both directions take
+    memory for one message.
     """
 
     coder: ClassVar[rivals.RivalCoder]

@@ -1,6 +1,6 @@
 """Ids pinned by value: a change here is a change of format, and breaks every stored stream.
 
-Networks are not pinned: their float32 arithmetic is not promised to be the same on every machine.
+Networks are pinned elsewhere: tests/compress/test_integer.py, by benchmarks/golden_networks.py.
 """
 
 import pytest

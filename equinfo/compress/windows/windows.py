@@ -3,9 +3,10 @@
 Every string that can stand at a window's start owns an interval; the 2**b codes are equal cells of
 [0, 1). A string can be written only if its interval wholly contains a cell. Under the rules "free"
 and "delay", a cell stands for the *deepest* string whose interval contains it; under "reserve" that
-string's first cell belongs to none of its children. Why these decode, what each gives up, and what
-the paper's rule (§3.3) misses: docs/windows.md. The rule "rank" needs no intervals once its strings
-are known: compiled.py. The rules "paper" and "unflushed" are for reproductions: they lose text.
+string's first cell belongs to none of its children. Why these decode, and what the paper's rule
+(§3.3) misses: docs/free-cell.md; what each gives up: docs/windows.md. The rule "rank" needs no
+intervals once its strings are known: compiled.py. The rules "paper" and "unflushed" are for
+reproductions: they lose text.
 
 What makes the lossless rules total, for every model and every b from 8 to 128:
 - the root's boundaries are cell boundaries and each byte owns at least one cell there, so every
