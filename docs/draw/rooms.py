@@ -12,12 +12,12 @@ COLUMN, ROW, WIDTH, HEIGHT, MARGIN = 148, 64, 130, 40, 78
 
 # room -> (floor, column, title, what it does). Only what lies on a lower floor should be imported.
 ROOMS = {
-    "experiments": (11, 2.6, "experiments/", "recipes → rows → figures"),
+    "experiments": (11, 2.6, "experiments/", "recipes → figures"),
     "door": (10, 1.0, "__init__, cli", "Python, command"),
     "hf": (9, 0.15, "hf/", "inside transformers"),
     "playground": (9, 1.2, "playground/", "a local page"),
     "harness": (9, 2.15, "harness/", "lm_eval's tasks"),
-    "api": (9, 3.1, "api", "the chain, step by step"),
+    "api": (9, 3.1, "api", "the chain in steps"),
     "formats": (9, 4.05, "formats/", "ids for other trainers"),
     "show": (8, 1.15, "show, tokenfile", "ids seen, ids in a file"),
     "generation": (8, 2.1, "generation", "text → text"),
