@@ -292,12 +292,11 @@ class _Training:
         count = int((targets >= 0).sum())
         shares = (np.split(array, c.micro_batches) for array in (targets, firsts))
         nats = torch.zeros((), device=self.device)
+        products = torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext()
         for share, first in zip(*shares, strict=True):
             for part in dealt(share, c.short_contexts):
                 arrays = (shifted(part, c.bos_id), first)
-                with (
-                    torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext()
-                ):
+                with products:
                     ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
                     hidden, y = scored(self.hidden(ids, first=places), part)
                 hidden = hidden.to(torch.bfloat16) if self.low else hidden
