@@ -146,8 +146,9 @@ def _change_json(config: Any, rng: random.Random) -> None:
     if how == 0 and isinstance(old, int):
         holder[key] = old + rng.choice((-8, -1, 1, 7, 1 << 33))
     elif how == 1 and places:
-        other, at = rng.choice(places)
-        holder[key] = other[at]
+        holder[key] = rng.choice([value[at] for value, at in places])
+        if isinstance(holder[key], dict | list):  # no circles
+            holder[key] = type(holder[key])()
     elif how == 2 and isinstance(holder, dict):
         holder.pop(key, None)
     elif how == 3 and isinstance(holder, dict):
@@ -157,10 +158,12 @@ def _change_json(config: Any, rng: random.Random) -> None:
 
 
 def _holders(value: Any) -> list[Any]:
-    if not isinstance(value, dict | list):
-        return []
-    inner = list(value.values()) if isinstance(value, dict) else value[:300]
-    return [value, *(found for part in inner for found in _holders(part))]
+    """Objects and lists in a JSON value, itself first; of long lists their beginnings."""
+    found = [value]
+    for holder in found:  # grows
+        inner = list(holder.values()) if isinstance(holder, dict) else holder[:300]
+        found += [part for part in inner if isinstance(part, dict | list)]
+    return found
 
 
 def _change_tensors(tensors: dict[str, np.ndarray], rng: random.Random) -> None:

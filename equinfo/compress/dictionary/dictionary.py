@@ -104,9 +104,9 @@ class Dictionary:
         if self.longest > LOOKAHEAD or sum(map(len, self.strings)) > MAX_NODES:
             self.trie  # noqa: B018 (built now: it refuses too many nodes, and walks that look far)
 
-    @property
+    @cached_property
     def lossless(self) -> bool:
-        """Whether each string's code decodes to that string."""
+        """Whether each string's code decodes to that string: then codes tell where pieces end."""
         coded = np.flatnonzero(self.codes >= 0)
         return np.array_equal(self.meanings[self.codes[coded]], coded)
 
@@ -152,7 +152,7 @@ class Dictionary:
         documents = as_bytes(documents)
         sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
         text = np.frombuffer(b"".join(documents), dtype=np.uint8)
-        spans, firsts = _spans(sizes, self._overlap)
+        spans, firsts = _spans(sizes, self._overlap if self.lossless else len(text))
         codes, counts = self.walk(text, spans, dtype)
         stops = np.cumsum(counts)
         if len(spans) == len(documents):
@@ -229,6 +229,8 @@ class Dictionary:
         stand for): all of it with `last`, else up to the longest string and a byte, whose class
         counts. uint32[n].
         """
+        if not last and not self.lossless:
+            return NO_CODES, 0
         codes = self.encode([data])[0]
         if last:
             return codes, len(data)
