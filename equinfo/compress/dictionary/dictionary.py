@@ -89,19 +89,19 @@ class Dictionary:
         bound = self.codes[coded & ~free]
         if len(np.unique(bound)) < len(bound):
             raise EquinfoError("strings that may not end everywhere must have codes of their own")
-        anywhere = zip(self.strings, (coded & free).tolist(), strict=True)
-        single = {string for string, ends in anywhere if ends and len(string) == 1}
-        if len(single) != 256 or len(set(self.strings)) != n or b"" in self.strings:
+        lengths = np.fromiter(map(len, self.strings), dtype=np.int64, count=n)
+        single = {self.strings[k] for k in np.flatnonzero(coded & free & (lengths == 1))}
+        if len(single) != 256 or len(set(self.strings)) != n or not lengths.all():
             raise EquinfoError(
                 "a dictionary's strings must be distinct, and every byte a piece that may end"
                 " anywhere"
             )
-        self.longest = max(map(len, self.strings))
+        self.longest = int(lengths.max())
         if self.longest > MAX_LENGTH:
             raise EquinfoError(
                 f"a string of {self.longest} bytes: a dictionary's have at most {MAX_LENGTH}"
             )
-        if self.longest > LOOKAHEAD or sum(map(len, self.strings)) > MAX_NODES:
+        if self.longest > LOOKAHEAD or lengths.sum() > MAX_NODES:
             self.trie  # noqa: B018 (built now: it refuses too many nodes, and walks that look far)
 
     @cached_property
