@@ -38,13 +38,14 @@ THREADS = threading.local()
 class Dictionary:
     """Pieces by longest match. Encoding runs without the GIL in `parallel.num_threads()` threads.
 
-    strings: distinct; the 256 single bytes are among them and have codes. codes: int64[n] below m
-    (at most 2**20), -1 for a string that is no piece but begins one (all other prefixes are added where they
-    lack). masks: uint8[n], bit k: the string may end a piece where the next byte is of class k (bit
-    7: at the document's end); all, if not given. Strings that may not end everywhere have codes of
-    their own. classes: uint8[256], each byte's class, 0 to 6. meanings: int64[m], the string (its
-    number) that each code 0 .. m - 1 decodes to, -1 for none; the string that has it, if not given.
-    Raises EquinfoError for what breaks this.
+    strings: distinct, of at most MAX_LENGTH bytes; the 256 single bytes are among them and have
+    codes. codes: int64[n] below m (at most 2**20), -1 for a string that is no piece but begins one
+    (all other prefixes are added where they lack). masks: uint8[n], bit k: the string may end a
+    piece where the next byte is of class k (bit 7: at the document's end); all, if not given.
+    Strings that may not end everywhere have codes of their own. classes: uint8[256], each byte's
+    class, 0 to 6. meanings: int64[m], the string (its number) that each code 0 .. m - 1 decodes to,
+    -1 for none; the string that has it, if not given. Raises EquinfoError for what breaks this, and
+    for what double_array.build refuses.
     """
 
     def __init__(
