@@ -272,9 +272,14 @@ CPU = Scale(
     trial_steps=640,
     trial_rates=(2e-3, 4e-3, 8e-3, 1.6e-2),
     rates={
-        "bytes": 4e-3, "bpe": 8e-3, "unigram": 8e-3, "codebook": 8e-3,
-        "gzip": 2e-3, "narrow": 8e-3, "wide": 8e-3,
-    },  # fmt: skip
+        "bytes": 4e-3,
+        "bpe": 8e-3,
+        "unigram": 8e-3,
+        "codebook": 8e-3,
+        "gzip": 2e-3,
+        "narrow": 8e-3,
+        "wide": 8e-3,
+    },
     bytes_a_token={"bpe": 3.642, "wide": 2.497},
     vocabulary=4096,
     narrow=6,
