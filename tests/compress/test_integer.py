@@ -408,7 +408,7 @@ def test_a_strange_tensor_is_named():
         ({"n_layers": 1 << 40}, "n_layers is 1099511627776"),
         ({"d_ff": 0}, "d_ff is 0, not an integer from 1 to 65536"),
         ({"max_context": True}, "max_context is True"),
-        ({"max_context": 1 << 16, "n_heads": 1 << 10}, "keep 1536 MiB of each text"),
+        ({"max_context": 1 << 16, "n_heads": 1 << 10}, "keep 5632 MiB of each text"),
         ({"n_heads": 1 << 14}, "131072 wide"),
         ({"epsilon": 1 << 45}, "epsilon"),
         ({"position": "absolute"}, "absolute"),
