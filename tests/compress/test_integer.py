@@ -411,6 +411,7 @@ def test_a_strange_tensor_is_named():
         ({"max_context": 1 << 16, "n_heads": 1 << 10}, "keep 5632 MiB of each text"),
         ({"n_heads": 1 << 14}, "131072 wide"),
         ({"epsilon": 1 << 45}, "epsilon"),
+        ({"bias": 1}, "strange 'bias'"),
         ({"position": "absolute"}, "absolute"),
         ({"activation": "gelu"}, "gelu"),
     ],
