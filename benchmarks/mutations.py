@@ -10,6 +10,7 @@ failure is printed with its seed; a line with the commit goes to results/mutatio
 """
 
 import argparse
+import gc
 import json
 import multiprocessing
 import random
@@ -371,6 +372,7 @@ def _work(first: int, last: int, step: int, at: Any, results: Any) -> None:
         if ":" in found:
             print(f"seed {seed} ({artifact_name(seed)}): {found}", flush=True)
         if not seed // step % 1000:
+            gc.collect()  # models and their memos hold each other
             results.send(counted)
             counted = Counter()
     results.send(counted)
