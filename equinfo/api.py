@@ -3,7 +3,9 @@ the command calls.
 
 Wherever a tokenizer is asked for, its name or folder will do; wherever a corpus is, see
 `equinfo.load_corpus`. Text is counted in bytes. `progress` is a bar's label on standard error, None
-for none. Every error that a user can cause is an EquinfoError of one line.
+for none. `overwrite`: `out` may hold what equinfo wrote earlier, and that is replaced; without it, it
+is new or empty, or what the same call has begun. Every error that a user can cause is an
+EquinfoError of one line.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from tqdm import tqdm
 from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel, load_model, to_artifact
 from equinfo.corpora import Corpus, batched, limited, load_corpus, take
 from equinfo.errors import EquinfoError, needing
+from equinfo.files import check_empty, target
 from equinfo.generation import check_fit
 from equinfo.lm.config import M1_TRAINING, Training
 from equinfo.shards import Shards, TokenStream
@@ -41,6 +44,7 @@ def train_m1(
     order: int | None = None,
     max_bytes: int = MAX_BYTES,
     progress: str | None = None,
+    overwrite: bool = False,
     **training: Any,
 ) -> ByteModel:
     """Train M1, the byte LM that drives the coder (§3.3), in folder `out`; the byte model is saved
@@ -51,11 +55,13 @@ def train_m1(
     `lm.config.Training`, by default as in M1_TRAINING; the context restarts at inference after as
     many bytes as in training. Called again, it goes on from the last checkpoint.
     """
+    out = target(out)
     chosen = M1_TRAINING.but(**training)
     documents = take(_documents(corpus), max_bytes)
     if order is not None:
         from equinfo.compress.models.counts import CountModel
 
+        check_empty(out, overwrite)
         model: ByteModel = CountModel.train(documents, order)
     else:
         with needing("lm", "a language model"):
@@ -64,9 +70,9 @@ def train_m1(
         # EOD as BOS: "nothing yet" and "a document just ended" are one
         config = chosen.config(SYMBOLS, EOD)
         ids = byte_stream(documents)
-        _finished(train(config, ids, Path(out), progress=progress))
+        _finished(train(config, ids, out, progress=progress, overwrite=overwrite))
         model = to_byte_model(load_lm(out), chosen.context, ids)
-    to_artifact(model).save(Path(out) / "byte-model")
+    to_artifact(model).save(out / "byte-model")
     return model
 
 
@@ -79,6 +85,7 @@ def train_tokenizer(
     bits: int = 16,
     m1: ByteModel | Path | str | None = None,
     max_bytes: int = 1 << 28,
+    overwrite: bool = False,
     **options: Any,
 ) -> Tokenizer:
     """Fit a tokenizer on a corpus, or build it over a byte model; saved as folder `out`, if given.
@@ -91,13 +98,15 @@ def train_tokenizer(
     where their rule and reset allow it, unless compile=False.
     """
     family = find_family(kind)
+    if out is not None:
+        check_empty(out, overwrite)
     model = load_model(m1) if isinstance(m1, Path | str) else m1
     defaults = {"bits": bits, "compile": True}
     options = {name: defaults[name] for name in defaults if name in family.options} | options
     documents = take(_documents(corpus), max_bytes) if family.reads(model) else []
     made = make(kind, size, documents, model, **options)
     if out is not None:
-        made.save(out)
+        made.artifact.save(out, overwrite)
     return made
 
 
@@ -150,6 +159,7 @@ def train_lm(
     place: bool = False,
     tensorboard: bool = False,
     progress: str | None = None,
+    overwrite: bool = False,
     **training: Any,
 ) -> TrainResult:
     """Train M2, a decoder over a tokenizer's ids, in folder `out`: on a corpus, on its stream, or
@@ -161,6 +171,7 @@ def train_lm(
     lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
     again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
+    out = target(out)
     with needing("lm", "a language model"):
         from equinfo.lm.train import train
     settings = Training().but(**training)
@@ -192,7 +203,8 @@ def train_lm(
         label = progress and f"{name} encodes"
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
-    return _finished(train(config, ids, Path(out), progress=bar, tensorboard=tensorboard))
+    options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
+    return _finished(train(config, ids, out, progress=bar, **options))
 
 
 def evaluate(

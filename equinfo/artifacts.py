@@ -8,6 +8,7 @@ and can be had without writing it.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from equinfo.errors import EquinfoError
-from equinfo.files import atomic_folder, content_hash
+from equinfo.files import atomic_folder, check_empty, content_hash, whole
 
 FORMAT = "equinfo"
 VERSION = 1
@@ -38,8 +39,16 @@ def pretrained(kinds: Container[str] | None = None) -> list[str]:
 def located(name_or_path: Path | str) -> Path:
     """The folder of an artefact: the one at this path, or else that which ships by this name."""
     shipped = PRETRAINED / name_or_path
-    ships = shipped.parent == PRETRAINED and shipped.is_dir()
-    return shipped if ships and not Path(name_or_path).exists() else Path(name_or_path)
+    if shipped.parent != PRETRAINED or not shipped.is_dir():
+        return Path(name_or_path)
+    if not Path(name_or_path).is_dir():
+        return shipped
+    warnings.warn(
+        f"the folder {name_or_path} is taken, not the ready-made {name_or_path}, which it hides:"
+        f" rename it, or name it as {Path(name_or_path).absolute()}",
+        stacklevel=3,
+    )
+    return Path(name_or_path)
 
 
 def tensor_hash(array: np.ndarray) -> str:
@@ -72,26 +81,22 @@ class Artifact:
     def hash(self) -> str:
         return content_hash(self.head)
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path | str, overwrite: bool = False) -> None:
         """Write the folder `path`, whole or not at all, in place of nothing or of an artefact.
 
-        Raises EquinfoError where anything else is at `path`: replacing the folder would delete it.
+        overwrite: or of anything else that equinfo wrote. Raises EquinfoError where `path` is a
+        file, or holds other things and they are not to be overwritten, and where the disk is full.
         """
-        path = Path(path)
-        there = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
-        others = [name for name in there if name not in (JSON_NAME, TENSORS_NAME)]
-        if path.exists() and not path.is_dir():
-            others = ["a file's content"]
-        if others:
-            raise EquinfoError(
-                f"{path} is no equinfo artefact (it holds {others[0]}): name a new folder"
-            )
-        with atomic_folder(path) as folder:
+        check_empty(path, overwrite, (JSON_NAME, TENSORS_NAME))
+        with atomic_folder(path, overwrite) as folder:
             head = folder / JSON_NAME
             text = json.dumps({**self.head, "hash": self.hash}, indent=1, sort_keys=True)
             head.write_text(text + "\n", encoding="utf-8")
             arrays = {name: np.asarray(array, order="C") for name, array in self.tensors.items()}
-            save_file(arrays, folder / TENSORS_NAME)
+            try:
+                save_file(arrays, folder / TENSORS_NAME)
+            except SafetensorError as error:
+                raise EquinfoError(f"{path} cannot be written: {error}") from error
             # the library writes for its user alone
             (folder / TENSORS_NAME).chmod(head.stat().st_mode)
 
@@ -104,7 +109,7 @@ def load_artifact(path: Path | str) -> Artifact:
     path = Path(path)
     stored = _read_head(path)
     try:
-        tensors = load_file(path / TENSORS_NAME)
+        tensors = load_file(whole(path / TENSORS_NAME))
     except (OSError, SafetensorError) as error:
         raise EquinfoError(
             f"{path / TENSORS_NAME} cannot be read ({error}); restore or rebuild it"
@@ -125,7 +130,7 @@ def read_kind(path: Path | str) -> str:
 def _read_head(path: Path) -> dict[str, Any]:
     file = path / JSON_NAME
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = json.loads(whole(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise EquinfoError(f"{path} is not an equinfo artefact: {file} cannot be read") from error
     except (ValueError, RecursionError) as error:

@@ -1,19 +1,22 @@
 """The console command `equinfo`."""
 
 import contextlib
+import io
 import math
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TextIO
 
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
 from equinfo.errors import EquinfoError
-from equinfo.files import atomic_file
+from equinfo.files import atomic_file, check_empty, target, writing
 from equinfo.lm.config import M1_TRAINING, Training
 from equinfo.tokenizers.registry import FAMILIES, find_family, load
 
@@ -25,6 +28,14 @@ app = tyro.extras.SubcommandApp()
 Tokenizer = Annotated[str, arg(aliases=["-t"], metavar="T")]
 Tokenizers = UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]]
 Corpus = Annotated[str, arg(help=CORPUS)]
+Out = Annotated[str, arg(metavar="PATH")]
+Overwrite = Annotated[
+    bool,
+    arg(
+        help="replace what equinfo wrote in OUT, and begin anew; other files stay. Without it, OUT is"
+        " new or empty, or holds what the same command has begun, which then goes on.",
+    ),
+]
 Flat = Annotated[Training, arg(name="")]  # each field an option of the command itself
 if TYPE_CHECKING:
     Kind = str
@@ -53,11 +64,13 @@ def encode(
 
     chosen = load(tokenizer)
     with _open_input(input) as source, _open_output(output) as target:
-        counts = tokenfile.write(chosen, iter(lambda: source.read(PIECE), b""), target)
+        pieces = iter(lambda: source.read(PIECE), b"")
+        counts = tokenfile.write(chosen, _named(pieces, input), target)
     if counts.num_bytes:
         ratio = f"{counts.num_bytes / max(counts.num_ids, 1):.2f} bytes/id"
         line = f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio}"
-        print(line, file=sys.stderr)
+        with contextlib.suppress(OSError):  # all is written
+            print(line, file=sys.stderr)
 
 
 @app.command
@@ -84,7 +97,7 @@ def decode(
     written = 0
     with _open_input(input) as source, _open_output(output) as target:
         try:
-            for piece in tokenfile.read(chosen, source, name):
+            for piece in _named(tokenfile.read(chosen, source, name), name):
                 written += target.write(piece)
         except EquinfoError as error:
             if output != "-" or not written:
@@ -111,11 +124,11 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
 
     if not tokenizer:
         raise EquinfoError("name one tokenizer or more: -t bytes -t FOLDER")
-    data = sys.stdin.buffer.read(4097) if text == "-" else text.encode("utf-8", "surrogateescape")
+    colour = _stdout().isatty()
+    data = _stdin().read(4097) if text == "-" else text.encode("utf-8", "surrogateescape")
     if len(data) > 4096:
         raise EquinfoError("there is too much to show: pass 4,096 bytes at most")
     chosen = [load(name) for name in tokenizer]
-    colour = sys.stdout.isatty()
     if len(chosen) == 1:
         print(render(chosen[0], data, colour))
     else:
@@ -124,11 +137,12 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
 
 @app.command
 def train_m1(
-    out: Path,
+    out: Out,
     training: Flat = M1_TRAINING,
     corpus: Corpus = "bundled",
     order: int | None = None,
     max_bytes: int = 1 << 30,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train an M1, the byte LM that drives coder and windows. Run again to resume after a kill.
 
@@ -143,16 +157,16 @@ def train_m1(
     """
     from equinfo import api
 
-    options: dict[str, Any] = {"order": order, "max_bytes": max_bytes}
+    options: dict[str, Any] = {"order": order, "max_bytes": max_bytes, "overwrite": overwrite}
     api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
-    print(out / "byte-model")
+    print(Path(out) / "byte-model")
 
 
 @app.command
 def train_tokenizer(
     kind: Positional[Kind],
     /,
-    out: Path,
+    out: Out,
     corpus: Annotated[str, arg(help=f"what to fit it on: {CORPUS}")] = "bundled",
     size: int = 4096,
     bits: int = 16,
@@ -167,6 +181,7 @@ def train_tokenizer(
     level: int | None = None,
     block: int = 10_240,
     raw: bool = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a tokenizer and save it as a folder.
 
@@ -203,13 +218,14 @@ def train_tokenizer(
     known = [*find_family(kind).options, *["raw"] * raw]  # where it would be ignored, it is refused
     options = {name: given[name] for name in given if name in known}
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
+    options |= {"overwrite": overwrite}
     made = api.train_tokenizer(kind, out, corpus, **options)
     print(f"{made.name} {made.fingerprint[:12]} in {out}")
 
 
 @app.command
 def import_tokenizer(
-    source: Positional[Annotated[str, arg(metavar="SOURCE")]], /, out: Path
+    source: Positional[Annotated[str, arg(metavar="SOURCE")]], /, out: Out, overwrite: Overwrite = False
 ) -> None:
     """Take over a Hugging Face or SentencePiece tokenizer, as a baseline; saved as a folder like
     any other.
@@ -221,8 +237,9 @@ def import_tokenizer(
     """
     from equinfo.tokenizers.imported import from_pretrained
 
+    check_empty(out, overwrite)
     made = from_pretrained(source)
-    made.save(out)
+    made.artifact.save(out, overwrite)
     note = "" if made.lossless else " (not lossless: some texts come back changed)"
     print(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
 
@@ -230,7 +247,7 @@ def import_tokenizer(
 @app.command
 def tokenize(
     tokenizer: Tokenizer,
-    out: Path,
+    out: Out,
     corpus: Corpus = "bundled",
     split: Literal["train", "validation"] = "train",
     mode: Literal["document", "block"] = "document",
@@ -238,6 +255,7 @@ def tokenize(
     workers: int | None = None,
     shard_bytes: int = 1 << 24,
     max_bytes: int | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a corpus's ids to a folder of memory-mappable shards, for train-lm --shards. Run again
     to resume.
@@ -259,7 +277,7 @@ def tokenize(
     shards = tokenize_corpus(
         tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
         workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
-        progress="tokenize",
+        progress="tokenize", overwrite=overwrite,
     )  # fmt: skip
     print(
         f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
@@ -272,11 +290,12 @@ def tokenize(
 def export(
     shards: Positional[Annotated[Path, arg(metavar="SHARDS")]],
     /,
-    out: Path,
+    out: Out,
     format: Literal["parquet", "arrow", "nanogpt", "llmc", "megatron"],
     validation: Path | None = None,
     context: int | None = None,
     wide: bool = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write shards in the format of another loader, with an equinfo.json of the bytes that the ids
     stand for.
@@ -294,7 +313,8 @@ def export(
     """
     from equinfo.formats import export as write
 
-    info = write(shards, out, format, validation=validation, context=context, wide=wide)
+    options: dict[str, Any] = {"context": context, "wide": wide, "overwrite": overwrite}
+    info = write(shards, out, format, validation=validation, **options)
     splits = ", ".join(
         f"{name}: {split['num_ids']} ids of {split['num_bytes']} bytes"
         for name, split in info["splits"].items()
@@ -304,7 +324,7 @@ def export(
 
 @app.command
 def train_lm(
-    out: Path,
+    out: Out,
     training: Flat = Training(),  # noqa: B008  # a frozen value
     tokenizer: Annotated[str | None, arg(aliases=["-t"], metavar="T")] = None,
     corpus: Corpus = "bundled",
@@ -312,6 +332,7 @@ def train_lm(
     place: bool = False,
     tensorboard: bool = False,
     max_bytes: int = 1 << 30,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train an M2, a language model on a tokenizer's ids. Run again to resume after a kill.
 
@@ -327,7 +348,7 @@ def train_lm(
     from equinfo import api
 
     options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
-    options |= {"shards": shards, "progress": training.size}
+    options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
     api.train_lm(out, tokenizer, corpus, **options, **vars(training))
     print(out)
 
@@ -360,9 +381,10 @@ def generate(
     """
     from equinfo import generation
 
+    _stdout()
     options: dict[str, Any] = {"max_ids": max_ids, "temperature": temperature, "seed": seed}
     options |= {"top_k": top_k, "top_p": top_p}
-    data = sys.stdin.buffer.read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
+    data = _stdin().read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
     shown = data.decode("utf-8", "replace")
     if samples == 1:
         pieces = generation.stream(lm, tokenizer, data, **options)
@@ -394,6 +416,7 @@ def evaluate(
     """
     from equinfo import api
 
+    _stdout()
     chosen = load(tokenizer)
     stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
     measured = api.evaluate(lm, chosen, stream)
@@ -428,58 +451,124 @@ def playground(
     serve(tokenizer or None, lm, lm_tokenizer, host, port, open)
 
 
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise EquinfoError("standard input is closed: name a file")
+    return sys.stdin.buffer
+
+
+def _stdout() -> TextIO:
+    """Standard output, asked for before the work begins where it is to take the results."""
+    if sys.stdout is None:
+        raise EquinfoError("standard output is closed: there is no place for the results")
+    return sys.stdout
+
+
 @contextlib.contextmanager
 def _open_input(name: str) -> Iterator[BinaryIO]:
     if name == "-":
-        yield sys.stdin.buffer
+        yield _stdin()
         return
     try:
-        file = Path(name).open("rb")  # noqa: SIM115  # closed below, out of this `try`
+        file = open(name, "rb")  # noqa: PTH123, SIM115  # "" is no path; closed below
     except OSError as error:
-        raise EquinfoError(f"{name} cannot be read: {error.strerror}") from error
+        raise EquinfoError(f"{name or repr(name)} cannot be read: {error.strerror}") from error
     with file:
         yield file
 
 
+def _named(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The pieces; where reading them fails, an EquinfoError names the input, not the output."""
+    try:
+        yield from pieces
+    except OSError as error:
+        raise EquinfoError(f"{name} cannot be read: {error.strerror or error}") from error
+
+
 @contextlib.contextmanager
 def _open_output(name: str) -> Iterator[BinaryIO]:
-    """Standard output, a device or pipe as it is; any other file whole or not at all."""
-    if name == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
+    """An open stream, a device or pipe as it is; any other file whole or not at all."""
+    descriptor = 1 if name == "-" else _descriptor(name)
+    with writing("standard output" if name == "-" else name):
+        if descriptor == 1:
+            yield _stdout().buffer
+            _stdout().flush()
+        elif descriptor is not None:
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                yield file
         # a device or pipe: renaming would replace it
-        if Path(name).exists() and not Path(name).is_file():
+        elif target(name).exists() and not target(name).is_file():
             with Path(name).open("wb") as file:
                 yield file
         else:
             with atomic_file(name) as beside, beside.open("wb") as file:
                 yield file
-    except OSError as error:
-        raise EquinfoError(f"{name} cannot be written: {error.strerror or error}") from error
+
+
+def _descriptor(name: str) -> int | None:
+    """N, where a name leads to this process's /dev/fd/N, as /dev/stdout and a shell's >(...) do."""
+    own = [os.path.realpath(folder) for folder in ("/dev/fd", "/proc/self/fd")]
+    place = Path(name)
+    for _ in range(40):  # the system follows no more links
+        folder = os.path.realpath(place.parent)
+        if folder in own and place.name.isdecimal():
+            return int(place.name)
+        if not place.is_symlink():
+            break
+        place = Path(folder, place.readlink())
+    return None
+
+
+def mend_streams() -> None:
+    """No file may take a closed stream's number; what a stream cannot spell is escaped."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest, this one
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  # to the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main() -> None:
     """Entry point: EquinfoErrors become one line and exit status 1."""
+    mend_streams()
+    warnings.formatwarning = lambda message, *_, **__: f"equinfo: warning: {message}\n"
+    message = ""
+    status: Any = 0
     try:
         app.cli(
             prog="equinfo",
             description="Compressed token streams for language models: train, encode, decode,"
             " look, measure.",
         )
+    except SystemExit as stop:
+        status = stop.code
     except EquinfoError as error:
-        print(f"equinfo: {error}", file=sys.stderr)
-        sys.exit(1)
+        message, status = str(error), 1
     except BrokenPipeError:
-        sys.exit(1)
+        status = 1
     except OSError as error:
         what = f"{error.filename} cannot be used: " if error.filename else ""
-        print(f"equinfo: {what}{error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
+        message, status = f"{what}{error.strerror or error}", 1
     except KeyboardInterrupt:
-        print("equinfo: interrupted", file=sys.stderr)
-        sys.exit(130)
+        message, status = "interrupted", 130
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:  # Python would try again, and fail in more words
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            message = message or f"standard output cannot be written: {error.strerror}"
+        status = status or 1
+    if message:
+        with contextlib.suppress(OSError):
+            print(f"equinfo: {message}", file=sys.stderr)
+    if status:
+        sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ ONLY = {"plan": ("paper",), "jobs": BOTH, "shard": BOTH, "budget": ("queue",)}
 
 def main(arguments: list[str] | None = None) -> int:
     begun = time.monotonic()
+    from equinfo.cli import mend_streams
+
+    mend_streams()
     parser = _parser()
     options = parser.parse_args(arguments)
     command = "NAME"
@@ -36,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _choose_device(options.device, 1 if options.jobs is None else options.jobs)
         return _run(command, options, begun)
-    except EquinfoError as error:
+    except (EquinfoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

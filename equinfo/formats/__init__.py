@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from equinfo.errors import EquinfoError
-from equinfo.files import atomic_folder
+from equinfo.files import EXPORT as INFO
+from equinfo.files import atomic_folder, check_empty
 from equinfo.formats import flat, rows
 from equinfo.formats.common import Splits, split_info, splits_of, tokenizer_info
 from equinfo.shards import Shards
 
 FORMATS = ("parquet", "arrow", "nanogpt", "llmc", "megatron")
-INFO = "equinfo.json"
 VERSION = 1
 
 
@@ -30,6 +30,7 @@ def export(
     validation: Shards | Path | str | None = None,
     context: int | None = None,
     wide: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the ids of `shards` (of `tokenize_corpus`, or its folder) as `format` to a new folder.
 
@@ -37,7 +38,8 @@ def export(
     validation: shards of the same tokenizer, as the split of that name (val.bin of nanoGPT);
     without it there is one split, named as the shards' own. context, for parquet and arrow: rows of
     BOS and `context` ids for training, cut as `train_lm` cuts them (what is left after the last one
-    is dropped), instead of documents. wide, for nanogpt: u32 ids.
+    is dropped), instead of documents. wide, for nanogpt: u32 ids. overwrite: in place of what
+    equinfo wrote at `out`.
 
     Returns what equinfo.json holds. Raises EquinfoError for a format that does not exist or cannot
     hold the ids, for shards that do not belong together, and where anything is at `out`.
@@ -50,9 +52,7 @@ def export(
         )
     if wide and format != "nanogpt":
         raise EquinfoError(f"wide is for nanogpt alone: {format} says itself how wide its ids are")
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EquinfoError(f"there is something at {out} already: name a new folder")
+    check_empty(out, overwrite)
     splits = splits_of(shards, validation)
     first = next(iter(splits.values()))
     write: dict[str, Callable[[Splits, Path], str]] = {
@@ -62,7 +62,7 @@ def export(
         "llmc": flat.write_llmc,
         "megatron": flat.write_megatron,
     }
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, overwrite) as folder:
         info = {
             "version": VERSION,
             "format": format,

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from equinfo.artifacts import Artifact, load_artifact
 from equinfo.errors import EquinfoError, needing
+from equinfo.files import alone, atomic_file, check_empty, clear, target, writing
 from equinfo.lm.config import TrainConfig
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
@@ -76,6 +77,7 @@ def train(
     deadline: float = math.inf,
     initial: Mapping[str, np.ndarray] | None = None,
     probe: Probe = NO_PROBE,
+    overwrite: bool = False,
 ) -> TrainResult:
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint; or the result.
 
@@ -83,9 +85,9 @@ def train(
     the bar's label, None for none. device: CUDA if there is one. checkpoint_seconds: time between
     checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
     well. deadline: the time.monotonic() at which to pause. initial: the weights to start from, by
-    their names in the decoder, instead of drawn ones. probe: see `probes`. Raises EquinfoError for
-    a stream that does not fit the model or is shorter than a sequence, and for a folder of another
-    training.
+    their names in the decoder, instead of drawn ones. probe: see `probes`. overwrite: what equinfo
+    wrote in `out` goes first. Raises EquinfoError for a stream that does not fit the model or is
+    shorter than a sequence, and for a folder that holds something else or is being written.
     """
     if largest(ids) >= config.model.vocab_size:
         raise EquinfoError(
@@ -95,51 +97,58 @@ def train(
     identity = {"config": config.to_dict(), "data": data_hash(ids)}
     if initial is not None:
         identity["initial"] = _weights_hash(initial)
-    out = Path(out)
-    if (out / "weights").exists():
+    out = target(out)
+    if (out / "weights").exists() and not overwrite:
         return TrainResult(**_checked(_finished(out), identity, out).config["result"])
+    if not (out / "metrics.jsonl").exists():
+        check_empty(out, overwrite)
     run = _Training(config, torch.device(device or best_device()), initial)
-    checkpoints = sorted(out.glob("checkpoint-*"))
-    if checkpoints:
-        run.restore(_checked(load_artifact(checkpoints[-1]), identity, out))
     shown = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
     watch = Watch(config.model.vocab_size, config.steps)
-    with (
-        _board(out, run.step, tensorboard) as board,
-        _cut_back(out / "metrics.jsonl", run.step).open("a") as metrics,
-        tqdm(total=config.steps, initial=run.step, **shown) as bar,
-    ):
-        probed = _cut_back(out / "probes.jsonl", run.step)
-        for line in _whole_lines(out / "metrics.jsonl"):
-            watch.see(json.loads(line)["loss"])
-        earlier = run.seconds
-        begun = saved = time.monotonic()
-        while run.step < config.steps:
-            values = run.take_step(sequences)
-            now = time.monotonic()
-            run.seconds = earlier + now - begun
-            metrics.write(json.dumps({**values, "seconds": round(run.seconds, 3)}) + "\n")
-            board(values)
-            bar.update()
-            bar.set_postfix_str(f"{run.loss:.3f} nats/token", refresh=False)
-            failure = watch.see(run.loss)
-            if failure:
-                return TrainResult(failure, run.step, run.loss, run.seconds)
-            if run.step in probe.steps:  # on disk before a checkpoint can hold the step
-                with probed.open("a") as file:
-                    file.write(json.dumps({"step": run.step, "value": run.probe(probe)}) + "\n")
-            late = now >= deadline
-            if run.step < config.steps and (late or now - saved >= checkpoint_seconds):
-                metrics.flush()
-                run.save_checkpoint(out, identity)
-                saved = time.monotonic()
-                if late:
-                    return TrainResult("paused", run.step, run.loss, run.seconds)
-    result = TrainResult("done", run.step, run.loss, run.seconds)
-    Artifact("lm", {**identity, "result": vars(result)}, run.weights()).save(out / "weights")
-    for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
-        shutil.rmtree(folder, ignore_errors=True)
-    return result
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with writing(out), alone(out):
+        if overwrite:
+            clear(out)
+        checkpoints = sorted(out.glob("checkpoint-*"))
+        if checkpoints:
+            run.restore(_checked(load_artifact(checkpoints[-1]), identity, out))
+        with (
+            _board(out, run.step, tensorboard) as board,
+            _cut_back(out / "metrics.jsonl", run.step).open("a") as metrics,
+            tqdm(total=config.steps, initial=run.step, **shown) as bar,
+        ):
+            probed = _cut_back(out / "probes.jsonl", run.step)
+            for line in _whole_lines(out / "metrics.jsonl"):
+                watch.see(json.loads(line)["loss"])
+            earlier = run.seconds
+            begun = saved = time.monotonic()
+            while run.step < config.steps:
+                values = run.take_step(sequences)
+                now = time.monotonic()
+                run.seconds = earlier + now - begun
+                metrics.write(json.dumps({**values, "seconds": round(run.seconds, 3)}) + "\n")
+                board(values)
+                bar.update()
+                bar.set_postfix_str(f"{run.loss:.3f} nats/token", refresh=False)
+                failure = watch.see(run.loss)
+                if failure:
+                    return TrainResult(failure, run.step, run.loss, run.seconds)
+                if run.step in probe.steps:  # on disk before a checkpoint can hold the step
+                    with probed.open("a") as file:
+                        file.write(json.dumps({"step": run.step, "value": run.probe(probe)}) + "\n")
+                late = now >= deadline
+                if run.step < config.steps and (late or now - saved >= checkpoint_seconds):
+                    metrics.flush()
+                    run.save_checkpoint(out, identity)
+                    saved = time.monotonic()
+                    if late:
+                        return TrainResult("paused", run.step, run.loss, run.seconds)
+        result = TrainResult("done", run.step, run.loss, run.seconds)
+        Artifact("lm", {**identity, "result": vars(result)}, run.weights()).save(out / "weights")
+        for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
+            shutil.rmtree(folder, ignore_errors=True)
+        return result
 
 
 @contextmanager
@@ -190,11 +199,11 @@ def probes(folder: Path | str) -> dict[int, Any]:
 
 
 def _cut_back(path: Path, step: int) -> Path:
-    """The file, if it is there, has only the lines of steps up to this one; its folder is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The file, if it is there, has only the lines of steps up to this one."""
     lines = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
     if path.exists():
-        path.write_text("".join(lines))
+        with atomic_file(path) as beside:
+            beside.write_text("".join(lines))
     return path
 
 
@@ -235,7 +244,7 @@ def _checked(artifact: Artifact, identity: dict[str, Any], out: Path) -> Artifac
     ):
         if artifact.config.get(part) != identity.get(part):
             raise EquinfoError(
-                f"{out} holds a training with {meaning}: choose another folder, or remove it"
+                f"{out} holds a training with {meaning}: choose another folder, or pass --overwrite"
             )
     return artifact
 

@@ -1,5 +1,6 @@
 """Families of tokenizers, one table; each family's file is imported when it is first used."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,12 @@ def load(name_or_path: Tokenizer | str | Path) -> Tokenizer:
         return name_or_path
     name = str(name_or_path)
     if name in UNTRAINED:
+        if Path(name).is_dir():
+            warnings.warn(
+                f"{name} is ready-made and the folder {name} is not read: rename it, or name it as"
+                f" {Path(name).absolute()}",
+                stacklevel=2,
+            )
         cls: Any = tokenizer_class(name.rstrip("0123456789"))
         return cls(*UNTRAINED[name])
     path = located(name_or_path)
