@@ -3,9 +3,9 @@ the command calls.
 
 Wherever a tokenizer is asked for, its name or folder will do; wherever a corpus is, see
 `equinfo.load_corpus`. Text is counted in bytes. `progress` is a bar's label on standard error, None
-for none. `overwrite`: `out` may hold what equinfo wrote earlier, and that is replaced; without it, it
-is new or empty, or what the same call has begun. Every error that a user can cause is an
-EquinfoError of one line.
+for none. `overwrite`: what equinfo wrote in `out` earlier is replaced; without it, `out` is new or
+empty, or holds what the same call has begun. Every error that a user can cause is an EquinfoError
+of one line.
 """
 
 from __future__ import annotations

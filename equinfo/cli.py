@@ -32,8 +32,8 @@ Out = Annotated[str, arg(metavar="PATH")]
 Overwrite = Annotated[
     bool,
     arg(
-        help="replace what equinfo wrote in OUT, and begin anew; other files stay. Without it, OUT is"
-        " new or empty, or holds what the same command has begun, which then goes on.",
+        help="replace what equinfo wrote in OUT, and begin anew; other files stay. Without it,"
+        " OUT is new or empty, or holds what the same command has begun, which then goes on.",
     ),
 ]
 Flat = Annotated[Training, arg(name="")]  # each field an option of the command itself
@@ -130,9 +130,9 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
         raise EquinfoError("there is too much to show: pass 4,096 bytes at most")
     chosen = [load(name) for name in tokenizer]
     if len(chosen) == 1:
-        print(render(chosen[0], data, colour))
+        _say(render(chosen[0], data, colour))
     else:
-        print(render_several(chosen, data, colour, shutil.get_terminal_size((100, 24)).columns))
+        _say(render_several(chosen, data, colour, shutil.get_terminal_size((100, 24)).columns))
 
 
 @app.command
@@ -159,7 +159,7 @@ def train_m1(
 
     options: dict[str, Any] = {"order": order, "max_bytes": max_bytes, "overwrite": overwrite}
     api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
-    print(Path(out) / "byte-model")
+    _say(Path(out) / "byte-model")
 
 
 @app.command
@@ -220,12 +220,15 @@ def train_tokenizer(
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
     options |= {"overwrite": overwrite}
     made = api.train_tokenizer(kind, out, corpus, **options)
-    print(f"{made.name} {made.fingerprint[:12]} in {out}")
+    _say(f"{made.name} {made.fingerprint[:12]} in {out}")
 
 
 @app.command
 def import_tokenizer(
-    source: Positional[Annotated[str, arg(metavar="SOURCE")]], /, out: Out, overwrite: Overwrite = False
+    source: Positional[Annotated[str, arg(metavar="SOURCE")]],
+    /,
+    out: Out,
+    overwrite: Overwrite = False,
 ) -> None:
     """Take over a Hugging Face or SentencePiece tokenizer, as a baseline; saved as a folder like
     any other.
@@ -241,7 +244,7 @@ def import_tokenizer(
     made = from_pretrained(source)
     made.artifact.save(out, overwrite)
     note = "" if made.lossless else " (not lossless: some texts come back changed)"
-    print(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
+    _say(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
 
 
 @app.command
@@ -279,7 +282,7 @@ def tokenize(
         workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
         progress="tokenize", overwrite=overwrite,
     )  # fmt: skip
-    print(
+    _say(
         f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
         f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f}"
         " bytes/id"
@@ -319,7 +322,7 @@ def export(
         f"{name}: {split['num_ids']} ids of {split['num_bytes']} bytes"
         for name, split in info["splits"].items()
     )
-    print(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
+    _say(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
 
 
 @app.command
@@ -350,7 +353,7 @@ def train_lm(
     options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
     options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
     api.train_lm(out, tokenizer, corpus, **options, **vars(training))
-    print(out)
+    _say(out)
 
 
 @app.command
@@ -390,12 +393,12 @@ def generate(
         pieces = generation.stream(lm, tokenizer, data, **options)
         first = next(pieces, "")  # bad input shows here, before anything is printed
         for piece in chain([shown, first], pieces):
-            print(piece, end="", flush=True)
-        print()
+            _say(piece, end="")
+        _say("")
         return
     drawn = generation.generate(lm, tokenizer, data, samples=samples, **options)
     for number, sample in enumerate(drawn):
-        print(f"--- {number} ({sample.ended})\n{shown}{sample.text}")
+        _say(f"--- {number} ({sample.ended})\n{shown}{sample.text}")
 
 
 @app.command
@@ -421,10 +424,10 @@ def evaluate(
     stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
     measured = api.evaluate(lm, chosen, stream)
     nats = f"{measured.sum_nats:.3f} nats"
-    print(f"{chosen.name} on {corpus} {split}: {nats}, {stream.num_bytes} bytes")
-    print(f"bits/byte   {measured.bits_per_byte:.4f}")
-    print(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
-    print(f"bytes/token {stream.ratio:.4f}")
+    _say(f"{chosen.name} on {corpus} {split}: {nats}, {stream.num_bytes} bytes")
+    _say(f"bits/byte   {measured.bits_per_byte:.4f}")
+    _say(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
+    _say(f"bytes/token {stream.ratio:.4f}")
 
 
 @app.command
@@ -462,6 +465,11 @@ def _stdout() -> TextIO:
     if sys.stdout is None:
         raise EquinfoError("standard output is closed: there is no place for the results")
     return sys.stdout
+
+
+def _say(text: object, end: str = "\n") -> None:
+    with writing("standard output"):
+        print(text, end=end, flush=True)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,9 @@
-"""Whole files or none: everything is written beside its place, synced, then renamed into it; and one
-writer a folder.
+"""Whole files or none, one writer a folder: all is written beside its place, then renamed into it.
 
 A file, or a new folder, takes its place in one rename. A folder that is there is filled, never
-renamed (it may be a mount, or where the user stands): once all of the new files lie in its NEW, they
-are moved out of that one by one, and whoever reads the folder meanwhile, or after a kill, takes
-those that are still there (`whole`). The next writer moves the rest.
+renamed (it may be a mount, or where the user stands): once all of the new files lie in its NEW,
+they are moved out of that one by one, and whoever reads the folder meanwhile, or after a kill,
+takes those that are still there (`whole`). The next writer moves the rest.
 """
 
 import contextlib
@@ -21,8 +20,6 @@ import time
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from equinfo.errors import EquinfoError
 
@@ -123,6 +120,8 @@ def alone(path: Path | str) -> Iterator[None]:
 
     The lock is the system's: it ends with its holder, killed or not.
     """
+    from filelock import FileLock, Timeout
+
     place = target(path)
     file = place / LOCK if place.is_dir() else place.with_name(f".{place.name}{LOCK}")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -162,8 +161,8 @@ def check_empty(path: Path | str, overwrite: bool = False, but: Container[str] =
     if place.exists() and not place.is_dir():
         raise EquinfoError(f"{path} is a file: name a folder")
     with writing(path):
-        names = sorted(os.listdir(place)) if place.is_dir() and not overwrite else []
-    for name in names:
+        held = sorted(place.iterdir()) if place.is_dir() and not overwrite else []
+    for name in [part.name for part in held]:
         if not name.startswith(".") and name not in but:
             raise EquinfoError(f"{path} holds {name}: name a new folder, or pass --overwrite")
 
@@ -200,13 +199,13 @@ def _settle(place: Path) -> None:
 
 
 def _beside(place: Path) -> Path:
-    """A name of our own beside a place, whose folder is made and rid of what killed writers left."""
+    """A name of our own beside a place. Its folder is made, and rid of what killed writers left."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    for name in os.listdir(place.parent):
-        found = TEMPORARY.fullmatch(name)
-        if found and _is_gone(int(found[1])):
-            with contextlib.suppress(OSError):
-                _remove(place.parent / name)
+    with contextlib.suppress(OSError):  # it may be another's to remove
+        for other in place.parent.iterdir():
+            found = TEMPORARY.fullmatch(other.name)
+            if found and _is_gone(int(found[1])):
+                _remove(other)
     own = f"equinfo-{HOST}-{os.getpid()}-{secrets.token_hex(4)}"
     return place.with_name(f".{place.name[:40]}.{own}.tmp")
 

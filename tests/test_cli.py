@@ -1,11 +1,13 @@
 """The console command, as a user runs it."""
 
+import io
 import os
 import subprocess
 import sys
 
 import pytest
 
+import equinfo
 from equinfo import cli
 
 
@@ -102,13 +104,118 @@ def test_a_pipe_or_device_is_written_to_never_replaced(tmp_path, run):
     assert pipe.is_fifo()
 
 
+@pytest.mark.parametrize("through", ["/dev/fd/{}", "link"])
+def test_an_open_file_is_written_where_it_stands(tmp_path, run, through):
+    (tmp_path / "source").write_bytes(b"text")
+    run("encode", tmp_path / "source", "-t", "bytes", "-o", tmp_path / "ids")
+    with (tmp_path / "open").open("wb", buffering=0) as file:
+        file.write(b"before")
+        (tmp_path / "link").symlink_to(f"/proc/self/fd/{file.fileno()}")
+        name = tmp_path / through if through == "link" else through.format(file.fileno())
+        assert run("encode", tmp_path / "source", "-t", "bytes", "-o", name)[0] == 0
+    assert (tmp_path / "open").read_bytes() == b"before" + (tmp_path / "ids").read_bytes()
+    assert (tmp_path / "link").is_symlink()
+
+
+NARROW = {"ascii": "\\u2591 \\xe9", "latin-1": "\\u2591 é", "utf-8": "░ é"}
+
+
+@pytest.mark.parametrize("encoding", NARROW)
+def test_what_a_stream_cannot_spell_is_escaped(monkeypatch, run, encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr("equinfo.show.render", lambda *_: "░ é")
+    assert run("show", "x", "-t", "bytes")[0] == 0
+    assert stream.buffer.getvalue().decode(encoding) == f"{NARROW[encoding]}\n"
+
+
+def closed():
+    return None
+
+
+def full():
+    return open("/dev/full", "w")
+
+
+def broken():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w")
+
+
+@pytest.mark.parametrize(
+    ("stream", "make", "arguments", "status", "message"),
+    [
+        ("stdout", closed, ["show", "x", "-t", "bytes"], 1, "standard output is closed"),
+        ("stdout", closed, ["encode", "in", "-t", "bytes"], 1, "standard output is closed"),
+        ("stdout", closed, ["train-tokenizer", "gzip", "--size", "256", "--out", "t"], 0, ""),
+        ("stdout", full, ["show", "x", "-t", "bytes"], 1, "standard output cannot be written: No"),
+        ("stdout", full, ["encode", "in", "-t", "bytes"], 1, "standard output cannot be written"),
+        ("stdout", full, ["--help"], 1, "standard output cannot be written"),
+        ("stdout", broken, ["encode", "in", "-t", "bytes"], 1, ""),
+        ("stdout", broken, ["--help"], 1, ""),
+        ("stdin", closed, ["encode", "-", "-t", "bytes", "-o", "ids"], 1, "input is closed"),
+        ("stderr", closed, ["encode", "in", "-t", "bytes", "-o", "ids"], 0, ""),
+        ("stderr", full, ["encode", "in", "-t", "bytes", "-o", "ids"], 0, ""),
+    ],
+)
+def test_streams_that_are_closed_full_or_broken(
+    tmp_path, monkeypatch, run, stream, make, arguments, status, message
+):
+    if make is full and not os.path.exists("/dev/full"):  # noqa: PTH110
+        pytest.skip("this system has no /dev/full")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").write_bytes(b"text")
+    monkeypatch.setattr(sys, stream, make())
+    found, _, error = run(*arguments)
+    assert found == status
+    assert message in error
+    assert len(error.splitlines()) == bool(message) or status == 0
+
+
+def test_the_summary_never_lands_in_the_token_file(tmp_path):
+    (tmp_path / "in").write_bytes(b"text")
+    command = f"{sys.executable} -m equinfo.cli encode {tmp_path}/in -t bytes"
+    made = [
+        subprocess.run(f"{command} {end}", shell=True, capture_output=True, check=True).stdout
+        for end in ("2>/dev/null", "2>&-")
+    ]
+    assert made[0] == made[1] != b""
+
+
+FEW = ["--max-bytes", 9000]
+OTHERS = {"train-tokenizer": ["gzip", "--size", 256], "train-m1": ["--order", 1, *FEW]}
+OTHERS |= {"tokenize": ["-t", "bytes", "--workers", 1, *FEW], "import-tokenizer": ["t.json"]}
+OTHERS |= {"train-lm": ["-t", "bytes", "--size", "30k", "--steps", 1, "--context", 16, *FEW]}
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_a_folder_that_holds_another_thing_is_refused_unless_overwritten(
+    tmp_path, monkeypatch, run, command
+):
+    monkeypatch.chdir(tmp_path)
+    bpe = equinfo.train_tokenizer("bpe", corpus=[b"some text"], size=257)
+    (tmp_path / "t.json").write_bytes(bpe.model)
+    for name in ("artifact.json", "shard-00000.ids", "notes.txt"):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text("another")
+    arguments = [command, *OTHERS[command], "--out", "out"]
+    status, _, error = run(*arguments)
+    assert (status, len(error.splitlines())) == (1, 1)
+    assert "out holds artifact.json: name a new folder, or pass --overwrite" in error
+    status, _, error = run(*arguments, "--overwrite")
+    assert status == 0, error
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert [path.name for path in files if path.read_bytes() == b"another"] == ["notes.txt"]
+
+
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path, run):
     (tmp_path / "file").write_bytes(b"")
     status, _, error = run(
         "train-tokenizer", "static-ac", "--size", 256, "--out", tmp_path / "file" / "t"
     )
     assert status == 1
-    assert "file cannot be used" in error
+    assert "file/t cannot be written" in error
     assert len(error.splitlines()) == 1
 
 

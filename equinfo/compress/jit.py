@@ -7,10 +7,10 @@ float64.
 
 Numba takes a cached kernel for fresh if its own file is as old and as large as it was; but it holds
 the code of the kernels that it calls, from other files. Here it is fresh if no file of this room
-has changed. Where nothing can be written, not beside the sources and not in the user's cache, or the
-disk is full, kernels are compiled anew in each process; what is cut or altered in the cache is, too,
-and takes no harm from a digest that must fit: what is in there is machine code. NUMBA_DISABLE_JIT
-is not obeyed: as plain Python, kernels would compute other numbers.
+has changed. Where nothing can be written (not beside the sources and not in the user's cache, or
+the disk is full), and where the cache was cut or altered, kernels are compiled anew: what it holds
+is machine code, and runs only if its digest fits. NUMBA_DISABLE_JIT is not obeyed: as plain Python,
+kernels would compute other numbers.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from numba.core.caching import IndexDataCacheFile
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
-class _CacheFile(IndexDataCacheFile):
+class CacheFile(IndexDataCacheFile):
     """Numba's, that never fails: what cannot be read is compiled, what cannot be written is not."""
 
     def _load_index(self) -> dict[Any, Any]:
@@ -55,16 +55,16 @@ def _digest(content: bytes) -> bytes:
 
 def kernel(function: Callable[..., Any], **options: Any) -> Any:
     """`function`, compiled at its first call for its arguments' types, or read from the cache."""
-    disabled = numba.config.DISABLE_JIT
-    numba.config.DISABLE_JIT = 0
+    config: Any = numba.config
+    disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
     try:
         compiled = numba.njit(cache=True, **OPTIONS, **options)(function)
     except RuntimeError:  # no place for a cache
         return numba.njit(**OPTIONS, **options)(function)
     finally:
-        numba.config.DISABLE_JIT = disabled
+        config.DISABLE_JIT = disabled
     place = compiled._cache._cache_file
-    place.__class__ = _CacheFile
+    place.__class__ = CacheFile
     place._source_stamp = sources_stamp()
     return compiled
 

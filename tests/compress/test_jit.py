@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 import equinfo
+from equinfo.compress.jit import CacheFile, kernel
 
 PACKAGE = Path(equinfo.__file__).parent
 ENCODES = """
@@ -73,6 +75,44 @@ def test_a_read_only_installation_uses_the_users_cache_or_none(copy):
     assert list(home.rglob("*.nbi"))
     nowhere = dict.fromkeys(places, os.devnull)
     assert run("print(run())", copy, **nowhere) == "[256, 98, 97]"
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b[:-1] + bytes([b[-1] ^ 1])],
+    ids=["empty", "cut", "altered"],
+)
+def test_what_was_damaged_in_the_cache_is_made_anew(tmp_path, suffix, damage):
+    file = CacheFile(str(tmp_path), "kernel", "stamp")
+    file.save("key", ("machine code",))
+    assert file.load("key") == ("machine code",)
+    (damaged,) = tmp_path.glob(f"*{suffix}")
+    damaged.write_bytes(damage(damaged.read_bytes()))
+    assert file.load("key") is None
+    file.save("key", ("machine code",))
+    assert file.load("key") == ("machine code",)
+
+
+def test_a_full_disk_holds_no_kernel_up(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    file = CacheFile(str(tmp_path), "kernel", "stamp")
+    monkeypatch.setattr(file, "_open_for_write", full)
+    file.save("key", ("machine code",))
+    assert file.load("key") is None
+
+
+def two() -> int:
+    return 2
+
+
+def test_kernels_are_compiled_whatever_numba_is_told(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    compiled = kernel(two)
+    assert (compiled(), len(compiled.signatures)) == (2, 1)
+    assert numba.config.DISABLE_JIT == 1
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
