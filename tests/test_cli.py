@@ -4,11 +4,11 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-import equinfo
-from equinfo import cli
+from equinfo import api, cli
 
 
 def equinfo(*arguments, data=None):
@@ -134,7 +134,7 @@ def closed():
 
 
 def full():
-    return open("/dev/full", "w")
+    return Path("/dev/full").open("w")
 
 
 def broken():
@@ -162,7 +162,7 @@ def broken():
 def test_streams_that_are_closed_full_or_broken(
     tmp_path, monkeypatch, run, stream, make, arguments, status, message
 ):
-    if make is full and not os.path.exists("/dev/full"):  # noqa: PTH110
+    if make is full and not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").write_bytes(b"text")
@@ -194,7 +194,7 @@ def test_a_folder_that_holds_another_thing_is_refused_unless_overwritten(
     tmp_path, monkeypatch, run, command
 ):
     monkeypatch.chdir(tmp_path)
-    bpe = equinfo.train_tokenizer("bpe", corpus=[b"some text"], size=257)
+    bpe = api.train_tokenizer("bpe", corpus=[b"some text"], size=257)
     (tmp_path / "t.json").write_bytes(bpe.model)
     for name in ("artifact.json", "shard-00000.ids", "notes.txt"):
         (tmp_path / "out").mkdir(exist_ok=True)
