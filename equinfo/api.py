@@ -21,7 +21,7 @@ from tqdm import tqdm
 from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel, load_model, to_artifact
 from equinfo.corpora import Corpus, batched, limited, load_corpus, take
 from equinfo.errors import EquinfoError, needing
-from equinfo.files import check_empty, target
+from equinfo.files import check_empty, clear, target
 from equinfo.generation import check_fit
 from equinfo.lm.config import M1_TRAINING, Training
 from equinfo.shards import Shards, TokenStream
@@ -63,6 +63,8 @@ def train_m1(
 
         check_empty(out, overwrite)
         model: ByteModel = CountModel.train(documents, order)
+        if overwrite:
+            clear(out)
     else:
         with needing("lm", "a language model"):
             from equinfo.lm.bridge import to_byte_model

@@ -124,6 +124,7 @@ def tokenize_corpus(
         documents = iter(loaded)
     if max_bytes is not None:
         documents = limited(documents, max_bytes)
+    check_empty(out, overwrite=True)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     with alone(out):

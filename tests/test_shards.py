@@ -380,7 +380,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     refused(
         lambda: tokenize_corpus(PLAIN, TEXTS, tmp_path),
-        "holds notes.txt, which is no shard: name a new folder",
+        "holds notes.txt: name a new folder, or pass --overwrite",
     )
     refused(
         lambda: tokenize_corpus(PLAIN, TEXTS, tmp_path / "notes.txt"), "is a file: name a folder"
