@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -207,6 +208,34 @@ def test_a_folder_that_holds_another_thing_is_refused_unless_overwritten(
     assert status == 0, error
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert [path.name for path in files if path.read_bytes() == b"another"] == ["notes.txt"]
+
+
+LINUX = (
+    "sched_getaffinity fork getuid geteuid getgid mkfifo statvfs uname nice sysconf killpg chown"
+    " fchown pread posix_fadvise posix_fallocate memfd_create fdatasync sync getloadavg waitid"
+    " O_DIRECTORY O_NOFOLLOW SIGKILL SIGHUP SIGUSR1 SIGALRM alarm setitimer"
+)
+
+
+def test_nothing_is_used_that_only_linux_has(tmp_path, monkeypatch, run):
+    (tmp_path / "in.txt").write_bytes(b"In the beginning " * 900)
+    few = ["--corpus", tmp_path / "in.txt", "--max-bytes", 20_000]
+    small = ["--size", "30k", "--steps", 1, "--context", 16, "--batch-size", 2]
+    monkeypatch.delenv("EQUINFO_THREADS", raising=False)
+    for name in LINUX.split():
+        for module in (os, signal):
+            monkeypatch.delattr(module, name, raising=False)
+    for arguments in (
+        ["train-tokenizer", "bpe", "--size", 300, "--out", tmp_path / "t", *few],
+        ["encode", tmp_path / "in.txt", "-t", tmp_path / "t", "-o", tmp_path / "ids"],
+        ["decode", tmp_path / "ids", "-t", tmp_path / "t", "-o", tmp_path / "back"],
+        ["tokenize", "-t", tmp_path / "t", "--out", tmp_path / "s", "--workers", 1, *few],
+        ["train-lm", "--shards", tmp_path / "s", "--out", tmp_path / "lm", *small],
+        ["generate", "In", "--lm", tmp_path / "lm", "-t", tmp_path / "t", "--max-ids", 2],
+    ):
+        status, _, error = run(*arguments)
+        assert status == 0, error
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "in.txt").read_bytes()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path, run):

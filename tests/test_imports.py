@@ -36,6 +36,8 @@ RULES = [
     ("equinfo/lm/bridge.py", (), ("equinfo.tokenizers", "equinfo.corpora")),
     ("equinfo/plain/*", (), ("numpy", "numba", "equinfo.compress", "equinfo.tokenizers")),
     ("equinfo/*", (), ("experiments", "tests", "benchmarks", "bible")),
+    # what Windows has not
+    ("equinfo/*", (), ("fcntl", "resource", "pwd", "grp", "termios", "posix")),
     ("*", ("equinfo/plain/*",), ("equinfo.plain",)),
     (
         "equinfo/*",
