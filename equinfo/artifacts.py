@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from equinfo.errors import EquinfoError
-from equinfo.files import atomic_folder, check_empty, content_hash, whole
+from equinfo.files import as_path, atomic_folder, check_empty, content_hash, whole
 
 FORMAT = "equinfo"
 VERSION = 1
@@ -106,7 +106,7 @@ def load_artifact(path: Path | str) -> Artifact:
 
     Raises EquinfoError when it is missing, of another format or version, damaged or altered.
     """
-    path = Path(path)
+    path = as_path(path)
     stored = _read_head(path)
     try:
         tensors = load_file(whole(path / TENSORS_NAME))

@@ -541,10 +541,17 @@ def mend_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    if sys.stderr is not None:
+        from tqdm import tqdm
+
+        tqdm.write(f"equinfo: {message}", file=sys.stderr)  # above a bar that is being drawn
+
+
 def main() -> None:
-    """Entry point: EquinfoErrors become one line and exit status 1."""
+    """Entry point: EquinfoErrors become one line and exit status 1, warnings one line each."""
     mend_streams()
-    warnings.formatwarning = lambda message, *_, **__: f"equinfo: warning: {message}\n"
+    warnings.showwarning = _show_warning
     message = ""
     status: Any = 0
     try:

@@ -38,8 +38,17 @@ EXPORTED = (  # and `export`, beside that file
 )  # fmt: skip
 
 
+def as_path(path: Path | str | bytes) -> Path:
+    """A path as any public function takes one, or EquinfoError."""
+    try:
+        return Path(os.fsdecode(path))
+    except TypeError as error:
+        raise EquinfoError(f"a path is a str or a Path, not a {type(path).__name__}") from error
+
+
 def target(path: Path | str) -> Path:
     """Where an output goes: what `path` leads to by links, absolute. EquinfoError for no name."""
+    as_path(path)  # or it says what is none
     name = os.fsdecode(path)
     found = Path(os.path.realpath(name))
     if not name:

@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, count, islice
@@ -28,9 +28,10 @@ import numpy as np
 from tqdm import tqdm
 
 from equinfo.artifacts import Artifact
-from equinfo.corpora import Corpus, batched, limited, load_corpus
-from equinfo.errors import EquinfoError
+from equinfo.corpora import AnyCorpus, Corpus, batched, documents_of, limited, load_corpus
+from equinfo.errors import EquinfoError, naming_files
 from equinfo.files import alone, atomic_file, check_empty, clear, content_hash, target, writing
+from equinfo.reading import between_characters
 from equinfo.shards import (
     COUNTS,
     FORMAT,
@@ -66,9 +67,10 @@ Head = dict[str, Any]  # a shard's header, at first without counts
 Task = tuple[Path, Head, list[Group]]
 
 
+@naming_files()
 def tokenize_corpus(
     tokenizer: Tokenizer | Path | str,
-    corpus: str | Corpus | Iterable[bytes],
+    corpus: AnyCorpus,
     out: Path | str,
     *,
     split: str = "train",
@@ -88,9 +90,9 @@ def tokenize_corpus(
     "__main__":`, as for any multiprocessing. block_stride: bytes from a block's beginning to the
     next one's, 0 for block_bytes; a training example is a block's first ids, so blocks that overlap
     make more of them. shard_bytes: text a file, about; memory is about four times that a worker.
-    max_bytes: whole documents up to as many. overwrite: what equinfo wrote in `out` goes first.
-    Raises EquinfoError for a mode that does not exist, text the tokenizer cannot take, and a folder
-    that holds other things or is being written.
+    corpus: as for the other steps. max_bytes: documents up to as many (`corpora.limited`).
+    overwrite: what equinfo wrote in `out` goes first. Raises EquinfoError for a mode that does not
+    exist, text the tokenizer cannot take, and a folder that holds other things or is being written.
     """
     out = target(out)
     tokenizer = load(tokenizer)
@@ -115,15 +117,13 @@ def tokenize_corpus(
         "group_documents": GROUP_DOCUMENTS if in_blocks else 1,
         **({STRIDE: block_stride} if in_blocks and block_stride else {}),
     }
-    loaded = load_corpus(corpus) if isinstance(corpus, str) else corpus
+    loaded = load_corpus(corpus) if isinstance(corpus, str | Path) else corpus
     named: dict[str, str | None] = {"name": None, "split": None}
     if isinstance(loaded, Corpus):
         named = {"name": loaded.name, "split": split}
-        documents = loaded.documents(split)
-    else:
-        documents = iter(loaded)
+    documents = documents_of(loaded, split)
     if max_bytes is not None:
-        documents = limited(documents, max_bytes)
+        documents = limited(documents, max_bytes, say=True)
     check_empty(out, overwrite=True)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -190,18 +190,9 @@ def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tupl
     ends = np.cumsum([len(document) + 1 for document in documents]) - 1
     at = end = 0
     while end < len(joined):
-        end = _between_characters(joined, at + block_bytes)
+        end = between_characters(joined, at + block_bytes)
         yield joined[at:end], end - at - int(((ends >= at) & (ends < end)).sum())
-        at = _between_characters(joined, at + stride) if stride else end
-
-
-def _between_characters(text: bytes, place: int) -> int:
-    """The last place up to `place` not inside a UTF-8 character; `place` if there is no UTF-8."""
-    end = min(place, len(text))
-    back = end
-    while back < len(text) and end - back < 3 and text[back] & 0xC0 == 0x80:
-        back -= 1
-    return back if back == len(text) or text[back] & 0xC0 != 0x80 else end
+        at = between_characters(joined, at + stride) if stride else end
 
 
 def _entries(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Iterator[dict[str, Any]]:

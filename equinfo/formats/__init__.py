@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, naming_files
 from equinfo.files import EXPORT as INFO
 from equinfo.files import atomic_folder, check_empty
 from equinfo.formats import flat, rows
@@ -22,6 +22,7 @@ FORMATS = ("parquet", "arrow", "nanogpt", "llmc", "megatron")
 VERSION = 1
 
 
+@naming_files()
 def export(
     shards: Shards | Path | str,
     out: Path | str,
