@@ -185,6 +185,8 @@ def train_lm(
     if shards is not None:
         source: Any = shards if isinstance(shards, Shards) else Shards(shards)
         name = source.manifest["name"]
+        if target(source.folder) == out:
+            raise EquinfoError(f"{out} holds the shards that are read: name another folder")
         if chosen is not None:
             source.check_tokenizer(chosen)
     elif chosen is not None:

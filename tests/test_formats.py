@@ -320,6 +320,8 @@ def test_what_is_there_is_kept(tmp_path, made):
         with pytest.raises(EquinfoError, match=r"holds mine: name a new folder|is a file"):
             export(made["narrow"], out, "nanogpt")
     assert (tmp_path / "mine").read_text() == "kept"
+    with pytest.raises(EquinfoError, match="holds the shards that are read"):
+        export(made["narrow"], made["narrow"].folder, "nanogpt", overwrite=True)
     (tmp_path / "empty").mkdir()
     export(made["narrow"], tmp_path / "empty", "nanogpt")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from equinfo.errors import EquinfoError, naming_files
 from equinfo.files import EXPORT as INFO
-from equinfo.files import atomic_folder, check_empty
+from equinfo.files import atomic_folder, check_empty, target
 from equinfo.formats import flat, rows
 from equinfo.formats.common import Splits, split_info, splits_of, tokenizer_info
 from equinfo.shards import Shards
@@ -55,6 +55,8 @@ def export(
         raise EquinfoError(f"wide is for nanogpt alone: {format} says itself how wide its ids are")
     check_empty(out, overwrite)
     splits = splits_of(shards, validation)
+    if target(out) in [target(part.folder) for part in splits.values()]:
+        raise EquinfoError(f"{out} holds the shards that are read: name another folder")
     first = next(iter(splits.values()))
     write: dict[str, Callable[[Splits, Path], str]] = {
         "parquet": partial(rows.write_parquet, context=context),
