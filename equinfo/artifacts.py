@@ -8,6 +8,7 @@ and can be had without writing it.
 
 import hashlib
 import json
+import re
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,7 @@ JSON_NAME = "artifact.json"
 TENSORS_NAME = "tensors.safetensors"
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Artefacts that ship with the package, a folder each."""
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 def pretrained(kinds: Container[str] | None = None) -> list[str]:
@@ -120,6 +122,38 @@ def load_artifact(path: Path | str) -> Artifact:
 def read_kind(path: Path | str) -> str:
     """The kind of the artefact in folder `path`, without reading its tensors."""
     return _read_head(Path(path))["kind"]
+
+
+def read_config(path: Path | str) -> dict[str, Any]:
+    """Its configuration, without reading its tensors, whose hashes are not checked."""
+    return _read_head(Path(path))["config"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A tokenizer as what was made with it remembers it: a name to show, a hash to compare."""
+
+    name: str
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.fingerprint[:12]}"
+
+    @classmethod
+    def read(cls, stored: Any) -> "Identity":
+        """Of the JSON object {name, fingerprint}. Raises EquinfoError for anything else."""
+        known = stored if isinstance(stored, dict) else {}
+        name, fingerprint = (str(known.get(part)) for part in ("name", "fingerprint"))
+        if not name.isprintable() or not _HASH.fullmatch(fingerprint):
+            raise EquinfoError("what it says of its tokenizer cannot be read")
+        return cls(name, fingerprint)
+
+    def check(self, other: "Identity", what: object, made: str = "written by") -> None:
+        """Raises EquinfoError, which names both, where `other` is not what `what` was made with."""
+        if other.fingerprint != self.fingerprint:
+            raise EquinfoError(
+                f"{what} was {made} {self}, not {made.split()[-1]} {other}: name that tokenizer"
+            )
 
 
 def _read_head(path: Path) -> dict[str, Any]:

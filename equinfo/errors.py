@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class EquinfoError(ValueError):
@@ -9,6 +10,15 @@ class EquinfoError(ValueError):
 
     The message is a single line meant for people; the command line prints it without a traceback.
     """
+
+
+@contextmanager
+def naming(file: Path | str) -> Iterator[None]:
+    """An EquinfoError about what `file` holds says so."""
+    try:
+        yield
+    except EquinfoError as error:
+        raise EquinfoError(f"{file}: {error}") from error
 
 
 @contextmanager

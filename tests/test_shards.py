@@ -49,7 +49,7 @@ NARROW = ArithmeticTokenizer(StaticModel.unigram(TEXTS), 1)
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 @pytest.fixture(scope="module")

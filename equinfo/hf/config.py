@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from transformers import PretrainedConfig
 
+from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError
 from equinfo.hf.versions import check_transformers
 from equinfo.lm.config import DecoderConfig, modern
@@ -131,13 +132,10 @@ class EquinfoConfig(PretrainedConfig):
         from equinfo.generation import check_fit
 
         ours = native(tokenizer)
-        trained = self.tokenizer_fingerprint
         check_fit(self.decoder_config, ours)
-        if trained not in (None, ours.fingerprint):
-            raise EquinfoError(
-                f"the LM was trained with {self.tokenizer_name} {trained[:12]}, and this is "
-                f"{ours.name} {ours.fingerprint[:12]}: name the tokenizer it was trained with"
-            )
+        if self.tokenizer_fingerprint is not None:
+            trained = Identity(str(self.tokenizer_name), str(self.tokenizer_fingerprint))
+            trained.check(ours.identity, "the LM", "trained with")
 
     def to_dict(self) -> dict[str, Any]:
         """Without a period of 1, so that config.json is what it was before there were others."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from equinfo.artifacts import Artifact, load_artifact
+from equinfo.artifacts import Artifact, Identity, load_artifact
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError, needing
 from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
@@ -237,6 +237,11 @@ class Tokenizer(ABC):
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything that decides the ids. Equal fingerprints mean equal ids."""
         return self.artifact.hash
+
+    @property
+    def identity(self) -> Identity:
+        """What is made with it remembers it by."""
+        return Identity(self.name, self.fingerprint)
 
     def save(self, path: Path | str) -> None:
         """Write the folder `path` (JSON + safetensors + hash), whole or not at all."""
