@@ -10,16 +10,16 @@ import hashlib
 import json
 import re
 from collections.abc import Container
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, naming
 from equinfo.files import atomic_folder, content_hash
 
 FORMAT = "equinfo"
@@ -59,6 +59,12 @@ class Artifact:
     config: dict[str, Any]
     """JSON values."""
     tensors: dict[str, np.ndarray]
+    path: Path | None = field(default=None, compare=False)
+    """The folder that it was read from."""
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Around what makes an object of it: whatever is raised becomes one line with its name."""
+        return naming(self.path or f"the stored {self.kind!r}")
 
     @cached_property
     def head(self) -> dict[str, Any]:
@@ -105,18 +111,18 @@ def load_artifact(path: Path | str) -> Artifact:
     """
     path = Path(path)
     stored = _read_head(path)
+    file = path / TENSORS_NAME
     try:
-        tensors = load_file(path / TENSORS_NAME)
-    except (OSError, SafetensorError) as error:
-        raise EquinfoError(
-            f"{path / TENSORS_NAME} cannot be read ({error}); restore or rebuild it"
-        ) from error
-    artifact = Artifact(stored["kind"], stored["config"], tensors)
-    if {**artifact.head, "hash": artifact.hash} != stored:
-        raise EquinfoError(
-            f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it"
-        )
-    return artifact
+        tensors = load_file(_regular(file))
+    except Exception as error:  # also SafetensorError, and KeyErrors of dtypes that NumPy has not
+        raise EquinfoError(f"{file} cannot be read ({error!r}); restore or rebuild it") from error
+    artifact = Artifact(stored["kind"], stored["config"], tensors, path)
+    with artifact.reading():
+        if {**artifact.head, "hash": artifact.hash} == stored:
+            return artifact
+    raise EquinfoError(
+        f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it"
+    )
 
 
 def read_kind(path: Path | str) -> str:
@@ -159,7 +165,7 @@ class Identity:
 def _read_head(path: Path) -> dict[str, Any]:
     file = path / JSON_NAME
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = json.loads(_regular(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise EquinfoError(f"{path} is not an equinfo artefact: {file} cannot be read") from error
     except (ValueError, RecursionError) as error:
@@ -174,3 +180,10 @@ def _read_head(path: Path) -> dict[str, Any]:
     if not isinstance(stored.get("kind"), str) or not isinstance(stored.get("config"), dict):
         raise EquinfoError(f"{file} lacks its kind or config: restore or rebuild the artefact")
     return stored
+
+
+def _regular(file: Path) -> Path:
+    """`file`, which is one: opening a pipe would wait for ever."""
+    if file.exists() and not file.is_file():
+        raise OSError("it is no regular file")
+    return file

@@ -270,13 +270,13 @@ class Tokenizer(ABC):
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Self:
-        """The tokenizer of an artefact of this kind. Raises EquinfoError for a missing part."""
-        try:
+        """The tokenizer of an artefact of this kind.
+
+        Raises EquinfoError for one of which a kernel could read beyond its arrays, whose text would
+        not come back, or which is damaged otherwise. `_from_parts` may let any exception through.
+        """
+        with artifact.reading():
             return cls._from_parts(artifact.config, artifact.tensors)
-        except (KeyError, TypeError) as error:
-            raise EquinfoError(
-                f"the stored {cls.kind!r} lacks a part ({error}): rebuild it"
-            ) from error
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.fingerprint[:12]}>"
