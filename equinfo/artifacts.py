@@ -8,7 +8,6 @@ and can be had without writing it.
 
 import hashlib
 import json
-import re
 from collections.abc import Container
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 from equinfo.errors import EquinfoError, naming
 from equinfo.files import atomic_folder, content_hash
+from equinfo.stored import digest
 
 FORMAT = "equinfo"
 VERSION = 1
@@ -28,7 +28,6 @@ JSON_NAME = "artifact.json"
 TENSORS_NAME = "tensors.safetensors"
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Artefacts that ship with the package, a folder each."""
-_HASH = re.compile("[0-9a-f]{64}")
 
 
 def pretrained(kinds: Container[str] | None = None) -> list[str]:
@@ -148,11 +147,9 @@ class Identity:
     @classmethod
     def read(cls, stored: Any) -> "Identity":
         """Of the JSON object {name, fingerprint}. Raises EquinfoError for anything else."""
-        known = stored if isinstance(stored, dict) else {}
-        name, fingerprint = (str(known.get(part)) for part in ("name", "fingerprint"))
-        if not name.isprintable() or not _HASH.fullmatch(fingerprint):
-            raise EquinfoError("what it says of its tokenizer cannot be read")
-        return cls(name, fingerprint)
+        if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
+            raise EquinfoError("it does not name its tokenizer")
+        return cls(stored["name"], digest(stored, "fingerprint"))
 
     def check(self, other: "Identity", what: object, made: str = "written by") -> None:
         """Raises EquinfoError, which names both, where `other` is not what `what` was made with."""

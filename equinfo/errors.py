@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 MOST = 2000  # characters of a message
 
@@ -37,15 +36,6 @@ def naming(what: object) -> Iterator[None]:
             raise
         reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{error!r}"
         raise EquinfoError(f"{what} is damaged ({reason}): restore or rebuild it") from error
-
-
-@contextmanager
-def naming(file: Path | str) -> Iterator[None]:
-    """An EquinfoError about what `file` holds says so."""
-    try:
-        yield
-    except EquinfoError as error:
-        raise EquinfoError(f"{file}: {error}") from error
 
 
 @contextmanager

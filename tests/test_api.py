@@ -4,6 +4,7 @@ it.
 
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,8 +75,61 @@ def test_evaluate_takes_a_corpus_a_stream_and_shards(tmp_path):
     ]
     assert measured[0] == measured[1] == measured[2]
     assert measured[0].num_bytes == sum(map(len, TEXTS))
-    with pytest.raises(EquinfoError, match=r"was written by Bytes .*, not by GZip"):
-        equinfo.evaluate(tmp_path / "lm", "gzip8", shards)
+    gzipped = equinfo.tokenize_corpus("gzip8", TEXTS, tmp_path / "gzipped")
+    with pytest.raises(EquinfoError, match=r"was written by GZip.*, not by Bytes"):
+        equinfo.evaluate(tmp_path / "lm", corpus=gzipped)
+
+
+def test_an_lm_knows_its_tokenizer_wherever_it_is_and_refuses_another(tmp_path):
+    """In its own folder and in that of its shards, and in what transformers saves of it."""
+    from equinfo.hf.model import EquinfoForCausalLM
+
+    sure = equinfo.load("bytes")
+    other = equinfo.load("gzip8")
+    equinfo.tokenize_corpus(sure, TEXTS, tmp_path / "ids")
+    lm = tmp_path / "moved"
+    equinfo.train_lm(tmp_path / "lm", shards=tmp_path / "ids", **SMALL)
+    shutil.rmtree(tmp_path / "ids")
+    (tmp_path / "lm").rename(lm)
+    EquinfoForCausalLM.from_lm(lm).save_pretrained(tmp_path / "hf")
+    expected = equinfo.evaluate(lm, sure, TEXTS)
+    for folder in (lm, tmp_path / "hf"):
+        assert equinfo.evaluate(folder, corpus=TEXTS) == expected
+        (text,) = equinfo.generate(folder, prompt="ten", max_ids=9)
+        assert text == equinfo.generate(folder, "bytes", "ten", max_ids=9)[0]
+        for use in (
+            lambda: equinfo.evaluate(folder, other, TEXTS),  # noqa: B023
+            lambda: equinfo.generate(folder, other),  # noqa: B023
+            lambda: EquinfoForCausalLM.from_lm(folder, other),  # noqa: B023
+        ):
+            with pytest.raises(EquinfoError, match=r"with Bytes 3645b436bbb3, not with GZip"):
+                use()
+    with pytest.raises(EquinfoError, match=r"with Bytes 3645b436bbb3, not with GZip"):
+        equinfo.train_lm(lm, other, TEXTS, **SMALL)
+    other.save(lm / "tokenizer")  # one that is not the LM's is not believed either
+    with pytest.raises(EquinfoError, match=r"with Bytes 3645b436bbb3, not with GZip"):
+        equinfo.evaluate(lm, corpus=TEXTS)
+    shutil.rmtree(lm / "tokenizer")
+    with pytest.raises(EquinfoError, match=r"does not hold its tokenizer \(Bytes 3645b436bbb3\)"):
+        equinfo.evaluate(lm, corpus=TEXTS)
+
+
+def test_an_lm_of_an_older_version_is_taken_at_ones_word_and_that_is_said(tmp_path):
+    from equinfo.lm.config import Training
+    from equinfo.lm.train import train
+
+    sure = equinfo.load("bytes")
+    ids = api.token_stream(sure, TEXTS).ids
+    config = Training().but(**SMALL).config(sure.vocab_size, sure.bos_id)
+    train(config, ids, tmp_path)
+    with pytest.warns(UserWarning, match="does not say which tokenizer"):
+        equinfo.evaluate(tmp_path, "bytes", TEXTS)
+    with pytest.raises(EquinfoError, match=r"259 ids and GZip\[v=65k\] 65539"):
+        equinfo.evaluate(tmp_path, "gzip16", TEXTS)
+    with pytest.raises(EquinfoError, match="does not hold its tokenizer: name it"):
+        equinfo.evaluate(tmp_path, corpus=TEXTS)
+    equinfo.train_lm(tmp_path, "bytes", TEXTS, **SMALL)  # finished, of these very ids: now it knows
+    assert equinfo.evaluate(tmp_path, corpus=TEXTS).num_bytes == sum(map(len, TEXTS))
 
 
 def test_what_is_missing_is_said(tmp_path):

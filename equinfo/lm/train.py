@@ -237,14 +237,11 @@ def _lines(path: Path, part: str = "step", kind: type = int) -> list[dict[str, A
     Raises EquinfoError for anything else, and where a part is missing or of another kind.
     """
     whole = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    try:
+    with naming(path):
         lines = [json.loads(line) for line in whole if line.endswith(b"\n")]
-        good = all(isinstance(line["step"], int) and isinstance(line[part], kind) for line in lines)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        good = False
-    if not good:
-        raise EquinfoError(f"{path} was altered: remove {path.parent} and train again")
-    return lines
+        if all(isinstance(line["step"], int) and isinstance(line[part], kind) for line in lines):
+            return lines
+    raise EquinfoError(f"{path} was altered: remove {path.parent} and train again")
 
 
 def _weights_hash(weights: Mapping[str, np.ndarray]) -> str:
@@ -271,8 +268,9 @@ def _finished(folder: Path | str) -> dict[str, Any]:
 
 
 def _shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    """Of those that are float32, as all weights and moments are."""
-    return {name: array.shape for name, array in tensors.items() if array.dtype == np.float32}
+    """Weights and moments are float32; anything else has a shape that none of them has."""
+    known = np.dtype(np.float32)
+    return {n: array.shape if array.dtype == known else (-1,) for n, array in tensors.items()}
 
 
 def _checked(found: dict[str, Any], identity: dict[str, Any], out: Path) -> dict[str, Any]:

@@ -578,7 +578,7 @@ def test_tokenizers_that_it_was_not_trained_with():
         model.generate(ids_of(1, 3), logits_processor=[DecodableIds(equinfo.load("gzip16"))])
     model.config.check_tokenizer(equinfo.load("bytes"))
     model.config.check_tokenizer(equinfo.load("bytes").as_hf())
-    with refuses("was trained with Bytes 3645b436bbb3, and this is GZip"):
+    with refuses("was trained with Bytes 3645b436bbb3, not with GZip"):
         model.config.check_tokenizer(equinfo.load("gzip8"))
     with refuses("needs `context`"):
         EquinfoForCausalLM.from_lm(model.decoder)
