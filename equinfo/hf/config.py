@@ -80,18 +80,12 @@ class EquinfoConfig(PretrainedConfig):
         **others: Any,
     ) -> None:
         check_transformers()
-        self.vocab_size = vocab_size
-        self.d_model = d_model
-        self.n_heads = n_heads
-        self.n_layers = n_layers
-        self.head_dim = head_dim
-        self.d_ff = d_ff
-        self.position = position
-        self.activation = activation
-        self.rope_base = rope_base
-        self.relative_clip = relative_clip
-        self.norm_eps = norm_eps
-        self.period = period
+        decoder = DecoderConfig(
+            vocab_size, d_model, n_heads, n_layers, head_dim, d_ff, position, activation,  # type: ignore[arg-type]
+            rope_base, relative_clip, norm_eps, tied, period,
+        )  # fmt: skip
+        for name, value in asdict(decoder).items():
+            setattr(self, name, value)
         self.context = context
         self.use_cache = use_cache
         self.tokenizer_name = tokenizer_name

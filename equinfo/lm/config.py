@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
-from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
@@ -53,7 +52,7 @@ def made(cls: type[T], values: Any) -> T:
 
 def check_types(config: Any) -> None:
     """Raises EquinfoError where a field is not of its declared type; numbers are finite."""
-    for name, hint in _hints(type(config)).items():
+    for name, hint in get_type_hints(type(config)).items():
         value = getattr(config, name)
         choices = get_args(hint)
         number = isinstance(value, Real) and not isinstance(value, bool)
@@ -71,9 +70,6 @@ def check_types(config: Any) -> None:
             shown = repr(value)[:40] if isinstance(value, Real | str) else type(value).__name__
             wanted = " or ".join(map(str, choices)) or f"of type {getattr(hint, '__name__', hint)}"
             raise EquinfoError(f"{name} is {shown}: it must be {wanted}")
-
-
-_hints = cache(get_type_hints)
 
 
 def check_bounds(value: Any, least: int, *names: str, most: float = math.inf) -> None:
@@ -341,7 +337,7 @@ class TrainConfig(Loop):
         return {**values, "short_contexts": short} if short else values
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+    def from_dict(cls, values: Any) -> "TrainConfig":
         """The inverse of `to_dict`. Raises EquinfoError for what that cannot have written."""
         if not isinstance(values, dict):
             return made(cls, values)
