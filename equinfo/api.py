@@ -8,6 +8,7 @@ for none. Every error that a user can cause is an EquinfoError of one line.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -224,13 +225,16 @@ def evaluate(
         corpus = corpus.stream()
     if not isinstance(corpus, TokenStream):
         corpus = token_stream(found.tokenizer, corpus, split=split, max_bytes=max_bytes)
-    return measure(
+    measured = measure(
         found.model.to(best_device()),
         corpus.ids,
         corpus.num_bytes,
         context=found.context,
         bos_id=found.bos_id,
     )
+    if not math.isfinite(measured.sum_nats):
+        raise EquinfoError(f"{lm} predicts no numbers: its weights are of no training")
+    return measured
 
 
 def _documents(corpus: AnyCorpus, split: str = "train") -> Iterable[bytes]:

@@ -83,7 +83,7 @@ def tokenizer_of(lm: Path | str, tokenizer: Tokenizer | Path | str | None = None
         raise EquinfoError(f"{lm} does not hold its tokenizer{known}: name it (-t T, `tokenizer`)")
     if trained is not None:
         trained.check(chosen.identity, lm, "trained with")
-    check_fit(config.model, chosen)
+    check_fit(config.model, chosen, lm)
     if trained is None and tokenizer is not None:
         warnings.warn(
             f"{lm} does not say which tokenizer it was trained with: that it was {chosen.name}"
@@ -141,16 +141,16 @@ def stream(
             yield pieces[0]
 
 
-def check_fit(model: "DecoderConfig", tokenizer: Tokenizer) -> None:
+def check_fit(model: "DecoderConfig", tokenizer: Tokenizer, lm: Path | str = "the LM") -> None:
     """Raises EquinfoError where an LM was not trained on this tokenizer's ids."""
     if model.vocab_size != tokenizer.vocab_size:
         raise EquinfoError(
-            f"the LM has {model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
+            f"{lm} has {model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
             "name the tokenizer it was trained with"
         )
     if model.period not in (1, tokenizer.period):
         raise EquinfoError(
-            f"the LM is told places in units of {model.period} ids and those of {tokenizer.name}"
+            f"{lm} is told places in units of {model.period} ids and those of {tokenizer.name}"
             f" have {tokenizer.period}: name the tokenizer it was trained with"
         )
 

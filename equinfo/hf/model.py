@@ -9,12 +9,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import DynamicCache, GenerationMixin, PreTrainedModel
+from transformers import DynamicCache, GenerationConfig, GenerationMixin, PreTrainedModel
 from transformers import cache_utils as hf_cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from equinfo.artifacts import Artifact
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, naming
 from equinfo.hf.config import AnyTokenizer, EquinfoConfig, native
 from equinfo.lm.config import DecoderConfig
 from equinfo.lm.decoder import Decoder, Rotary, rotary_tables
@@ -109,6 +109,11 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         whole = not kwargs.keys() & {"config", "ignore_mismatched_sizes"}
         if whole and isinstance(folder, str | Path) and is_exported(folder):
             check_exported(folder)
+            with naming(Path(folder) / "config.json"):
+                config = cls.config_class.from_pretrained(folder)
+                GenerationConfig.from_model_config(config)
+                if not getattr(config.dtype or torch.float32, "is_floating_point", False):
+                    raise EquinfoError("its dtype is none of floating-point numbers")
         try:
             loaded: Any = super().from_pretrained(folder, *model_args, **kwargs)
         except RuntimeError as error:
