@@ -2,11 +2,11 @@
 
     python -m benchmarks.mutations --from 0 --count 1000000 --jobs 1
 
-A seed decides all of a trial: which small artefact, what is changed in its JSON and tensors, and the
-texts. What loads must give back each text, and never write a name that moves a terminal's cursor;
+A seed decides all of a trial: which small artefact, what is changed in its JSON and tensors, and
+the texts. What loads must give back each text, and have a name that moves no terminal's cursor;
 what does not must be refused in one printable line, that of EquinfoError, which names the folder.
-Most trials never touch the disk, as the hash says nothing about what a stranger wrote. Every failure
-is printed with its seed; one line at the end, with the commit, goes to results/mutations.jsonl.
+Most trials never touch the disk: what is tried is what a folder says, and its hash is right. Every
+failure is printed with its seed; a line with the commit goes to results/mutations.jsonl at the end.
 """
 
 import argparse
@@ -33,8 +33,8 @@ from equinfo.artifacts import JSON_NAME, TENSORS_NAME, Artifact
 from equinfo.compress.models.base import ByteModel, StaticModel
 from equinfo.compress.models.counts import CountModel
 from equinfo.compress.network.integer import IntegerByteModel
-from equinfo.files import canonical_json
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.codebook import CodebookTokenizer
 from equinfo.tokenizers.opaque import OpaqueTokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
 
@@ -47,20 +47,21 @@ ON_DISK = 0.02  # of all trials
 
 SENTENCES = (
     "In the beginning God created the heaven and the earth. And the earth was without form, and"
-    " void; and darkness was upon the face of the deep. It's 1234 naïve \u2581 lines:\n\n  one,\ttwo."
+    " void; and darkness was upon the face of the deep. It's 1234 naïve \u2581 lines:\n\n  a,\tb."
 )
 TEXTS = ["", "a", "a" * 300, SENTENCES, SENTENCES[:50] * 4, "the the the  \u2581é日"]
 DATA = [bytes(range(256)), b"\xff\x00" * 40, *(text.encode() for text in TEXTS)]
 VALUES: list[Any] = [
     None, True, False, -1, 0, 1, 2, 5, 8, 9, 12, 16, 17, 20, 21, 128, 129, 255, 4095, 4096, 1 << 16,
     1 << 30, 1 << 31, 1 << 40, 1 << 63, 10**30, 1.0, 8.0, 8.5, -0.0, float("nan"), float("inf"),
-    "", "8", "\x1b[31mred", "a\nb", "\ud800", "free", "delay", "reserve", "rank", "paper", "unflushed",
-    "static", "counts", "integer", "longest", "fewest", "aligned", "superword", "rope", "relative",
-    "silu", "relu", "x" * 10_000, [], {}, [1], {"a": 1}, json.loads("[" * 900 + "]" * 900),
+    "", "8", "\x1b[31mred", "a\nb", "\ud800", "free", "delay", "reserve", "rank", "paper",
+    "unflushed", "static", "counts", "integer", "longest", "fewest", "aligned", "superword", "rope",
+    "relative", "silu", "relu", "x" * 10_000, [], {}, [1], {"a": 1},
+    json.loads("[" * 900 + "]" * 900),
 ]  # fmt: skip
-DTYPES = ("bool", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "O", ">i4")
-EXTREMES = [-(1 << 63), -(1 << 31), -129, -128, -2, -1, 0, 1, 2, 7, 127, 128, 255, 256, 257, 4095, 4096,
-            65535, 1 << 16, 1 << 20, 1 << 28, (1 << 31) - 1, 1 << 31, (1 << 63) - 1]  # fmt: skip
+DTYPES = ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "O", ">i4")
+NEAR_ZERO = [-129, -128, -2, -1, 0, 1, 2, 7, 127, 128, 255, 256, 257, 4095, 4096, 65535, 65536]
+EXTREMES = NEAR_ZERO + [sign << bits for bits in (20, 28, 31) for sign in (1, -1)]
 
 
 @cache
@@ -70,12 +71,10 @@ def artifacts() -> dict[str, Artifact]:
     static = StaticModel.unigram(documents)
     counts = CountModel.train(documents, 2)
     narrow = {"d_model": 8, "n_layers": 1, "n_heads": 1, "head_dim": 4, "d_ff": 8}
-    styles = [("rope", "silu"), ("relative", "relu")]
-    rope, relative = (
-        IntegerByteModel(
-            *random_network(1, position=a, activation=b, max_context=24, **narrow)  # type: ignore[arg-type]
-        )
-        for a, b in styles
+    narrow["max_context"] = 24
+    rope = IntegerByteModel(*random_network(1, **narrow))
+    relative = IntegerByteModel(
+        *random_network(1, position="relative", activation="relu", **narrow)
     )
 
     def over(kind: str, model: ByteModel, **options: Any) -> Tokenizer:
@@ -85,19 +84,16 @@ def artifacts() -> dict[str, Artifact]:
     def windows(model: ByteModel, bits: int, width: int, **options: Any) -> Any:
         return over("equalinfo", model, bits=bits, width=width, **options)
 
-    made: dict[str, Tokenizer] = {name: load(name) for name in ("bytes", "gzip8", "zstd12", "xz16")}
-    fitted: dict[str, Any] = {
-        kind: tokenizer_class(kind) for kind in ("bpe", "unigram", "codebook")
-    }
-    made["bpe"] = fitted["bpe"].train(documents, 300)
-    made["unigram"] = fitted["unigram"].train(documents, 310)
-    made["hf"] = equinfo.from_pretrained(made["bpe"]._library, "hf")  # type: ignore[attr-defined]
-    made["sentencepiece"] = equinfo.from_pretrained(made["unigram"]._library, "sp")  # type: ignore[attr-defined]
+    made: dict[str, Any] = {name: load(name) for name in ("bytes", "gzip8", "zstd12", "xz16")}
+    made["bpe"] = tokenizer_class("bpe").train(documents, 300)  # type: ignore[attr-defined]
+    made["unigram"] = tokenizer_class("unigram").train(documents, 310)  # type: ignore[attr-defined]
+    made["hf"] = equinfo.from_pretrained(made["bpe"]._library, "hf")
+    made["sentencepiece"] = equinfo.from_pretrained(made["unigram"]._library, "sp")
     text = documents[0]
     longer = {text[at : at + size]: 0 for size in (2, 3, 5, 9, 40) for at in range(len(text) // 3)}
     strings = [bytes([byte]) for byte in range(256)] + list(longer)[:: len(longer) // 256][:256]
-    made["superword"] = fitted["codebook"](strings, "superword")
-    made["fewest"] = fitted["codebook"](strings, "free", "fewest")
+    made["superword"] = CodebookTokenizer(strings, "superword")
+    made["fewest"] = CodebookTokenizer(strings, "free", "fewest")
     for kind in ("ac", "range", "ans", "huffman"):
         made[f"{kind}-static"] = over(kind, static, width=8)
         made[f"{kind}-counts"] = over(kind, counts, width=12)
@@ -146,8 +142,9 @@ def _change_json(config: Any, rng: random.Random) -> None:
     if how == 0 and isinstance(old, int):
         holder[key] = old + rng.choice((-8, -1, 1, 7, 1 << 33))
     elif how == 1 and places:
-        other, at = rng.choice(places)
-        holder[key] = other[at]
+        holder[key] = rng.choice([value[at] for value, at in places])
+        if isinstance(holder[key], dict | list):  # no circles
+            holder[key] = type(holder[key])()
     elif how == 2 and isinstance(holder, dict):
         holder.pop(key, None)
     elif how == 3 and isinstance(holder, dict):
@@ -157,16 +154,23 @@ def _change_json(config: Any, rng: random.Random) -> None:
 
 
 def _holders(value: Any) -> list[Any]:
-    if not isinstance(value, dict | list):
-        return []
-    inner = list(value.values()) if isinstance(value, dict) else value[:300]
-    return [value, *(found for part in inner for found in _holders(part))]
+    """Objects and lists in a JSON value, itself first; of long lists their beginnings."""
+    found = [value]
+    for holder in found:  # grows
+        inner = list(holder.values()) if isinstance(holder, dict) else holder[:300]
+        found += [part for part in inner if isinstance(part, dict | list)]
+    return found
 
 
 def _change_tensors(tensors: dict[str, np.ndarray], rng: random.Random) -> None:
     name = rng.choice(sorted(tensors))
     array = tensors[name]
-    if array.dtype == np.uint8 and array.ndim == 1 and bytes(array[:1]) == b"{" and rng.random() < 0.7:
+    if (
+        array.dtype == np.uint8
+        and array.ndim == 1
+        and bytes(array[:1]) == b"{"
+        and rng.random() < 0.7
+    ):
         try:  # a tokenizer.json
             inner = json.loads(array.tobytes())
         except ValueError:
@@ -241,7 +245,10 @@ def _changed_values(array: np.ndarray, rng: random.Random) -> np.ndarray:
     elif how == 5:
         flat[at:] = np.roll(flat[at:], 1)
     elif how == 6:
-        flat[at], flat[other] = max(flat[at], 1) - 1, flat[other] + flat.dtype.type(1)  # the same sum
+        flat[at], flat[other] = (
+            max(flat[at], 1) - 1,
+            flat[other] + flat.dtype.type(1),
+        )  # the same sum
     else:
         flat[places] = flat[other]
     return flat.reshape(array.shape)
@@ -257,7 +264,11 @@ def trial(seed: int) -> str:
         rng = random.Random(~seed)
         on_disk = rng.random() < ON_DISK
         texts = rng.sample(TEXTS, 2)
-        data = texts if artifact.kind in ("bpe", "unigram", "hf", "sentencepiece") else [*texts, *rng.sample(DATA, 1)]
+        data = (
+            texts
+            if artifact.kind in ("bpe", "unigram", "hf", "sentencepiece")
+            else [*texts, *rng.sample(DATA, 1)]
+        )
         try:
             if on_disk:
                 with tempfile.TemporaryDirectory() as folder:
@@ -285,7 +296,9 @@ def _written(artifact: Artifact, folder: Path, rng: random.Random) -> Path:
     except Exception:  # no JSON or no tensors that the library writes
         folder.mkdir(exist_ok=True)
         head = {"format": "equinfo", "version": 1, "kind": artifact.kind, "hash": "0" * 64}
-        (folder / JSON_NAME).write_text(json.dumps({**head, "config": artifact.config, "tensors": {}}))
+        (folder / JSON_NAME).write_text(
+            json.dumps({**head, "config": artifact.config, "tensors": {}})
+        )
         name = rng.choice(("BF16", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "C64", "BOOL", "X9"))
         header = json.dumps({"a": {"dtype": name, "shape": [4], "data_offsets": [0, 8]}}).encode()
         (folder / TENSORS_NAME).write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
@@ -414,9 +427,7 @@ def main() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(given.jobs) as threads:
-        parts = threads.map(
-            lambda job: run(given.first + job, last, given.jobs), range(given.jobs)
-        )
+        parts = threads.map(lambda job: run(given.first + job, last, given.jobs), range(given.jobs))
         total = sum(parts, Counter())
     names = ("refused", "loaded", *FAILURES)
     row = {"first": given.first, "count": given.count, **{name: total[name] for name in names}}

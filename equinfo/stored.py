@@ -1,4 +1,4 @@
-"""What is read of a folder: of the type and range that its reader asks for, or one line says what not.
+"""What is read of a folder: of the type and range that its reader asks for, or refused in a line.
 
 The errors name what is wrong; `Artifact.reading` puts the folder's name before it.
 """
@@ -53,7 +53,7 @@ def tensor(
     low: int | None = None,
     high: int | None = None,
 ) -> np.ndarray:
-    """tensors[name], contiguous: of this dtype, shape (None: any size) and values in low .. high."""
+    """tensors[name], contiguous: of this dtype, shape (None: any size), values in low .. high."""
     array = tensors[name]
     fits = array.ndim == len(shape) and all(
         size in (None, n) for size, n in zip(shape, array.shape, strict=True)

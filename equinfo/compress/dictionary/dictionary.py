@@ -38,13 +38,14 @@ THREADS = threading.local()
 class Dictionary:
     """Pieces by longest match. Encoding runs without the GIL in `parallel.num_threads()` threads.
 
-    strings: distinct; the 256 single bytes are among them and have codes. codes: int64[n] below m
-    (at most 2**20), -1 for a string that is no piece but begins one (all other prefixes are added where they
-    lack). masks: uint8[n], bit k: the string may end a piece where the next byte is of class k (bit
-    7: at the document's end); all, if not given. Strings that may not end everywhere have codes of
-    their own. classes: uint8[256], each byte's class, 0 to 6. meanings: int64[m], the string (its
-    number) that each code 0 .. m - 1 decodes to, -1 for none; the string that has it, if not given.
-    Raises EquinfoError for what breaks this.
+    strings: distinct, of at most MAX_LENGTH bytes; the 256 single bytes are among them and have
+    codes. codes: int64[n] below m (at most 2**20), -1 for a string that is no piece but begins one
+    (all other prefixes are added where they lack). masks: uint8[n], bit k: the string may end a
+    piece where the next byte is of class k (bit 7: at the document's end); all, if not given.
+    Strings that may not end everywhere have codes of their own. classes: uint8[256], each byte's
+    class, 0 to 6. meanings: int64[m], the string (its number) that each code 0 .. m - 1 decodes to,
+    -1 for none; the string that has it, if not given. Raises EquinfoError for what breaks this, and
+    for what double_array.build refuses.
     """
 
     def __init__(
@@ -89,24 +90,24 @@ class Dictionary:
         bound = self.codes[coded & ~free]
         if len(np.unique(bound)) < len(bound):
             raise EquinfoError("strings that may not end everywhere must have codes of their own")
-        anywhere = zip(self.strings, (coded & free).tolist(), strict=True)
-        single = {string for string, ends in anywhere if ends and len(string) == 1}
-        if len(single) != 256 or len(set(self.strings)) != n or b"" in self.strings:
+        lengths = np.fromiter(map(len, self.strings), dtype=np.int64, count=n)
+        single = {self.strings[k] for k in np.flatnonzero(coded & free & (lengths == 1))}
+        if len(single) != 256 or len(set(self.strings)) != n or not lengths.all():
             raise EquinfoError(
                 "a dictionary's strings must be distinct, and every byte a piece that may end"
                 " anywhere"
             )
-        self.longest = max(map(len, self.strings))
+        self.longest = int(lengths.max())
         if self.longest > MAX_LENGTH:
             raise EquinfoError(
                 f"a string of {self.longest} bytes: a dictionary's have at most {MAX_LENGTH}"
             )
-        if self.longest > LOOKAHEAD or sum(map(len, self.strings)) > MAX_NODES:
+        if self.longest > LOOKAHEAD or lengths.sum() > MAX_NODES:
             self.trie  # noqa: B018 (built now: it refuses too many nodes, and walks that look far)
 
-    @property
+    @cached_property
     def lossless(self) -> bool:
-        """Whether each string's code decodes to that string."""
+        """Whether each string's code decodes to that string: then codes tell where pieces end."""
         coded = np.flatnonzero(self.codes >= 0)
         return np.array_equal(self.meanings[self.codes[coded]], coded)
 
@@ -152,7 +153,7 @@ class Dictionary:
         documents = as_bytes(documents)
         sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
         text = np.frombuffer(b"".join(documents), dtype=np.uint8)
-        spans, firsts = _spans(sizes, self._overlap)
+        spans, firsts = _spans(sizes, self._overlap if self.lossless else len(text))
         codes, counts = self.walk(text, spans, dtype)
         stops = np.cumsum(counts)
         if len(spans) == len(documents):
@@ -229,6 +230,8 @@ class Dictionary:
         stand for): all of it with `last`, else up to the longest string and a byte, whose class
         counts. uint32[n].
         """
+        if not last and not self.lossless:
+            return NO_CODES, 0
         codes = self.encode([data])[0]
         if last:
             return codes, len(data)

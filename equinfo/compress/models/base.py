@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, naming
 from equinfo.files import content_hash
 from equinfo.stored import number, tensor
 
@@ -205,7 +205,8 @@ def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Byt
         )
     if not isinstance(config.get("model"), str) or config["model"] not in KINDS:
         raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(KINDS)}")
-    return resolve_name(KINDS[config["model"]]).from_parts(config, tensors)
+    with naming(f"the stored byte model {config['model']!r}"):
+        return resolve_name(KINDS[config["model"]]).from_parts(config, tensors)
 
 
 def load_model(path: Any) -> ByteModel:

@@ -38,9 +38,9 @@ def check_network(config: dict[str, Any], tensors: Tensors) -> Tensors:
 
 
 def _check_config(config: dict[str, Any], num_tensors: int) -> None:
-    d_model, d_ff, heads, size = (
-        number(config, name, 1, fp.MAX_WIDTH) for name in ("d_model", "d_ff", "n_heads", "head_dim")
-    )
+    for name in ("d_model", "d_ff", "n_heads", "head_dim"):
+        number(config, name, 1, fp.MAX_WIDTH)
+    heads, size = config["n_heads"], config["head_dim"]
     number(config, "n_layers", 1, num_tensors)
     number(config, "max_context", 1, MAX_CONTEXT)
     number(config, "epsilon", 1, fp.MAX_EPSILON)
