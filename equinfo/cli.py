@@ -24,6 +24,7 @@ CORPUS = "bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or sev
 app = tyro.extras.SubcommandApp()
 
 Tokenizer = Annotated[str, arg(aliases=["-t"], metavar="T")]
+OwnTokenizer = Annotated[str | None, arg(aliases=["-t"], metavar="T")]
 Tokenizers = UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]]
 Corpus = Annotated[str, arg(help=CORPUS)]
 Flat = Annotated[Training, arg(name="")]  # each field an option of the command itself
@@ -307,7 +308,7 @@ def export(
 def train_lm(
     out: Path,
     training: Flat = Training(),  # noqa: B008  # a frozen value
-    tokenizer: Annotated[str | None, arg(aliases=["-t"], metavar="T")] = None,
+    tokenizer: OwnTokenizer = None,
     corpus: Corpus = "bundled",
     shards: Path | None = None,
     place: bool = False,
@@ -338,7 +339,7 @@ def generate(
     prompt: Positional[Annotated[str, arg(metavar="PROMPT")]],
     /,
     lm: Path,
-    tokenizer: Tokenizer,
+    tokenizer: OwnTokenizer = None,
     max_ids: int = 256,
     temperature: float = 1.0,
     top_k: int = 0,
@@ -351,7 +352,7 @@ def generate(
     Args:
         prompt: the text to continue; - for standard input.
         lm: the folder train-lm wrote.
-        tokenizer: the tokenizer it was trained with.
+        tokenizer: the tokenizer it was trained with, which its folder holds; another is refused.
         max_ids: how many ids to draw at most.
         temperature: 0 takes the likeliest id, 1 the model's own distribution.
         top_k: draw from so many of the likeliest ids; 0 for all.
@@ -380,7 +381,7 @@ def generate(
 @app.command
 def evaluate(
     lm: Path,
-    tokenizer: Tokenizer,
+    tokenizer: OwnTokenizer = None,
     corpus: Corpus = "bundled",
     split: Literal["validation", "train"] = "validation",
     max_bytes: int = 1 << 30,
@@ -389,13 +390,14 @@ def evaluate(
 
     Args:
         lm: the folder train-lm wrote.
-        tokenizer: the tokenizer it was trained with.
+        tokenizer: the tokenizer it was trained with, which its folder holds; another is refused.
         split: validation or train.
         max_bytes: how much text to use (whole documents).
     """
     from equinfo import api
+    from equinfo.generation import tokenizer_of
 
-    chosen = load(tokenizer)
+    chosen = tokenizer_of(lm, tokenizer)
     stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
     measured = api.evaluate(lm, chosen, stream)
     nats = f"{measured.sum_nats:.3f} nats"
@@ -419,7 +421,7 @@ def playground(
     Args:
         tokenizer: a name or folder; may be repeated. By default some of those that ship.
         lm: a folder that train-lm wrote, to generate text with.
-        lm_tokenizer: the tokenizer it was trained with.
+        lm_tokenizer: the tokenizer it was trained with, which its folder holds.
         host: who may reach the page; the default is this machine alone.
         port: of the page.
         open: open the page in a browser.

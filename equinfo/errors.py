@@ -3,12 +3,39 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MOST = 2000  # characters of a message
+
 
 class EquinfoError(ValueError):
     """Bad input, a damaged artefact, or a request that cannot be met.
 
     The message is a single line meant for people; the command line prints it without a traceback.
+    What would move a terminal's cursor or break the line is escaped, and what is endless is cut:
+    names in it may come from a stranger's file.
     """
+
+    def __init__(self, message: object) -> None:
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(message)[:MOST])
+        super().__init__(text + "..." * (len(str(message)) > MOST))
+
+
+@contextmanager
+def naming(what: object) -> Iterator[None]:
+    """Around the reading of `what`: all that is raised becomes an EquinfoError that names it.
+
+    A missing package stays what it is.
+    """
+    try:
+        yield
+    except EquinfoError as error:
+        named = str(EquinfoError(what)) in str(error)
+        raise (error if named else EquinfoError(f"{what}: {error}")) from error.__cause__
+    except BaseException as error:
+        panic = type(error).__name__ == "PanicException"  # of libraries in Rust; no Exception
+        if isinstance(error, ImportError) or not (panic or isinstance(error, Exception)):
+            raise
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{error!r}"
+        raise EquinfoError(f"{what} is damaged ({reason}): restore or rebuild it") from error
 
 
 @contextmanager

@@ -47,7 +47,7 @@ from equinfo.shards import (
     write_shard,
 )
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load, tokenizer_class
+from equinfo.tokenizers.registry import KEPT, load, tokenizer_class
 
 MODES = ("document", "block")
 BLOCK_BYTES = 10_240
@@ -142,6 +142,7 @@ def tokenize_corpus(
     manifest = {"format": FORMAT, "version": VERSION, **plan, "corpus": named, **totals}
     manifest |= {"note": NOTES[mode], "shards": entries}
     manifest["hash"] = content_hash(manifest)
+    tokenizer.save(out / KEPT)
     with atomic_file(out / MANIFEST) as beside:
         beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return Shards(out, verify=False)
@@ -153,10 +154,10 @@ def _make_folder(out: Path) -> None:
         raise EquinfoError(f"{out} is a file: name a folder for the shards")
     out.mkdir(parents=True, exist_ok=True)
     for path in out.iterdir():
-        ours = path.name == MANIFEST or (path.name.startswith("shard-") and path.suffix == ".ids")
+        shard = path.name.startswith("shard-") and path.suffix == ".ids"
         if path.name.startswith((".shard-", f".{MANIFEST}.")) and path.suffix == ".tmp":
             path.unlink()
-        elif not ours:
+        elif not shard and path.name not in (MANIFEST, KEPT):
             raise EquinfoError(f"{out} holds {path.name}, which is no shard: name a new folder")
 
 

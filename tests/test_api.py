@@ -5,6 +5,7 @@ it.
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,8 +77,52 @@ def test_evaluate_takes_a_corpus_a_stream_and_shards(tmp_path):
     ]
     assert measured[0] == measured[1] == measured[2]
     assert measured[0].num_bytes == sum(map(len, TEXTS))
-    with pytest.raises(EquinfoError, match=r"was written by Bytes .*, not by GZip"):
-        equinfo.evaluate(tmp_path / "lm", "gzip8", shards)
+    gzipped = equinfo.tokenize_corpus("gzip8", TEXTS, tmp_path / "gzipped")
+    with pytest.raises(EquinfoError, match=r"was written by GZip.*, not by Bytes"):
+        equinfo.evaluate(tmp_path / "lm", corpus=gzipped)
+
+
+def test_an_lm_knows_its_tokenizer_wherever_it_is_and_refuses_another(tmp_path):
+    """Its folder holds the one of the shards that it was trained on."""
+    lm = tmp_path / "moved"
+    equinfo.tokenize_corpus("bytes", TEXTS, tmp_path / "ids")
+    equinfo.train_lm(tmp_path / "lm", shards=tmp_path / "ids", **SMALL)
+    shutil.rmtree(tmp_path / "ids")
+    (tmp_path / "lm").rename(lm)
+    assert equinfo.evaluate(lm, corpus=TEXTS) == equinfo.evaluate(lm, "bytes", TEXTS)
+    (text,) = equinfo.generate(lm, prompt="ten", max_ids=9)
+    assert text == equinfo.generate(lm, "bytes", "ten", max_ids=9)[0]
+    for use in (
+        lambda: equinfo.evaluate(lm, "gzip8", TEXTS),
+        lambda: equinfo.generate(lm, "gzip8"),
+        lambda: equinfo.train_lm(lm, "gzip8", TEXTS, **SMALL),
+    ):
+        with pytest.raises(EquinfoError, match=r"with Bytes 3645b436bbb3, not with GZip"):
+            use()
+    equinfo.load("gzip8").save(lm / "tokenizer")  # one in the folder is not believed either
+    with pytest.raises(EquinfoError, match=r"with Bytes 3645b436bbb3, not with GZip"):
+        equinfo.evaluate(lm, corpus=TEXTS)
+    shutil.rmtree(lm / "tokenizer")
+    with pytest.raises(EquinfoError, match=r"does not hold its tokenizer \(Bytes 3645b436bbb3\)"):
+        equinfo.evaluate(lm, corpus=TEXTS)
+
+
+def test_an_lm_of_an_older_version_is_taken_at_ones_word_and_that_is_said(tmp_path):
+    from equinfo.lm.config import Training
+    from equinfo.lm.train import train
+
+    sure = equinfo.load("bytes")
+    ids = api.token_stream(sure, TEXTS).ids
+    config = Training().but(**SMALL).config(sure.vocab_size, sure.bos_id)
+    train(config, ids, tmp_path)
+    with pytest.warns(UserWarning, match="does not say which tokenizer"):
+        equinfo.evaluate(tmp_path, "bytes", TEXTS)
+    with pytest.raises(EquinfoError, match=r"259 ids and GZip\[v=65k\] 65539"):
+        equinfo.evaluate(tmp_path, "gzip16", TEXTS)
+    with pytest.raises(EquinfoError, match="does not hold its tokenizer: name it"):
+        equinfo.evaluate(tmp_path, corpus=TEXTS)
+    equinfo.train_lm(tmp_path, "bytes", TEXTS, **SMALL)  # finished, of these very ids: now it knows
+    assert equinfo.evaluate(tmp_path, corpus=TEXTS).num_bytes == sum(map(len, TEXTS))
 
 
 UMLAUTS = [f"Grüße aus Köln – „schön“, 世界 {n}" for n in range(40)]

@@ -19,6 +19,7 @@ from equinfo import api, sharding, shards
 from equinfo.compress.models.base import StaticModel
 from equinfo.corpora import load_corpus, take
 from equinfo.errors import EquinfoError
+from equinfo.files import content_hash
 from equinfo.lm.sequences import Sequences
 from equinfo.sharding import blocks, tokenize_corpus
 from equinfo.shards import Shards
@@ -49,7 +50,7 @@ NARROW = ArithmeticTokenizer(StaticModel.unigram(TEXTS), 1)
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -374,6 +375,70 @@ def test_a_hostile_header_is_refused(copy):
         refused(lambda: Shards(copy), "is no whole shard: its header")
     path.write_bytes(shards.MAGIC + b"\xff\xff\xff\xff" + b"{}")
     refused(lambda: Shards(copy), "is no whole shard")
+
+
+def rewritten(folder: Path, head: dict, table: dict, manifest: dict, ids: dict) -> Path:
+    """The folder with other values in its second shard and manifest, every hash right.
+
+    table: of documents' ends and sizes, and ids: values by place.
+    """
+    path = folder / shards.shard_name(1)
+    header, start = shards.read_head(path)
+    shard = shards._Shard(path, header, start)
+    stored = shard.ids.copy()
+    rows = np.stack([shard.starts[1:], shard.num_bytes])
+    for place, value in ids.items():
+        stored[place] = value
+    for place, value in table.items():
+        rows[place] = value
+    with path.open("wb") as file:
+        sha256 = shards.write_shard(file, {**header, **head}, stored, *rows.view(np.int64))
+    known = json.loads((folder / "manifest.json").read_text())
+    counts = {name: head[name] for name in head if name in shards.COUNTS}
+    known["shards"][1] |= {"sha256": sha256, **counts}
+    known |= {name: head[name] for name in head if name not in counts} | manifest
+    del known["hash"]
+    written = json.dumps({**known, "hash": content_hash(known)})
+    (folder / "manifest.json").write_text(written)
+    return folder
+
+
+HUGE = 1 << 60
+
+
+@pytest.mark.parametrize(
+    ("head", "table", "manifest", "ids"),
+    [
+        *(({name: value}, {}, {}, {}) for name, value in (
+            ("code_size", "256"), ("code_size", 1 << 40), ("code_size", 0), ("code_size", 1 << 18),
+            ("code_size", 255), ("dtype", "float64"), ("dtype", "uint32"), ("mode", "page"),
+            ("mode", "block"), ("mode", []), ("name", 7), ("tokenizer", "x"), ("num_ids", -1),
+            ("num_ids", HUGE), ("num_codes", 1), ("num_documents", 0), ("num_documents", HUGE),
+            ("num_bytes", 1), ("num_bytes", 1e3), ("block_stride", "4"),
+        )),
+        *(({}, {place: value}, {}, {}) for place, value in (
+            ((0, 3), 0), ((0, 3), HUGE), ((0, -1), 7), ((0, 3), (1 << 64) - 1), ((1, 3), HUGE),
+            ((1, 3), (1 << 64) - 1),
+        )),
+        *(({}, {}, {name: value}, {}) for name, value in (
+            ("shards", {}), ("shards", []), ("shards", [1]), ("shards", None), ("corpus", "x"),
+            ("corpus", {"split": "../../x"}), ("num_bytes", 7), ("num_ids", "7"),
+        )),
+        *(({}, {}, {}, {place: value}) for place, value in (
+            (0, 259), (0, 65535), (0, 256), (0, 258), (-1, 1),
+        )),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_shards_that_no_tokenizer_wrote(head, table, manifest, ids, copy):
+    folder = rewritten(copy, head, table, manifest, ids)
+    refused(lambda: Shards(folder), "copy")
+
+
+def test_ids_that_nobody_looked_at_are_refused_where_they_are_used(copy, tmp_path):
+    opened = Shards(rewritten(copy, {}, {}, {}, {0: 9999}), verify=False)
+    options = {"size": "30k", "steps": 99, "batch_size": 9, "context": 256}
+    refused(lambda: equinfo.train_lm(tmp_path / "lm", shards=opened, **options), "id 9999 is")
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path):

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from equinfo.artifacts import Artifact, load_artifact
-from equinfo.errors import EquinfoError, needing
-from equinfo.lm.config import TrainConfig
+from equinfo.artifacts import Artifact, Identity, load_artifact, read_config, read_kind
+from equinfo.errors import EquinfoError, naming, needing
+from equinfo.lm.config import TrainConfig, check_bounds, check_shapes, made, shapes
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
 from equinfo.lm.loss import cross_entropy, scored
-from equinfo.lm.optimize import learning_rate, make_optimizer
+from equinfo.lm.optimize import learning_rate, make_optimizer, moments
 from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest, shifted
 from equinfo.lm.watch import Watch
 
@@ -64,6 +65,14 @@ class TrainResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Progress:
+    """What a checkpoint says beside its tensors: steps taken, the seconds they took."""
+
+    step: int
+    seconds: float
+
+
 def train(
     config: TrainConfig,
     ids: np.ndarray | StoredIds,
@@ -76,6 +85,7 @@ def train(
     deadline: float = math.inf,
     initial: Mapping[str, np.ndarray] | None = None,
     probe: Probe = NO_PROBE,
+    tokenizer: Identity | None = None,
 ) -> TrainResult:
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint; or the result.
 
@@ -83,9 +93,9 @@ def train(
     the bar's label, None for none. device: CUDA if there is one. checkpoint_seconds: time between
     checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
     well. deadline: the time.monotonic() at which to pause. initial: the weights to start from, by
-    their names in the decoder, instead of drawn ones. probe: see `probes`. Raises EquinfoError for
-    a stream that does not fit the model or is shorter than a sequence, and for a folder of another
-    training.
+    their names in the decoder, instead of drawn ones. probe: see `probes`. tokenizer: whose ids
+    these are; the folder remembers it. Raises EquinfoError for a stream that does not fit the model
+    or is shorter than a sequence, and for a folder of another training.
     """
     if largest(ids) >= config.model.vocab_size:
         raise EquinfoError(
@@ -95,13 +105,18 @@ def train(
     identity = {"config": config.to_dict(), "data": data_hash(ids)}
     if initial is not None:
         identity["initial"] = _weights_hash(initial)
+    if tokenizer is not None:
+        identity["tokenizer"] = vars(tokenizer)
     out = Path(out)
     if (out / "weights").exists():
-        return TrainResult(**_checked(_finished(out), identity, out).config["result"])
+        found = _checked(_finished(out), identity, out)
+        with naming(out / "weights"):
+            return made(TrainResult, found.get("result"))
     run = _Training(config, torch.device(device or best_device()), initial)
     checkpoints = sorted(out.glob("checkpoint-*"))
     if checkpoints:
-        run.restore(_checked(load_artifact(checkpoints[-1]), identity, out))
+        _checked(read_config(checkpoints[-1]), identity, out)
+        run.restore(checkpoints[-1])
     shown = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
     watch = Watch(config.model.vocab_size, config.steps)
     with (
@@ -110,8 +125,8 @@ def train(
         tqdm(total=config.steps, initial=run.step, **shown) as bar,
     ):
         probed = _cut_back(out / "probes.jsonl", run.step)
-        for line in _whole_lines(out / "metrics.jsonl"):
-            watch.see(json.loads(line)["loss"])
+        for line in _lines(out / "metrics.jsonl", "loss", float):
+            watch.see(line["loss"])
         earlier = run.seconds
         begun = saved = time.monotonic()
         while run.step < config.steps:
@@ -160,7 +175,18 @@ def load_train_config(folder: Path | str) -> TrainConfig | Exported:
     """A finished training's configuration; of what transformers saved, what config.json says."""
     if is_exported(folder):
         return read_exported(folder)
-    return TrainConfig.from_dict(_finished(folder).config["config"])
+    config = _finished(folder)
+    with naming(Path(folder) / "weights"):
+        return TrainConfig.from_dict(config.get("config"))
+
+
+def trained_with(folder: Path | str) -> Identity | None:
+    """The tokenizer whose ids the LM in `folder` was trained on, if that is known."""
+    if is_exported(folder):
+        return read_exported(folder).tokenizer
+    stored = _finished(folder).get("tokenizer")
+    with naming(Path(folder) / "weights"):
+        return None if stored is None else Identity.read(stored)
 
 
 def best_device() -> torch.device:
@@ -169,14 +195,21 @@ def best_device() -> torch.device:
 
 
 def load_lm(folder: Path | str) -> Decoder:
-    """The decoder of a finished training, or that transformers saved; on the CPU, float32."""
+    """The decoder of a finished training, or that transformers saved; on the CPU, float32.
+
+    Raises EquinfoError for weights that are not finite, or not those of its configuration.
+    """
     if is_exported(folder):
-        return load_exported(folder)
-    artifact = _finished(folder)
-    model = Decoder(TrainConfig.from_dict(artifact.config["config"]).model)
-    model.load_state_dict(
-        {name: torch.from_numpy(array) for name, array in artifact.tensors.items()}
-    )
+        model = load_exported(folder)
+    else:
+        config = load_train_config(folder).model
+        tensors = load_artifact(Path(folder) / "weights").tensors
+        check_shapes(shapes(config), _shapes(tensors), folder)
+        model = Decoder(config)
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+    for name, weight in model.state_dict().items():
+        if not torch.isfinite(weight).all():
+            raise EquinfoError(f"{name} in {folder} holds numbers that are not finite: train again")
     return model.eval()
 
 
@@ -185,23 +218,30 @@ load_model = load_lm  # its public name, beside compress.models.load_model of by
 
 def probes(folder: Path | str) -> dict[int, Any]:
     """What the probes of a training measured, by step."""
-    lines = map(json.loads, _whole_lines(Path(folder) / "probes.jsonl"))
+    lines = _lines(Path(folder) / "probes.jsonl", "value", object)
     return {line["step"]: line["value"] for line in lines}
 
 
 def _cut_back(path: Path, step: int) -> Path:
     """The file, if it is there, has only the lines of steps up to this one; its folder is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
+    lines = [json.dumps(line) + "\n" for line in _lines(path) if line["step"] <= step]
     if path.exists():
         path.write_text("".join(lines))
     return path
 
 
-def _whole_lines(path: Path) -> list[str]:
-    """A file's lines; one that a kill broke off is left out."""
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    return [line for line in lines if line.endswith("\n")]
+def _lines(path: Path, part: str = "step", kind: type = int) -> list[dict[str, Any]]:
+    """A file's JSON objects, one a step; what a kill broke off is left out.
+
+    Raises EquinfoError for anything else, and where a part is missing or of another kind.
+    """
+    whole = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    with naming(path):
+        lines = [json.loads(line) for line in whole if line.endswith(b"\n")]
+        if all(isinstance(line["step"], int) and isinstance(line[part], kind) for line in lines):
+            return lines
+    raise EquinfoError(f"{path} was altered: remove {path.parent} and train again")
 
 
 def _weights_hash(weights: Mapping[str, np.ndarray]) -> str:
@@ -213,31 +253,41 @@ def _weights_hash(weights: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _finished(folder: Path | str) -> Artifact:
+def _finished(folder: Path | str) -> dict[str, Any]:
+    """What a finished training's weights say of themselves."""
     path = Path(folder) / "weights"
     if not path.is_dir():
         raise EquinfoError(
             f"{folder} holds no finished training: `equinfo train-lm` or `equinfo train-m1` makes"
             " one"
         )
-    artifact = load_artifact(path)
-    if artifact.kind != "lm":
-        raise EquinfoError(f"{path} holds a {artifact.kind!r}, not a language model")
-    return artifact
+    kind = read_kind(path)
+    if kind != "lm":
+        raise EquinfoError(f"{path} holds a {kind!r}, not a language model")
+    return read_config(path)
 
 
-def _checked(artifact: Artifact, identity: dict[str, Any], out: Path) -> Artifact:
-    """The artefact, if it belongs to this training."""
+def _shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Weights and moments are float32; anything else has a shape that none of them has."""
+    known = np.dtype(np.float32)
+    return {n: array.shape if array.dtype == known else (-1,) for n, array in tensors.items()}
+
+
+def _checked(found: dict[str, Any], identity: dict[str, Any], out: Path) -> dict[str, Any]:
+    """What was found in the folder, if it belongs to this training."""
+    if "tokenizer" in found and "tokenizer" in identity:
+        theirs, ours = (Identity.read(one["tokenizer"]) for one in (found, identity))
+        theirs.check(ours, out, "trained with")
     for part, meaning in (
         ("config", "other settings"),
         ("data", "another stream of ids"),
         ("initial", "other initial weights"),
     ):
-        if artifact.config.get(part) != identity.get(part):
+        if found.get(part) != identity.get(part):
             raise EquinfoError(
                 f"{out} holds a training with {meaning}: choose another folder, or remove it"
             )
-    return artifact
+    return found
 
 
 def exact_products() -> None:
@@ -334,9 +384,19 @@ class _Training:
         for folder in earlier:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def restore(self, checkpoint: Artifact) -> None:
-        self.step = checkpoint.config["step"]
-        self.seconds = checkpoint.config["seconds"]
+    def restore(self, folder: Path) -> None:
+        """Go on from a checkpoint. Raises EquinfoError for what `save_checkpoint` has not made."""
+        checkpoint = load_artifact(folder)
+        expected = chain(
+            ((f"model.{name}", shape) for name, shape in shapes(self.config.model)),
+            ((f"optimizer.{name}", shape) for name, shape in moments(self.optimizer)),
+        )
+        check_shapes(expected, _shapes(checkpoint.tensors), folder)
+        with naming(folder):
+            done = made(Progress, {n: checkpoint.config.get(n) for n in ("step", "seconds")})
+            check_bounds(done, 1, "step", most=self.config.steps - 1)
+        self.step = done.step
+        self.seconds = done.seconds
         weights: dict[str, torch.Tensor] = {}
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, array in checkpoint.tensors.items():

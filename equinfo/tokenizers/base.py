@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from equinfo.artifacts import Artifact, load_artifact
+from equinfo.artifacts import Artifact, Identity, load_artifact
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError, needing
 from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
@@ -238,6 +238,11 @@ class Tokenizer(ABC):
         """SHA-256 (hex) of everything that decides the ids. Equal fingerprints mean equal ids."""
         return self.artifact.hash
 
+    @property
+    def identity(self) -> Identity:
+        """What is made with it remembers it by."""
+        return Identity(self.name, self.fingerprint)
+
     def save(self, path: Path | str) -> None:
         """Write the folder `path` (JSON + safetensors + hash), whole or not at all."""
         self.artifact.save(path)
@@ -265,13 +270,13 @@ class Tokenizer(ABC):
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Self:
-        """The tokenizer of an artefact of this kind. Raises EquinfoError for a missing part."""
-        try:
+        """The tokenizer of an artefact of this kind.
+
+        Raises EquinfoError for one of which a kernel could read beyond its arrays, whose text would
+        not come back, or which is damaged otherwise. `_from_parts` may let any exception through.
+        """
+        with artifact.reading():
             return cls._from_parts(artifact.config, artifact.tensors)
-        except (KeyError, TypeError) as error:
-            raise EquinfoError(
-                f"the stored {cls.kind!r} lacks a part ({error}): rebuild it"
-            ) from error
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.fingerprint[:12]}>"

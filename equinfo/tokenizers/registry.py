@@ -7,7 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
-from equinfo.artifacts import load_artifact, located, pretrained
+from equinfo.artifacts import JSON_NAME, load_artifact, located, pretrained
 from equinfo.errors import EquinfoError
 from equinfo.files import as_path
 from equinfo.tokenizers.base import Tokenizer
@@ -74,6 +74,8 @@ KINDS = {  # of artefacts: module:class
     for kind, family in FAMILIES.items()
     if family.needs != "counts"
 }
+KEPT = "tokenizer"  # a tokenizer's folder inside that of what was made with it
+KEPT_BY_HF = "equinfo_tokenizer"  # inside that of `save_pretrained`
 UNTRAINED: dict[str, tuple[int, ...]] = {"bytes": ()} | {
     f"{kind}{bits}": (bits,)
     for kind, family in FAMILIES.items()
@@ -121,6 +123,14 @@ def load(name_or_path: Tokenizer | str | Path) -> Tokenizer:
         )
     artifact = load_artifact(path)
     return tokenizer_class(artifact.kind).from_artifact(artifact)
+
+
+def kept(folder: Path | str) -> Tokenizer | None:
+    """The tokenizer that the folder of an LM or of ids keeps inside, if there is one."""
+    for name in (KEPT, KEPT_BY_HF):
+        if (Path(folder) / name / JSON_NAME).is_file():
+            return load(Path(folder) / name)
+    return None
 
 
 def make(

@@ -76,6 +76,11 @@ def test_parts_make_the_same_windows(rule):
     )
     assert again.decode(again.encode(documents())) == compiled.decode(compiled.encode(documents()))
     assert (again.bits, again.max_window) == (11, 20)
+    for document in documents():
+        encoder = again.encoder()
+        fed = [encoder.feed(document[at : at + 7]) for at in range(0, len(document), 7)]
+        fed.append(encoder.feed(b"", last=True))
+        np.testing.assert_array_equal(np.concatenate(fed), again.encode([document])[0])
 
 
 @pytest.mark.parametrize(

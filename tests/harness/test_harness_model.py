@@ -227,7 +227,7 @@ def folder(tmp_path_factory):
 def test_harness_makes_the_model_by_its_name(folder):
     assert get_model("equinfo") is EquinfoLM
     assert "hf" in model_registry
-    arguments = f"lm={folder},tokenizer=bytes,batch_size=3"
+    arguments = f"lm={folder},batch_size=3"
     options = {
         "tasks": ["equinfo_cloze"],
         "limit": 3,
@@ -269,8 +269,8 @@ def test_the_command_line_is_lm_evals_with_our_defaults():
 
 def test_wrong_arguments_are_one_line(folder):
     with pytest.raises(EquinfoError, match="model_args lm=FOLDER"):
-        EquinfoLM(lm=folder)
-    with pytest.raises(EquinfoError, match="name the tokenizer it was trained with"):
+        EquinfoLM()
+    with pytest.raises(EquinfoError, match=r"trained with Bytes .*, not with Codebook"):
         EquinfoLM(folder, "english-16k")
     with pytest.raises(EquinfoError, match="needs `context`"):
         EquinfoLM(make("bytes").model, "bytes")
