@@ -1,11 +1,25 @@
 """A scale small enough for tests: a corpus of a few kilobytes, models of a few steps."""
 
+import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from experiments.runs import runner
 from experiments.runs.recipes import Training
 from experiments.scales import TINY
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What runs take for the time: how often they asked for it."""
+    from equinfo.lm import train
+
+    counting = SimpleNamespace(monotonic=itertools.count().__next__)
+    for module in (runner, train):
+        monkeypatch.setattr(module, "time", counting)
+    return counting
 
 
 @pytest.fixture(scope="session")
