@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from experiments.plan import speed
 from experiments.runs import runner
 from experiments.runs.recipes import Training
 from experiments.scales import TINY
@@ -13,11 +14,12 @@ from experiments.scales import TINY
 
 @pytest.fixture
 def clock(monkeypatch):
-    """What runs take for the time: how often they asked for it."""
+    """What runs take for the time: each look at it finds it a second later than the last."""
     from equinfo.lm import train
 
-    counting = SimpleNamespace(monotonic=itertools.count().__next__)
-    for module in (runner, train):
+    tick = itertools.count().__next__
+    counting = SimpleNamespace(monotonic=tick, perf_counter=tick)
+    for module in (runner, speed, train):
         monkeypatch.setattr(module, "time", counting)
     return counting
 
