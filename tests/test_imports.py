@@ -81,6 +81,7 @@ HEAVY = (
     "datasets",
     "pyarrow",
     "transformers",
+    "scipy",
     "gradio",
     "lm_eval",
     "bible",
@@ -189,7 +190,9 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_importing_equinfo_loads_nothing_heavy():
-    assert loaded_by("import equinfo; equinfo.load('bytes').encode('text')") == set()
+    names = "import equinfo, sys; assert set(equinfo.__all__) <= set(dir(equinfo))\n"
+    names += "assert 'equinfo.api' not in sys.modules\n"
+    assert loaded_by(names + "equinfo.load('bytes').encode('text')") == set()
 
 
 def test_gzip_loads_no_other_family():
