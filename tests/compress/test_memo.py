@@ -1,5 +1,6 @@
 """The memo of frequent beginnings: rows, codes and documents are the same with and without it."""
 
+import functools
 import threading
 
 import numpy as np
@@ -39,6 +40,11 @@ def grown_model(seed, scale=2, **changes):
     model.memoised = MemoisedModel(model, MIB)
     model.memoised.memo.grow()
     return model
+
+
+@functools.cache
+def grown(seed):
+    return grown_model(seed, max_context=(48, 3, 2, 40)[seed])
 
 
 def strings(memo):
@@ -199,7 +205,7 @@ def test_likely_windows_cost_no_network(monkeypatch):
     + [(12, "reserve", 1), (24, "reserve", 2), (64, "reserve", 0)],
 )
 def test_windows_are_those_without_it(bits, rule, reset):
-    for model in (neural_model(seed=8, scale=2), GROWN[0]):
+    for model in (neural_model(seed=8, scale=2), grown(0)):
         coder = WindowCoder(model, bits, None, rule, reset)
         plain = without(model, bits, None, rule, reset)
         assert coder.restarting is model.memoised
@@ -222,7 +228,7 @@ def test_windows_are_those_without_it(bits, rule, reset):
     seed=st.integers(0, 3),
 )
 def test_any_documents_come_back(documents, bits, seed):
-    model = GROWN[seed]
+    model = grown(seed)
     coder = WindowCoder(model, bits)
     codes = coder.encode(documents)
     plain = without(model, bits).encode(documents)
@@ -232,11 +238,11 @@ def test_any_documents_come_back(documents, bits, seed):
 
 @pytest.mark.parametrize("size", [1, 3, 8])
 def test_equal_text_comes_back(size):
-    coder = EqualTextCoder(GROWN[0], size, 8)
-    documents = [likely(GROWN[0], 100), b"", b"abc", np.random.default_rng(0).bytes(99)]
+    coder = EqualTextCoder(grown(0), size, 8)
+    documents = [likely(grown(0), 100), b"", b"abc", np.random.default_rng(0).bytes(99)]
     ids = coder.encode(documents)
     assert coder.decode(ids) == documents
-    coder.restarting = GROWN[0]
+    coder.restarting = grown(0)
     assert coder.decode(ids) == documents
 
 
@@ -277,6 +283,3 @@ def test_memory_that_is_no_number_is_refused(monkeypatch):
     monkeypatch.setenv("EQUINFO_MEMO_MIB", "lots")
     with pytest.raises(EquinfoError, match="EQUINFO_MEMO_MIB is 'lots'"):
         MemoisedModel(neural_model())
-
-
-GROWN = [grown_model(seed, max_context=context) for seed, context in enumerate((48, 3, 2, 40))]

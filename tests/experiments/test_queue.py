@@ -71,7 +71,10 @@ def test_pieces_inside_a_deadline_end_in_the_rows_of_a_straight_run(
 def test_when_a_budget_ends_the_next_call_goes_on(micro, tmp_path, monkeypatch, capsys, clock):
     endless = micro.lm(micro.bytes, replace(micro.base, steps=1_000_000, max_epochs=1e9))
     _stand_for_everything(monkeypatch, micro, [endless])
-    monkeypatch.setattr(queue, "budgeted", lambda *_: {"deadline": clock.monotonic() + 1000})
+    budgets = iter((600, 100))
+    monkeypatch.setattr(
+        queue, "budgeted", lambda *_: {"deadline": clock.monotonic() + next(budgets)}
+    )
     arguments = ["queue", "--results", str(tmp_path), "--work", str(tmp_path / "work")]
     steps = []
     for _ in range(2):
