@@ -59,12 +59,8 @@ def edge_documents(tokenizer) -> list[bytes]:
 
 
 def long_text(tokenizer) -> bytes:
-    size = 3 << 10 if is_neural(tokenizer) else 1 << 16
+    size = 3 << 10 if tokenizer.m1_parameters else 1 << 15
     return b"".join(training_text())[:size]
-
-
-def is_neural(tokenizer) -> bool:
-    return any(make(name) is tokenizer for name in NEURAL)
 
 
 def test_edge_documents_come_back(tokenizer):
