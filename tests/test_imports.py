@@ -146,6 +146,12 @@ def test_the_rules_let_pass_what_keeps_them():
     assert broken_rules("equinfo/tokenizers/torchless.py", "import torchless") == []
 
 
+def test_no_test_asks_the_clock():
+    files = (ROOT / "tests").rglob("*.py")
+    asking = [file.name for file in files if "time" in imported(file.read_text(encoding="utf-8"))]
+    assert asking == []
+
+
 def circle(graph):
     """Modules that import one another in a circle, the first one again at the end; or none."""
     try:
