@@ -73,7 +73,7 @@ report: setup
 	$(RUN) report
 
 test: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 other-transformers:
 	PYTHON=$(PYTHON) tests/hf/other_transformers.sh $(TRANSFORMERS)

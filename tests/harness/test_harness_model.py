@@ -1,5 +1,6 @@
 """The model "equinfo": its numbers are a slow oracle's and our own evaluation's, however asked."""
 
+import functools
 import math
 import random
 import subprocess
@@ -39,11 +40,16 @@ def slow(lm, text):
     return sum(slow_id(lm, ids[:at], ids[at])[0] for at in range(len(ids)))
 
 
-@torch.no_grad()
 def slow_id(lm, before, one):
     """(log P(one | before), whether it is the likeliest)."""
-    logits = lm.model.logits(torch.tensor([[lm.tokenizer.bos_id, *before]]))[0, -1].double()
+    logits = logits_after(lm, tuple(before))
     return float(logits.log_softmax(-1)[one]), int(logits.argmax()) == one
+
+
+@functools.cache
+@torch.no_grad()
+def logits_after(lm, before):
+    return lm.model.logits(torch.tensor([[lm.tokenizer.bos_id, *before]]))[0, -1].double()
 
 
 # -- loglikelihood ---------------------------------------------------------------------------------
