@@ -7,6 +7,7 @@ import numpy as np
 import sentencepiece
 
 from equinfo.compress.parallel import num_threads
+from equinfo.errors import foreign
 from equinfo.tokenizers.imported_base import ImportedTokenizer
 
 PIECE, ID, END = 2, 2, 5  # fields of SentencePieceText and of a piece in it (sentencepiece.proto)
@@ -31,7 +32,8 @@ class SentencePieceTokenizer(ImportedTokenizer):
         return [piece[ID] for piece in pieces], [piece[END] for piece in pieces]
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        return [self._library.Decode(ids.tolist()).encode() if len(ids) else b"" for ids in streams]
+        with foreign(f"{self.name} cannot decode these ids"):
+            return [self._library.Decode(i.tolist()).encode() if len(i) else b"" for i in streams]
 
 
 def fields(data: bytes) -> Iterator[tuple[int, Any]]:
