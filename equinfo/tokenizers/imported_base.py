@@ -6,7 +6,6 @@ one is text. A document is encoded whole.
 """
 
 import contextlib
-import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
@@ -103,8 +102,9 @@ class ImportedTokenizer(Tokenizer):
                 f"document {number} does not come back from {self.name} ({error}): {remedy}"
             ) from error
         if found != document:
-            at = len(os.path.commonprefix([document, found]))
-            was, became = (text[at : at + 20].decode("utf-8", "replace") for text in (document, found))
+            pairs = enumerate(zip(document, found, strict=False))
+            at = next((n for n, (a, b) in pairs if a != b), min(len(document), len(found)))
+            was, became = (t[at : at + 20].decode("utf-8", "replace") for t in (document, found))
             raise EquinfoError(
                 f"{self.name} changes document {number} at byte {at}, {was!r} to {became!r}:"
                 f" {remedy}"
