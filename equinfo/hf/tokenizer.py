@@ -37,12 +37,13 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     window by window.
 
     <|pad|>, <|bos|> and <|eos|> are the ids that follow the codes, as everywhere here; added tokens
-    follow these. All of them are found where a text spells them, but for
-    split_special_tokens=True, of the tokenizer or of a call. add_bos_token, add_eos_token: what `add_special_tokens=True` puts around each
-    text; M2s are trained with BOS in front. Truncation keeps `max_length` ids, and on the left
-    drops whole units, so that the rest still decodes; what it leaves of a unit on the right stands
-    for what is certain of it. Offsets are those of units.py. `length` counts ids before padding.
-    Not there, with an error that says so: overflowing tokens, words, ids in place of text.
+    follow these. All of them are found where a text spells them, but for split_special_tokens=True,
+    of the tokenizer or of a call. add_bos_token, add_eos_token: what `add_special_tokens=True` puts
+    around each text; M2s are trained with BOS in front. Truncation keeps `max_length` ids, and on
+    the left drops whole units, so that the rest still decodes; what it leaves of a unit on the
+    right stands for what is certain of it. Offsets are those of units.py. `length` counts ids
+    before padding. Not there, with an error that says so: overflowing tokens, words, ids in place
+    of text.
     """
 
     vocab_files_names = {  # noqa: RUF012

@@ -246,7 +246,8 @@ class Tokenizer(ABC):
         self.artifact.save(path)
 
     def as_hf(self, **options: Any) -> "EquinfoTokenizer":
-        """This tokenizer as transformers has one: the same ids, BOS in front on request.
+        """This tokenizer as transformers has one: the same ids, BOS in front on request, and
+        special and added tokens found in a text, but for split_special_tokens=True.
 
         options: add_bos_token, add_eos_token, padding_side, model_max_length, split_special_tokens,
         ... as transformers names them. Raises EquinfoError for streams of which only the whole
