@@ -61,9 +61,12 @@ def texts_in_parts(documents: list[bytes]) -> Iterator[tuple[int, str]]:
     for number, document in enumerate(documents):
         rest = ""
         try:
-            for piece in utf8.pieces_of(document):
-                *parts, rest = parts_of(rest + piece)
-                yield from ((number, part) for part in parts)
+            if len(document) <= PART:  # most are
+                rest = document.decode()
+            else:
+                for piece in utf8.pieces_of(document):
+                    *parts, rest = parts_of(rest + piece)
+                    yield from ((number, part) for part in parts)
         except UnicodeDecodeError as error:
             raise EquinfoError(f"document {number} {NOT_TEXT % error.start}") from error
         yield number, rest

@@ -20,10 +20,10 @@ SPACE_IDS = [byte + 1 for byte in SPACE.encode()]
 RESERVED = re.compile("[\0\u2581\u2585]")  # what its trainer drops whole lines for
 LONGEST_LINE = 1 << 30
 # Of sentencepiece.proto, (what a field must be, what it is where it is not given), by number.
-TRAINER_SPEC = 2
-TRAINER = {3: (1, 1), 24: (0, 0), 35: (1, 0)}  # unigram, spaces begin pieces, byte fallback
-NORMALIZER_SPEC = 3
-NORMALIZER = {2: (b"", b""), 3: (0, 1), 4: (0, 1), 5: (1, 1)}  # no rules, no spaces more or less
+SPECS: dict[int, dict[int, tuple[int | bytes, int | bytes]]] = {
+    2: {3: (1, 1), 24: (0, 0), 35: (1, 0)},  # trainer: unigram, spaces begin pieces, all bytes
+    3: {2: (b"", b""), 3: (0, 1), 4: (0, 1), 5: (1, 1)},  # normalizer: no rules, spaces as many
+}
 
 
 class UnigramTokenizer(SubwordTokenizer):
@@ -111,14 +111,10 @@ def _check_settings(model: bytes) -> None:
     Messages that come in several parts are one: their fields side by side, the last of each.
     """
     parts = list(fields(model))
-    trainer, normalizer = (
-        dict(fields(b"".join(value for number, value in parts if number == spec)))
-        for spec in (TRAINER_SPEC, NORMALIZER_SPEC)
-    )
-    found = (trainer, normalizer)
-    for settings, wanted in zip(found, (TRAINER, NORMALIZER), strict=True):
+    for spec, wanted in SPECS.items():
+        found = dict(fields(b"".join(value for number, value in parts if number == spec)))
         for number, (value, default) in wanted.items():
-            if settings.get(number, default) != value:
+            if found.get(number, default) != value:
                 raise ValueError("it does more to a text than a unigram model of bytes does")
 
 
