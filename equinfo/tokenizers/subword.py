@@ -116,8 +116,11 @@ class PiecesTokenizer(Tokenizer):
             runs = (ids[at : at + RUN].tolist() for at in range(0, len(ids), RUN))
             decoded.append(b"".join([b"".join([pieces[i] for i in run]) for run in runs]))
             try:
-                for _ in utf8.pieces_of(decoded[-1]):
-                    pass
+                if len(decoded[-1]) <= utf8.PIECE:  # most are
+                    decoded[-1].decode()
+                else:
+                    for _ in utf8.pieces_of(decoded[-1]):
+                        pass
             except UnicodeDecodeError as error:
                 raise EquinfoError(
                     f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name}"
