@@ -226,6 +226,8 @@ def import_tokenizer(
     made = from_pretrained(source)
     made.save(out)
     note = "" if made.lossless else " (not lossless: some texts come back changed)"
+    if made.lossless and not made.proven:
+        note = " (perhaps not lossless: a text that would come back changed is refused)"
     print(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
 
 

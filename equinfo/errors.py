@@ -58,3 +58,16 @@ def needing(extra: str, what: str) -> Iterator[None]:
         if package in ("", "equinfo"):
             raise
         raise EquinfoError(f"{what} needs {package}: pip install 'equinfo[{extra}]'") from error
+
+
+@contextmanager
+def foreign(what: str, remedy: str = "") -> Iterator[None]:
+    """Around another library's calls: all that it raises becomes one line; panics of Rust, too."""
+    try:
+        yield
+    except BaseException as error:
+        ordinary = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+        if isinstance(error, EquinfoError) or not ordinary:
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise EquinfoError(f"{what} ({reason}){remedy and ': '}{remedy}") from error

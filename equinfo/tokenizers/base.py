@@ -91,7 +91,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        """Bytes of each of one or more id streams: int64, known to be 0 .. code_size-1."""
+        """Bytes of each of one or more id streams: of `dtype`, known to be 0 .. code_size-1."""
 
     @abstractmethod
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -216,7 +216,10 @@ class Tokenizer(ABC):
         return self.decode([code])
 
     def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        """int64[n]. Raises EquinfoError for what is no flat sequence of this tokenizer's codes."""
+        """`dtype`[n]. Raises EquinfoError for what is no flat sequence of this tokenizer's codes.
+
+        An array of `dtype` comes back as it is.
+        """
         array = np.asarray(ids)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise EquinfoError("ids must be a flat sequence of integers")
@@ -226,7 +229,7 @@ class Tokenizer(ABC):
                 f"id {array[at]} at position {at} is out of range: {self.name} decodes ids 0 to"
                 f" {self.code_size - 1} (split at special ids first)"
             )
-        return array.astype(np.int64)
+        return array.astype(self.dtype, copy=False)
 
     @cached_property
     def artifact(self) -> Artifact:
@@ -248,7 +251,8 @@ class Tokenizer(ABC):
         self.artifact.save(path)
 
     def as_hf(self, **options: Any) -> "EquinfoTokenizer":
-        """This tokenizer as transformers has one: the same ids, BOS in front on request.
+        """This tokenizer as transformers has one: the same ids, BOS in front on request, and
+        special and added tokens found in a text, but for split_special_tokens=True.
 
         options: add_bos_token, add_eos_token, padding_side, model_max_length, split_special_tokens,
         ... as transformers names them. Raises EquinfoError for streams of which only the whole
