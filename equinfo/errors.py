@@ -10,13 +10,15 @@ class EquinfoError(ValueError):
     """Bad input, a damaged artefact, or a request that cannot be met.
 
     The message is a single line meant for people; the command line prints it without a traceback.
-    What would move a terminal's cursor or break the line is escaped, and what is endless is cut:
-    names in it may come from a stranger's file.
+    What would move a terminal's cursor or break the line is escaped, and what is endless loses its
+    middle: names in it may come from a stranger's file.
     """
 
     def __init__(self, message: object) -> None:
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(message)[:MOST])
-        super().__init__(text + "..." * (len(str(message)) > MOST))
+        text = str(message)
+        if len(text) > MOST:
+            text = f"{text[: MOST // 2]}...{text[-MOST // 2 :]}"
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
 
 
 @contextmanager
@@ -31,8 +33,7 @@ def naming(what: object) -> Iterator[None]:
         named = str(EquinfoError(what)) in str(error)
         raise (error if named else EquinfoError(f"{what}: {error}")) from error.__cause__
     except BaseException as error:
-        panic = type(error).__name__ == "PanicException"  # of libraries in Rust; no Exception
-        if isinstance(error, ImportError) or not (panic or isinstance(error, Exception)):
+        if isinstance(error, ImportError) or not _ordinary(error):
             raise
         reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{error!r}"
         raise EquinfoError(f"{what} is damaged ({reason}): restore or rebuild it") from error
@@ -66,8 +67,12 @@ def foreign(what: str, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        ordinary = isinstance(error, Exception) or type(error).__name__ == "PanicException"
-        if isinstance(error, EquinfoError) or not ordinary:
+        if isinstance(error, EquinfoError) or not _ordinary(error):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise EquinfoError(f"{what} ({reason}){remedy and ': '}{remedy}") from error
+
+
+def _ordinary(error: BaseException) -> bool:
+    """Whether it is no request to end; libraries in Rust panic with what is no Exception."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"

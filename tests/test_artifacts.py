@@ -205,7 +205,7 @@ def test_a_pipe_in_place_of_a_file_is_refused(folder):
     ("config", "message"),
     [
         ({"flavour": True}, "GZip knows no option flavour"),
-        ({"flavour": 9}, "flavour is not true"),
+        ({"flavour": 9}, "'flavour' is not true"),
         ({"bits": True}, "bits is True, not an integer from 1 to 16"),
         ({"level": 6.0}, "level is 6.0"),
         ({"block": 1 << 31}, "block is 2147483648"),

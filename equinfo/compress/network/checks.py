@@ -14,6 +14,8 @@ from equinfo.stored import number, tensor, word
 INT32_MAX = (1 << 31) - 1
 MAX_CONTEXT = 1 << 16  # beyond it sums of attention's weights leave 32 bits
 LANE_BYTES = 64 << 20  # as a folder of few bytes may ask for long contexts of many heads
+WIDTHS = ("d_model", "d_ff", "n_heads", "head_dim")
+OTHERS = ("n_layers", "max_context", "epsilon", "parameters", "position", "activation")
 Tensors = dict[str, np.ndarray]
 Tensor = tuple[str, tuple[int, ...], int, int]
 
@@ -38,9 +40,11 @@ def check_network(config: dict[str, Any], tensors: Tensors) -> Tensors:
 
 
 def _check_config(config: dict[str, Any], num_tensors: int) -> None:
-    for name in ("d_model", "d_ff", "n_heads", "head_dim"):
+    for name in WIDTHS:
         number(config, name, 1, fp.MAX_WIDTH)
     heads, size = config["n_heads"], config["head_dim"]
+    for name in config.keys() - {*WIDTHS, *OTHERS}:
+        raise EquinfoError(f"M1 has a strange {name!r}")
     number(config, "n_layers", 1, num_tensors)
     number(config, "max_context", 1, MAX_CONTEXT)
     number(config, "epsilon", 1, fp.MAX_EPSILON)
