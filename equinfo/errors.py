@@ -1,7 +1,8 @@
 """The one exception users see: a clear line that names what is wrong and what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 
 class EquinfoError(ValueError):
@@ -9,6 +10,12 @@ class EquinfoError(ValueError):
 
     The message is a single line meant for people; the command line prints it without a traceback.
     """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about a misspelt name: the closest of those known, or nothing."""
+    close = get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 @contextmanager

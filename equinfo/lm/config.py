@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, did_you_mean
 
 # d_model, heads, layers, head_dim, d_ff. 3m, 25m to 2b: table 4. The smaller ones are ours, for
 # CPUs.
@@ -67,7 +67,8 @@ class DecoderConfig:
 def dimensions(size: str) -> tuple[int, int, int, int, int]:
     """The five numbers of a named size; EquinfoError names those that exist."""
     if size not in SIZES:
-        raise EquinfoError(f"unknown size {size!r}; known: {', '.join(SIZES)}")
+        known = f"known: {', '.join(SIZES)}"
+        raise EquinfoError(f"unknown size {size!r}; {known}{did_you_mean(size, SIZES)}")
     return SIZES[size]
 
 
