@@ -545,7 +545,7 @@ def _going_on(out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        kept = any(out.glob("checkpoint-*")) or any(out.glob("*.bin"))
+        kept = any(out.glob("checkpoint-*")) or any(out.glob("shard-*"))
         raise KeyboardInterrupt("run again to go on" if kept else "nothing is kept") from None
 
 

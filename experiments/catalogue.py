@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from equinfo.compress.jit import on_compiling
 from equinfo.errors import EquinfoError
 from experiments.analysis.compare import Results
 from experiments.analysis.experiment import Experiment
@@ -85,6 +86,7 @@ def run(
 
 def demo(scale: Scale, results: Path, work: Path) -> None:
     """The chain once, on the bundled corpus: its table, what came out in words, where it lies."""
+    on_compiling(_compiling)
     rows = Rows(results / "rows.jsonl")
     Runner(scale.name, rows, work).run(closure(demonstration.recipes(scale)))
     there = Results(rows, scale)
@@ -93,6 +95,10 @@ def demo(scale: Scale, results: Path, work: Path) -> None:
     print("\n".join(demonstration.words(there)))
     print(f"Minutes of training: at length, beside the paper's, it is in {PAGE}.")
     print("table, figure: " + ", ".join(map(str, made)))
+
+
+def _compiling() -> None:
+    say("compiling kernels, once: 20 s")
 
 
 def carried_out(

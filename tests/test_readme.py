@@ -2,11 +2,13 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from equinfo import cli
+from equinfo.corpora import SPLITS, load_corpus, take
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -20,6 +22,24 @@ def test_the_python_examples_run(tmp_path, monkeypatch):
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
     assert (tmp_path / "windows16").is_dir()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_a_text_of_ones_own_goes_through_the_chain(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.txt").mkdir()
+    bundled = load_corpus("bundled")
+    texts = [one for split in SPLITS for one in take(bundled.documents(split), 60_000)]
+    for number, text in enumerate(texts):
+        (tmp_path / "my.txt" / f"{number}.txt").write_bytes(text)
+    page = (ROOT / page).read_text()
+    commands = re.findall(r"^equinfo [^\n]*(?:my\.txt|mine)[^\n#]*", page, re.MULTILINE)
+    assert len(commands) == 5
+    for command in commands:
+        few = command.replace("300", "1 --batch-size 1 --context 64")
+        monkeypatch.setattr("sys.argv", shlex.split(few))
+        cli.main()
+        assert capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

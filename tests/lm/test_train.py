@@ -104,6 +104,16 @@ def test_a_cpu_without_bfloat16_computes_in_float32_and_says_so(tmp_path, monkey
     assert low.loss == train(config_of(), IDS, tmp_path / "float32").loss
 
 
+def test_an_interruption_waits_for_a_checkpoint_and_the_rest_is_the_straight_run(tmp_path):
+    straight = train(config_of(), IDS, tmp_path / "straight")
+    again = Probe(lambda _: signal.raise_signal(signal.SIGINT), frozenset({3}))
+    with pytest.raises(KeyboardInterrupt):
+        train(config_of(), IDS, tmp_path / "stopped", probe=again)
+    assert [path.name for path in (tmp_path / "stopped").glob("check*")] == ["checkpoint-000000003"]
+    assert train(config_of(), IDS, tmp_path / "stopped").loss == straight.loss
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "straight")
+
+
 KILLED = """
 import sys, numpy as np
 from pathlib import Path
