@@ -1,5 +1,6 @@
 """`make demo`: M1 alone, and an M2 on each of four kinds of ids; at scale demo, not the paper's."""
 
+import math
 from pathlib import Path
 
 from experiments.analysis.compare import DENSITY, Results
@@ -45,15 +46,18 @@ def draw(results: Results, folder: Path) -> list[Path]:
 def words(results: Results) -> list[str]:
     """What came out, a line a model."""
     scale = results.scale
-    alone = results.number(scale.m1)
+    alone = results.number(scale.m1) or math.nan
     said = [f"M1, the byte model that drives the coder, has {alone:.2f} bits/byte by itself."]
     for lm in lms(scale):
-        bits, line = results.numbers(lm, [bits_per_byte, uniform])
-        if not isinstance(bits, float) or not isinstance(line, float) or alone is None:
+        bits, line = (results.number(lm, quantity) for quantity in (bits_per_byte, uniform))
+        if bits is None or line is None:  # its training was lost
             continue
-        than_m1 = f"{abs(bits - alone):.2f} {'less' if bits < alone else 'more'} than M1"
-        learned = "" if bits < 0.97 * line else ": nothing was learned, such ids look like noise"
-        said.append(f"An M2 on {lm.stream.tokens.name} has {bits:.2f}, {than_m1}{learned}.")
+        told = f"{abs(bits - alone):.2f} {'less' if bits < alone else 'more'} than M1"
+        if bits > 0.97 * line:
+            told = (
+                f"nothing was learned: such ids look like noise, their uniform line is {line:.2f}"
+            )
+        said.append(f"An M2 on {lm.stream.tokens.name} has {bits:.2f}; {told}.")
     return said
 
 
