@@ -54,9 +54,7 @@ def words(results: Results) -> list[str]:
             continue
         told = f"{abs(bits - alone):.2f} {'less' if bits < alone else 'more'} than M1"
         if bits > 0.97 * line:
-            told = (
-                f"nothing was learned: such ids look like noise, their uniform line is {line:.2f}"
-            )
+            told = f"nothing was learned: such ids look like noise (uniform: {line:.2f})"
         said.append(f"An M2 on {lm.stream.tokens.name} has {bits:.2f}; {told}.")
     return said
 
