@@ -450,7 +450,7 @@ def evaluate(
 
     chosen = load(tokenizer)
     with needing("lm", "a language model"):  # before the corpus is read
-        import torch  # noqa: F401
+        from equinfo.lm import train  # noqa: F401
     with _elapsed("measuring"):
         stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
         measured = api.evaluate(lm, chosen, stream)

@@ -37,7 +37,7 @@ def test_a_text_of_ones_own_goes_through_the_chain(tmp_path, monkeypatch, capsys
     assert commands == same
     assert len(commands) == 5
     for command in commands:
-        few = command.replace("300", "1 --batch-size 1 --context 64")
+        few = command.replace("--steps 300 --batch-size 8", "--steps 1 --batch-size 1 --context 64")
         monkeypatch.setattr("sys.argv", shlex.split(few))
         cli.main()
         assert capsys.readouterr().out

@@ -30,7 +30,7 @@ def _known(init: Callable[..., None]) -> Callable[..., None]:
     return with_ours
 
 
-TaskManager.__init__ = _known(TaskManager.__init__)  # type: ignore[method-assign]
+TaskManager.__init__ = _known(TaskManager.__init__)
 
 
 def task_manager(corpus: str = "bundled", *, include_defaults: bool = False) -> TaskManager:
