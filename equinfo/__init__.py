@@ -10,6 +10,7 @@ docs/api.md has it on one screen. What each of them needs is imported when it is
 
 import os
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 # Before torch is imported: OpenMP's threads spin while they wait, and on a machine that does
@@ -21,26 +22,31 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
 from equinfo.corpora import load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.hf import register as _register  # noqa: F401  # Auto classes of transformers
-from equinfo.tokenizers.registry import load
+from equinfo.tokenizers.registry import load, pretrained_tokenizers
 
 if TYPE_CHECKING:
-    from equinfo.api import evaluate, train_lm, train_m1, train_tokenizer
+    from equinfo.api import evaluate, token_stream, train_lm, train_m1, train_tokenizer
     from equinfo.formats import export
-    from equinfo.generation import generate
+    from equinfo.generation import Generation, generate, stream
     from equinfo.sharding import tokenize_corpus
-    from equinfo.shards import Shards
+    from equinfo.shards import Shards, TokenStream
     from equinfo.tokenizers.imported import from_pretrained
 
 __version__ = "0.1.0"
 __all__ = [
     "EquinfoError",
+    "Generation",
     "Shards",
+    "TokenStream",
     "evaluate",
     "export",
     "from_pretrained",
     "generate",
     "load",
     "load_corpus",
+    "pretrained_tokenizers",
+    "stream",
+    "token_stream",
     "tokenize_corpus",
     "train_lm",
     "train_m1",
@@ -48,19 +54,29 @@ __all__ = [
 ]
 
 _LAZY = {
-    **dict.fromkeys(("evaluate", "train_lm", "train_m1", "train_tokenizer"), "equinfo.api"),
+    "evaluate": "equinfo.api",
+    "token_stream": "equinfo.api",
+    "train_lm": "equinfo.api",
+    "train_m1": "equinfo.api",
+    "train_tokenizer": "equinfo.api",
+    "Generation": "equinfo.generation",
+    "generate": "equinfo.generation",
+    "stream": "equinfo.generation",
     "Shards": "equinfo.shards",
+    "TokenStream": "equinfo.shards",
     "export": "equinfo.formats",
     "from_pretrained": "equinfo.tokenizers.imported",
-    "generate": "equinfo.generation",
     "tokenize_corpus": "equinfo.sharding",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+    elif not name.startswith("_") and find_spec(f"equinfo.{name}"):
+        value = import_module(f"equinfo.{name}")  # equinfo.api, equinfo.compress, ...
+    else:
         raise AttributeError(f"module 'equinfo' has no attribute {name!r}")
-    value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
 

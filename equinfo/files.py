@@ -9,6 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from equinfo.errors import EquinfoError
+
+
+def as_path(path: Path | str | bytes) -> Path:
+    """A path as any public function takes one, or EquinfoError."""
+    try:
+        return Path(os.fsdecode(path))
+    except TypeError as error:
+        raise EquinfoError(f"a path is a str or a Path, not a {type(path).__name__}") from error
+
 
 @contextlib.contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:

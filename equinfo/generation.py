@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equinfo.errors import EquinfoError, needing
+from equinfo.files import as_path
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.incremental import TextDecoder
 from equinfo.tokenizers.registry import load
@@ -187,6 +188,7 @@ def _loaded(lm: "Decoder | Path | str", context: int | None) -> tuple["Decoder",
     from equinfo.lm.train import load_lm, load_train_config
 
     if not isinstance(lm, Decoder):
+        lm = as_path(lm)
         return load_lm(lm), context or load_train_config(lm).context
     if context is None:
         raise EquinfoError(

@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, count, islice
@@ -28,9 +28,10 @@ import numpy as np
 from tqdm import tqdm
 
 from equinfo.artifacts import Artifact
-from equinfo.corpora import Corpus, batched, limited, load_corpus
-from equinfo.errors import EquinfoError
-from equinfo.files import atomic_file, content_hash
+from equinfo.corpora import AnyCorpus, Corpus, batched, documents_of, limited, load_corpus
+from equinfo.errors import EquinfoError, naming_files
+from equinfo.files import as_path, atomic_file, content_hash
+from equinfo.reading import between_characters
 from equinfo.shards import (
     COUNTS,
     FORMAT,
@@ -66,9 +67,10 @@ Head = dict[str, Any]  # a shard's header, at first without counts
 Task = tuple[Path, Head, list[Group]]
 
 
+@naming_files()
 def tokenize_corpus(
     tokenizer: Tokenizer | Path | str,
-    corpus: str | Corpus | Iterable[bytes],
+    corpus: AnyCorpus,
     out: Path | str,
     *,
     split: str = "train",
@@ -87,8 +89,9 @@ def tokenize_corpus(
     "__main__":`, as for any multiprocessing. block_stride: bytes from a block's beginning to the
     next one's, 0 for block_bytes; a training example is a block's first ids, so blocks that overlap
     make more of them. shard_bytes: text a file, about; memory is about four times that a worker.
-    max_bytes: whole documents up to as many. Raises EquinfoError for a mode that does not exist,
-    text the tokenizer cannot take, and a folder that holds other things.
+    corpus: as for the other steps. max_bytes: documents up to as many (`corpora.limited`). Raises
+    EquinfoError for a mode that does not exist, text the tokenizer cannot take, and a folder that
+    holds other things.
     """
     tokenizer = load(tokenizer)
     if mode not in MODES:
@@ -101,7 +104,7 @@ def tokenize_corpus(
     ):
         if value < least:
             raise EquinfoError(f"{name} is {value}: it must be at least {least}")
-    out = Path(out)
+    out = as_path(out)
     _make_folder(out)
     check_version(out)
     in_blocks = mode == "block"
@@ -115,15 +118,13 @@ def tokenize_corpus(
         "group_documents": GROUP_DOCUMENTS if in_blocks else 1,
         **({STRIDE: block_stride} if in_blocks and block_stride else {}),
     }
-    loaded = load_corpus(corpus) if isinstance(corpus, str) else corpus
+    loaded = load_corpus(corpus) if isinstance(corpus, str | Path) else corpus
     named: dict[str, str | None] = {"name": None, "split": None}
     if isinstance(loaded, Corpus):
         named = {"name": loaded.name, "split": split}
-        documents = loaded.documents(split)
-    else:
-        documents = iter(loaded)
+    documents = documents_of(loaded, split)
     if max_bytes is not None:
-        documents = limited(documents, max_bytes)
+        documents = limited(documents, max_bytes, say=True)
     entries: list[dict[str, Any]] = []
     with tqdm(desc=progress, unit="B", unit_scale=True, disable=progress is None) as bar:
         for entry in _entries(tokenizer, _tasks(documents, out, plan, shard_bytes), workers):
@@ -187,18 +188,9 @@ def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tupl
     ends = np.cumsum([len(document) + 1 for document in documents]) - 1
     at = end = 0
     while end < len(joined):
-        end = _between_characters(joined, at + block_bytes)
+        end = between_characters(joined, at + block_bytes)
         yield joined[at:end], end - at - int(((ends >= at) & (ends < end)).sum())
-        at = _between_characters(joined, at + stride) if stride else end
-
-
-def _between_characters(text: bytes, place: int) -> int:
-    """The last place up to `place` not inside a UTF-8 character; `place` if there is no UTF-8."""
-    end = min(place, len(text))
-    back = end
-    while back < len(text) and end - back < 3 and text[back] & 0xC0 == 0x80:
-        back -= 1
-    return back if back == len(text) or text[back] & 0xC0 != 0x80 else end
+        at = between_characters(joined, at + stride) if stride else end
 
 
 def _entries(tokenizer: Tokenizer, tasks: Iterator[Task], workers: int) -> Iterator[dict[str, Any]]:

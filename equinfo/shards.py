@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from equinfo.errors import EquinfoError
-from equinfo.files import content_hash
+from equinfo.files import as_path, content_hash
 from equinfo.lm.sequences import Sequences, TileSource, counted
 from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
 
@@ -161,7 +161,7 @@ class Shards:
         another format version, or lacks a shard, and for a shard that was cut, altered or put there
         from another folder.
         """
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
         self.manifest = _read_manifest(self.folder)
         self._files = []
         for number, entry in enumerate(self.manifest["shards"]):

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.spans import Span
+from equinfo.tokenizers.utf8 import Text, as_bytes
 
 COLOURS = (44, 42, 45, 46, 43, 41)  # ANSI backgrounds, neighbours apart
 LONGEST = 40  # bytes of a piece in the detailed view
 MIN_COLUMNS = 20
 
 
-def render(tokenizer: Tokenizer, text: bytes, colour: bool) -> str:
+def render(tokenizer: Tokenizer, text: Text, colour: bool) -> str:
     """Lines to print: the pieces side by side, each with its ids, bits and bits/byte, totals."""
+    text = as_bytes(text)
     found = tokenizer.spans(text)
     shown = [readable(text[span.start : span.end]) for span in found]
     painted = "".join(_painted(piece, n, colour) for n, piece in enumerate(shown))
@@ -24,9 +26,10 @@ def render(tokenizer: Tokenizer, text: bytes, colour: bool) -> str:
 
 
 def render_several(
-    tokenizers: Sequence[Tokenizer], text: bytes, colour: bool, columns: int = 100
+    tokenizers: Sequence[Tokenizer], text: Text, colour: bool, columns: int = 100
 ) -> str:
     """A block for each tokenizer: its name, its pieces wrapped to `columns`, its totals below."""
+    text = as_bytes(text)
     margin = max(len(tokenizer.name) for tokenizer in tokenizers) + 2
     width = max(columns - margin, MIN_COLUMNS)
     blocks = []

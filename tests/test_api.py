@@ -3,6 +3,7 @@ it.
 """
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -42,7 +43,8 @@ def test_the_page_runs_as_it_stands(tmp_path, monkeypatch):
 def test_importing_equinfo_imports_little_and_knows_everything():
     code = (
         "import sys, equinfo; assert set(equinfo.__all__) <= set(dir(equinfo));"
-        f"print(sorted({LARGE} & sys.modules.keys()), 'equinfo.api' in sys.modules)"
+        f"print(sorted({LARGE} & sys.modules.keys()), 'equinfo.api' in sys.modules);"
+        "equinfo.api.train_m1, equinfo.compress, equinfo.corpora, equinfo.show"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT
@@ -76,6 +78,84 @@ def test_evaluate_takes_a_corpus_a_stream_and_shards(tmp_path):
     assert measured[0].num_bytes == sum(map(len, TEXTS))
     with pytest.raises(EquinfoError, match=r"was written by Bytes .*, not by GZip"):
         equinfo.evaluate(tmp_path / "lm", "gzip8", shards)
+
+
+UMLAUTS = [f"Grüße aus Köln – „schön“, 世界 {n}" for n in range(40)]
+DOCUMENTS = {
+    "str": UMLAUTS,
+    "bytes": [text.encode() for text in UMLAUTS],
+    "mixed": [*UMLAUTS[:20], *(bytearray(text.encode()) for text in UMLAUTS[20:])],
+}
+
+
+@pytest.mark.parametrize("kind", ["str", "mixed"])
+def test_documents_are_str_or_bytes_and_counted_in_bytes(tmp_path, kind):
+    def results(documents, out):
+        plain = equinfo.load("bytes")
+        model = equinfo.train_m1(out / "m1", documents, order=2)
+        made = equinfo.train_tokenizer("ac", corpus=documents, m1=model, size=256)
+        bpe = equinfo.train_tokenizer("bpe", out / "bpe", documents, size=300)
+        stream = equinfo.token_stream(plain, iter(documents))
+        shards = equinfo.tokenize_corpus(plain, documents, out / "ids")
+        equinfo.train_lm(out / "lm", plain, documents, **SMALL)
+        measured = equinfo.evaluate(str(out / "lm"), plain, documents)
+        assert stream.num_bytes == shards.num_bytes == measured.num_bytes
+        encoded = [made.encode_batch(documents), bpe.encode_batch(documents)]
+        ids = [[list(one) for one in batch] for batch in encoded]
+        return (
+            ids,
+            list(stream.ids),
+            measured,
+            [shard["sha256"] for shard in shards.manifest["shards"]],
+        )
+
+    expected = results(DOCUMENTS["bytes"], tmp_path / "bytes")
+    assert results(DOCUMENTS[kind], tmp_path / kind) == expected
+
+
+@pytest.mark.parametrize("kind", [str, Path, os.fsencode], ids=["str", "Path", "bytes"])
+def test_paths_are_str_path_or_bytes(tmp_path, kind):
+    (tmp_path / "text.txt").write_text("ten green bottles\n" * 99)
+    out = kind(tmp_path / "out")
+    made = equinfo.train_tokenizer("static-ac", out, tmp_path / "text.txt", size=256)
+    assert equinfo.load(out).fingerprint == made.fingerprint
+    shards = equinfo.tokenize_corpus(out, tmp_path / "text.txt", kind(tmp_path / "ids"))
+    assert equinfo.Shards(kind(tmp_path / "ids")).num_bytes == shards.num_bytes
+    equinfo.export(kind(tmp_path / "ids"), kind(tmp_path / "bin"), "llmc")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: equinfo.load_corpus(b"bundled"), "a corpus is a name or a path, not a bytes"),
+        (lambda: equinfo.token_stream("bytes", b"text"), "a list of documents, not a bytes"),
+        (lambda: equinfo.token_stream("bytes", None), "a list of documents, not a NoneType"),
+        (lambda: equinfo.train_m1("m", [Path("a.txt")], order=1), "document 0: no text .*Path"),
+        (lambda: equinfo.token_stream("bytes", ["a", 7]), "document 1: no text .* a int"),
+        (lambda: equinfo.token_stream("bytes", ["a\ud800"]), "document 0: a lone surrogate"),
+        (lambda: equinfo.load(7), "a path is a str or a Path, not a int"),
+        (lambda: equinfo.load(None), "a path is a str or a Path"),
+        (lambda: equinfo.Shards(7), "a path is a str or a Path"),
+        (lambda: equinfo.evaluate(7, "bytes", ["text"]), "a path is a str or a Path"),
+        (lambda: equinfo.generate(7, "bytes"), "a path is a str or a Path"),
+        (lambda: equinfo.train_lm(7, "bytes", ["text"]), "a path is a str or a Path"),
+        (lambda: equinfo.tokenize_corpus("bytes", ["text"], 7), "a path is a str or a Path"),
+        (lambda: equinfo.train_m1("file/m1", ["text"], order=1), "file.* cannot be used: "),
+        (lambda: equinfo.tokenize_corpus("bytes", ["text"], "file/ids"), "file.* cannot be used"),
+        (lambda: equinfo.train_lm("file", "bytes", TEXTS, **SMALL), "file cannot be used: "),
+        (lambda: equinfo.load_corpus("x" * 5000), "x cannot be used: File name too long"),
+        (lambda: equinfo.load("bytes").encode(7), "a document must be bytes or str, not int"),
+        (lambda: equinfo.load("bytes").encode_batch("text"), "takes a list of documents"),
+        (lambda: equinfo.load("bytes").encode_batch(7), "takes a list of documents"),
+        (lambda: equinfo.load("bytes").encode_batch([Path("a")]), "a document must be bytes"),
+    ],
+)
+def test_what_is_neither_text_nor_path_is_one_line(tmp_path, monkeypatch, call, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(EquinfoError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_missing_is_said(tmp_path):

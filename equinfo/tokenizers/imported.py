@@ -1,10 +1,12 @@
 """Tokenizers of others as baselines: Hugging Face's with a `tokenizer.json`, SentencePiece's."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from equinfo.artifacts import JSON_NAME
 from equinfo.errors import EquinfoError
+from equinfo.files import as_path
 from equinfo.tokenizers.imported_base import ImportedTokenizer
 
 STEMS = ("tokenizer", "spiece", "sentencepiece.bpe", "spm")  # of SentencePiece's .model files
@@ -20,7 +22,7 @@ def from_pretrained(source: Any, name: str | None = None) -> ImportedTokenizer:
     or "(SentencePiece)". Raises EquinfoError where there is none, and for tokenizers written in
     Python alone, which have no file to keep.
     """
-    model, found = _read(source) if isinstance(source, str | Path) else _taken(source)
+    model, found = _read(source) if isinstance(source, str | Path | bytes) else _taken(source)
     if model.lstrip()[:1] == b"{":  # JSON, or SentencePiece's protocol buffer
         from equinfo.tokenizers.huggingface import HFTokenizer
 
@@ -30,9 +32,9 @@ def from_pretrained(source: Any, name: str | None = None) -> ImportedTokenizer:
     return SentencePieceTokenizer(model, name or f"{found or 'tokenizer'} (SentencePiece)")
 
 
-def _read(source: str | Path) -> tuple[bytes, str]:
+def _read(source: str | Path | bytes) -> tuple[bytes, str]:
     """(a tokenizer's file, name) of a path or name."""
-    path = Path(source)
+    path = as_path(source)
     if (path / JSON_NAME).exists():
         raise EquinfoError(f"{path} is a tokenizer of equinfo: open it with equinfo.load")
     if path.is_dir():
@@ -44,7 +46,7 @@ def _read(source: str | Path) -> tuple[bytes, str]:
         return path.read_bytes(), path.resolve().parent.name if generic else path.stem
     from equinfo.hf.baseline import pretrained
 
-    return _taken(pretrained(str(source)))
+    return _taken(pretrained(os.fsdecode(source)))
 
 
 def _taken(source: Any) -> tuple[bytes, str]:

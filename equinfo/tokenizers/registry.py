@@ -1,5 +1,6 @@
 """Families of tokenizers, one table; each family's file is imported when it is first used."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from equinfo.artifacts import load_artifact, located, pretrained
 from equinfo.errors import EquinfoError, did_you_mean
+from equinfo.files import as_path
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.utf8 import Text, all_as_bytes
 
 if TYPE_CHECKING:
     from equinfo.compress.models.base import ByteModel
@@ -129,11 +132,12 @@ def load(name_or_path: Tokenizer | str | Path) -> Tokenizer:
     """
     if isinstance(name_or_path, Tokenizer):
         return name_or_path
-    name = str(name_or_path)
+    as_path(name_or_path)  # or it says what is none
+    name = os.fsdecode(name_or_path)
     if name in UNTRAINED:
         cls: Any = tokenizer_class(name.rstrip("0123456789"))
         return cls(*UNTRAINED[name])
-    path = located(name_or_path)
+    path = located(name)
     if not path.is_dir():
         known = ["bytes", "gzip8", "zstd8", "xz8 (or 1 to 16)", *pretrained_tokenizers()]
         raise EquinfoError(
@@ -147,7 +151,7 @@ def load(name_or_path: Tokenizer | str | Path) -> Tokenizer:
 def make(
     kind: str,
     size: int,
-    documents: Iterable[bytes] = (),
+    documents: Iterable[Text] = (),
     m1: "ByteModel | None" = None,
     **options: Any,
 ) -> Tokenizer:
@@ -172,7 +176,7 @@ def make(
     cls: Any = tokenizer_class(kind.removeprefix("static-"))
     if family.needs in ("text", "text or M1"):
         if family.reads(m1):
-            return cls.train(list(documents), size, **options)
+            return cls.train(all_as_bytes(list(documents)), size, **options)
         return cls.grow(m1, size, **options)
     sizes = [1 << width for width in WIDTHS]
     if size not in sizes:
@@ -185,7 +189,7 @@ def make(
     if "text" in family.options:
         options["size"] = options.pop("text", 8)
     compiled = options.pop("compile", False)
-    model = m1 if family.needs == "M1" else StaticModel.unigram(list(documents))
+    model = m1 if family.needs == "M1" else StaticModel.unigram(all_as_bytes(list(documents)))
     made = cls(model, width=width, **options)
     return made.compile() if compiled and made.can_compile else made
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import equinfo
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))
@@ -46,6 +48,30 @@ def test_outputs_agree_but_for_last_digits_and_not_for_others():
     assert not agree("2.93 bits/byte\n", "3.13 bits/byte\n")
     assert not agree("2.93 bits/byte, 3 ids\n", "2.93 bits/byte, 4 ids\n")
     assert not agree("1.0 a\n", "1.0 b\n")
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.stem)
+def test_the_names_that_a_page_gives_exist(page):
+    """Read from the sources: some of these rooms take seconds to import."""
+    text = page.read_text(encoding="utf-8")
+    for name in set(re.findall(r"\bequinfo\.\w[\w.]*\w", text)) - {"equinfo.json", "equinfo.md"}:
+        place, source = ROOT / "equinfo", dir(equinfo)
+        for part in name.split(".")[1:]:
+            file = next(
+                (f for f in (place / part / "__init__.py", place / f"{part}.py") if f.exists()),
+                None,
+            )
+            assert file or part in source, f"{name}: there is no {part}"
+            place = place / part
+            source = (
+                re.findall(r"^ *(?:def |class |from .* )?(\w+)", file.read_text(), re.M)
+                if file
+                else []
+            )
+    if page.name == "equinfo.md":
+        listed = ",".join(re.findall(r"members: \[(.*)\]", text))
+        offered = [*re.findall(r"^::: .*\.(\w+)$", text, re.M), *listed.replace(" ", "").split(",")]
+        assert [name for name in offered if not hasattr(equinfo, name)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
