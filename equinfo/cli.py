@@ -188,7 +188,7 @@ def train_m1(
     from equinfo import api
 
     options: dict[str, Any] = {"order": order, "max_bytes": max_bytes}
-    with _going_on(out), _elapsed("counting" if order else "freezing to integers"):
+    with _going_on(out), _elapsed("counting" if order else "M1 in all"):
         api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
     print(out / "byte-model")
     _next("train-tokenizer", "equalinfo", "--m1", out / "byte-model", "--corpus", corpus,
