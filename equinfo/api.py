@@ -55,17 +55,17 @@ def train_m1(
     as many bytes as in training. Called again, it goes on from the last checkpoint.
     """
     chosen = M1_TRAINING.but(**training)
+    if order is None:  # what cannot be trained is refused before the corpus is read
+        config = chosen.config(SYMBOLS, EOD)  # EOD as BOS: "nothing yet" and "an end" are one
+        with needing("lm", "a language model"):
+            from equinfo.lm.bridge import to_byte_model
+            from equinfo.lm.train import load_lm, train
     documents = take(documents_of(corpus), max_bytes, say=True)
     if order is not None:
         from equinfo.compress.models.counts import CountModel
 
         model: ByteModel = CountModel.train(documents, order)
     else:
-        with needing("lm", "a language model"):
-            from equinfo.lm.bridge import to_byte_model
-            from equinfo.lm.train import load_lm, train
-        # EOD as BOS: "nothing yet" and "a document just ended" are one
-        config = chosen.config(SYMBOLS, EOD)
         ids = byte_stream(documents)
         _finished(train(config, ids, as_path(out), progress=progress))
         model = to_byte_model(load_lm(as_path(out)), chosen.context, ids)

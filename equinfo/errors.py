@@ -1,7 +1,8 @@
 """The one exception users see: a clear line that names what is wrong and what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 MOST = 2000  # characters of a message
 
@@ -37,6 +38,12 @@ def naming(what: object) -> Iterator[None]:
             raise
         reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{error!r}"
         raise EquinfoError(f"{what} is damaged ({reason}): restore or rebuild it") from error
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about a misspelt name: the closest of those known, or nothing."""
+    close = get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 @contextmanager

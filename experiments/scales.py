@@ -246,6 +246,18 @@ TINY = Scale(
     smaller=(("30k", 3.2e-2),),
 )
 
+# M1 sees less text than M2s: what it leaves is theirs to learn, in minutes.
+DEMO = replace(
+    TINY,
+    name="demo",
+    summary="of `make demo` alone",
+    train_bytes=3 << 19,
+    m1_training=replace(_TINY, size="30k", steps=100, learning_rate=1e-2, warmup_steps=10),
+    m2_trainings=(replace(_TINY, steps=150, warmup_steps=15),),
+    vocabulary=2048,
+    narrow=8,
+)
+
 _CPU = Training(
     style="modern", size="0.4m", steps=2448, batch_size=16, context=256, learning_rate=4e-3,
     warmup_steps=64,

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, did_you_mean
 
 LARGEST = 1e300  # what counts as a finite number
 
@@ -170,7 +170,8 @@ def check_shapes(
 def dimensions(size: str) -> tuple[int, int, int, int, int]:
     """The five numbers of a named size; EquinfoError names those that exist."""
     if size not in SIZES:
-        raise EquinfoError(f"unknown size {size!r}; known: {', '.join(SIZES)}")
+        known = f"known: {', '.join(SIZES)}"
+        raise EquinfoError(f"unknown size {size!r}; {known}{did_you_mean(size, SIZES)}")
     return SIZES[size]
 
 

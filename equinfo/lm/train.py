@@ -10,7 +10,9 @@ import hashlib
 import json
 import math
 import shutil
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +37,8 @@ from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest
 from equinfo.lm.watch import Watch
 
 CHECKPOINT_SECONDS = 30.0
+FEW = 4  # steps, after the first, that say how long all will take
+IGNORED = (None, signal.SIG_IGN)  # a handler that is not Python's, or none
 Board = Callable[[dict[str, Any]], Any]
 
 
@@ -95,7 +99,8 @@ def train(
     well. deadline: the time.monotonic() at which to pause. initial: the weights to start from, by
     their names in the decoder, instead of drawn ones. probe: see `probes`. tokenizer: whose ids
     these are; the folder remembers it. Raises EquinfoError for a stream that does not fit the model
-    or is shorter than a sequence, and for a folder of another training.
+    or is shorter than a sequence, and for a folder of another training. KeyboardInterrupt comes
+    after the step and a checkpoint.
     """
     if largest(ids) >= config.model.vocab_size:
         raise EquinfoError(
@@ -123,18 +128,25 @@ def train(
         _board(out, run.step, tensorboard) as board,
         _cut_back(out / "metrics.jsonl", run.step).open("a") as metrics,
         tqdm(total=config.steps, initial=run.step, **shown) as bar,
+        _interruption() as asked,
     ):
         probed = _cut_back(out / "probes.jsonl", run.step)
         for line in _lines(out / "metrics.jsonl", "loss", float):
             watch.see(line["loss"])
         earlier = run.seconds
-        begun = saved = time.monotonic()
+        first = run.step + 1
+        begun = saved = warm = time.monotonic()
         while run.step < config.steps:
             values = run.take_step(sequences)
             now = time.monotonic()
             run.seconds = earlier + now - begun
             metrics.write(json.dumps({**values, "seconds": round(run.seconds, 3)}) + "\n")
             board(values)
+            if run.step == first:
+                warm = now
+            if progress and run.step == first + FEW:
+                seconds = (now - warm) / FEW * (config.steps - run.step)
+                tqdm.write(f"{progress}: {_duration(seconds)} to go", file=sys.stderr)
             bar.update()
             bar.set_postfix_str(f"{run.loss:.3f} nats/token", refresh=False)
             failure = watch.see(run.loss)
@@ -143,11 +155,13 @@ def train(
             if run.step in probe.steps:  # on disk before a checkpoint can hold the step
                 with probed.open("a") as file:
                     file.write(json.dumps({"step": run.step, "value": run.probe(probe)}) + "\n")
-            late = now >= deadline
+            late = now >= deadline or asked.is_set()
             if run.step < config.steps and (late or now - saved >= checkpoint_seconds):
                 metrics.flush()
                 run.save_checkpoint(out, identity)
                 saved = time.monotonic()
+                if asked.is_set():
+                    raise KeyboardInterrupt
                 if late:
                     return TrainResult("paused", run.step, run.loss, run.seconds)
     result = TrainResult("done", run.step, run.loss, run.seconds)
@@ -155,6 +169,34 @@ def train(
     for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
         shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+@contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, which then waits for the step to end and a checkpoint; a second one does not.
+
+    Python tells the main thread alone of signals: in another nothing is ever set.
+    """
+    asked = threading.Event()
+    before = signal.getsignal(signal.SIGINT)  # what ignores it goes on doing so
+    if threading.current_thread() is not threading.main_thread() or before in IGNORED:
+        yield asked
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            signal.default_int_handler(number, frame)
+        asked.set()
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _duration(seconds: float) -> str:
+    return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -282,5 +283,22 @@ class Tokenizer(ABC):
         with artifact.reading():
             return cls._from_parts(artifact.config, artifact.tensors)
 
+    def __len__(self) -> int:
+        """vocab_size: the special ids count, as in transformers."""
+        return self.vocab_size
+
     def __repr__(self) -> str:
         return f"<{self.name} {self.fingerprint[:12]}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a small table."""
+        facts = {
+            "ids": f"{self.code_size:,}, then PAD, BOS, EOS",
+            "decodes by itself": {None: "a whole text only", 1: "each id"}.get(
+                self.unit, f"each run of {self.unit} ids"
+            ),
+            "any text comes back": "yes" if self.lossless else "no",
+            "fingerprint": self.fingerprint[:12],
+        }
+        rows = "".join(f"<tr><td>{name}</td><td>{fact}</td></tr>" for name, fact in facts.items())
+        return f"<table><tr><th colspan=2>{escape(self.name)}</th></tr>{rows}</table>"

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -102,6 +103,16 @@ def test_a_cpu_without_bfloat16_computes_in_float32_and_says_so(tmp_path, monkey
     with pytest.warns(UserWarning, match="no bfloat16 products"):
         low = train(config_of(precision="bfloat16"), IDS, tmp_path / "low")
     assert low.loss == train(config_of(), IDS, tmp_path / "float32").loss
+
+
+def test_an_interruption_waits_for_a_checkpoint_and_the_rest_is_the_straight_run(tmp_path):
+    straight = train(config_of(), IDS, tmp_path / "straight")
+    again = Probe(lambda _: signal.raise_signal(signal.SIGINT), frozenset({3}))
+    with pytest.raises(KeyboardInterrupt):
+        train(config_of(), IDS, tmp_path / "stopped", probe=again)
+    assert [path.name for path in (tmp_path / "stopped").glob("check*")] == ["checkpoint-000000003"]
+    assert train(config_of(), IDS, tmp_path / "stopped").loss == straight.loss
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "straight")
 
 
 KILLED = """

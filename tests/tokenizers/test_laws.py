@@ -130,6 +130,8 @@ def test_ids_are_codes_in_the_narrowest_type(tokenizer):
 def test_special_ids_are_distinct_and_beyond_the_codes(tokenizer):
     special = [tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id]
     assert sorted(special) == list(range(tokenizer.code_size, tokenizer.vocab_size))
+    assert len(tokenizer) == tokenizer.vocab_size
+    assert tokenizer.name in tokenizer._repr_html_()
     for one in special:
         with pytest.raises(EquinfoError, match=f"id {one} at position 1 is out of range"):
             tokenizer.decode([0, one])
