@@ -11,6 +11,7 @@ left out of a corpus is a warning.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,11 +24,11 @@ from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel, load_model, to
 from equinfo.corpora import AnyCorpus, batched, documents_of, limited, take
 from equinfo.errors import EquinfoError, naming_files, needing
 from equinfo.files import as_path, check_empty, clear, target
-from equinfo.generation import check_fit
+from equinfo.generation import pair
 from equinfo.lm.config import M1_TRAINING, Training
 from equinfo.shards import Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import find_family, load, make
+from equinfo.tokenizers.registry import KEPT, find_family, load, make
 
 if TYPE_CHECKING:
     from equinfo.lm.evaluate import Evaluation
@@ -58,6 +59,11 @@ def train_m1(
     """
     out = target(out)
     chosen = M1_TRAINING.but(**training)
+    if order is None:  # what cannot be trained is refused before the corpus is read
+        config = chosen.config(SYMBOLS, EOD)  # EOD as BOS: "nothing yet" and "an end" are one
+        with needing("lm", "a language model"):
+            from equinfo.lm.bridge import to_byte_model
+            from equinfo.lm.train import load_lm, train
     documents = take(documents_of(corpus), max_bytes, say=True)
     if order is not None:
         from equinfo.compress.models.counts import CountModel
@@ -67,11 +73,6 @@ def train_m1(
         if overwrite:
             clear(out)
     else:
-        with needing("lm", "a language model"):
-            from equinfo.lm.bridge import to_byte_model
-            from equinfo.lm.train import load_lm, train
-        # EOD as BOS: "nothing yet" and "a document just ended" are one
-        config = chosen.config(SYMBOLS, EOD)
         ids = byte_stream(documents)
         _finished(train(config, ids, out, progress=progress, overwrite=overwrite))
         model = to_byte_model(load_lm(out), chosen.context, ids)
@@ -171,10 +172,11 @@ def train_lm(
     """Train M2, a decoder over a tokenizer's ids, in folder `out`: on a corpus, on its stream, or
     on shards.
 
-    shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`, if given, only
-    checked. place: tell it each id's place in its window, which every decoder knows, by an
-    embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard: see
-    lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
+    The folder remembers the tokenizer, and holds it if it can be had: evaluation and generation
+    refuse another. shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`,
+    if given, only checked. place: tell it each id's place in its window, which every decoder knows,
+    by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard:
+    see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
     again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
     out = target(out)
@@ -184,18 +186,17 @@ def train_lm(
     chosen = None if tokenizer is None else load(tokenizer)
     if shards is not None:
         source: Any = shards if isinstance(shards, Shards) else Shards(shards)
-        name = source.manifest["name"]
         if target(source.folder) == out:
             raise EquinfoError(f"{out} holds the shards that are read: name another folder")
-        if chosen is not None:
-            source.check_tokenizer(chosen)
+        chosen = source.tokenizer(chosen)
     elif chosen is not None:
         source = chosen
-        name = chosen.name
     else:
         raise EquinfoError(
             "train-lm needs a tokenizer, or the shards that `equinfo tokenize` writes"
         )
+    identity = source.identity
+    name = identity.name
     period = chosen.period if place and chosen else 1
     if place and period == 1:
         reason = (
@@ -212,13 +213,16 @@ def train_lm(
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
     options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
-    return _finished(train(config, ids, out, progress=bar, **options))
+    result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
+    if chosen is not None:
+        chosen.save(out / KEPT)
+    return result
 
 
 @naming_files()
 def evaluate(
     lm: Path | str,
-    tokenizer: AnyTokenizer,
+    tokenizer: AnyTokenizer | None = None,
     corpus: AnyCorpus | TokenStream | Shards = "bundled",
     *,
     split: str = "validation",
@@ -227,28 +231,29 @@ def evaluate(
     """Sums of nats and bytes of the LM in folder `lm` over a corpus, and their `bits_per_byte`
     (§3.8).
 
-    corpus: a corpus (its `split` is used), a token stream, or shards of documents. Raises
-    EquinfoError where LM, tokenizer and shards do not belong together.
+    tokenizer: what the LM was trained with; its folder holds it. corpus: a corpus (its `split` is
+    used), a token stream, or shards of documents. Raises EquinfoError where LM, tokenizer and
+    shards do not belong together.
     """
     with needing("lm", "a language model"):
         from equinfo.lm.evaluate import evaluate as measure
-        from equinfo.lm.train import best_device, load_lm, load_train_config
-    chosen = load(tokenizer)
-    lm = as_path(lm)
+        from equinfo.lm.train import best_device
+    found = pair(lm, tokenizer)
     if isinstance(corpus, Shards):
-        corpus.check_tokenizer(chosen)
+        corpus.check_tokenizer(found.tokenizer)
         corpus = corpus.stream()
-    config = load_train_config(lm)
-    check_fit(config.model, chosen)
     if not isinstance(corpus, TokenStream):
-        corpus = token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
-    return measure(
-        load_lm(lm).to(best_device()),
+        corpus = token_stream(found.tokenizer, corpus, split=split, max_bytes=max_bytes)
+    measured = measure(
+        found.model.to(best_device()),
         corpus.ids,
         corpus.num_bytes,
-        context=config.context,
-        bos_id=config.bos_id,
+        context=found.context,
+        bos_id=found.bos_id,
     )
+    if not math.isfinite(measured.sum_nats):
+        raise EquinfoError(f"{lm} predicts no numbers: its weights are of no training")
+    return measured
 
 
 def _finished(result: TrainResult) -> TrainResult:

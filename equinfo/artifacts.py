@@ -10,7 +10,8 @@ import hashlib
 import json
 import warnings
 from collections.abc import Container
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, naming
 from equinfo.files import as_path, atomic_folder, check_empty, content_hash, whole
+from equinfo.stored import digest
 
 FORMAT = "equinfo"
 VERSION = 1
@@ -66,6 +68,12 @@ class Artifact:
     config: dict[str, Any]
     """JSON values."""
     tensors: dict[str, np.ndarray]
+    path: Path | None = field(default=None, compare=False)
+    """The folder that it was read from."""
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Around what makes an object of it: whatever is raised becomes one line with its name."""
+        return naming(self.path or f"the stored {self.kind!r}")
 
     @cached_property
     def head(self) -> dict[str, Any]:
@@ -108,18 +116,18 @@ def load_artifact(path: Path | str) -> Artifact:
     """
     path = as_path(path)
     stored = _read_head(path)
+    file = path / TENSORS_NAME
     try:
-        tensors = load_file(whole(path / TENSORS_NAME))
-    except (OSError, SafetensorError) as error:
-        raise EquinfoError(
-            f"{path / TENSORS_NAME} cannot be read ({error}); restore or rebuild it"
-        ) from error
-    artifact = Artifact(stored["kind"], stored["config"], tensors)
-    if {**artifact.head, "hash": artifact.hash} != stored:
-        raise EquinfoError(
-            f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it"
-        )
-    return artifact
+        tensors = load_file(_regular(file))
+    except Exception as error:  # also SafetensorError, and KeyErrors of dtypes that NumPy has not
+        raise EquinfoError(f"{file} cannot be read ({error!r}); restore or rebuild it") from error
+    artifact = Artifact(stored["kind"], stored["config"], tensors, path)
+    with artifact.reading():
+        if {**artifact.head, "hash": artifact.hash} == stored:
+            return artifact
+    raise EquinfoError(
+        f"{path} does not match its own hash: it was damaged or altered; restore or rebuild it"
+    )
 
 
 def read_kind(path: Path | str) -> str:
@@ -127,10 +135,40 @@ def read_kind(path: Path | str) -> str:
     return _read_head(Path(path))["kind"]
 
 
+def read_config(path: Path | str) -> dict[str, Any]:
+    """Its configuration, without reading its tensors, whose hashes are not checked."""
+    return _read_head(Path(path))["config"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A tokenizer as what was made with it remembers it: a name to show, a hash to compare."""
+
+    name: str
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.fingerprint[:12]}"
+
+    @classmethod
+    def read(cls, stored: Any) -> "Identity":
+        """Of the JSON object {name, fingerprint}. Raises EquinfoError for anything else."""
+        if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
+            raise EquinfoError("it does not name its tokenizer")
+        return cls(stored["name"], digest(stored, "fingerprint"))
+
+    def check(self, other: "Identity", what: object, made: str = "written by") -> None:
+        """Raises EquinfoError, which names both, where `other` is not what `what` was made with."""
+        if other.fingerprint != self.fingerprint:
+            raise EquinfoError(
+                f"{what} was {made} {self}, not {made.split()[-1]} {other}: name that tokenizer"
+            )
+
+
 def _read_head(path: Path) -> dict[str, Any]:
     file = path / JSON_NAME
     try:
-        stored = json.loads(whole(file).read_text(encoding="utf-8"))
+        stored = json.loads(_regular(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise EquinfoError(f"{path} is not an equinfo artefact: {file} cannot be read") from error
     except (ValueError, RecursionError) as error:
@@ -145,3 +183,11 @@ def _read_head(path: Path) -> dict[str, Any]:
     if not isinstance(stored.get("kind"), str) or not isinstance(stored.get("config"), dict):
         raise EquinfoError(f"{file} lacks its kind or config: restore or rebuild the artefact")
     return stored
+
+
+def _regular(file: Path) -> Path:
+    """Where `file` is, and a file: opening a pipe would wait for ever."""
+    file = whole(file)
+    if file.exists() and not file.is_file():
+        raise OSError("it is no regular file")
+    return file

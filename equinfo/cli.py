@@ -4,29 +4,57 @@ import contextlib
 import io
 import math
 import os
+import shlex
 import shutil
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TextIO
+from typing import Annotated, Any, BinaryIO, Literal, TextIO
 
 import tyro
+from tqdm import tqdm
 from tyro.conf import Positional, UseAppendAction, arg
 
-from equinfo.errors import EquinfoError
+from equinfo.artifacts import PRETRAINED, pretrained
+from equinfo.errors import EquinfoError, did_you_mean
 from equinfo.files import atomic_file, check_empty, target, writing
 from equinfo.lm.config import M1_TRAINING, Training
-from equinfo.tokenizers.registry import FAMILIES, find_family, load
+from equinfo.tokenizers.registry import (
+    FAMILIES,
+    find_family,
+    load,
+    pretrained_tokenizers,
+)
 
 PIECE = 1 << 20  # bytes read at a time
 CORPUS = "bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +."
 
+TOKENIZER = (
+    f"{', '.join(pretrained_tokenizers())}; bytes, gzip8, zstd8, xz8 (or 1 to 16); or the folder"
+    " that train-tokenizer wrote."
+)
+KINDS = {kind: family for kind, family in FAMILIES.items() if family.needs is not None}
+HELP = (
+    "Compressed token streams for language models: train, encode, decode, look, measure.\n\n"
+    f"Tokenizers, for -t: {TOKENIZER}\nFamilies, for train-tokenizer: {', '.join(KINDS)}.\n"
+    "`equinfo list` says what they are, `equinfo --version` which equinfo this is."
+)
+
 app = tyro.extras.SubcommandApp()
 
 Tokenizer = Annotated[str, arg(aliases=["-t"], metavar="T")]
-Tokenizers = UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]]
+AnyTokenizer = Annotated[str, arg(aliases=["-t"], metavar="T", help=TOKENIZER)]
+OwnTokenizer = Annotated[
+    str | None, arg(aliases=["-t"], metavar="T", help=f"by default the LM's own: {TOKENIZER}")
+]
+Tokenizers = UseAppendAction[
+    Annotated[
+        tuple[str, ...], arg(aliases=["-t"], metavar="T", help=f"may be repeated: {TOKENIZER}")
+    ]
+]
 Corpus = Annotated[str, arg(help=CORPUS)]
 Out = Annotated[str, arg(metavar="PATH")]
 Overwrite = Annotated[
@@ -37,17 +65,20 @@ Overwrite = Annotated[
     ),
 ]
 Flat = Annotated[Training, arg(name="")]  # each field an option of the command itself
-if TYPE_CHECKING:
-    Kind = str
-else:
-    Kind = Literal[tuple(kind for kind, family in FAMILIES.items() if family.needs is not None)]
+Kind = Annotated[
+    str,
+    arg(
+        metavar="FAMILY",
+        help="; ".join(f"{kind}: {family.about}" for kind, family in KINDS.items()) + ".",
+    ),
+]
 
 
 @app.command
 def encode(
     input: Positional[Annotated[str, arg(metavar="IN")]],
     /,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     output: Annotated[str, arg(aliases=["-o"], metavar="OUT")] = "-",
 ) -> None:
     """Turn a file into a token file; any file comes back identical through `decode`.
@@ -57,20 +88,26 @@ def encode(
 
     Args:
         input: the file to read; - for standard input.
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote.
         output: the token file to write, whole or not at all; - for standard output.
     """
     from equinfo import tokenfile
 
+    if output == "-" and _stdout().isatty():
+        raise EquinfoError("a token file is no text for a terminal: name a file, -o FILE.ids")
     chosen = load(tokenizer)
-    with _open_input(input) as source, _open_output(output) as target:
+    with (
+        _open_input(input) as source,
+        _open_output(output) as target,
+        _elapsed(f"{chosen.name} encodes"),
+    ):
         pieces = iter(lambda: source.read(PIECE), b"")
         counts = tokenfile.write(chosen, _named(pieces, input), target)
     if counts.num_bytes:
         ratio = f"{counts.num_bytes / max(counts.num_ids, 1):.2f} bytes/id"
         line = f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio}"
-        with contextlib.suppress(OSError):  # all is written
-            print(line, file=sys.stderr)
+        _note(line)
+    if output != "-":
+        _next("decode", output, "-t", tokenizer, "-o", f"{output}.back")
 
 
 @app.command
@@ -95,7 +132,11 @@ def decode(
     chosen = load(tokenizer)
     name = "standard input" if input == "-" else input
     written = 0
-    with _open_input(input) as source, _open_output(output) as target:
+    with (
+        _open_input(input) as source,
+        _open_output(output) as target,
+        _elapsed(f"{chosen.name} decodes"),
+    ):
         try:
             for piece in _named(tokenfile.read(chosen, source, name), name):
                 written += target.write(piece)
@@ -117,8 +158,6 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
 
     Args:
         text: the text; - to read standard input (4,096 bytes at most).
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote;
-            may be repeated.
     """
     from equinfo.show import render, render_several
 
@@ -129,10 +168,16 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
     if len(data) > 4096:
         raise EquinfoError("there is too much to show: pass 4,096 bytes at most")
     chosen = [load(name) for name in tokenizer]
-    if len(chosen) == 1:
-        _say(render(chosen[0], data, colour))
-    else:
-        _say(render_several(chosen, data, colour, shutil.get_terminal_size((100, 24)).columns))
+    with _elapsed("cutting"):
+        columns = shutil.get_terminal_size((100, 24)).columns
+        several = len(chosen) > 1
+        drawn = (
+            render_several(chosen, data, colour, columns)
+            if several
+            else render(chosen[0], data, colour)
+        )
+    _say(drawn)
+    _next("train-lm", "-t", tokenizer[0], "--out", "lm")
 
 
 @app.command
@@ -158,8 +203,11 @@ def train_m1(
     from equinfo import api
 
     options: dict[str, Any] = {"order": order, "max_bytes": max_bytes, "overwrite": overwrite}
-    api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
+    with _going_on(out), _elapsed("counting" if order else "M1 in all"):
+        api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
     _say(Path(out) / "byte-model")
+    _next("train-tokenizer", "equalinfo", "--m1", Path(out) / "byte-model", "--corpus", corpus,
+          "--out", "windows")  # fmt: skip
 
 
 @app.command
@@ -186,9 +234,6 @@ def train_tokenizer(
     """Make a tokenizer and save it as a folder.
 
     Args:
-        kind: bpe, unigram (subwords); codebook (strings fitted to the corpus, or grown from an M1);
-            static-ac, ac (arithmetic coding); equalinfo (equal-info windows); equaltext; gzip,
-            zstd, xz; and the rivals of arithmetic coding, over byte counts (static-) or an M1.
         out: the folder to write.
         size: ids in the vocabulary; a power of two but for bpe and unigram: 512 to 262144 for
             codebook, else 2 to 65536.
@@ -219,8 +264,11 @@ def train_tokenizer(
     options = {name: given[name] for name in given if name in known}
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
     options |= {"overwrite": overwrite}
-    made = api.train_tokenizer(kind, out, corpus, **options)
+    with _elapsed(f"making {kind}"):
+        made = api.train_tokenizer(kind, out, corpus, **options)
     _say(f"{made.name} {made.fingerprint[:12]} in {out}")
+    _next("show", "-t", out, "any text")
+    _next("train-lm", "-t", out, "--corpus", corpus, "--out", "lm")
 
 
 @app.command
@@ -244,12 +292,14 @@ def import_tokenizer(
     made = from_pretrained(source)
     made.artifact.save(out, overwrite)
     note = "" if made.lossless else " (not lossless: some texts come back changed)"
+    if made.lossless and not made.proven:
+        note = " (perhaps not lossless: a text that would come back changed is refused)"
     _say(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
 
 
 @app.command
 def tokenize(
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     out: Out,
     corpus: Corpus = "bundled",
     split: Literal["train", "validation"] = "train",
@@ -264,7 +314,6 @@ def tokenize(
     to resume.
 
     Args:
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder.
         out: the folder to write.
         split: train or validation.
         mode: document (each by itself, EOS after it) or block (the paper's: 128 documents joined,
@@ -277,16 +326,18 @@ def tokenize(
     from equinfo.compress.parallel import num_threads
     from equinfo.sharding import tokenize_corpus
 
-    shards = tokenize_corpus(
-        tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
-        workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
-        progress="tokenize", overwrite=overwrite,
-    )  # fmt: skip
+    with _going_on(out):
+        shards = tokenize_corpus(
+            tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
+            workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
+            progress="tokenize", overwrite=overwrite,
+        )  # fmt: skip
     _say(
         f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
         f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f}"
         " bytes/id"
     )
+    _next("train-lm", "--shards", out, "--out", "lm")
 
 
 @app.command
@@ -317,7 +368,8 @@ def export(
     from equinfo.formats import export as write
 
     options: dict[str, Any] = {"context": context, "wide": wide, "overwrite": overwrite}
-    info = write(shards, out, format, validation=validation, **options)
+    with _elapsed(f"writing {format}"):
+        info = write(shards, out, format, validation=validation, **options)
     splits = ", ".join(
         f"{name}: {split['num_ids']} ids of {split['num_bytes']} bytes"
         for name, split in info["splits"].items()
@@ -329,7 +381,9 @@ def export(
 def train_lm(
     out: Out,
     training: Flat = Training(),  # noqa: B008  # a frozen value
-    tokenizer: Annotated[str | None, arg(aliases=["-t"], metavar="T")] = None,
+    tokenizer: Annotated[
+        str | None, arg(aliases=["-t"], metavar="T", help=f"not needed with --shards: {TOKENIZER}")
+    ] = None,
     corpus: Corpus = "bundled",
     shards: Path | None = None,
     place: bool = False,
@@ -341,8 +395,6 @@ def train_lm(
 
     Args:
         out: folder for checkpoints, metrics and weights.
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder; not needed with
-            --shards.
         shards: the folder that tokenize wrote, in place of a corpus.
         place: tell the model each id's place in its window, where windows are several ids.
         tensorboard: write metrics to OUT/tensorboard as well.
@@ -352,8 +404,13 @@ def train_lm(
 
     options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
     options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
-    api.train_lm(out, tokenizer, corpus, **options, **vars(training))
+    with _going_on(out):
+        result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
+    took = f"{training.steps} steps in {result.seconds:.0f} s"
+    _note(f"{training.size}: {took}, {result.loss:.3f} nats/token")
     _say(out)
+    _next("evaluate", "--lm", out, "--corpus", corpus)
+    _next("generate", "A beginning", "--lm", out)
 
 
 @app.command
@@ -361,7 +418,7 @@ def generate(
     prompt: Positional[Annotated[str, arg(metavar="PROMPT")]],
     /,
     lm: Path,
-    tokenizer: Tokenizer,
+    tokenizer: OwnTokenizer = None,
     max_ids: int = 256,
     temperature: float = 1.0,
     top_k: int = 0,
@@ -374,7 +431,7 @@ def generate(
     Args:
         prompt: the text to continue; - for standard input.
         lm: the folder train-lm wrote.
-        tokenizer: the tokenizer it was trained with.
+        tokenizer: the tokenizer it was trained with, which its folder holds; another is refused.
         max_ids: how many ids to draw at most.
         temperature: 0 takes the likeliest id, 1 the model's own distribution.
         top_k: draw from so many of the likeliest ids; 0 for all.
@@ -404,7 +461,7 @@ def generate(
 @app.command
 def evaluate(
     lm: Path,
-    tokenizer: Tokenizer,
+    tokenizer: OwnTokenizer = None,
     corpus: Corpus = "bundled",
     split: Literal["validation", "train"] = "validation",
     max_bytes: int = 1 << 30,
@@ -413,21 +470,24 @@ def evaluate(
 
     Args:
         lm: the folder train-lm wrote.
-        tokenizer: the tokenizer it was trained with.
+        tokenizer: the tokenizer it was trained with, which its folder holds; another is refused.
         split: validation or train.
         max_bytes: how much text to use (whole documents).
     """
     from equinfo import api
+    from equinfo.generation import tokenizer_of
 
     _stdout()
-    chosen = load(tokenizer)
-    stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
-    measured = api.evaluate(lm, chosen, stream)
+    chosen = tokenizer_of(lm, tokenizer)  # needs torch: before the corpus is read
+    with _elapsed("measuring"):
+        stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
+        measured = api.evaluate(lm, chosen, stream)
     nats = f"{measured.sum_nats:.3f} nats"
     _say(f"{chosen.name} on {corpus} {split}: {nats}, {stream.num_bytes} bytes")
     _say(f"bits/byte   {measured.bits_per_byte:.4f}")
     _say(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
     _say(f"bytes/token {stream.ratio:.4f}")
+    _next("generate", "A beginning", "--lm", lm)
 
 
 @app.command
@@ -444,7 +504,7 @@ def playground(
     Args:
         tokenizer: a name or folder; may be repeated. By default some of those that ship.
         lm: a folder that train-lm wrote, to generate text with.
-        lm_tokenizer: the tokenizer it was trained with.
+        lm_tokenizer: the tokenizer it was trained with, which its folder holds.
         host: who may reach the page; the default is this machine alone.
         port: of the page.
         open: open the page in a browser.
@@ -470,6 +530,75 @@ def _stdout() -> TextIO:
 def _say(text: object, end: str = "\n") -> None:
     with writing("standard output"):
         print(text, end=end, flush=True)
+
+
+def _note(text: object) -> None:
+    """On standard error, if it can be written: nothing is lost with it."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List the ready-made tokenizers and M1s, and the families that train-tokenizer makes."""
+    _say(f"{'ready-made, for -t':22}{'ids':>7}   bytes/token of imdb, King James")
+    made = pretrained_tokenizers()
+    for name in made:
+        _, _, about, *lines = (PRETRAINED / f"{name}.md").read_text(encoding="utf-8").splitlines()
+        cells = [line.split(" | ") for line in lines if " | " in line]
+        rates = {first: second for first, second, *_ in cells}
+        rate = f"{rates['| imdb']}, {rates['| bundled']}"
+        _say(f"{name:22}{load(name).code_size:7,}   {rate}   {about}")
+    _say(f"{'bytes':22}{256:7,}   1")
+    _say(f"{'gzip8, zstd8, xz8':22}{256:7,}   the number is the bits of an id: 1 to 16")
+    _say(f"\nready-made, for --m1: {', '.join(name for name in pretrained() if name not in made)}")
+    _say("\nfamilies, for train-tokenizer:")
+    for kind, family in KINDS.items():
+        _say(f"  {kind:15} {family.about}")
+    _next("show", "-t", "english-64k", "-t", "gzip8", "any text")
+
+
+def _next(*words: str | Path) -> None:
+    """The command to try now; on standard error, and for people only."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        _note(f"next: equinfo {shlex.join(map(str, words))}")
+
+
+def _compiling() -> None:
+    _note("equinfo: compiling kernels, once: 5 to 20 s")
+
+
+@contextlib.contextmanager
+def _elapsed(doing: str) -> Iterator[None]:
+    """In a terminal, the seconds that it takes, once those are two; and what compiling adds."""
+    from equinfo.compress.jit import on_compiling
+
+    on_compiling(_compiling)
+    over = threading.Event()
+    shape = {"bar_format": "{desc}: {elapsed}", "delay": 2, "leave": False, "disable": None}
+
+    def tick() -> None:
+        with tqdm(desc=doing, file=sys.stderr, **shape) as bar:
+            while not over.wait(0.5):
+                bar.update()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _going_on(out: str) -> Iterator[None]:
+    """An interruption says to run again, once there is something in `out` to go on from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = any(any(Path(out).glob(begun)) for begun in ("checkpoint-*", "shard-*"))
+        raise KeyboardInterrupt("run again to go on" if kept else "nothing is kept") from None
 
 
 @contextlib.contextmanager
@@ -555,11 +684,8 @@ def main() -> None:
     message = ""
     status: Any = 0
     try:
-        app.cli(
-            prog="equinfo",
-            description="Compressed token streams for language models: train, encode, decode,"
-            " look, measure.",
-        )
+        _look_ahead(sys.argv[1:2])
+        app.cli(prog="equinfo", description=HELP)
     except SystemExit as stop:
         status = stop.code
     except EquinfoError as error:
@@ -569,8 +695,8 @@ def main() -> None:
     except OSError as error:
         what = f"{error.filename} cannot be used: " if error.filename else ""
         message, status = f"{what}{error.strerror or error}", 1
-    except KeyboardInterrupt:
-        message, status = "interrupted", 130
+    except KeyboardInterrupt as stop:
+        message, status = ": ".join(["interrupted", *map(str, stop.args)]), 130
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -580,10 +706,23 @@ def main() -> None:
             message = message or f"standard output cannot be written: {error.strerror}"
         status = status or 1
     if message:
-        with contextlib.suppress(OSError):
-            print(f"equinfo: {message}", file=sys.stderr)
+        _note(f"equinfo: {message}")
     if status:
         sys.exit(status)
+
+
+def _look_ahead(first: list[str]) -> None:
+    """The version, and a misspelt command in one line, before tyro sees them."""
+    if first == ["--version"]:
+        from equinfo import __version__
+
+        _say(f"equinfo {__version__}")
+        sys.exit(0)
+    commands = [name.strip("_").replace("_", "-") for name in app._subcommands]
+    for word in first:
+        if not word.startswith("-") and word.replace("_", "-") not in commands:
+            close = did_you_mean(word, commands)
+            raise EquinfoError(f"no command {word!r}{close} (equinfo --help has all)")
 
 
 if __name__ == "__main__":

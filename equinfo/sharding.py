@@ -47,7 +47,7 @@ from equinfo.shards import (
     write_shard,
 )
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load, tokenizer_class
+from equinfo.tokenizers.registry import KEPT, load, tokenizer_class
 
 MODES = ("document", "block")
 BLOCK_BYTES = 10_240
@@ -146,6 +146,7 @@ def tokenize_corpus(
         manifest = {"format": FORMAT, "version": VERSION, **plan, "corpus": named, **totals}
         manifest |= {"note": NOTES[mode], "shards": entries}
         manifest["hash"] = content_hash(manifest)
+        tokenizer.save(out / KEPT)
         with atomic_file(out / MANIFEST) as beside:
             beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return Shards(out, verify=False)
@@ -156,7 +157,7 @@ def _make_ready(out: Path, overwrite: bool) -> None:
     if overwrite:
         clear(out)
     shards = {path.name for path in out.glob("shard-*.ids")}
-    check_empty(out, overwrite, {MANIFEST, *shards})
+    check_empty(out, overwrite, {MANIFEST, KEPT, *shards})
     check_version(out)
     for path in [*out.glob(".shard-*.tmp"), *out.glob(f".{MANIFEST}.*.tmp")]:
         path.unlink()

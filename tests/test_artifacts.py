@@ -1,6 +1,7 @@
 """Artefact folders: read back equal, or refused with what is wrong and what to do."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -223,7 +224,66 @@ def test_an_artefact_that_lacks_parts_is_refused(tmp_path, kind, config):
         equinfo.load(tmp_path / "t")
 
 
-def test_unknown_options_are_refused(tmp_path):
-    Artifact("gzip", {"bits": 8, "flavour": 9}, {}).save(tmp_path / "t")
-    with pytest.raises(EquinfoError, match="GZip knows no option flavour"):
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (float("nan"), "Out of range float"),
+        (json.loads("[" * 900 + "]" * 900), "does not match|damaged"),
+        ("\x1b[31m\n", "unknown kind"),
+    ],
+    ids=["nan", "deep", "escape"],
+)
+def test_strange_json_is_refused_in_one_printable_line_with_the_folder(folder, value, reason):
+    changes = {"kind": value} if isinstance(value, str) else {"config": {"depth": value}}
+    rewrite(folder, **changes)
+    stored = json.loads((folder / JSON_NAME).read_text())
+    if isinstance(value, str):  # with a right hash
+        Artifact(value, {}, {}).save(folder)
+    with pytest.raises(EquinfoError, match=reason) as caught:
+        equinfo.load(folder)
+    assert str(caught.value).isprintable()
+    assert stored
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F4", "C64", "X9"])
+def test_tensors_of_dtypes_that_numpy_has_not_are_refused(folder, dtype):
+    header = json.dumps({"a": {"dtype": dtype, "shape": [4], "data_offsets": [0, 8]}}).encode()
+    content = len(header).to_bytes(8, "little") + header + bytes(8)
+    (folder / TENSORS_NAME).write_bytes(content)
+    with pytest.raises(EquinfoError, match=r"tensors\.safetensors cannot be read|own hash"):
+        load_artifact(folder)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused(folder):
+    (folder / TENSORS_NAME).unlink()
+    os.mkfifo(folder / TENSORS_NAME)
+    with pytest.raises(EquinfoError, match="it is no regular file"):
+        load_artifact(folder)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"flavour": True}, "GZip knows no option flavour"),
+        ({"flavour": 9}, "'flavour' is not true"),
+        ({"bits": True}, "bits is True, not an integer from 1 to 16"),
+        ({"level": 6.0}, "level is 6.0"),
+        ({"block": 1 << 31}, "block is 2147483648"),
+        ({"probe": "\x1b[2J"}, "no SHA-256"),
+    ],
+    ids=str,
+)
+def test_options_are_of_their_type_and_range(tmp_path, config, message):
+    made = equinfo.load("gzip8").artifact
+    Artifact("gzip", {**made.config, **config}, {}).save(tmp_path / "t")
+    with pytest.raises(EquinfoError, match=message) as caught:
         equinfo.load(tmp_path / "t")
+    assert str(caught.value).startswith(f"{tmp_path / 't'}: ")
+
+
+def test_altered_folders_are_refused_or_lose_nothing():
+    """Some of the trials that `python -m benchmarks.mutations` makes by the million."""
+    from benchmarks.mutations import FAILURES, trial
+
+    found = {seed: trial(seed) for seed in range(400)}
+    assert {seed: f for seed, f in found.items() if f.partition(":")[0] in FAILURES} == {}

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import equinfo as equinfo_
 from equinfo import api, cli
+from equinfo.tokenizers.registry import pretrained_tokenizers
 
 
 def equinfo(*arguments, data=None):
@@ -59,14 +61,17 @@ def test_pipes():
     ("arguments", "message"),
     [
         (["encode", "no-such-file", "-t", "bytes"], "no-such-file cannot be read"),
-        (["encode", "-", "-t", "byts"], "no tokenizer 'byts'.*bytes, gzip8"),
+        (["encode", "-", "-t", "byts"], "no tokenizer 'byts'.*bytes, gzip8.*mean 'bytes'"),
+        (["encod", "-"], "no command 'encod'; did you mean 'encode'"),
+        (["train-tokenizer", "bpee", "--out", "x"], "'bpee'.*known: bpe.*did you mean 'bpe'"),
         (["train-tokenizer", "ac", "--out", "x"], "ac needs a byte model"),
         (
             ["train-tokenizer", "static-ac", "--size", "300", "--out", "x"],
             "choose a power of two, 2 to 65536",
         ),
         (["train-tokenizer", "bpe", "--corpus", "nowhere", "--out", "x"], "nowhere"),
-        (["train-m1", "--out", "x", "--size", "7q"], "7q.*0.1m"),
+        (["train-m1", "--out", "x", "--size", "0.m", "--corpus", "nowhere"], "0.m.*did you mean"),
+        (["train-lm", "-t", "bytes", "--out", "x", "--size", "7q", "--corpus", "nowhere"], "7q"),
         (["train-lm", "-t", "bytes", "--out", "x", "--corpus", "nowhere"], "nowhere"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else None,
@@ -248,9 +253,40 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path, run):
     assert len(error.splitlines()) == 1
 
 
+def test_a_terminal_is_shown_no_binary_and_told_the_next_command(tmp_path, run, monkeypatch):
+    (tmp_path / "in").write_bytes(b"text")
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
+    status, out, error = run("encode", tmp_path / "in", "-t", "bytes")
+    assert (status, out, len(error.splitlines())) == (1, "", 1)
+    assert "-o FILE" in error
+    error = run("encode", tmp_path / "in", "-t", "bytes", "-o", tmp_path / "my ids")[2]
+    assert f"next: equinfo decode '{tmp_path / 'my ids'}' -t bytes" in error
+
+
+def test_an_interruption_says_what_is_kept(tmp_path, run, monkeypatch):
+    def stopped(out, *arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("equinfo.api.train_lm", stopped)
+    for said in ("nothing is kept", "run again to go on"):
+        status, _, error = run("train-lm", "-t", "bytes", "--out", tmp_path)
+        assert (status, error) == (130, f"equinfo: interrupted: {said}\n")
+        (tmp_path / "checkpoint-000000001").mkdir(exist_ok=True)
+
+
+def test_list_and_version(run):
+    assert run("--version")[1] == f"equinfo {equinfo_.__version__}\n"
+    status, out, _ = run("list")
+    assert status == 0
+    for name in ("english-64k", "65,536", "6.938", "english-m1", "equalinfo", "xz"):
+        assert name in out
+
+
 def test_help_teaches(run):
     status, out, _ = run("--help")
     assert status == 0
+    assert all(name in out for name in (*pretrained_tokenizers(), "equalinfo", "static-huffman"))
     for command in (
         "encode",
         "decode",
@@ -305,14 +341,14 @@ def test_train_everything_small_and_evaluate(tmp_path, run):
     assert run("decode", tmp_path / "ids", "-t", tmp_path / "t", "-o", tmp_path / "back")[0] == 0
     assert (tmp_path / "back").read_bytes() == corpus.read_bytes()
     assert "bits/byte" in run("show", "ten green bottles", "-t", tmp_path / "t")[1]
-    drawn = ["--lm", tmp_path / "lm", "-t", tmp_path / "t", "--max-ids", 20]
+    drawn = ["--lm", tmp_path / "lm", "--max-ids", 20]
     status, out, error = run("generate", "ten green", *drawn)
     assert status == 0, error
     assert out.startswith("ten green")
     assert run("generate", "ten green", *drawn, "--samples", 2)[1].count("--- ") == 2
     status, out, error = run("generate", "ten green", "--lm", tmp_path / "lm", "-t", "gzip16")
     assert (status, out) == (1, "")
-    assert "name the tokenizer it was trained with" in error
+    assert "trained with EqualInfoAC[b=16,v=256]" in error
 
 
 def test_an_m1_of_counts_needs_no_training(tmp_path, run):

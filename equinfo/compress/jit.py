@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
 from numba.core.caching import IndexDataCacheFile
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
@@ -70,6 +71,25 @@ def kernel(function: Callable[..., Any], **options: Any) -> Any:
 
 
 inline = partial(kernel, inline="always")  # and put whole into each kernel that calls it
+
+
+class _First(event.Listener):
+    """Calls `tell` when the first kernel is compiled (one that the cache has is not)."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.tell = cache(tell)
+
+    def on_start(self, _: event.Event) -> None:
+        self.tell()
+
+    def on_end(self, _: event.Event) -> None:
+        pass
+
+
+@cache
+def on_compiling(tell: Callable[[], None]) -> None:
+    """Have `tell` called once, when a kernel must be compiled."""
+    event.register("numba:compile", _First(tell))
 
 
 @cache

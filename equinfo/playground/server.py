@@ -44,7 +44,7 @@ def serve(
     """Show the page at http://host:port/ until interrupted.
 
     tokenizers: objects, names or folders; None for `default_tokenizers()`. lm: a folder that
-    `train_lm` wrote, and lm_tokenizer what it was trained with; without it nothing is generated.
+    `train_lm` wrote, which holds lm_tokenizer, too; without it nothing is generated.
     host: other than loopback, others can use the page; a warning says so. Raises EquinfoError,
     before anything is served, for what cannot be loaded, and for a port that cannot be had.
     """

@@ -6,15 +6,18 @@ from typing import Any, Self
 import numpy as np
 
 from equinfo.compress.codebook.fit import check_size, fit
-from equinfo.compress.codebook.pretokens import CLASS, check_mode, masks_of
+from equinfo.compress.codebook.pretokens import CLASS, MODES, check_mode, masks_of
 from equinfo.compress.dictionary.dictionary import Dictionary
-from equinfo.compress.dictionary.parse import check_parse, fewest
+from equinfo.compress.dictionary.parse import PARSES, check_parse, fewest
 from equinfo.compress.models.base import ByteModel
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
+from equinfo.stored import tensor, word
 from equinfo.tokenizers.base import vocabulary_label
 from equinfo.tokenizers.incremental import IncrementalEncoder
 from equinfo.tokenizers.looked_up import LookedUpTokenizer
+
+SOURCES = ("fitted", "grown")
 
 
 class CodebookTokenizer(LookedUpTokenizer):
@@ -90,15 +93,9 @@ class CodebookTokenizer(LookedUpTokenizer):
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        data = tensors["strings"]
-        lengths = tensors["lengths"]
-        shaped = data.dtype == lengths.dtype == np.uint8 and data.ndim == lengths.ndim == 1
-        if not shaped or lengths.sum(dtype=np.int64) != len(data) or not lengths.all():
-            raise EquinfoError("the stored codebook's lengths do not fit its strings: rebuild it")
-        whole = data.tobytes()
+        lengths = tensor(tensors, "lengths", np.uint8, (None,), low=1)
+        whole = tensor(tensors, "strings", np.uint8, (int(lengths.sum(dtype=np.int64)),)).tobytes()
         ends = np.cumsum(lengths, dtype=np.int64).tolist()
         strings = [whole[begin:end] for begin, end in pairwise([0, *ends])]
-        every = {bytes([byte]) for byte in range(256)}
-        if len(set(strings)) < len(strings) or not every.issubset(strings):
-            raise EquinfoError("the stored codebook repeats a string or lacks a byte: rebuild it")
-        return cls(strings, config["mode"], config["parse"], config["source"])
+        mode, parse = word(config, "mode", MODES), word(config, "parse", PARSES)
+        return cls(strings, mode, parse, word(config, "source", SOURCES))

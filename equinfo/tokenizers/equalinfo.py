@@ -9,13 +9,16 @@ from equinfo.compress import bits
 from equinfo.compress.models.base import ByteModel, fingerprint
 from equinfo.compress.windows.compiled import MAX_COMPILED, MEMORY, CompiledWindows, make_windows
 from equinfo.compress.windows.limbs import codes_from_bits, codes_to_bits
-from equinfo.compress.windows.steps import LOOKING_ON, LOSSY
+from equinfo.compress.windows.steps import LOOKING_ON, LOSSY, RULES
 from equinfo.compress.windows.windows import Windows
 from equinfo.errors import EquinfoError
+from equinfo.stored import digest, number, section, word
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.looked_up import LookedUpTokenizer
-from equinfo.tokenizers.modelled import ModelledTokenizer, check_width
+from equinfo.tokenizers.modelled import WIDTHS, ModelledTokenizer, check_width
+
+COMPILED_RULES = [rule for rule in RULES if rule not in LOOKING_ON]
 
 
 class WindowTokenizer(Tokenizer):
@@ -185,6 +188,8 @@ class CompiledEqualInfoTokenizer(LookedUpTokenizer, WindowTokenizer):
     def __init__(self, windows: CompiledWindows, width: int, rule: str, m1: str) -> None:
         super().__init__(windows, width, rule)
         self.m1 = m1
+        if self.lossless and not windows.dictionary.lossless:
+            raise EquinfoError("its codes decode to other strings than those that have them")
         self.dictionary = windows.dictionary if width == windows.bits else None
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -193,8 +198,9 @@ class CompiledEqualInfoTokenizer(LookedUpTokenizer, WindowTokenizer):
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        windows = CompiledWindows.from_parts(config["windows"], tensors)
-        return cls(windows, int(config["width"]), config["rule"], config["m1"])
+        windows = CompiledWindows.from_parts(section(config, "windows"), tensors)
+        width = number(config, "width", WIDTHS[0], WIDTHS[-1])
+        return cls(windows, width, word(config, "rule", COMPILED_RULES), digest(config, "m1"))
 
 
 def _last_bits(ids: np.ndarray, count: int, width: int) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 
 from equinfo.compress.models.base import ByteModel, from_artifact
 from equinfo.errors import EquinfoError
+from equinfo.stored import section
 from equinfo.tokenizers.base import Tokenizer
 
 WIDTHS = range(1, 17)  # bits an id
@@ -42,4 +43,8 @@ class ModelledTokenizer(Tokenizer):
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        return cls(from_artifact(config["model"], tensors), **config["options"])
+        options = section(config, "options")
+        for name in options:
+            if type(options[name]) not in (int, str):
+                raise EquinfoError(f"its {name!r} is {options[name]!r}: no integer and no word")
+        return cls(from_artifact(section(config, "model"), tensors), **options)

@@ -23,9 +23,10 @@ import numpy as np
 from equinfo.compress import bits as bitstream
 from equinfo.compress.bits import Unpacker
 from equinfo.errors import EquinfoError
+from equinfo.stored import digest, number
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
-from equinfo.tokenizers.modelled import check_width
+from equinfo.tokenizers.modelled import WIDTHS, check_width
 
 BLOCK = 10_240
 WHOLE = 1 << 30  # the block of artefacts that name none: practically every document is one stream
@@ -130,7 +131,15 @@ class OpaqueTokenizer(Tokenizer):
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        return cls(**{"block": WHOLE, **config})
+        config = {"block": WHOLE, "level": cls.default_level, **config}
+        for name in config.keys() - {"bits", "block", "level", "probe"}:
+            if config[name] is not True:
+                raise EquinfoError(f"its {name!r} is not true")
+        number(config, "bits", WIDTHS[0], WIDTHS[-1])
+        number(config, "block", 1, WHOLE)
+        number(config, "level", cls.levels[0], cls.levels[-1])
+        digest(config, "probe")
+        return cls(**config)
 
 
 class _Blocks:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equinfo.compress.dictionary import dictionary as module
+from equinfo.compress.dictionary import double_array
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.double_array import BASE, BASE_MASK, LABEL_MASK
 from equinfo.errors import EquinfoError
@@ -69,13 +70,13 @@ def test_pieces_are_the_longest_that_may_end_where_they_do(seed, documents):
 
 def test_far_fallbacks_are_found():
     """From the end of a string that is no piece, or may not end there, back to a single byte."""
-    strings = [*SINGLES, b"a" * 300, b"b" * 12, b"b" * 40]
+    strings = [*SINGLES, b"a" * 120, b"b" * 12, b"b" * 40]
     codes = np.array([*range(256), 300, 301, -1])
     masks = np.full(len(strings), 255, dtype=np.uint8)
     masks[256] = 0b10
     dictionary = Dictionary(strings, codes, masks, CLASSES)
     a, b = b"a", b"b"
-    for text in (a * 299, a * 300, a * 300 + b" ", a * 301, b * 39, b * 41, b * 40 + b"c"):
+    for text in (a * 119, a * 120, a * 120 + b" ", a * 121, b * 39, b * 41, b * 40 + b"c"):
         expected = longest_match(strings, codes, masks, CLASSES, text)
         assert dictionary.encode([text])[0].tolist() == expected
 
@@ -222,6 +223,20 @@ def test_a_code_for_two_strings_that_may_not_end_everywhere_is_refused():
         Dictionary([*SINGLES, b"ab", b"ac"], np.array([*range(256), 256, 256]), masks)
 
 
-def test_too_long_a_string_is_refused():
-    with pytest.raises(EquinfoError, match="at most 4095"):
-        Dictionary([*SINGLES, b"x" * 4096], np.arange(257)).encode([b"x"])
+@pytest.mark.parametrize(
+    ("string", "message"),
+    [
+        (b"x" * 4096, "at most 4095"),
+        (b"x" * 140, "for 138 bytes in which no piece may end"),
+    ],
+)
+def test_too_long_a_string_is_refused(string, message):
+    with pytest.raises(EquinfoError, match=message):
+        Dictionary([*SINGLES, string], np.arange(257))
+
+
+def test_too_many_beginnings_are_refused_before_the_table_is_built(monkeypatch):
+    monkeypatch.setattr(double_array, "_place", None)
+    monkeypatch.setattr(double_array, "MAX_NODES", 400)
+    with pytest.raises(EquinfoError, match="have 450 beginnings"):
+        Dictionary([*SINGLES, *(bytes([b]) * 2 for b in range(193))], np.arange(449)).encode([b""])

@@ -20,6 +20,8 @@ from equinfo.playground.writer import Continuer
 from equinfo.show import readable
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+PATIENCE = 60_000  # ms: however busy the machine is
+playwright.expect.set_options(timeout=PATIENCE)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NAMES = ("bytes", "english-16k", "english-equalinfo16", "gzip8")
 HOSTILE = (
@@ -83,7 +85,7 @@ def page(browser, url):
     """The open page; fails where a request went anywhere else, or a script of the page did."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     opened, asked, wrong = context.new_page(), [], []
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE)
     opened.on("request", lambda request: asked.append(request.url))
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.goto(url)

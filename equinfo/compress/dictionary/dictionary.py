@@ -18,7 +18,9 @@ from equinfo.compress.dictionary.double_array import (
     CODE_MASK,
     END,
     LENGTH_BITS,
+    LOOKAHEAD,
     MAX_LENGTH,
+    MAX_NODES,
     DoubleArray,
     build,
 )
@@ -36,13 +38,14 @@ THREADS = threading.local()
 class Dictionary:
     """Pieces by longest match. Encoding runs without the GIL in `parallel.num_threads()` threads.
 
-    strings: distinct; the 256 single bytes are among them and have codes. codes: int64[n] below
-    2**20, -1 for a string that is no piece but begins one (all other prefixes are added where they
-    lack). masks: uint8[n], bit k: the string may end a piece where the next byte is of class k (bit
-    7: at the document's end); all, if not given. Strings that may not end everywhere have codes of
-    their own. classes: uint8[256], each byte's class, 0 to 6. meanings: int64[m], the string (its
-    number) that each code 0 .. m - 1 decodes to, -1 for none; the string that has it, if not given.
-    Raises EquinfoError for what breaks this.
+    strings: distinct, of at most MAX_LENGTH bytes; the 256 single bytes are among them and have
+    codes. codes: int64[n] below m (at most 2**20), -1 for a string that is no piece but begins one
+    (all other prefixes are added where they lack). masks: uint8[n], bit k: the string may end a
+    piece where the next byte is of class k (bit 7: at the document's end); all, if not given.
+    Strings that may not end everywhere have codes of their own. classes: uint8[256], each byte's
+    class, 0 to 6. meanings: int64[m], the string (its number) that each code 0 .. m - 1 decodes to,
+    -1 for none; the string that has it, if not given. Raises EquinfoError for what breaks this, and
+    for what double_array.build refuses.
     """
 
     def __init__(
@@ -56,38 +59,57 @@ class Dictionary:
         self.strings, self.codes = strings, np.asarray(codes, dtype=np.int64)
         self.masks = np.full(len(strings), ANY, dtype=np.uint8) if masks is None else masks
         self.classes = np.zeros(256, dtype=np.uint8) if classes is None else classes
+        if self.codes.max(initial=0) > CODE_MASK:
+            raise EquinfoError(f"codes must be below {CODE_MASK + 1}")
         if meanings is None:
             meanings = np.full(int(self.codes.max(initial=-1)) + 1, -1, dtype=np.int64)
             has_code = np.flatnonzero(self.codes >= 0)
             meanings[self.codes[has_code]] = has_code
         self.meanings = np.asarray(meanings, dtype=np.int64)
         self._check()
-        self.longest = max(map(len, strings))
 
     def _check(self) -> None:
+        """Encoding and decoding read by address: all that they rely on is proven here."""
         n = len(self.strings)
         if self.codes.shape != (n,) or self.masks.shape != (n,) or self.classes.shape != (256,):
             raise EquinfoError(
                 f"a dictionary of {n} strings needs as many codes and masks, and 256 classes"
             )
-        low, high = self.codes.min(initial=0), self.codes.max(initial=0)
-        if not -1 <= low <= high <= CODE_MASK or self.classes.max() >= END:
+        means = self.meanings
+        if means.ndim != 1 or len(means) > CODE_MASK + 1 or self.classes.max() >= END:
             raise EquinfoError(
-                f"codes must be below {CODE_MASK + 1}, and classes of bytes below {END}"
+                f"a dictionary has a row of at most {CODE_MASK + 1} meanings, and classes of bytes"
+                f" below {END}"
             )
-        if self.meanings.max(initial=0) >= n or len(self.meanings) > CODE_MASK + 1:
+        low, high = self.codes.min(initial=0), self.codes.max(initial=0)
+        if not -1 <= low <= high < len(means):
+            raise EquinfoError(f"codes must be -1 or below {len(means)}, the number of meanings")
+        if not -1 <= means.min(initial=0) <= means.max(initial=0) < n:
             raise EquinfoError("a code decodes to a string that is not there")
         coded, free = self.codes >= 0, self.masks == ANY
         bound = self.codes[coded & ~free]
         if len(np.unique(bound)) < len(bound):
             raise EquinfoError("strings that may not end everywhere must have codes of their own")
-        anywhere = zip(self.strings, coded & free, strict=True)
-        single = {string for string, ends in anywhere if ends and len(string) == 1}
-        if len(single) != 256 or len(set(self.strings)) != n or b"" in self.strings:
+        lengths = np.fromiter(map(len, self.strings), dtype=np.int64, count=n)
+        single = {self.strings[k] for k in np.flatnonzero(coded & free & (lengths == 1))}
+        if len(single) != 256 or len(set(self.strings)) != n or not lengths.all():
             raise EquinfoError(
                 "a dictionary's strings must be distinct, and every byte a piece that may end"
                 " anywhere"
             )
+        self.longest = int(lengths.max())
+        if self.longest > MAX_LENGTH:
+            raise EquinfoError(
+                f"a string of {self.longest} bytes: a dictionary's have at most {MAX_LENGTH}"
+            )
+        if self.longest > LOOKAHEAD or lengths.sum() > MAX_NODES:
+            self.trie  # noqa: B018 (built now: it refuses too many nodes, and walks that look far)
+
+    @cached_property
+    def lossless(self) -> bool:
+        """Whether each string's code decodes to that string: then codes tell where pieces end."""
+        coded = np.flatnonzero(self.codes >= 0)
+        return np.array_equal(self.meanings[self.codes[coded]], coded)
 
     @cached_property
     def trie(self) -> DoubleArray:
@@ -131,7 +153,7 @@ class Dictionary:
         documents = as_bytes(documents)
         sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
         text = np.frombuffer(b"".join(documents), dtype=np.uint8)
-        spans, firsts = _spans(sizes, self._overlap)
+        spans, firsts = _spans(sizes, self._overlap if self.lossless else len(text))
         codes, counts = self.walk(text, spans, dtype)
         stops = np.cumsum(counts)
         if len(spans) == len(documents):
@@ -208,6 +230,8 @@ class Dictionary:
         stand for): all of it with `last`, else up to the longest string and a byte, whose class
         counts. uint32[n].
         """
+        if not last and not self.lossless:
+            return NO_CODES, 0
         codes = self.encode([data])[0]
         if last:
             return codes, len(data)

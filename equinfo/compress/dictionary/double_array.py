@@ -41,6 +41,8 @@ PAIRS = 1 << 16  # where nodes begin in the table
 LEAF = PAIRS + 1  # the base of nodes without children
 LENGTH_BITS = 12
 MAX_LENGTH = (1 << LENGTH_BITS) - 1
+MAX_NODES = 1 << CODE_BITS  # so that `fallback` has a place for all; about 120 bytes each to build
+LOOKAHEAD = 128  # bytes that a walk may read beyond the piece that it then ends; more than 4 * 20
 NUM_CLASSES, END = 8, 7  # classes of bytes; the last is that of the end of a document
 FAR = 1 << 8  # places that a search passes before the next one begins further on
 ROOM = 1 << 10  # places behind the last one that a search may look at
@@ -60,21 +62,32 @@ def build(
 ) -> DoubleArray:
     """The trie of `Dictionary`'s strings, codes (int64[n]), masks (uint8[n]), classes (uint8[256]).
 
-    Strings that may not end everywhere have codes of their own. Raises EquinfoError for strings of
-    more than 4,095 bytes, and for more nodes or pieces far back than an entry can address.
+    Strings that may not end everywhere have codes of their own. Raises EquinfoError, before it is
+    built, for more than MAX_NODES beginnings, and where a piece may end more than LOOKAHEAD bytes
+    back: a walk reads these again, so without a bound it would take longer than in proportion.
     """
     alphabetic = sorted(range(len(strings)), key=strings.__getitem__)
     ends = np.cumsum([len(strings[k]) for k in alphabetic], dtype=np.int64)
     blob = np.frombuffer(b"".join([strings[k] for k in alphabetic]), dtype=np.uint8)
-    if max(map(len, strings)) > MAX_LENGTH:
+    shared = _shared(blob, ends)
+    nodes = 1 + len(blob) - int(shared.sum())
+    if nodes > MAX_NODES:
         raise EquinfoError(
-            f"a string of {max(map(len, strings))} bytes: a dictionary's have at most {MAX_LENGTH}"
+            f"its strings have {nodes} beginnings: a dictionary's have at most {MAX_NODES}"
         )
-    parent, byte, node = _nodes(blob, ends)
+    parent, byte, node = _nodes(blob, ends, shared, nodes)
     code = np.full(len(parent), -1, dtype=np.int64)
     mask = np.zeros(len(parent), dtype=np.int64)
     code[node] = codes[alphabetic]
     mask[node] = masks[alphabetic]
+    borrowed, back = _borrowed(parent, byte, code, mask, classes.astype(np.int64))
+    own = code >= 0
+    furthest = int(back[~own | (mask != ANY)].max(initial=0))
+    if furthest > LOOKAHEAD:
+        raise EquinfoError(
+            f"its strings go on for {furthest} bytes in which no piece may end: a dictionary's for"
+            f" at most {LOOKAHEAD} (choose a smaller max_window)"
+        )
 
     # Where the nodes lie. Codes are about equally frequent, so a node is as hot as there are codes
     # below it. Hot ones lie close together; those of one child come last and fill the holes.
@@ -89,8 +102,6 @@ def build(
     # What an entry cannot say stands in `fallback`, at the place that its `code` gives. A node that
     # has a code and hangs on the next byte has that code, no other such node's, as its place; one
     # whose piece ended far back has no code to keep, and takes a place that is left.
-    borrowed, back = _borrowed(parent, byte, code, mask, classes.astype(np.int64))
-    own = code >= 0
     far = ~own & (back > MAX_BACK)
     asks = far | own & (mask != ANY)
     field = np.where(own, code, borrowed)
@@ -112,14 +123,9 @@ def build(
 
 
 def _unused(codes: np.ndarray, count: int) -> np.ndarray:
-    """`count` places of `fallback` besides these. Raises EquinfoError where that is too many."""
-    room = len(codes) + count
-    if room > CODE_MASK:
-        raise EquinfoError(
-            f"{room} strings end far back or hang on what follows: more than an entry can address"
-        )
-    free = np.ones(room, dtype=np.bool_)
-    free[codes[codes < room]] = False
+    """`count` places of `fallback` besides these; with them at most as many as there are nodes."""
+    free = np.ones(len(codes) + count, dtype=np.bool_)
+    free[codes[codes < len(free)]] = False
     return np.flatnonzero(free)[:count]
 
 
@@ -133,30 +139,37 @@ def _pairs(table: np.ndarray, root: int) -> np.ndarray:
 
 
 @kernel
-def _nodes(blob, ends):
-    """The prefixes of sorted strings: (parent, last byte: int64[nodes], node of each string)."""
-    parent = np.empty(len(blob) + 1, dtype=np.int64)
-    byte = np.zeros(len(blob) + 1, dtype=np.int64)
-    node = np.empty(len(ends), dtype=np.int64)
-    path = np.zeros(MAX_LENGTH + 1, dtype=np.int64)
-    parent[0] = -1
-    size = 1
-    before = length = begin = np.int64(0)
+def _shared(blob, ends):
+    """int64[n]: the bytes that each of sorted strings begins with like the one before."""
+    shared = np.zeros(len(ends), dtype=np.int64)
+    before = begin = np.int64(0)
     for k in range(len(ends)):
-        common = min(length, ends[k] - begin)
-        shared = 0
-        while shared < common and blob[before + shared] == blob[begin + shared]:
-            shared += 1
-        length = ends[k] - begin
-        for depth in range(shared, length):
-            parent[size] = path[depth]
-            byte[size] = blob[begin + depth]
-            path[depth + 1] = size
-            size += 1
-        node[k] = path[length]
+        common = min(begin - before, ends[k] - begin)
+        while shared[k] < common and blob[before + shared[k]] == blob[begin + shared[k]]:
+            shared[k] += 1
         before = begin
         begin = ends[k]
-    return parent[:size].copy(), byte[:size].copy(), node
+    return shared
+
+
+@kernel
+def _nodes(blob, ends, shared, size):
+    """The prefixes of sorted strings: (parent, last byte: int64[size], node of each string)."""
+    parent = np.full(size, -1)
+    byte = np.zeros(size, dtype=np.int64)
+    node = np.empty(len(ends), dtype=np.int64)
+    path = np.zeros(MAX_LENGTH + 1, dtype=np.int64)
+    last = begin = np.int64(0)
+    for k in range(len(ends)):
+        length = ends[k] - begin
+        for depth in range(shared[k], length):
+            last += 1
+            parent[last] = path[depth]
+            byte[last] = blob[begin + depth]
+            path[depth + 1] = last
+        node[k] = path[length]
+        begin = ends[k]
+    return parent, byte, node
 
 
 @kernel

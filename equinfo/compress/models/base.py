@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, naming
 from equinfo.files import content_hash
+from equinfo.stored import number, tensor
 
 EOD = 256
 SYMBOLS = 257
@@ -174,7 +175,8 @@ class StaticModel(ByteModel):
 
     @classmethod
     def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> "StaticModel":
-        return cls(tensors["row"], int(config["precision"]))
+        precision = number(config, "precision", MIN_PRECISION, MAX_PRECISION)
+        return cls(tensor(tensors, "row", np.uint32, (SYMBOLS,)), precision)
 
 
 def fingerprint(model: ByteModel) -> str:
@@ -201,13 +203,10 @@ def from_artifact(config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Byt
             "this byte model is a float32 network of an earlier equinfo: rebuild it with equinfo"
             " train-m1"
         )
-    if config.get("model") not in KINDS:
+    if not isinstance(config.get("model"), str) or config["model"] not in KINDS:
         raise EquinfoError(f"unknown byte model {config.get('model')!r}; known: {', '.join(KINDS)}")
-    kind = resolve_name(KINDS[config["model"]])
-    try:
-        return kind.from_parts(config, tensors)
-    except (KeyError, TypeError) as error:
-        raise EquinfoError(f"the byte model lacks {error}: rebuild the artefact") from error
+    with naming(f"the stored byte model {config['model']!r}"):
+        return resolve_name(KINDS[config["model"]]).from_parts(config, tensors)
 
 
 def load_model(path: Any) -> ByteModel:
@@ -219,4 +218,5 @@ def load_model(path: Any) -> ByteModel:
         raise EquinfoError(
             f"{path} holds a {artifact.kind!r}, not a byte model: name the folder train-m1 wrote"
         )
-    return from_artifact(artifact.config, artifact.tensors)
+    with artifact.reading():
+        return from_artifact(artifact.config, artifact.tensors)

@@ -21,6 +21,8 @@ import numpy as np
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import (
     EOD,
+    MAX_PRECISION,
+    MIN_PRECISION,
     PRECISION,
     SYMBOLS,
     ByteModel,
@@ -28,6 +30,7 @@ from equinfo.compress.models.base import (
     normalise,
 )
 from equinfo.errors import EquinfoError
+from equinfo.stored import number, tensor
 
 MAX_ORDER = 6
 SCALE = 26
@@ -161,7 +164,10 @@ class CountModel(ByteModel):
 
     @classmethod
     def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> "CountModel":
-        return cls(int(config["order"]), tensors, int(config["precision"]))
+        order = number(config, "order", 1, MAX_ORDER)
+        precision = number(config, "precision", MIN_PRECISION, MAX_PRECISION)
+        tables = {name: tensor(tensors, name, dtype, (None,)) for name, dtype in DTYPES.items()}
+        return cls(order, tables, precision)
 
 
 def check_order(order: int) -> int:

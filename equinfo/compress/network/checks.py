@@ -7,63 +7,70 @@ import numpy as np
 from equinfo import fixedpoint as fp
 from equinfo.compress.models.base import SYMBOLS
 from equinfo.compress.network import matmul
-from equinfo.compress.network.matmul import MIDDLE, ROW_STEP, pack
+from equinfo.compress.network.matmul import COLUMN_STEP, MIDDLE, ROW_STEP, pack, round_up
 from equinfo.errors import EquinfoError
+from equinfo.stored import number, tensor, word
 
 INT32_MAX = (1 << 31) - 1
+MAX_CONTEXT = 1 << 16  # beyond it sums of attention's weights leave 32 bits
+LANE_BYTES = 64 << 20  # as a folder of few bytes may ask for long contexts of many heads
+WIDTHS = ("d_model", "d_ff", "n_heads", "head_dim")
+OTHERS = ("n_layers", "max_context", "epsilon", "parameters", "position", "activation")
 Tensors = dict[str, np.ndarray]
-Tensor = tuple[tuple[int, ...], str, int, int]
+Tensor = tuple[str, tuple[int, ...], int, int]
 
 
 def check_network(config: dict[str, Any], tensors: Tensors) -> Tensors:
-    """The tensors, contiguous. Raises EquinfoError where a kernel could read beyond or overflow."""
-    _check_config(config)
-    if config["n_layers"] > len(tensors):
-        raise EquinfoError(f"M1 lacks tensors for its {config['n_layers']} layers: rebuild it")
+    """The tensors, contiguous. Raises EquinfoError where a kernel could read beyond or overflow, or
+    where a lane would take more than LANE_BYTES.
+    """
+    _check_config(config, len(tensors))
     expected = shapes(config, tensors)
     for name in sorted(expected.keys() ^ tensors.keys()):
         raise EquinfoError(
             f"M1 {'lacks' if name in expected else 'has a strange tensor,'} {name}: rebuild it"
         )
-    for name, (shape, dtype, low, high) in expected.items():
-        tensor = tensors[name]
-        if tensor.shape != shape or tensor.dtype != dtype:
-            raise EquinfoError(
-                f"M1's {name} is {tensor.dtype}{list(tensor.shape)}, not {dtype}{list(shape)}:"
-                " rebuild it"
-            )
-        if tensor.size and not low <= int(tensor.min()) <= int(tensor.max()) <= high:
-            raise EquinfoError(f"M1's {name} has values outside {low} .. {high}: rebuild it")
+    found = {name: tensor(tensors, name, *expected[name]) for name in tensors}
     for name, bound in sum_bounds(config, tensors).items():
         if bound > INT32_MAX:
             raise EquinfoError(
                 f"sums over M1's {name} may reach {bound}, beyond 32 bits: use a narrower network"
             )
-    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    return found
 
 
-def _check_config(config: dict[str, Any]) -> None:
-    positive = ("d_model", "n_layers", "n_heads", "head_dim", "d_ff", "max_context", "epsilon")
-    numbers = (*positive, "parameters")
-    lacking = [name for name in (*numbers, "position", "activation") if name not in config]
-    if lacking:
-        raise EquinfoError(f"M1 lacks its {lacking[0]}: it was not exported by equinfo")
-    if not all(type(config[n]) is int and config[n] >= (n in positive) for n in numbers):
-        raise EquinfoError("M1's dimensions must be positive integers: rebuild it")
-    widths = (config["d_model"], config["d_ff"], config["n_heads"] * config["head_dim"])
-    if config["head_dim"] % 4:
-        raise EquinfoError(f"M1's head_dim is {config['head_dim']}: it must be a multiple of 4")
-    if max(widths) > fp.MAX_WIDTH or config["epsilon"] > fp.MAX_EPSILON:
+def _check_config(config: dict[str, Any], num_tensors: int) -> None:
+    for name in WIDTHS:
+        number(config, name, 1, fp.MAX_WIDTH)
+    heads, size = config["n_heads"], config["head_dim"]
+    for name in config.keys() - {*WIDTHS, *OTHERS}:
+        raise EquinfoError(f"M1 has a strange {name!r}")
+    number(config, "n_layers", 1, num_tensors)
+    number(config, "max_context", 1, MAX_CONTEXT)
+    number(config, "epsilon", 1, fp.MAX_EPSILON)
+    number(config, "parameters", 0, 1 << 62)
+    word(config, "position", ("rope", "relative"))
+    word(config, "activation", ("silu", "relu"))
+    if size % 4:
+        raise EquinfoError(f"M1's head_dim is {size}: it must be a multiple of 4")
+    if heads * size > fp.MAX_WIDTH:
+        raise EquinfoError(f"M1's heads are {heads * size} wide: at most {fp.MAX_WIDTH}")
+    if lane_bytes(config) > LANE_BYTES:
         raise EquinfoError(
-            f"M1's widths {widths} or epsilon {config['epsilon']} are beyond what integers hold"
+            f"M1 would keep {lane_bytes(config) >> 20} MiB of each text, more than"
+            f" {LANE_BYTES >> 20}: use a shorter context or a narrower network"
         )
-    position, activation = config["position"], config["activation"]
-    if position not in ("rope", "relative") or activation not in ("silu", "relu"):
-        raise EquinfoError(f"M1 has {position!r} positions and activation {activation!r}: unknown")
+
+
+def lane_bytes(config: dict[str, Any]) -> int:
+    """What keys and values of one text take: as `network.Cache` keeps them, padded."""
+    c = config
+    time, columns = (round_up(c[name], COLUMN_STEP) for name in ("max_context", "head_dim"))
+    return c["n_layers"] * c["n_heads"] * time * (c["head_dim"] + columns + 4)
 
 
 def shapes(config: dict[str, Any], tensors: Tensors) -> dict[str, Tensor]:
-    """Every tensor of a network: (shape, dtype, lowest value, highest value).
+    """Every tensor of a network: (dtype, shape, lowest value, highest value).
 
     embed, in units of the residual stream. attn_norm, mlp_norm, norm: gains. qkv, o, gate_up, down,
     head: weights, and a multiplier a row. score: a multiplier a head. attended: gains of
@@ -75,29 +82,29 @@ def shapes(config: dict[str, Any], tensors: Tensors) -> dict[str, Tensor]:
     inner = heads * size
     residual = fp.RESIDUAL_MAX
     angle = 1 << fp.ANGLE
-    gain = lambda n: ((n,), "int32", -INT32_MAX, INT32_MAX)  # noqa: E731
+    gain = lambda n: ("int32", (n,), -INT32_MAX, INT32_MAX)  # noqa: E731
 
     def linear(name: str, rows: int, columns: int) -> dict[str, Any]:
-        return {name + ".weight": ((rows, columns), "int8", -127, 127), name + ".scale": gain(rows)}
+        return {name + ".weight": ("int8", (rows, columns), -127, 127), name + ".scale": gain(rows)}
 
-    found = {"embed": ((SYMBOLS, d), "int32", -residual, residual), "norm": gain(d)}
+    found = {"embed": ("int32", (SYMBOLS, d), -residual, residual), "norm": gain(d)}
     found |= linear("head", SYMBOLS, d)
     for i in range(c["n_layers"]):
         b = f"blocks.{i}."
         found |= {b + "attn_norm": gain(d), b + "mlp_norm": gain(d), b + "attended": gain(inner)}
-        found |= {b + "score": ((heads,), "int32", 1, INT32_MAX)}
+        found |= {b + "score": ("int32", (heads,), 1, INT32_MAX)}
         found |= linear(b + "qkv", 3 * inner, d) | linear(b + "o", d, inner)
         found |= linear(b + "gate_up", 2 * ff, d) | linear(b + "down", d, ff)
         if c["position"] == "relative":
             # the clip is the artefact's to choose
             first = tensors.get("blocks.0.relative", np.empty((0, 1)))
             terms = max(first.shape[1] if first.ndim > 1 else 1, 1)
-            found[b + "relative"] = ((heads, terms, size), "int8", -127, 127)
+            found[b + "relative"] = ("int8", (heads, terms, size), -127, 127)
     if c["position"] == "rope":
-        turns = ((c["max_context"], size // 2), "int16", -angle, angle)
+        turns = ("int16", (c["max_context"], size // 2), -angle, angle)
         found |= {"cos": turns, "sin": turns}
     if c["activation"] == "silu":
-        found["sigmoid"] = ((fp.SIGMOID_SIZE,), "int32", 0, 1 << fp.SIGMOID)
+        found["sigmoid"] = ("int32", (fp.SIGMOID_SIZE,), 0, 1 << fp.SIGMOID)
     return found
 
 

@@ -6,14 +6,23 @@ from typing import Any, Self
 import numpy as np
 
 from equinfo import fixedpoint as fp
-from equinfo.compress.models.base import EOD, PRECISION, SYMBOLS, ByteModel, check_precision
+from equinfo.compress.models.base import (
+    EOD,
+    MAX_PRECISION,
+    MIN_PRECISION,
+    PRECISION,
+    SYMBOLS,
+    ByteModel,
+    check_precision,
+)
 from equinfo.compress.network import network as net
 from equinfo.compress.network.attention import Attention
-from equinfo.compress.network.checks import check_kernels, check_network
+from equinfo.compress.network.checks import check_kernels, check_network, lane_bytes
 from equinfo.compress.network.matmul import COLUMN_STEP, DEPTH_STEP, ROW_STEP, pack, round_up
 from equinfo.compress.network.memo import MemoisedModel, Stepped
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
+from equinfo.stored import number, section
 
 CACHE_BYTES = 64 << 20  # what a state's keys and values may take
 LANES = 64  # enough to reuse the weights; more push them out of the processor's cache
@@ -84,8 +93,8 @@ class IntegerByteModel(Stepped):
 
     def lanes_up_to(self, most: int) -> int:
         """`most`, or as many lanes as the cache's memory allows."""
-        lane = 2 * len(self.network.layers) * self.heads * self.size * self.max_context
-        return max(ROW_STEP, min(most, round_up(CACHE_BYTES // lane, ROW_STEP)))
+        fitting = round_up(CACHE_BYTES // lane_bytes(self.config), ROW_STEP)
+        return max(ROW_STEP, min(most, fitting))
 
     @cached_property
     def memoised(self) -> MemoisedModel:
@@ -245,4 +254,5 @@ class IntegerByteModel(Stepped):
 
     @classmethod
     def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        return cls(config["lm"], tensors, int(config["precision"]))
+        precision = number(config, "precision", MIN_PRECISION, MAX_PRECISION)
+        return cls(section(config, "lm"), tensors, precision)

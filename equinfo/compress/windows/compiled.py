@@ -10,13 +10,15 @@ from equinfo.compress.models.base import ByteModel
 from equinfo.compress.windows.limbs import num_limbs
 from equinfo.compress.windows.steps import LOOKING_ON
 from equinfo.compress.windows.tree import enumerate_tree, meanings
-from equinfo.compress.windows.windows import WindowCoder, Windows
+from equinfo.compress.windows.windows import MAX_BITS, MIN_BITS, WindowCoder, Windows
 from equinfo.errors import EquinfoError
+from equinfo.stored import number, tensor
 
 MAX_COMPILED = 20  # the most bits whose codes all have a place in memory
 MAX_RANKED = 1 << 18  # strings, under the rule "rank", whatever b
 NODE_BYTES = 256  # of memory that a string takes while its tree is built
 MEMORY = 1 << 30
+LONGEST = 1 << 30  # the most that `max_window` may be
 
 
 def make_windows(
@@ -132,15 +134,17 @@ class CompiledWindows:
 
     @classmethod
     def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        blob = tensors["strings"].tobytes()
-        ends = np.cumsum(tensors["lengths"], dtype=np.int64).tolist()
+        blob = tensor(tensors, "strings", np.uint8, (None,)).tobytes()
+        lengths = tensor(tensors, "lengths", np.uint16, (None,))
+        codes = tensor(tensors, "codes", np.int32, lengths.shape)
+        meant = tensor(tensors, "meanings", np.int32, (None,))
+        bits = number(config, "bits", MIN_BITS, MAX_BITS)
+        ends = np.cumsum(lengths, dtype=np.int64).tolist()
         if not ends or ends[-1] != len(blob):
-            raise EquinfoError(
-                "the stored strings and their lengths do not fit: rebuild the artefact"
-            )
+            raise EquinfoError("the stored strings and their lengths do not fit")
         strings = [blob[a:b] for a, b in pairwise([0, *ends])]
-        dictionary = Dictionary(strings, tensors["codes"], meanings=tensors["meanings"])
-        return cls(dictionary, int(config["bits"]), int(config["max_window"]))
+        dictionary = Dictionary(strings, codes, meanings=meant)
+        return cls(dictionary, bits, number(config, "max_window", dictionary.longest, LONGEST))
 
 
 class CompiledEncoder:

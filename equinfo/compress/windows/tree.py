@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from equinfo.compress.dictionary.double_array import MAX_LENGTH
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import rows_after
 from equinfo.compress.windows.intervals import (
@@ -24,6 +25,7 @@ from equinfo.compress.windows.windows import WindowCoder
 from equinfo.errors import EquinfoError
 
 BATCH = 4096
+MEAN_LENGTH = 64  # bytes of a string: the most that all may have on average
 
 
 class Tree(NamedTuple):
@@ -52,7 +54,14 @@ def enumerate_tree(windows: WindowCoder, limit: int) -> Tree:
     strings: list[bytes] = []
     first = 0  # the number of the level's first string
     columns = []
+    held = 0  # bytes of all strings
     for depth in range(1, windows.max_window + 1):
+        held += depth * len(level)
+        if depth > MAX_LENGTH or held > limit * MEAN_LENGTH:
+            raise EquinfoError(
+                f"windows of b={windows.bits} may have {windows.max_window} bytes: too long to be"
+                " listed; choose a smaller max_window"
+            )
         strings += level
         codes = np.empty(len(level), dtype=np.int64)
         found = []

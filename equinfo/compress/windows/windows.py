@@ -32,6 +32,7 @@ MIN_BITS, MAX_BITS = 8, 128
 MAX_KEPT = 1 << 12  # longest window whose rows or intervals an encoder may have to keep
 KEPT_BYTES = 64 << 20  # what all lanes' kept rows may take
 FILLED = 64  # bytes that all lanes together are fed at a time, where the model takes several a lane
+MAX_RESET = 1 << 30
 FLUSH = 2  # bits that end what a coder has put out; the rule "unflushed" leaves them out
 PIECE = 16  # windows, or groups of them with one context, that a lane decodes at a time
 
@@ -99,9 +100,10 @@ class WindowCoder:
         self.max_window = check_window(model, bits, max_window)
         if rule not in steps.RULES or rule == "rank":
             raise EquinfoError(f"unknown window rule {rule!r}; known: {', '.join(steps.RULES)}")
-        if reset < 0:
+        if not 0 <= reset <= MAX_RESET:
             raise EquinfoError(
-                f"reset={reset}: it must be 1 or more, or 0 for a context that never begins anew"
+                f"reset={reset}: it must be 1 to {MAX_RESET}, or 0 for a context that never begins"
+                " anew"
             )
         if (rule == "delay" or reset != 1) and self.max_window > MAX_KEPT:
             raise EquinfoError(
