@@ -1,5 +1,5 @@
-# Everything goes through .venv, which `make setup` makes and every target but the last two calls for.
-#   make demo           the whole chain on real text: a table and a figure, in minutes
+# Everything goes through .venv, which `make setup` fills and every target but demo and the last two calls for.
+#   make demo           the whole chain on real text: a table and a figure, in six minutes; installs no more than it needs
 #   make test           the test suite
 #   make lint           ruff and mypy
 #   make docs           the documentation, as a site: site/index.html
@@ -32,16 +32,25 @@ EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b plac
 
 .PHONY: setup demo test other-transformers wheel-check lint docs bench benchmarks pretrained paper queue background status smoke report clean $(EXPERIMENTS)
 
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+
 setup: .venv/ready
 
-.venv/ready: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "equinfo needs Python 3.11 or newer: make PYTHON=python3.12")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+.venv/ready: .venv/demo-ready
+	@echo "== installing what tests, documentation and Hugging Face need, into .venv: minutes"
+	$(INSTALL) -e '.[dev]'
 	touch $@
 
-demo: setup
-	$(RUN) demo --scale $(SCALE)
+.venv/demo-ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "equinfo needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@echo "== installing torch, numba, scipy and matplotlib into .venv: two minutes, torch is most of them"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) --no-compile -e '.[experiments]'
+	touch $@
+
+demo: .venv/demo-ready
+	@echo "== M1, four tokenizers and an M2 on each: three minutes on two cores"
+	$(RUN) demo
 
 $(EXPERIMENTS): setup
 	$(RUN) $@ --scale $(SCALE) $(ON)
@@ -73,7 +82,7 @@ report: setup
 	$(RUN) report
 
 test: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 other-transformers:
 	PYTHON=$(PYTHON) tests/hf/other_transformers.sh $(TRANSFORMERS)
@@ -90,7 +99,7 @@ docs: setup
 	$(BIN)/mkdocs build --strict --quiet
 
 bench: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	$(INSTALL) -e '.[dev,bench]'
 	$(BIN)/python -m benchmarks.encoders --out results/bench
 
 benchmarks: setup

@@ -3,12 +3,15 @@ the command calls.
 
 Wherever a tokenizer is asked for, its name or folder will do; wherever a corpus is, a name or path
 (see `equinfo.load_corpus`) or a list of documents, str or bytes. Text is counted in bytes of UTF-8.
-Paths are str or Path. `progress` is a bar's label on standard error, None for none. Every error
-that a user can cause is an EquinfoError of one line; what is left out of a corpus is a warning.
+Paths are str or Path. `progress` is a bar's label on standard error, None for none. `overwrite`:
+what equinfo wrote in `out` earlier is replaced; without it, `out` is new or empty, or holds what
+the same call has begun. Every error that a user can cause is an EquinfoError of one line; what is
+left out of a corpus is a warning.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,12 +23,12 @@ from tqdm import tqdm
 from equinfo.compress.models.base import EOD, SYMBOLS, ByteModel, load_model, to_artifact
 from equinfo.corpora import AnyCorpus, batched, documents_of, limited, take
 from equinfo.errors import EquinfoError, naming_files, needing
-from equinfo.files import as_path
-from equinfo.generation import check_fit
+from equinfo.files import as_path, check_empty, clear, target
+from equinfo.generation import pair
 from equinfo.lm.config import M1_TRAINING, Training
 from equinfo.shards import Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import find_family, load, make
+from equinfo.tokenizers.registry import KEPT, find_family, load, make
 
 if TYPE_CHECKING:
     from equinfo.lm.evaluate import Evaluation
@@ -43,6 +46,7 @@ def train_m1(
     order: int | None = None,
     max_bytes: int = MAX_BYTES,
     progress: str | None = None,
+    overwrite: bool = False,
     **training: Any,
 ) -> ByteModel:
     """Train M1, the byte LM that drives the coder (§3.3), in folder `out`; the byte model is saved
@@ -53,22 +57,26 @@ def train_m1(
     of `lm.config.Training`, by default as in M1_TRAINING; the context restarts at inference after
     as many bytes as in training. Called again, it goes on from the last checkpoint.
     """
+    out = target(out)
     chosen = M1_TRAINING.but(**training)
+    if order is None:  # what cannot be trained is refused before the corpus is read
+        config = chosen.config(SYMBOLS, EOD)  # EOD as BOS: "nothing yet" and "an end" are one
+        with needing("lm", "a language model"):
+            from equinfo.lm.bridge import to_byte_model
+            from equinfo.lm.train import load_lm, train
     documents = take(documents_of(corpus), max_bytes, say=True)
     if order is not None:
         from equinfo.compress.models.counts import CountModel
 
+        check_empty(out, overwrite)
         model: ByteModel = CountModel.train(documents, order)
+        if overwrite:
+            clear(out)
     else:
-        with needing("lm", "a language model"):
-            from equinfo.lm.bridge import to_byte_model
-            from equinfo.lm.train import load_lm, train
-        # EOD as BOS: "nothing yet" and "a document just ended" are one
-        config = chosen.config(SYMBOLS, EOD)
         ids = byte_stream(documents)
-        _finished(train(config, ids, as_path(out), progress=progress))
-        model = to_byte_model(load_lm(as_path(out)), chosen.context, ids)
-    to_artifact(model).save(as_path(out) / "byte-model")
+        _finished(train(config, ids, out, progress=progress, overwrite=overwrite))
+        model = to_byte_model(load_lm(out), chosen.context, ids)
+    to_artifact(model).save(out / "byte-model")
     return model
 
 
@@ -82,6 +90,7 @@ def train_tokenizer(
     bits: int = 16,
     m1: ByteModel | Path | str | None = None,
     max_bytes: int = 1 << 28,
+    overwrite: bool = False,
     **options: Any,
 ) -> Tokenizer:
     """Fit a tokenizer on a corpus, or build it over a byte model; saved as folder `out`, if given.
@@ -94,6 +103,8 @@ def train_tokenizer(
     where their rule and reset allow it, unless compile=False.
     """
     family = find_family(kind)
+    if out is not None:
+        check_empty(out, overwrite)
     given: Any = m1
     model = given if m1 is None or hasattr(m1, "frequencies") else load_model(as_path(given))
     defaults = {"bits": bits, "compile": True}
@@ -101,7 +112,7 @@ def train_tokenizer(
     documents = take(documents_of(corpus), max_bytes, say=True) if family.reads(model) else []
     made = make(kind, size, documents, model, **options)
     if out is not None:
-        made.save(out)
+        made.artifact.save(out, overwrite)
     return made
 
 
@@ -155,33 +166,37 @@ def train_lm(
     place: bool = False,
     tensorboard: bool = False,
     progress: str | None = None,
+    overwrite: bool = False,
     **training: Any,
 ) -> TrainResult:
     """Train M2, a decoder over a tokenizer's ids, in folder `out`: on a corpus, on its stream, or
     on shards.
 
-    shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`, if given, only
-    checked. place: tell it each id's place in its window, which every decoder knows, by an
-    embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard: see
-    lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
+    The folder remembers the tokenizer, and holds it if it can be had: evaluation and generation
+    refuse another. shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`,
+    if given, only checked. place: tell it each id's place in its window, which every decoder knows,
+    by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard:
+    see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
     again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
+    out = target(out)
     with needing("lm", "a language model"):
         from equinfo.lm.train import train
     settings = Training().but(**training)
     chosen = None if tokenizer is None else load(tokenizer)
     if shards is not None:
         source: Any = shards if isinstance(shards, Shards) else Shards(shards)
-        name = source.manifest["name"]
-        if chosen is not None:
-            source.check_tokenizer(chosen)
+        if target(source.folder) == out:
+            raise EquinfoError(f"{out} holds the shards that are read: name another folder")
+        chosen = source.tokenizer(chosen)
     elif chosen is not None:
         source = chosen
-        name = chosen.name
     else:
         raise EquinfoError(
             "train-lm needs a tokenizer, or the shards that `equinfo tokenize` writes"
         )
+    identity = source.identity
+    name = identity.name
     period = chosen.period if place and chosen else 1
     if place and period == 1:
         reason = (
@@ -197,13 +212,17 @@ def train_lm(
         label = progress and f"{name} encodes"
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
-    return _finished(train(config, ids, as_path(out), progress=bar, tensorboard=tensorboard))
+    options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
+    result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
+    if chosen is not None:
+        chosen.save(out / KEPT)
+    return result
 
 
 @naming_files()
 def evaluate(
     lm: Path | str,
-    tokenizer: AnyTokenizer,
+    tokenizer: AnyTokenizer | None = None,
     corpus: AnyCorpus | TokenStream | Shards = "bundled",
     *,
     split: str = "validation",
@@ -212,28 +231,29 @@ def evaluate(
     """Sums of nats and bytes of the LM in folder `lm` over a corpus, and their `bits_per_byte`
     (§3.8).
 
-    corpus: a corpus (its `split` is used), a token stream, or shards of documents. Raises
-    EquinfoError where LM, tokenizer and shards do not belong together.
+    tokenizer: what the LM was trained with; its folder holds it. corpus: a corpus (its `split` is
+    used), a token stream, or shards of documents. Raises EquinfoError where LM, tokenizer and
+    shards do not belong together.
     """
     with needing("lm", "a language model"):
         from equinfo.lm.evaluate import evaluate as measure
-        from equinfo.lm.train import best_device, load_lm, load_train_config
-    chosen = load(tokenizer)
-    lm = as_path(lm)
+        from equinfo.lm.train import best_device
+    found = pair(lm, tokenizer)
     if isinstance(corpus, Shards):
-        corpus.check_tokenizer(chosen)
+        corpus.check_tokenizer(found.tokenizer)
         corpus = corpus.stream()
-    config = load_train_config(lm)
-    check_fit(config.model, chosen)
     if not isinstance(corpus, TokenStream):
-        corpus = token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
-    return measure(
-        load_lm(lm).to(best_device()),
+        corpus = token_stream(found.tokenizer, corpus, split=split, max_bytes=max_bytes)
+    measured = measure(
+        found.model.to(best_device()),
         corpus.ids,
         corpus.num_bytes,
-        context=config.context,
-        bos_id=config.bos_id,
+        context=found.context,
+        bos_id=found.bos_id,
     )
+    if not math.isfinite(measured.sum_nats):
+        raise EquinfoError(f"{lm} predicts no numbers: its weights are of no training")
+    return measured
 
 
 def _finished(result: TrainResult) -> TrainResult:

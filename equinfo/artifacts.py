@@ -8,6 +8,7 @@ and can be had without writing it.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Container
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from equinfo.errors import EquinfoError, naming
-from equinfo.files import as_path, atomic_folder, content_hash
+from equinfo.files import as_path, atomic_folder, check_empty, content_hash, whole
+from equinfo.stored import digest
 
 FORMAT = "equinfo"
 VERSION = 1
@@ -38,8 +41,16 @@ def pretrained(kinds: Container[str] | None = None) -> list[str]:
 def located(name_or_path: Path | str) -> Path:
     """The folder of an artefact: the one at this path, or else that which ships by this name."""
     shipped = PRETRAINED / name_or_path
-    ships = shipped.parent == PRETRAINED and shipped.is_dir()
-    return shipped if ships and not Path(name_or_path).exists() else Path(name_or_path)
+    if shipped.parent != PRETRAINED or not shipped.is_dir():
+        return Path(name_or_path)
+    if not Path(name_or_path).is_dir():
+        return shipped
+    warnings.warn(
+        f"the folder {name_or_path} is taken, not the ready-made {name_or_path}, which it hides:"
+        f" rename it, or name it as {Path(name_or_path).absolute()}",
+        stacklevel=3,
+    )
+    return Path(name_or_path)
 
 
 def tensor_hash(array: np.ndarray) -> str:
@@ -78,26 +89,22 @@ class Artifact:
     def hash(self) -> str:
         return content_hash(self.head)
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path | str, overwrite: bool = False) -> None:
         """Write the folder `path`, whole or not at all, in place of nothing or of an artefact.
 
-        Raises EquinfoError where anything else is at `path`: replacing the folder would delete it.
+        overwrite: or of anything else that equinfo wrote. Raises EquinfoError where `path` is a
+        file, or holds other things and they are not to be overwritten, and where the disk is full.
         """
-        path = as_path(path)
-        there = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
-        others = [name for name in there if name not in (JSON_NAME, TENSORS_NAME)]
-        if path.exists() and not path.is_dir():
-            others = ["a file's content"]
-        if others:
-            raise EquinfoError(
-                f"{path} is no equinfo artefact (it holds {others[0]}): name a new folder"
-            )
-        with atomic_folder(path) as folder:
+        check_empty(path, overwrite, (JSON_NAME, TENSORS_NAME))
+        with atomic_folder(path, overwrite) as folder:
             head = folder / JSON_NAME
             text = json.dumps({**self.head, "hash": self.hash}, indent=1, sort_keys=True)
             head.write_text(text + "\n", encoding="utf-8")
             arrays = {name: np.asarray(array, order="C") for name, array in self.tensors.items()}
-            save_file(arrays, folder / TENSORS_NAME)
+            try:
+                save_file(arrays, folder / TENSORS_NAME)
+            except SafetensorError as error:
+                raise EquinfoError(f"{path} cannot be written: {error}") from error
             # the library writes for its user alone
             (folder / TENSORS_NAME).chmod(head.stat().st_mode)
 
@@ -128,6 +135,36 @@ def read_kind(path: Path | str) -> str:
     return _read_head(Path(path))["kind"]
 
 
+def read_config(path: Path | str) -> dict[str, Any]:
+    """Its configuration, without reading its tensors, whose hashes are not checked."""
+    return _read_head(Path(path))["config"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A tokenizer as what was made with it remembers it: a name to show, a hash to compare."""
+
+    name: str
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.fingerprint[:12]}"
+
+    @classmethod
+    def read(cls, stored: Any) -> "Identity":
+        """Of the JSON object {name, fingerprint}. Raises EquinfoError for anything else."""
+        if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
+            raise EquinfoError("it does not name its tokenizer")
+        return cls(stored["name"], digest(stored, "fingerprint"))
+
+    def check(self, other: "Identity", what: object, made: str = "written by") -> None:
+        """Raises EquinfoError, which names both, where `other` is not what `what` was made with."""
+        if other.fingerprint != self.fingerprint:
+            raise EquinfoError(
+                f"{what} was {made} {self}, not {made.split()[-1]} {other}: name that tokenizer"
+            )
+
+
 def _read_head(path: Path) -> dict[str, Any]:
     file = path / JSON_NAME
     try:
@@ -149,7 +186,8 @@ def _read_head(path: Path) -> dict[str, Any]:
 
 
 def _regular(file: Path) -> Path:
-    """`file`, which is one: opening a pipe would wait for ever."""
+    """Where `file` is, and a file: opening a pipe would wait for ever."""
+    file = whole(file)
     if file.exists() and not file.is_file():
         raise OSError("it is no regular file")
     return file

@@ -1,43 +1,84 @@
 """The console command `equinfo`."""
 
 import contextlib
+import io
 import math
+import os
+import shlex
 import shutil
 import sys
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal, TextIO
 
 import tyro
+from tqdm import tqdm
 from tyro.conf import Positional, UseAppendAction, arg
 
-from equinfo.errors import EquinfoError
-from equinfo.files import atomic_file
+from equinfo.artifacts import PRETRAINED, pretrained
+from equinfo.errors import EquinfoError, did_you_mean
+from equinfo.files import atomic_file, check_empty, target, writing
 from equinfo.lm.config import M1_TRAINING, Training
-from equinfo.tokenizers.registry import FAMILIES, find_family, load
+from equinfo.tokenizers.registry import (
+    FAMILIES,
+    find_family,
+    load,
+    pretrained_tokenizers,
+)
 
 PIECE = 1 << 20  # bytes read at a time
 CORPUS = "bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +."
 
+TOKENIZER = (
+    f"{', '.join(pretrained_tokenizers())}; bytes, gzip8, zstd8, xz8 (or 1 to 16); or the folder"
+    " that train-tokenizer wrote."
+)
+KINDS = {kind: family for kind, family in FAMILIES.items() if family.needs is not None}
+HELP = (
+    "Compressed token streams for language models: train, encode, decode, look, measure.\n\n"
+    f"Tokenizers, for -t: {TOKENIZER}\nFamilies, for train-tokenizer: {', '.join(KINDS)}.\n"
+    "`equinfo list` says what they are, `equinfo --version` which equinfo this is."
+)
+
 app = tyro.extras.SubcommandApp()
 
 Tokenizer = Annotated[str, arg(aliases=["-t"], metavar="T")]
-Tokenizers = UseAppendAction[Annotated[tuple[str, ...], arg(aliases=["-t"], metavar="T")]]
+AnyTokenizer = Annotated[str, arg(aliases=["-t"], metavar="T", help=TOKENIZER)]
+OwnTokenizer = Annotated[
+    str | None, arg(aliases=["-t"], metavar="T", help=f"by default the LM's own: {TOKENIZER}")
+]
+Tokenizers = UseAppendAction[
+    Annotated[
+        tuple[str, ...], arg(aliases=["-t"], metavar="T", help=f"may be repeated: {TOKENIZER}")
+    ]
+]
 Corpus = Annotated[str, arg(help=CORPUS)]
+Out = Annotated[str, arg(metavar="PATH")]
+Overwrite = Annotated[
+    bool,
+    arg(
+        help="replace what equinfo wrote in OUT, and begin anew; other files stay. Without it,"
+        " OUT is new or empty, or holds what the same command has begun, which then goes on.",
+    ),
+]
 Flat = Annotated[Training, arg(name="")]  # each field an option of the command itself
-if TYPE_CHECKING:
-    Kind = str
-else:
-    Kind = Literal[tuple(kind for kind, family in FAMILIES.items() if family.needs is not None)]
+Kind = Annotated[
+    str,
+    arg(
+        metavar="FAMILY",
+        help="; ".join(f"{kind}: {family.about}" for kind, family in KINDS.items()) + ".",
+    ),
+]
 
 
 @app.command
 def encode(
     input: Positional[Annotated[str, arg(metavar="IN")]],
     /,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     output: Annotated[str, arg(aliases=["-o"], metavar="OUT")] = "-",
 ) -> None:
     """Turn a file into a token file; any file comes back identical through `decode`.
@@ -47,18 +88,26 @@ def encode(
 
     Args:
         input: the file to read; - for standard input.
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote.
         output: the token file to write, whole or not at all; - for standard output.
     """
     from equinfo import tokenfile
 
+    if output == "-" and _stdout().isatty():
+        raise EquinfoError("a token file is no text for a terminal: name a file, -o FILE.ids")
     chosen = load(tokenizer)
-    with _open_input(input) as source, _open_output(output) as target:
-        counts = tokenfile.write(chosen, iter(lambda: source.read(PIECE), b""), target)
+    with (
+        _open_input(input) as source,
+        _open_output(output) as target,
+        _elapsed(f"{chosen.name} encodes"),
+    ):
+        pieces = iter(lambda: source.read(PIECE), b"")
+        counts = tokenfile.write(chosen, _named(pieces, input), target)
     if counts.num_bytes:
         ratio = f"{counts.num_bytes / max(counts.num_ids, 1):.2f} bytes/id"
         line = f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio}"
-        print(line, file=sys.stderr)
+        _note(line)
+    if output != "-":
+        _next("decode", output, "-t", tokenizer, "-o", f"{output}.back")
 
 
 @app.command
@@ -83,9 +132,13 @@ def decode(
     chosen = load(tokenizer)
     name = "standard input" if input == "-" else input
     written = 0
-    with _open_input(input) as source, _open_output(output) as target:
+    with (
+        _open_input(input) as source,
+        _open_output(output) as target,
+        _elapsed(f"{chosen.name} decodes"),
+    ):
         try:
-            for piece in tokenfile.read(chosen, source, name):
+            for piece in _named(tokenfile.read(chosen, source, name), name):
                 written += target.write(piece)
         except EquinfoError as error:
             if output != "-" or not written:
@@ -105,31 +158,36 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
 
     Args:
         text: the text; - to read standard input (4,096 bytes at most).
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or the folder that train-tokenizer wrote;
-            may be repeated.
     """
     from equinfo.show import render, render_several
 
     if not tokenizer:
         raise EquinfoError("name one tokenizer or more: -t bytes -t FOLDER")
-    data = sys.stdin.buffer.read(4097) if text == "-" else text.encode("utf-8", "surrogateescape")
+    colour = _stdout().isatty()
+    data = _stdin().read(4097) if text == "-" else text.encode("utf-8", "surrogateescape")
     if len(data) > 4096:
         raise EquinfoError("there is too much to show: pass 4,096 bytes at most")
     chosen = [load(name) for name in tokenizer]
-    colour = sys.stdout.isatty()
-    if len(chosen) == 1:
-        print(render(chosen[0], data, colour))
-    else:
-        print(render_several(chosen, data, colour, shutil.get_terminal_size((100, 24)).columns))
+    with _elapsed("cutting"):
+        columns = shutil.get_terminal_size((100, 24)).columns
+        several = len(chosen) > 1
+        drawn = (
+            render_several(chosen, data, colour, columns)
+            if several
+            else render(chosen[0], data, colour)
+        )
+    _say(drawn)
+    _next("train-lm", "-t", tokenizer[0], "--out", "lm")
 
 
 @app.command
 def train_m1(
-    out: Path,
+    out: Out,
     training: Flat = M1_TRAINING,
     corpus: Corpus = "bundled",
     order: int | None = None,
     max_bytes: int = 1 << 30,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train an M1, the byte LM that drives coder and windows. Run again to resume after a kill.
 
@@ -144,16 +202,19 @@ def train_m1(
     """
     from equinfo import api
 
-    options: dict[str, Any] = {"order": order, "max_bytes": max_bytes}
-    api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
-    print(out / "byte-model")
+    options: dict[str, Any] = {"order": order, "max_bytes": max_bytes, "overwrite": overwrite}
+    with _going_on(out), _elapsed("counting" if order else "M1 in all"):
+        api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
+    _say(Path(out) / "byte-model")
+    _next("train-tokenizer", "equalinfo", "--m1", Path(out) / "byte-model", "--corpus", corpus,
+          "--out", "windows")  # fmt: skip
 
 
 @app.command
 def train_tokenizer(
     kind: Positional[Kind],
     /,
-    out: Path,
+    out: Out,
     corpus: Annotated[str, arg(help=f"what to fit it on: {CORPUS}")] = "bundled",
     size: int = 4096,
     bits: int = 16,
@@ -168,13 +229,11 @@ def train_tokenizer(
     level: int | None = None,
     block: int = 10_240,
     raw: bool = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a tokenizer and save it as a folder.
 
     Args:
-        kind: bpe, unigram (subwords); codebook (strings fitted to the corpus, or grown from an M1);
-            static-ac, ac (arithmetic coding); equalinfo (equal-info windows); equaltext; gzip,
-            zstd, xz; and the rivals of arithmetic coding, over byte counts (static-) or an M1.
         out: the folder to write.
         size: ids in the vocabulary; a power of two but for bpe and unigram: 512 to 262144 for
             codebook, else 2 to 65536.
@@ -204,13 +263,20 @@ def train_tokenizer(
     known = [*find_family(kind).options, *["raw"] * raw]  # where it would be ignored, it is refused
     options = {name: given[name] for name in given if name in known}
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
-    made = api.train_tokenizer(kind, out, corpus, **options)
-    print(f"{made.name} {made.fingerprint[:12]} in {out}")
+    options |= {"overwrite": overwrite}
+    with _elapsed(f"making {kind}"):
+        made = api.train_tokenizer(kind, out, corpus, **options)
+    _say(f"{made.name} {made.fingerprint[:12]} in {out}")
+    _next("show", "-t", out, "any text")
+    _next("train-lm", "-t", out, "--corpus", corpus, "--out", "lm")
 
 
 @app.command
 def import_tokenizer(
-    source: Positional[Annotated[str, arg(metavar="SOURCE")]], /, out: Path
+    source: Positional[Annotated[str, arg(metavar="SOURCE")]],
+    /,
+    out: Out,
+    overwrite: Overwrite = False,
 ) -> None:
     """Take over a Hugging Face or SentencePiece tokenizer, as a baseline; saved as a folder like
     any other.
@@ -222,16 +288,19 @@ def import_tokenizer(
     """
     from equinfo.tokenizers.imported import from_pretrained
 
+    check_empty(out, overwrite)
     made = from_pretrained(source)
-    made.save(out)
+    made.artifact.save(out, overwrite)
     note = "" if made.lossless else " (not lossless: some texts come back changed)"
-    print(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
+    if made.lossless and not made.proven:
+        note = " (perhaps not lossless: a text that would come back changed is refused)"
+    _say(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
 
 
 @app.command
 def tokenize(
-    tokenizer: Tokenizer,
-    out: Path,
+    tokenizer: AnyTokenizer,
+    out: Out,
     corpus: Corpus = "bundled",
     split: Literal["train", "validation"] = "train",
     mode: Literal["document", "block"] = "document",
@@ -239,12 +308,12 @@ def tokenize(
     workers: int | None = None,
     shard_bytes: int = 1 << 24,
     max_bytes: int | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a corpus's ids to a folder of memory-mappable shards, for train-lm --shards. Run again
     to resume.
 
     Args:
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder.
         out: the folder to write.
         split: train or validation.
         mode: document (each by itself, EOS after it) or block (the paper's: 128 documents joined,
@@ -257,27 +326,30 @@ def tokenize(
     from equinfo.compress.parallel import num_threads
     from equinfo.sharding import tokenize_corpus
 
-    shards = tokenize_corpus(
-        tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
-        workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
-        progress="tokenize",
-    )  # fmt: skip
-    print(
+    with _going_on(out):
+        shards = tokenize_corpus(
+            tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
+            workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
+            progress="tokenize", overwrite=overwrite,
+        )  # fmt: skip
+    _say(
         f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
         f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f}"
         " bytes/id"
     )
+    _next("train-lm", "--shards", out, "--out", "lm")
 
 
 @app.command
 def export(
     shards: Positional[Annotated[Path, arg(metavar="SHARDS")]],
     /,
-    out: Path,
+    out: Out,
     format: Literal["parquet", "arrow", "nanogpt", "llmc", "megatron"],
     validation: Path | None = None,
     context: int | None = None,
     wide: bool = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write shards in the format of another loader, with an equinfo.json of the bytes that the ids
     stand for.
@@ -295,31 +367,34 @@ def export(
     """
     from equinfo.formats import export as write
 
-    info = write(shards, out, format, validation=validation, context=context, wide=wide)
+    options: dict[str, Any] = {"context": context, "wide": wide, "overwrite": overwrite}
+    with _elapsed(f"writing {format}"):
+        info = write(shards, out, format, validation=validation, **options)
     splits = ", ".join(
         f"{name}: {split['num_ids']} ids of {split['num_bytes']} bytes"
         for name, split in info["splits"].items()
     )
-    print(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
+    _say(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
 
 
 @app.command
 def train_lm(
-    out: Path,
+    out: Out,
     training: Flat = Training(),  # noqa: B008  # a frozen value
-    tokenizer: Annotated[str | None, arg(aliases=["-t"], metavar="T")] = None,
+    tokenizer: Annotated[
+        str | None, arg(aliases=["-t"], metavar="T", help=f"not needed with --shards: {TOKENIZER}")
+    ] = None,
     corpus: Corpus = "bundled",
     shards: Path | None = None,
     place: bool = False,
     tensorboard: bool = False,
     max_bytes: int = 1 << 30,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train an M2, a language model on a tokenizer's ids. Run again to resume after a kill.
 
     Args:
         out: folder for checkpoints, metrics and weights.
-        tokenizer: bytes, gzip8, zstd8, xz8 (or 1 to 16), or a tokenizer's folder; not needed with
-            --shards.
         shards: the folder that tokenize wrote, in place of a corpus.
         place: tell the model each id's place in its window, where windows are several ids.
         tensorboard: write metrics to OUT/tensorboard as well.
@@ -328,9 +403,14 @@ def train_lm(
     from equinfo import api
 
     options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
-    options |= {"shards": shards, "progress": training.size}
-    api.train_lm(out, tokenizer, corpus, **options, **vars(training))
-    print(out)
+    options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
+    with _going_on(out):
+        result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
+    took = f"{training.steps} steps in {result.seconds:.0f} s"
+    _note(f"{training.size}: {took}, {result.loss:.3f} nats/token")
+    _say(out)
+    _next("evaluate", "--lm", out, "--corpus", corpus)
+    _next("generate", "A beginning", "--lm", out)
 
 
 @app.command
@@ -338,7 +418,7 @@ def generate(
     prompt: Positional[Annotated[str, arg(metavar="PROMPT")]],
     /,
     lm: Path,
-    tokenizer: Tokenizer,
+    tokenizer: OwnTokenizer = None,
     max_ids: int = 256,
     temperature: float = 1.0,
     top_k: int = 0,
@@ -351,7 +431,7 @@ def generate(
     Args:
         prompt: the text to continue; - for standard input.
         lm: the folder train-lm wrote.
-        tokenizer: the tokenizer it was trained with.
+        tokenizer: the tokenizer it was trained with, which its folder holds; another is refused.
         max_ids: how many ids to draw at most.
         temperature: 0 takes the likeliest id, 1 the model's own distribution.
         top_k: draw from so many of the likeliest ids; 0 for all.
@@ -361,26 +441,27 @@ def generate(
     """
     from equinfo import generation
 
+    _stdout()
     options: dict[str, Any] = {"max_ids": max_ids, "temperature": temperature, "seed": seed}
     options |= {"top_k": top_k, "top_p": top_p}
-    data = sys.stdin.buffer.read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
+    data = _stdin().read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
     shown = data.decode("utf-8", "replace")
     if samples == 1:
         pieces = generation.stream(lm, tokenizer, data, **options)
         first = next(pieces, "")  # bad input shows here, before anything is printed
         for piece in chain([shown, first], pieces):
-            print(piece, end="", flush=True)
-        print()
+            _say(piece, end="")
+        _say("")
         return
     drawn = generation.generate(lm, tokenizer, data, samples=samples, **options)
     for number, sample in enumerate(drawn):
-        print(f"--- {number} ({sample.ended})\n{shown}{sample.text}")
+        _say(f"--- {number} ({sample.ended})\n{shown}{sample.text}")
 
 
 @app.command
 def evaluate(
     lm: Path,
-    tokenizer: Tokenizer,
+    tokenizer: OwnTokenizer = None,
     corpus: Corpus = "bundled",
     split: Literal["validation", "train"] = "validation",
     max_bytes: int = 1 << 30,
@@ -389,20 +470,24 @@ def evaluate(
 
     Args:
         lm: the folder train-lm wrote.
-        tokenizer: the tokenizer it was trained with.
+        tokenizer: the tokenizer it was trained with, which its folder holds; another is refused.
         split: validation or train.
         max_bytes: how much text to use (whole documents).
     """
     from equinfo import api
+    from equinfo.generation import tokenizer_of
 
-    chosen = load(tokenizer)
-    stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
-    measured = api.evaluate(lm, chosen, stream)
+    _stdout()
+    chosen = tokenizer_of(lm, tokenizer)  # needs torch: before the corpus is read
+    with _elapsed("measuring"):
+        stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
+        measured = api.evaluate(lm, chosen, stream)
     nats = f"{measured.sum_nats:.3f} nats"
-    print(f"{chosen.name} on {corpus} {split}: {nats}, {stream.num_bytes} bytes")
-    print(f"bits/byte   {measured.bits_per_byte:.4f}")
-    print(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
-    print(f"bytes/token {stream.ratio:.4f}")
+    _say(f"{chosen.name} on {corpus} {split}: {nats}, {stream.num_bytes} bytes")
+    _say(f"bits/byte   {measured.bits_per_byte:.4f}")
+    _say(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
+    _say(f"bytes/token {stream.ratio:.4f}")
+    _next("generate", "A beginning", "--lm", lm)
 
 
 @app.command
@@ -419,7 +504,7 @@ def playground(
     Args:
         tokenizer: a name or folder; may be repeated. By default some of those that ship.
         lm: a folder that train-lm wrote, to generate text with.
-        lm_tokenizer: the tokenizer it was trained with.
+        lm_tokenizer: the tokenizer it was trained with, which its folder holds.
         host: who may reach the page; the default is this machine alone.
         port: of the page.
         open: open the page in a browser.
@@ -429,36 +514,160 @@ def playground(
     serve(tokenizer or None, lm, lm_tokenizer, host, port, open)
 
 
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise EquinfoError("standard input is closed: name a file")
+    return sys.stdin.buffer
+
+
+def _stdout() -> TextIO:
+    """Standard output, asked for before the work begins where it is to take the results."""
+    if sys.stdout is None:
+        raise EquinfoError("standard output is closed: there is no place for the results")
+    return sys.stdout
+
+
+def _say(text: object, end: str = "\n") -> None:
+    with writing("standard output"):
+        print(text, end=end, flush=True)
+
+
+def _note(text: object) -> None:
+    """On standard error, if it can be written: nothing is lost with it."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List the ready-made tokenizers and M1s, and the families that train-tokenizer makes."""
+    _say(f"{'ready-made, for -t':22}{'ids':>7}   bytes/token of imdb, King James")
+    made = pretrained_tokenizers()
+    for name in made:
+        _, _, about, *lines = (PRETRAINED / f"{name}.md").read_text(encoding="utf-8").splitlines()
+        cells = [line.split(" | ") for line in lines if " | " in line]
+        rates = {first: second for first, second, *_ in cells}
+        rate = f"{rates['| imdb']}, {rates['| bundled']}"
+        _say(f"{name:22}{load(name).code_size:7,}   {rate}   {about}")
+    _say(f"{'bytes':22}{256:7,}   1")
+    _say(f"{'gzip8, zstd8, xz8':22}{256:7,}   the number is the bits of an id: 1 to 16")
+    _say(f"\nready-made, for --m1: {', '.join(name for name in pretrained() if name not in made)}")
+    _say("\nfamilies, for train-tokenizer:")
+    for kind, family in KINDS.items():
+        _say(f"  {kind:15} {family.about}")
+    _next("show", "-t", "english-64k", "-t", "gzip8", "any text")
+
+
+def _next(*words: str | Path) -> None:
+    """The command to try now; on standard error, and for people only."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        _note(f"next: equinfo {shlex.join(map(str, words))}")
+
+
+def _compiling() -> None:
+    _note("equinfo: compiling kernels, once: 5 to 20 s")
+
+
+@contextlib.contextmanager
+def _elapsed(doing: str) -> Iterator[None]:
+    """In a terminal, the seconds that it takes, once those are two; and what compiling adds."""
+    from equinfo.compress.jit import on_compiling
+
+    on_compiling(_compiling)
+    over = threading.Event()
+    shape = {"bar_format": "{desc}: {elapsed}", "delay": 2, "leave": False, "disable": None}
+
+    def tick() -> None:
+        with tqdm(desc=doing, file=sys.stderr, **shape) as bar:
+            while not over.wait(0.5):
+                bar.update()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _going_on(out: str) -> Iterator[None]:
+    """An interruption says to run again, once there is something in `out` to go on from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = any(any(Path(out).glob(begun)) for begun in ("checkpoint-*", "shard-*"))
+        raise KeyboardInterrupt("run again to go on" if kept else "nothing is kept") from None
+
+
 @contextlib.contextmanager
 def _open_input(name: str) -> Iterator[BinaryIO]:
     if name == "-":
-        yield sys.stdin.buffer
+        yield _stdin()
         return
     try:
-        file = Path(name).open("rb")  # noqa: SIM115  # closed below, out of this `try`
+        file = open(name, "rb")  # noqa: PTH123, SIM115  # "" is no path; closed below
     except OSError as error:
-        raise EquinfoError(f"{name} cannot be read: {error.strerror}") from error
+        raise EquinfoError(f"{name or repr(name)} cannot be read: {error.strerror}") from error
     with file:
         yield file
 
 
+def _named(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The pieces; where reading them fails, an EquinfoError names the input, not the output."""
+    try:
+        yield from pieces
+    except OSError as error:
+        raise EquinfoError(f"{name} cannot be read: {error.strerror or error}") from error
+
+
 @contextlib.contextmanager
 def _open_output(name: str) -> Iterator[BinaryIO]:
-    """Standard output, a device or pipe as it is; any other file whole or not at all."""
-    if name == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
+    """An open stream, a device or pipe as it is; any other file whole or not at all."""
+    descriptor = 1 if name == "-" else _descriptor(name)
+    with writing("standard output" if name == "-" else name):
+        if descriptor == 1:
+            yield _stdout().buffer
+            _stdout().flush()
+        elif descriptor is not None:
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                yield file
         # a device or pipe: renaming would replace it
-        if Path(name).exists() and not Path(name).is_file():
+        elif target(name).exists() and not target(name).is_file():
             with Path(name).open("wb") as file:
                 yield file
         else:
             with atomic_file(name) as beside, beside.open("wb") as file:
                 yield file
-    except OSError as error:
-        raise EquinfoError(f"{name} cannot be written: {error.strerror or error}") from error
+
+
+def _descriptor(name: str) -> int | None:
+    """N, where a name leads to this process's /dev/fd/N, as /dev/stdout and a shell's >(...) do."""
+    own = [os.path.realpath(folder) for folder in ("/dev/fd", "/proc/self/fd")]
+    place = Path(name)
+    for _ in range(40):  # the system follows no more links
+        folder = os.path.realpath(place.parent)
+        if folder in own and place.name.isdecimal():
+            return int(place.name)
+        if not place.is_symlink():
+            break
+        place = Path(folder, place.readlink())
+    return None
+
+
+def mend_streams() -> None:
+    """No file may take a closed stream's number; what a stream cannot spell is escaped."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest, this one
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  # to the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -470,25 +679,50 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def main() -> None:
     """Entry point: EquinfoErrors become one line and exit status 1, warnings one line each."""
+    mend_streams()
     warnings.showwarning = _show_warning
+    message = ""
+    status: Any = 0
     try:
-        app.cli(
-            prog="equinfo",
-            description="Compressed token streams for language models: train, encode, decode,"
-            " look, measure.",
-        )
+        _look_ahead(sys.argv[1:2])
+        app.cli(prog="equinfo", description=HELP)
+    except SystemExit as stop:
+        status = stop.code
     except EquinfoError as error:
-        print(f"equinfo: {error}", file=sys.stderr)
-        sys.exit(1)
+        message, status = str(error), 1
     except BrokenPipeError:
-        sys.exit(1)
+        status = 1
     except OSError as error:
         what = f"{error.filename} cannot be used: " if error.filename else ""
-        print(f"equinfo: {what}{error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("equinfo: interrupted", file=sys.stderr)
-        sys.exit(130)
+        message, status = f"{what}{error.strerror or error}", 1
+    except KeyboardInterrupt as stop:
+        message, status = ": ".join(["interrupted", *map(str, stop.args)]), 130
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:  # Python would try again, and fail in more words
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            message = message or f"standard output cannot be written: {error.strerror}"
+        status = status or 1
+    if message:
+        _note(f"equinfo: {message}")
+    if status:
+        sys.exit(status)
+
+
+def _look_ahead(first: list[str]) -> None:
+    """The version, and a misspelt command in one line, before tyro sees them."""
+    if first == ["--version"]:
+        from equinfo import __version__
+
+        _say(f"equinfo {__version__}")
+        sys.exit(0)
+    commands = [name.strip("_").replace("_", "-") for name in app._subcommands]
+    for word in first:
+        if not word.startswith("-") and word.replace("_", "-") not in commands:
+            close = did_you_mean(word, commands)
+            raise EquinfoError(f"no command {word!r}{close} (equinfo --help has all)")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Text from text: where a tokenizer and an M2 meet."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from equinfo.errors import EquinfoError, needing
 from equinfo.files import as_path
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.incremental import TextDecoder
-from equinfo.tokenizers.registry import load
+from equinfo.tokenizers.registry import kept, load
 from equinfo.tokenizers.utf8 import Text, as_bytes
 
 if TYPE_CHECKING:
@@ -32,9 +33,71 @@ class Generation:
     ended: str = ""
 
 
+@dataclass(frozen=True)
+class Pair:
+    """An LM and the tokenizer of its ids. context: ids a sequence in training; bos_id begins it."""
+
+    model: "Decoder"
+    tokenizer: Tokenizer
+    context: int
+    bos_id: int
+
+
+def pair(
+    lm: "Decoder | Path | str",
+    tokenizer: Tokenizer | Path | str | None = None,
+    context: int | None = None,
+) -> Pair:
+    """The LM, or that in a folder, and its tokenizer (see `tokenizer_of`). context: by default the
+    folder's.
+    """
+    with needing("lm", "a language model"):
+        from equinfo.lm.decoder import Decoder
+        from equinfo.lm.train import load_lm, load_train_config
+    if not isinstance(lm, Decoder):
+        lm = as_path(lm)
+        chosen = tokenizer_of(lm, tokenizer)
+        config = load_train_config(lm)
+        return Pair(load_lm(lm), chosen, context or config.context, config.bos_id)
+    if context is None or tokenizer is None:
+        raise EquinfoError(
+            "a decoder without its training folder needs `context`, the ids a sequence it was"
+            " trained on, and its tokenizer"
+        )
+    chosen = load(tokenizer)
+    check_fit(lm.config, chosen)
+    return Pair(lm.eval(), chosen, context, chosen.bos_id)
+
+
+def tokenizer_of(lm: Path | str, tokenizer: Tokenizer | Path | str | None = None) -> Tokenizer:
+    """The tokenizer of the LM in a folder: the one kept in it, or the one named, which must be it.
+
+    Raises EquinfoError where it is another. Folders that older versions wrote say nothing of it:
+    then sizes alone are compared, and a warning says so.
+    """
+    with needing("lm", "a language model"):
+        from equinfo.lm.train import load_train_config, trained_with
+    config = load_train_config(lm)
+    trained = trained_with(lm)
+    chosen = kept(lm) if tokenizer is None else load(tokenizer)
+    if chosen is None:
+        known = f" ({trained})" if trained else ""
+        raise EquinfoError(f"{lm} does not hold its tokenizer{known}: name it (-t T, `tokenizer`)")
+    if trained is not None:
+        trained.check(chosen.identity, lm, "trained with")
+    check_fit(config.model, chosen, lm)
+    if trained is None and tokenizer is not None:
+        warnings.warn(
+            f"{lm} does not say which tokenizer it was trained with: that it was {chosen.name}"
+            " cannot be checked",
+            stacklevel=2,
+        )
+    return chosen
+
+
 def generate(
     lm: "Decoder | Path | str",
-    tokenizer: Tokenizer | Path | str,
+    tokenizer: Tokenizer | Path | str | None = None,
     prompt: Text | list[Text] = "",
     *,
     context: int | None = None,
@@ -48,10 +111,10 @@ def generate(
     """Continue texts with a language model over a tokenizer's ids, with cached keys and values.
 
     lm: a decoder, or the folder of its training. tokenizer: the one it was trained with (an object,
-    name or folder). prompt: one text or several. context: ids a sequence; by default what the
-    folder says. max_ids: to draw for each. temperature (0: greedy), top_k (0: all), top_p, seed:
-    see lm/sample.py. samples: of each prompt. Only ids that decode are drawn: subwords break no
-    UTF-8 character, and no window stays unfinished unless max_ids cuts it.
+    name or folder); the folder holds it. prompt: one text or several. context: ids a sequence; by
+    default what the folder says. max_ids: to draw for each. temperature (0: greedy), top_k (0:
+    all), top_p, seed: see lm/sample.py. samples: of each prompt. Only ids that decode are drawn:
+    subwords break no UTF-8 character, and no window stays unfinished unless max_ids cuts it.
 
     Returns samples of the first prompt, then of the next. The same seed gives the same texts,
     whatever else is in the batch. Raises EquinfoError where LM and tokenizer do not fit.
@@ -67,7 +130,7 @@ def generate(
 
 def stream(
     lm: "Decoder | Path | str",
-    tokenizer: Tokenizer | Path | str,
+    tokenizer: Tokenizer | Path | str | None = None,
     prompt: Text = "",
     **options: int | float | None,
 ) -> Iterator[str]:
@@ -80,16 +143,16 @@ def stream(
             yield pieces[0]
 
 
-def check_fit(model: "DecoderConfig", tokenizer: Tokenizer) -> None:
+def check_fit(model: "DecoderConfig", tokenizer: Tokenizer, lm: Path | str = "the LM") -> None:
     """Raises EquinfoError where an LM was not trained on this tokenizer's ids."""
     if model.vocab_size != tokenizer.vocab_size:
         raise EquinfoError(
-            f"the LM has {model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
+            f"{lm} has {model.vocab_size} ids and {tokenizer.name} {tokenizer.vocab_size}: "
             "name the tokenizer it was trained with"
         )
     if model.period not in (1, tokenizer.period):
         raise EquinfoError(
-            f"the LM is told places in units of {model.period} ids and those of {tokenizer.name}"
+            f"{lm} is told places in units of {model.period} ids and those of {tokenizer.name}"
             f" have {tokenizer.period}: name the tokenizer it was trained with"
         )
 
@@ -100,7 +163,7 @@ class _Run:
     def __init__(
         self,
         lm: "Decoder | Path | str",
-        tokenizer: Tokenizer | Path | str,
+        tokenizer: Tokenizer | Path | str | None,
         prompts: list[Text],
         context: int | None,
         max_ids: int,
@@ -112,9 +175,8 @@ class _Run:
             raise EquinfoError(f"max_ids is {max_ids}: it must be at least 1")
         if not prompts:
             raise EquinfoError("there is no prompt and no sample to make")
-        self.tokenizer = load(tokenizer)
-        self.model, self.context = _loaded(lm, context)
-        check_fit(self.model.config, self.tokenizer)
+        self.pair = pair(lm, tokenizer, context)
+        self.tokenizer = self.pair.tokenizer
         self.sampling = Sampling(**options)
         self.max_ids = max_ids
         self.rows = [_Row(self.tokenizer, as_bytes(prompt)) for prompt in prompts]
@@ -130,11 +192,12 @@ class _Run:
         def ids(row: _Row) -> np.ndarray:
             return np.array(row.result.ids, dtype=np.int64)
 
+        longest = max(len(row.result.ids) for row in self.rows)
         drawn = sample(
-            self.model,
+            self.pair.model,
             [ids(row) for row in self.rows],
             bos_id=self.tokenizer.bos_id,
-            context=self.context,
+            context=min(self.pair.context, 1 + longest + self.max_ids),
             sampling=self.sampling,
             mask=lambda number: self.tokenizer.may_follow(ids(self.rows[number])),
         )
@@ -181,18 +244,3 @@ class _Row:
         self.hidden -= min(len(text), max(self.hidden, 0))
         self.result.text += kept
         return kept
-
-
-def _loaded(lm: "Decoder | Path | str", context: int | None) -> tuple["Decoder", int]:
-    from equinfo.lm.decoder import Decoder
-    from equinfo.lm.train import load_lm, load_train_config
-
-    if not isinstance(lm, Decoder):
-        lm = as_path(lm)
-        return load_lm(lm), context or load_train_config(lm).context
-    if context is None:
-        raise EquinfoError(
-            "a decoder without its training folder needs `context`, the ids a sequence it was"
-            " trained on"
-        )
-    return lm.eval(), context

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from equinfo.artifacts import Artifact
 from equinfo.corpora import AnyCorpus, Corpus, batched, documents_of, limited, load_corpus
 from equinfo.errors import EquinfoError, naming_files
-from equinfo.files import as_path, atomic_file, content_hash
+from equinfo.files import alone, atomic_file, check_empty, clear, content_hash, target, writing
 from equinfo.reading import between_characters
 from equinfo.shards import (
     COUNTS,
@@ -47,7 +47,7 @@ from equinfo.shards import (
     write_shard,
 )
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load, tokenizer_class
+from equinfo.tokenizers.registry import KEPT, load, tokenizer_class
 
 MODES = ("document", "block")
 BLOCK_BYTES = 10_240
@@ -81,6 +81,7 @@ def tokenize_corpus(
     shard_bytes: int = SHARD_BYTES,
     max_bytes: int | None = None,
     progress: str | None = None,
+    overwrite: bool = False,
 ) -> Shards:
     """Write a corpus's ids to the folder `out`, or finish what was begun there, and open it.
 
@@ -89,10 +90,11 @@ def tokenize_corpus(
     "__main__":`, as for any multiprocessing. block_stride: bytes from a block's beginning to the
     next one's, 0 for block_bytes; a training example is a block's first ids, so blocks that overlap
     make more of them. shard_bytes: text a file, about; memory is about four times that a worker.
-    corpus: as for the other steps. max_bytes: documents up to as many (`corpora.limited`). Raises
-    EquinfoError for a mode that does not exist, text the tokenizer cannot take, and a folder that
-    holds other things.
+    corpus: as for the other steps. max_bytes: documents up to as many (`corpora.limited`).
+    overwrite: what equinfo wrote in `out` goes first. Raises EquinfoError for a mode that does not
+    exist, text the tokenizer cannot take, and a folder that holds other things or is being written.
     """
+    out = target(out)
     tokenizer = load(tokenizer)
     if mode not in MODES:
         raise EquinfoError(f"unknown mode {mode!r}; known: {', '.join(MODES)}")
@@ -104,9 +106,6 @@ def tokenize_corpus(
     ):
         if value < least:
             raise EquinfoError(f"{name} is {value}: it must be at least {least}")
-    out = as_path(out)
-    _make_folder(out)
-    check_version(out)
     in_blocks = mode == "block"
     plan = {
         "tokenizer": tokenizer.fingerprint,
@@ -125,39 +124,43 @@ def tokenize_corpus(
     documents = documents_of(loaded, split)
     if max_bytes is not None:
         documents = limited(documents, max_bytes, say=True)
-    entries: list[dict[str, Any]] = []
-    with tqdm(desc=progress, unit="B", unit_scale=True, disable=progress is None) as bar:
-        for entry in _entries(tokenizer, _tasks(documents, out, plan, shard_bytes), workers):
-            entries.append({"file": shard_name(len(entries)), **entry})
-            bar.update(entry["num_bytes"])
-    if not entries:
-        raise EquinfoError("there is no text to encode: the corpus is empty")
-    more = sorted(path.name for path in out.glob("shard-*.ids"))[len(entries) :]
-    if more:
-        raise EquinfoError(
-            f"{out} holds {more[0]} and this corpus ends before it: choose another folder, or"
-            " remove this one and tokenize again"
-        )
-    totals = {part: sum(entry[part] for entry in entries) for part in COUNTS}
-    manifest = {"format": FORMAT, "version": VERSION, **plan, "corpus": named, **totals}
-    manifest |= {"note": NOTES[mode], "shards": entries}
-    manifest["hash"] = content_hash(manifest)
-    with atomic_file(out / MANIFEST) as beside:
-        beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    check_empty(out, overwrite=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with alone(out):
+        _make_ready(out, overwrite)
+        entries: list[dict[str, Any]] = []
+        with tqdm(desc=progress, unit="B", unit_scale=True, disable=progress is None) as bar:
+            for entry in _entries(tokenizer, _tasks(documents, out, plan, shard_bytes), workers):
+                entries.append({"file": shard_name(len(entries)), **entry})
+                bar.update(entry["num_bytes"])
+        if not entries:
+            raise EquinfoError("there is no text to encode: the corpus is empty")
+        more = sorted(path.name for path in out.glob("shard-*.ids"))[len(entries) :]
+        if more:
+            raise EquinfoError(
+                f"{out} holds {more[0]} and this corpus ends before it: choose another folder, or"
+                " pass --overwrite"
+            )
+        totals = {part: sum(entry[part] for entry in entries) for part in COUNTS}
+        manifest = {"format": FORMAT, "version": VERSION, **plan, "corpus": named, **totals}
+        manifest |= {"note": NOTES[mode], "shards": entries}
+        manifest["hash"] = content_hash(manifest)
+        tokenizer.save(out / KEPT)
+        with atomic_file(out / MANIFEST) as beside:
+            beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return Shards(out, verify=False)
 
 
-def _make_folder(out: Path) -> None:
-    """Make it, or clear it of a kill's remains. Raises EquinfoError where it holds other things."""
-    if out.exists() and not out.is_dir():
-        raise EquinfoError(f"{out} is a file: name a folder for the shards")
-    out.mkdir(parents=True, exist_ok=True)
-    for path in out.iterdir():
-        ours = path.name == MANIFEST or (path.name.startswith("shard-") and path.suffix == ".ids")
-        if path.name.startswith((".shard-", f".{MANIFEST}.")) and path.suffix == ".tmp":
-            path.unlink()
-        elif not ours:
-            raise EquinfoError(f"{out} holds {path.name}, which is no shard: name a new folder")
+def _make_ready(out: Path, overwrite: bool) -> None:
+    """Rid it of a kill's remains. Raises EquinfoError where it holds other things than shards."""
+    if overwrite:
+        clear(out)
+    shards = {path.name for path in out.glob("shard-*.ids")}
+    check_empty(out, overwrite, {MANIFEST, KEPT, *shards})
+    check_version(out)
+    for path in [*out.glob(".shard-*.tmp"), *out.glob(f".{MANIFEST}.*.tmp")]:
+        path.unlink()
 
 
 def _tasks(

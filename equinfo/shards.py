@@ -1,7 +1,8 @@
 """Token shards: a folder of memory-mappable files of ids, and what training reads from them.
 
-A folder holds `shard-00000.ids` ... and `manifest.json`, which names every shard with its hash; it
-is written last, so a folder without one is unfinished. A shard, little-endian:
+A folder holds `shard-00000.ids` ..., the folder `tokenizer` of what wrote them, and
+`manifest.json`, which names every shard with its hash; it is written last, so a folder without one
+is unfinished. A shard, little-endian:
     8 bytes magic, its last byte the format's version; u32 length of a JSON header
     the header: {tokenizer, name, code_size, dtype, mode, ..., source, counts}, and spaces, so that
     the ids begin at a multiple of 64
@@ -16,18 +17,21 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
+from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError
 from equinfo.files import as_path, content_hash
+from equinfo.lm.config import T, check_bounds, check_types, made
 from equinfo.lm.sequences import Sequences, TileSource, counted
-from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
+from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer, id_dtype
+from equinfo.tokenizers.registry import kept
 
 FORMAT = "equinfo-shards"
 VERSION = 1
@@ -36,9 +40,80 @@ MANIFEST = "manifest.json"
 ALIGN = 64
 DIGEST = 32
 LONGEST_HEADER = 1 << 20
+LARGEST = 1 << 20  # codes; a language model takes memory for each
 PLAN = ("tokenizer", "name", "code_size", "dtype", "mode", "block_bytes", "group_documents")
 STRIDE = "block_stride"  # in a plan only where blocks overlap
 COUNTS = ("num_ids", "num_codes", "num_documents", "num_bytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What a shard holds, or all of a folder's."""
+
+    num_ids: int
+    num_codes: int
+    num_documents: int
+    num_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry(Counts):
+    """A shard in the manifest."""
+
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head(Counts):
+    """A shard's header. Raises EquinfoError for what `tokenize_corpus` cannot have written."""
+
+    tokenizer: str
+    name: str
+    code_size: int
+    dtype: Literal["uint16", "uint32"]
+    mode: Literal["document", "block"]
+    block_bytes: int | None
+    group_documents: int
+    block_stride: int = 0
+    source: str
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, 1, "num_ids", "num_documents")
+        check_bounds(self, 0, "num_codes", "num_bytes")
+        check_bounds(self, 1, "code_size", most=LARGEST)
+        Identity.read({"name": self.name, "fingerprint": self.tokenizer})
+        ends = self.num_documents if self.mode == "document" else 0
+        size = self.code_size + NUM_SPECIAL
+        if self.num_codes != self.num_ids - ends or self.dtype != id_dtype(size).__name__:
+            raise EquinfoError("its numbers contradict one another")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Head):
+    """Of a folder."""
+
+    source: str = ""
+    corpus: dict
+    shards: list
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        entries = [read(Entry, entry) for entry in self.shards]
+        for part in COUNTS:
+            if getattr(self, part) != sum(getattr(entry, part) for entry in entries):
+                raise EquinfoError(f"{part} is not the sum of its shards'")
+        if self.corpus.get("split") not in (None, "train", "validation"):
+            raise EquinfoError("its corpus has no such split")
+
+
+def read(cls: type[T], values: Any) -> T:
+    """`values` as one of these; what it has besides is left out. EquinfoError where it is none."""
+    known = [one.name for one in fields(cls)]  # type: ignore[arg-type]
+    if isinstance(values, dict):
+        values = {name: value for name, value in values.items() if name in known}
+    return made(cls, values)
 
 
 def shard_name(number: int) -> str:
@@ -91,8 +166,10 @@ def read_head(path: Path) -> tuple[dict[str, Any], int]:
         raise EquinfoError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, "its header cannot be read") from error
-    if not isinstance(header, dict) or not header.keys() >= {*PLAN, *COUNTS, "source"}:
-        raise _damaged(path, "its header lacks a part")
+    try:
+        read(Head, header)
+    except EquinfoError as error:
+        raise _damaged(path, f"its header is wrong, {error}") from error
     return header, len(MAGIC) + 4 + length
 
 
@@ -174,6 +251,7 @@ class Shards:
                 raise _damaged(path, "its size is not what the manifest says")
             if verify and check_digest(path) != entry["sha256"]:
                 raise _damaged(path, "its hash is not what the manifest says")
+            shard.check(header, verify)
             self._files.append(shard)
 
     # -- what it holds -----------------------------------------------------------------------------
@@ -202,7 +280,7 @@ class Shards:
     @property
     def ratio(self) -> float:
         """Token compression ratio: bytes a token (§3.8)."""
-        return self.num_bytes / self.num_tokens
+        return self.num_bytes / max(self.num_tokens, 1)
 
     @property
     def vocab_size(self) -> int:
@@ -218,15 +296,21 @@ class Shards:
         """SHA-256 (hex) of the manifest, and through the shards' hashes of every id."""
         return content_hash({k: v for k, v in self.manifest.items() if k != "corpus"})
 
+    @property
+    def identity(self) -> Identity:
+        """The tokenizer that wrote these."""
+        return Identity(self.manifest["name"], self.manifest["tokenizer"])
+
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Raises EquinfoError where another tokenizer wrote these."""
-        if tokenizer.fingerprint != self.manifest["tokenizer"]:
-            ours = f"{tokenizer.name} {tokenizer.fingerprint[:12]}"
-            theirs = f"{self.manifest['name']} {self.manifest['tokenizer'][:12]}"
-            raise EquinfoError(
-                f"{self.folder} was written by {theirs}, not by {ours}: name that tokenizer, or"
-                " tokenize the corpus with this"
-            )
+        self.identity.check(tokenizer.identity, self.folder)
+
+    def tokenizer(self, given: Tokenizer | None = None) -> Tokenizer | None:
+        """`given`, or what the folder holds, if anything. Raises EquinfoError for another one."""
+        found = kept(self.folder) if given is None else given
+        if found is not None:
+            self.check_tokenizer(found)
+        return found
 
     def documents(self) -> Iterator[tuple[np.ndarray, int]]:
         """(ids without EOS, bytes they stand for) of every document (or block), in order."""
@@ -294,6 +378,26 @@ class _Shard:
         self.dtype = np.dtype(header["dtype"]).newbyteorder("<")
         self.table = start + -(-self.num_ids * self.dtype.itemsize // 8) * 8
         self.size = self.table + 8 * (2 * self.num_documents + 1) + DIGEST
+
+    def check(self, header: dict[str, Any], ids_too: bool) -> None:
+        """Raises EquinfoError where documents are not one after another, or ids not the mode's."""
+        ends_with_eos = header["mode"] == "document"
+        table = np.fromfile(self.path, "<u8", 2 * self.num_documents + 1, offset=self.table)
+        starts = table[: self.num_documents + 1]
+        size = np.cumsum(table[self.num_documents + 1 :])  # what wraps descends
+        follow = np.greater if ends_with_eos else np.greater_equal
+        in_order = follow(starts[1:], starts[:-1]).all() and (size[1:] >= size[:-1]).all()
+        if not in_order or starts[0] or starts[-1] != self.num_ids:
+            raise _damaged(self.path, "its documents do not follow one another")
+        if size[-1] != header["num_bytes"]:
+            raise _damaged(self.path, "its documents have other sizes than it says")
+        if ids_too:
+            ids = np.memmap(self.path, self.dtype, "r", self.start, (self.num_ids,))
+            special = np.count_nonzero(ids >= header["code_size"])
+            last = ids[starts[1:] - 1] if ends_with_eos else ids[:0]
+            eos_id = header["code_size"] + NUM_SPECIAL - 1
+            if special != len(last) or (last != eos_id).any():
+                raise _damaged(self.path, "it holds ids that its tokenizer does not write there")
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -388,8 +492,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         )
     if manifest.get("version") != VERSION:
         raise _other_version(path, manifest.get("version"))
-    if manifest.pop("hash", None) != content_hash(manifest):
-        raise EquinfoError(f"{path} was altered: run `equinfo tokenize` again, which rewrites it")
+    try:
+        if manifest.pop("hash", None) != content_hash(manifest):
+            raise EquinfoError("its hash is another")
+        read(Manifest, manifest)
+    except (ValueError, RecursionError) as error:  # an EquinfoError is a ValueError
+        how = error if isinstance(error, EquinfoError) else "it is no such JSON"
+        raise EquinfoError(
+            f"{path} was altered ({how}): run `equinfo tokenize` again, which rewrites it"
+        ) from error
     return manifest
 
 

@@ -22,7 +22,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
+from equinfo.artifacts import Identity
+from equinfo.errors import EquinfoError, naming
 from equinfo.tokenizers.base import Tokenizer
 
 VERSION = 2
@@ -102,7 +103,8 @@ def read(tokenizer: Tokenizer, file: BinaryIO, what: str = "the token file") -> 
         data = source.exactly(count * dtype.itemsize)
         if source.number() != zlib.crc32(data):
             raise source.damaged("a frame's checksum does not match")
-        piece = decoder.feed(np.frombuffer(data, dtype=dtype))
+        with naming(what):
+            piece = decoder.feed(np.frombuffer(data, dtype=dtype))
         num_ids += count
         num_bytes += len(piece)
         yield piece
@@ -112,7 +114,8 @@ def read(tokenizer: Tokenizer, file: BinaryIO, what: str = "the token file") -> 
         raise source.damaged("its checksum does not match")
     if file.read(1):
         raise source.damaged("it goes on after its end")
-    piece = decoder.finish()
+    with naming(what):
+        piece = decoder.finish()
     num_bytes += len(piece)
     if num_bytes != promised_bytes:
         raise EquinfoError(f"{what} decodes to {num_bytes} bytes and promises {promised_bytes}")
@@ -189,9 +192,7 @@ def _check_header(tokenizer: Tokenizer, source: _Hashed) -> np.dtype:
     complete = isinstance(header, dict) and header.keys() >= FIELDS
     if not complete or str(header["dtype"]) not in DTYPES:
         raise EquinfoError(f"{what} has a header that equinfo did not write: encode it again")
-    if header["tokenizer"] != tokenizer.fingerprint:
-        raise EquinfoError(
-            f"{what} was written by {header['name']} {str(header['tokenizer'])[:12]}, not by"
-            f" {tokenizer.name} {tokenizer.fingerprint[:12]}: name that tokenizer"
-        )
+    with naming(what):
+        written_by = Identity.read({**header, "fingerprint": header["tokenizer"]})
+    written_by.check(tokenizer.identity, what)
     return np.dtype(DTYPES[header["dtype"]])

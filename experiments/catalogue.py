@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from equinfo.compress.jit import on_compiling
 from equinfo.errors import EquinfoError
 from experiments.analysis.compare import Results
 from experiments.analysis.experiment import Experiment
 from experiments.analysis.tables import Table
 from experiments.exhibits import blocks, equal_bytes, sweep
+from experiments.exhibits import demo as demonstration
 from experiments.plan.jobs import closure
 from experiments.runs.recipes import LM, Recipe, Training
 from experiments.runs.rows import Rows
@@ -27,13 +29,13 @@ NAMES = (
 EXPERIMENTS: dict[str, Experiment] = {
     name: import_module(f"experiments.exhibits.{name}").EXPERIMENT for name in NAMES
 }
+PAGE = Path("docs/results/index.md")
 # The paper has some results twice, as a figure and as a table.
 ALIASES = {
     "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5",
     "table17": "fig14", "fig7": "table5",
     "fig12": "table9", "fig16": "fig11", "fig17": "fig11", "sec5.1": "sec5_1",
 }  # fmt: skip
-DEMO = ("table1", "table2", "table3", "table12", "fig3", "fig4")
 
 
 def experiment(name: str) -> Experiment:
@@ -82,12 +84,21 @@ def run(
         say("wrote " + ", ".join(str(path) for path in made))
 
 
-def demo(scale_name: str, results: Path, work: Path) -> None:
-    """The main result, on the bundled corpus; ends with its table and the path of its figure."""
-    table, _ = carried_out(DEMO, scale_name, results, work)["fig3"]
-    folder = results / scale_name
-    print(f"\n{table.title}\n{table.text()}\n\n{table.note}")
-    print(f"\nfigures: {folder / 'fig3.svg'}, {folder / 'fig4.svg'}; tables beside them")
+def demo(scale: Scale, results: Path, work: Path) -> None:
+    """The chain once, on the bundled corpus: its table, what came out in words, where it lies."""
+    on_compiling(_compiling)
+    rows = Rows(results / "rows.jsonl")
+    Runner(scale.name, rows, work).run(closure(demonstration.recipes(scale)))
+    there = Results(rows, scale)
+    table, made = demonstration.EXPERIMENT.output(there, results)
+    print(f"\n{table.title}\n{table.text()}\n{table.note}\n")
+    print("\n".join(demonstration.words(there)))
+    print(f"Minutes of training: at length, beside the paper's, it is in {PAGE}.")
+    print("table, figure: " + ", ".join(map(str, made)))
+
+
+def _compiling() -> None:
+    say("compiling kernels, once: 20 s")
 
 
 def carried_out(

@@ -219,32 +219,43 @@ _TINY = Training(
     style="modern", size="0.1m", steps=40, batch_size=16, context=256, learning_rate=1.6e-2,
     warmup_steps=4,
 )  # fmt: skip
+_BRIEF = replace(_TINY, steps=16, batch_size=8, warmup_steps=2)
 
 TINY = Scale(
     name="tiny",
     summary="a smoke test of everything, minutes on two cores: too little training for its trends"
     " to mean much",
     corpus="bundled",
-    train_bytes=3 << 18,
-    validation_bytes=1 << 17,
-    measured_bytes=1 << 16,
-    m1_training=replace(
-        _TINY, size="30k", steps=250, batch_size=32, learning_rate=1e-2, warmup_steps=25
-    ),
+    train_bytes=1 << 18,
+    validation_bytes=1 << 15,
+    measured_bytes=1 << 15,
+    m1_training=replace(_TINY, size="30k", steps=100, learning_rate=1e-2, warmup_steps=10),
     long_context=512,
-    m2_trainings=(_TINY, replace(_TINY, size="0.4m", learning_rate=8e-3)),
+    m2_trainings=(_BRIEF, replace(_BRIEF, size="0.4m", learning_rate=8e-3)),
     claim_only=True,
-    scaled_steps=(10, 40),
-    vocabulary=4096,
+    scaled_steps=(4, 16),
+    vocabulary=2048,
     narrow=6,
     wide=12,
     windows=(12, 24, 48, 96),
     between=18,
     seeds=1,
-    task_training=replace(_TINY, context=128),
+    task_training=replace(_BRIEF, context=128),
     task_bytes=64,
-    sample=20,
+    sample=10,
     smaller=(("30k", 3.2e-2),),
+)
+
+# M1 sees less text than M2s: what it leaves is theirs to learn, in minutes.
+DEMO = replace(
+    TINY,
+    name="demo",
+    summary="of `make demo` alone",
+    train_bytes=3 << 19,
+    m1_training=replace(_TINY, size="30k", steps=100, learning_rate=1e-2, warmup_steps=10),
+    m2_trainings=(replace(_TINY, steps=150, warmup_steps=15),),
+    vocabulary=2048,
+    narrow=8,
 )
 
 _CPU = Training(

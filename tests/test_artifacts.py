@@ -2,11 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 import equinfo
+from equinfo import artifacts
 from equinfo.artifacts import JSON_NAME, TENSORS_NAME, Artifact, load_artifact, read_kind
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.byte import ByteTokenizer
@@ -41,7 +44,7 @@ def test_what_is_read_equals_what_was_written(folder):
     assert sorted(path.name for path in folder.iterdir()) == [JSON_NAME, TENSORS_NAME]
 
 
-def test_only_an_artefact_or_nothing_is_replaced(folder, tmp_path):
+def test_only_an_artefact_or_nothing_is_replaced_or_what_is_to_be_overwritten(folder, tmp_path):
     other = Artifact("bytes", {}, {})
     other.save(folder)
     assert load_artifact(folder).hash == other.hash
@@ -49,12 +52,69 @@ def test_only_an_artefact_or_nothing_is_replaced(folder, tmp_path):
     other.save(tmp_path / "empty")
     for precious in (folder / "notes.txt", tmp_path / "file"):
         precious.write_text("precious")
+    (folder / "metrics.jsonl").write_text("of a training")
     for target in (folder, tmp_path / "file"):
-        with pytest.raises(
-            EquinfoError, match=r"is no equinfo artefact \(it holds .*\): name a new folder"
-        ):
+        with pytest.raises(EquinfoError, match=r"holds metrics\.jsonl: name a new|is a file"):
             other.save(target)
+    Artifact("bpe", {}, {}).save(folder, overwrite=True)
+    assert read_kind(folder) == "bpe"
+    assert not (folder / "metrics.jsonl").exists()
     assert (folder / "notes.txt").read_text() == (tmp_path / "file").read_text() == "precious"
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("step", range(1, 4))
+def test_a_kill_between_any_two_renames_leaves_the_old_or_the_new(folder, monkeypatch, step):
+    old, new = load_artifact(folder), Artifact("bytes", {}, {"a": np.arange(9)})
+    replace, left = Path.replace, [step]
+
+    def killed(self, target):
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(Killed):
+            new.save(folder)
+    assert load_artifact(folder).hash == (old if step == 1 else new).hash
+    new.save(folder)
+    assert load_artifact(folder).hash == new.hash
+    assert sorted(path.name for path in folder.iterdir()) == [JSON_NAME, TENSORS_NAME]
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("error", [SafetensorError("No space left"), OSError(28, "No space left")])
+def test_a_full_disk_is_one_line_that_names_the_folder(folder, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    old = load_artifact(folder).hash
+    monkeypatch.setattr(artifacts, "save_file", full)
+    for target in (folder, folder / "new"):
+        with pytest.raises(EquinfoError, match=f"{target} cannot be written: No space left$"):
+            Artifact("bytes", {}, TENSORS).save(target)
+    assert load_artifact(folder).hash == old
+    assert sorted(path.name for path in folder.iterdir()) == [JSON_NAME, TENSORS_NAME]
+
+
+@pytest.mark.parametrize("name", ["english-16k", "bytes"])
+def test_a_folder_that_hides_a_ready_made_name_or_is_hidden_by_it_says_so(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("a file hides nothing")
+    equinfo.load(name)
+    (tmp_path / name).unlink()
+    equinfo.load("gzip8").save(name)
+    with pytest.warns(UserWarning, match=f"name it as {tmp_path / name}$"):
+        hidden = equinfo.load(name).name == "Bytes"
+    assert hidden == (name == "bytes")
+    assert equinfo.load(tmp_path / name).name == "GZip[v=256]"
 
 
 def test_the_hash_is_of_content_not_of_layout():

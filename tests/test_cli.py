@@ -1,12 +1,17 @@
 """The console command, as a user runs it."""
 
+import io
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from equinfo import cli
+import equinfo as equinfo_
+from equinfo import api, cli
+from equinfo.tokenizers.registry import pretrained_tokenizers
 
 
 def equinfo(*arguments, data=None):
@@ -56,14 +61,17 @@ def test_pipes():
     ("arguments", "message"),
     [
         (["encode", "no-such-file", "-t", "bytes"], "no-such-file cannot be read"),
-        (["encode", "-", "-t", "byts"], "no tokenizer 'byts'.*bytes, gzip8"),
+        (["encode", "-", "-t", "byts"], "no tokenizer 'byts'.*bytes, gzip8.*mean 'bytes'"),
+        (["encod", "-"], "no command 'encod'; did you mean 'encode'"),
+        (["train-tokenizer", "bpee", "--out", "x"], "'bpee'.*known: bpe.*did you mean 'bpe'"),
         (["train-tokenizer", "ac", "--out", "x"], "ac needs a byte model"),
         (
             ["train-tokenizer", "static-ac", "--size", "300", "--out", "x"],
             "choose a power of two, 2 to 65536",
         ),
         (["train-tokenizer", "bpe", "--corpus", "nowhere", "--out", "x"], "nowhere"),
-        (["train-m1", "--out", "x", "--size", "7q"], "7q.*0.1m"),
+        (["train-m1", "--out", "x", "--size", "0.m", "--corpus", "nowhere"], "0.m.*did you mean"),
+        (["train-lm", "-t", "bytes", "--out", "x", "--size", "7q", "--corpus", "nowhere"], "7q"),
         (["train-lm", "-t", "bytes", "--out", "x", "--corpus", "nowhere"], "nowhere"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else None,
@@ -102,19 +110,183 @@ def test_a_pipe_or_device_is_written_to_never_replaced(tmp_path, run):
     assert pipe.is_fifo()
 
 
+@pytest.mark.parametrize("through", ["/dev/fd/{}", "link"])
+def test_an_open_file_is_written_where_it_stands(tmp_path, run, through):
+    (tmp_path / "source").write_bytes(b"text")
+    run("encode", tmp_path / "source", "-t", "bytes", "-o", tmp_path / "ids")
+    with (tmp_path / "open").open("wb", buffering=0) as file:
+        file.write(b"before")
+        (tmp_path / "link").symlink_to(f"/proc/self/fd/{file.fileno()}")
+        name = tmp_path / through if through == "link" else through.format(file.fileno())
+        assert run("encode", tmp_path / "source", "-t", "bytes", "-o", name)[0] == 0
+    assert (tmp_path / "open").read_bytes() == b"before" + (tmp_path / "ids").read_bytes()
+    assert (tmp_path / "link").is_symlink()
+
+
+NARROW = {"ascii": "\\u2591 \\xe9", "latin-1": "\\u2591 é", "utf-8": "░ é"}
+
+
+@pytest.mark.parametrize("encoding", NARROW)
+def test_what_a_stream_cannot_spell_is_escaped(monkeypatch, run, encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr("equinfo.show.render", lambda *_: "░ é")
+    assert run("show", "x", "-t", "bytes")[0] == 0
+    assert stream.buffer.getvalue().decode(encoding) == f"{NARROW[encoding]}\n"
+
+
+def closed():
+    return None
+
+
+def full():
+    return Path("/dev/full").open("w")
+
+
+def broken():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w")
+
+
+@pytest.mark.parametrize(
+    ("stream", "make", "arguments", "status", "message"),
+    [
+        ("stdout", closed, ["show", "x", "-t", "bytes"], 1, "standard output is closed"),
+        ("stdout", closed, ["encode", "in", "-t", "bytes"], 1, "standard output is closed"),
+        ("stdout", closed, ["train-tokenizer", "gzip", "--size", "256", "--out", "t"], 0, ""),
+        ("stdout", full, ["show", "x", "-t", "bytes"], 1, "standard output cannot be written: No"),
+        ("stdout", full, ["encode", "in", "-t", "bytes"], 1, "standard output cannot be written"),
+        ("stdout", full, ["--help"], 1, "standard output cannot be written"),
+        ("stdout", broken, ["encode", "in", "-t", "bytes"], 1, ""),
+        ("stdout", broken, ["--help"], 1, ""),
+        ("stdin", closed, ["encode", "-", "-t", "bytes", "-o", "ids"], 1, "input is closed"),
+        ("stderr", closed, ["encode", "in", "-t", "bytes", "-o", "ids"], 0, ""),
+        ("stderr", full, ["encode", "in", "-t", "bytes", "-o", "ids"], 0, ""),
+    ],
+)
+def test_streams_that_are_closed_full_or_broken(
+    tmp_path, monkeypatch, run, stream, make, arguments, status, message
+):
+    if make is full and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").write_bytes(b"text")
+    monkeypatch.setattr(sys, stream, make())
+    found, _, error = run(*arguments)
+    assert found == status
+    assert message in error
+    assert len(error.splitlines()) == bool(message) or status == 0
+
+
+def test_the_summary_never_lands_in_the_token_file(tmp_path):
+    (tmp_path / "in").write_bytes(b"text")
+    command = f"{sys.executable} -m equinfo.cli encode {tmp_path}/in -t bytes"
+    made = [
+        subprocess.run(f"{command} {end}", shell=True, capture_output=True, check=True).stdout
+        for end in ("2>/dev/null", "2>&-")
+    ]
+    assert made[0] == made[1] != b""
+
+
+FEW = ["--max-bytes", 9000]
+OTHERS = {"train-tokenizer": ["gzip", "--size", 256], "train-m1": ["--order", 1, *FEW]}
+OTHERS |= {"tokenize": ["-t", "bytes", "--workers", 1, *FEW], "import-tokenizer": ["t.json"]}
+OTHERS |= {"train-lm": ["-t", "bytes", "--size", "30k", "--steps", 1, "--context", 16, *FEW]}
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_a_folder_that_holds_another_thing_is_refused_unless_overwritten(
+    tmp_path, monkeypatch, run, command
+):
+    monkeypatch.chdir(tmp_path)
+    bpe = api.train_tokenizer("bpe", corpus=[b"some text"], size=257)
+    (tmp_path / "t.json").write_bytes(bpe.model)
+    for name in ("artifact.json", "shard-00000.ids", "notes.txt"):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text("another")
+    arguments = [command, *OTHERS[command], "--out", "out"]
+    status, _, error = run(*arguments)
+    assert status == 1
+    assert error.endswith("out holds artifact.json: name a new folder, or pass --overwrite\n")
+    status, _, error = run(*arguments, "--overwrite")
+    assert status == 0, error
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert [path.name for path in files if path.read_bytes() == b"another"] == ["notes.txt"]
+
+
+LINUX = (
+    "sched_getaffinity fork getuid geteuid getgid mkfifo statvfs uname nice sysconf killpg chown"
+    " fchown pread posix_fadvise posix_fallocate memfd_create fdatasync sync getloadavg waitid"
+    " O_DIRECTORY O_NOFOLLOW SIGKILL SIGHUP SIGUSR1 SIGALRM alarm setitimer"
+)
+
+
+def test_nothing_is_used_that_only_linux_has(tmp_path, monkeypatch, run):
+    (tmp_path / "in.txt").write_bytes(b"In the beginning " * 900)
+    few = ["--corpus", tmp_path / "in.txt", "--max-bytes", 20_000]
+    small = ["--size", "30k", "--steps", 1, "--context", 16, "--batch-size", 2]
+    monkeypatch.delenv("EQUINFO_THREADS", raising=False)
+    for name in LINUX.split():
+        for module in (os, signal):
+            monkeypatch.delattr(module, name, raising=False)
+    for arguments in (
+        ["train-tokenizer", "bpe", "--size", 300, "--out", tmp_path / "t", *few],
+        ["encode", tmp_path / "in.txt", "-t", tmp_path / "t", "-o", tmp_path / "ids"],
+        ["decode", tmp_path / "ids", "-t", tmp_path / "t", "-o", tmp_path / "back"],
+        ["tokenize", "-t", tmp_path / "t", "--out", tmp_path / "s", "--workers", 1, *few],
+        ["train-lm", "--shards", tmp_path / "s", "--out", tmp_path / "lm", *small],
+        ["generate", "In", "--lm", tmp_path / "lm", "-t", tmp_path / "t", "--max-ids", 2],
+    ):
+        status, _, error = run(*arguments)
+        assert status == 0, error
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "in.txt").read_bytes()
+
+
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path, run):
     (tmp_path / "file").write_bytes(b"")
     status, _, error = run(
         "train-tokenizer", "static-ac", "--size", 256, "--out", tmp_path / "file" / "t"
     )
     assert status == 1
-    assert "file cannot be used" in error
+    assert "file/t cannot be written" in error
     assert len(error.splitlines()) == 1
+
+
+def test_a_terminal_is_shown_no_binary_and_told_the_next_command(tmp_path, run, monkeypatch):
+    (tmp_path / "in").write_bytes(b"text")
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
+    status, out, error = run("encode", tmp_path / "in", "-t", "bytes")
+    assert (status, out, len(error.splitlines())) == (1, "", 1)
+    assert "-o FILE" in error
+    error = run("encode", tmp_path / "in", "-t", "bytes", "-o", tmp_path / "my ids")[2]
+    assert f"next: equinfo decode '{tmp_path / 'my ids'}' -t bytes" in error
+
+
+def test_an_interruption_says_what_is_kept(tmp_path, run, monkeypatch):
+    def stopped(out, *arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("equinfo.api.train_lm", stopped)
+    for said in ("nothing is kept", "run again to go on"):
+        status, _, error = run("train-lm", "-t", "bytes", "--out", tmp_path)
+        assert (status, error) == (130, f"equinfo: interrupted: {said}\n")
+        (tmp_path / "checkpoint-000000001").mkdir(exist_ok=True)
+
+
+def test_list_and_version(run):
+    assert run("--version")[1] == f"equinfo {equinfo_.__version__}\n"
+    status, out, _ = run("list")
+    assert status == 0
+    for name in ("english-64k", "65,536", "6.938", "english-m1", "equalinfo", "xz"):
+        assert name in out
 
 
 def test_help_teaches(run):
     status, out, _ = run("--help")
     assert status == 0
+    assert all(name in out for name in (*pretrained_tokenizers(), "equalinfo", "static-huffman"))
     for command in (
         "encode",
         "decode",
@@ -169,14 +341,14 @@ def test_train_everything_small_and_evaluate(tmp_path, run):
     assert run("decode", tmp_path / "ids", "-t", tmp_path / "t", "-o", tmp_path / "back")[0] == 0
     assert (tmp_path / "back").read_bytes() == corpus.read_bytes()
     assert "bits/byte" in run("show", "ten green bottles", "-t", tmp_path / "t")[1]
-    drawn = ["--lm", tmp_path / "lm", "-t", tmp_path / "t", "--max-ids", 20]
+    drawn = ["--lm", tmp_path / "lm", "--max-ids", 20]
     status, out, error = run("generate", "ten green", *drawn)
     assert status == 0, error
     assert out.startswith("ten green")
     assert run("generate", "ten green", *drawn, "--samples", 2)[1].count("--- ") == 2
     status, out, error = run("generate", "ten green", "--lm", tmp_path / "lm", "-t", "gzip16")
     assert (status, out) == (1, "")
-    assert "name the tokenizer it was trained with" in error
+    assert "trained with EqualInfoAC[b=16,v=256]" in error
 
 
 def test_an_m1_of_counts_needs_no_training(tmp_path, run):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from equinfo.files import atomic_file, atomic_folder, canonical_json, content_hash
+from equinfo.errors import EquinfoError
+from equinfo.files import (
+    LOCK,
+    alone,
+    atomic_file,
+    atomic_folder,
+    canonical_json,
+    content_hash,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,34 +42,50 @@ def write_half(atomic, error: BaseException) -> None:
         raise error
 
 
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ValueError()]
 )
-@pytest.mark.parametrize("before", [None, b"old"])
-def test_a_failure_leaves_the_old_file_or_none(tmp_path, error, before):
+@pytest.mark.parametrize("atomic", [atomic_file, atomic_folder])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_failure_leaves_the_old_or_nothing(tmp_path, error, atomic, before):
+    target = tmp_path / "target"
+    held = target if atomic is atomic_file else target / "held"
     if before:
-        (tmp_path / "file").write_bytes(before)
-    with pytest.raises(type(error)):
-        write_half(atomic_file(tmp_path / "file"), error)
-    assert names(tmp_path) == (["file"] if before else [])
-    assert not before or (tmp_path / "file").read_bytes() == before
+        held.parent.mkdir(exist_ok=True)
+        held.write_bytes(b"old")
+    expected = EquinfoError if isinstance(error, OSError) else type(error)
+    with pytest.raises(expected) as caught:
+        write_half(atomic(target), error)
+    assert expected is not EquinfoError or str(caught.value) == (
+        f"{target} cannot be written: No space left on device"
+    )
+    assert names(tmp_path) == (["target"] if before else [])
+    assert not before or held.read_bytes() == b"old"
+    assert not before or names(held.parent) == [held.name]
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
-def test_a_disk_that_fills_at_the_very_end_leaves_the_old_file(tmp_path, monkeypatch, moment):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    (tmp_path / "file").write_bytes(b"old")
-    monkeypatch.setattr(*((os, "fsync") if moment == "fsync" else (Path, "replace")), full)
-    with pytest.raises(OSError, match="No space"), atomic_file(tmp_path / "file") as beside:
-        beside.write_bytes(b"new")
-    assert (tmp_path / "file").read_bytes() == b"old"
-    assert names(tmp_path) == ["file"]
+@pytest.mark.parametrize("atomic", [atomic_file, atomic_folder])
+def test_a_disk_that_fills_at_the_very_end_leaves_the_old(tmp_path, monkeypatch, moment, atomic):
+    target = tmp_path / "target"
+    held = target if atomic is atomic_file else target / "held"
+    held.parent.mkdir(exist_ok=True)
+    held.write_bytes(b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(*((os, "fsync") if moment == "fsync" else (Path, "replace")), full)
+        with pytest.raises(EquinfoError, match="target cannot be written: No space left"):  # noqa: SIM117
+            with atomic(target) as beside:
+                (beside / "held" if beside.is_dir() else beside).write_bytes(b"new")
+    assert held.read_bytes() == b"old"
+    assert (names(tmp_path), names(held.parent)) == (["target"], [held.name])
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_a_kill_leaves_the_old_one(tmp_path, kind):
+def test_what_a_kill_leaves_is_the_old_one_and_is_cleared_by_the_next_writer(tmp_path, kind):
     target = tmp_path / "target"
     old = target if kind == "file" else target / "inside"
     old.parent.mkdir(exist_ok=True)
@@ -77,43 +102,68 @@ def test_a_kill_leaves_the_old_one(tmp_path, kind):
     )
     assert killed.returncode == -signal.SIGKILL
     assert old.read_bytes() == b"old"
+    assert len(names(old.parent)) > 1
+    with atomic_file(old) if kind == "file" else atomic_folder(target) as beside:
+        (beside if kind == "file" else beside / "inside").write_bytes(b"new")
+    assert old.read_bytes() == b"new"
+    assert names(old.parent) == [old.name]
 
 
-def test_a_folder_is_replaced_whole(tmp_path):
-    for content in (["one", "two"], ["three"]):
+def test_a_folder_gets_new_files_and_keeps_others(tmp_path):
+    for content in (["one", "two"], ["two", "three"]):
         with atomic_folder(tmp_path / "folder") as beside:
             for name in content:
-                (beside / name).write_text(name)
-        assert names(tmp_path / "folder") == sorted(content)
+                (beside / name).mkdir()
+                (beside / name / content[0]).touch()
+    assert names(tmp_path / "folder") == ["one", "three", "two"]
+    assert names(tmp_path / "folder" / "two") == ["two"]
     assert names(tmp_path) == ["folder"]
 
 
-def test_a_failure_leaves_the_old_folder(tmp_path):
-    with atomic_folder(tmp_path / "folder") as beside:
-        (beside / "old").write_text("old")
-    with pytest.raises(OSError, match="No space"):
-        write_half(
-            atomic_folder(tmp_path / "folder"), OSError(errno.ENOSPC, "No space left on device")
-        )
-    assert names(tmp_path / "folder") == ["old"]
-    assert names(tmp_path) == ["folder"]
+@pytest.mark.parametrize("atomic", [atomic_file, atomic_folder])
+def test_a_link_is_written_through_and_a_circle_or_no_name_is_refused(tmp_path, atomic):
+    (tmp_path / "link").symlink_to("there")
+    with atomic(tmp_path / "link") as beside:
+        (beside / "held" if beside.is_dir() else beside).write_bytes(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path) == ["link", "there"]
+    (tmp_path / "circle").symlink_to("circle")
+    for name, message in ((tmp_path / "circle", "links lead in a circle"), ("", "is empty")):
+        with pytest.raises(EquinfoError, match=message), atomic(name):
+            pass
+    assert (tmp_path / "circle").is_symlink()
 
 
-def test_a_folder_that_cannot_be_renamed_into_place_leaves_the_old_one(tmp_path, monkeypatch):
-    with atomic_folder(tmp_path / "folder") as beside:
-        (beside / "old").write_text("old")
-    replace = Path.replace
+def test_a_file_keeps_its_mode(tmp_path):
+    (tmp_path / "secret").touch()
+    (tmp_path / "secret").chmod(0o600)
+    with atomic_file(tmp_path / "secret") as beside:
+        beside.write_text("new")
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
-    def fails_for_the_new(self, target):
-        if self.name.endswith(".tmp"):
-            raise OSError(errno.EIO, "Input/output error")
-        return replace(self, target)
 
-    monkeypatch.setattr(Path, "replace", fails_for_the_new)
-    with pytest.raises(OSError, match="Input/output"), atomic_folder(tmp_path / "folder") as beside:
-        (beside / "new").write_text("new")
-    assert names(tmp_path / "folder") == ["old"]
-    assert names(tmp_path) == ["folder"]
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_has_one_writer_who_says_who_it_is(tmp_path, there):
+    folder = tmp_path / "folder"
+    if there:
+        folder.mkdir()
+    with alone(folder):
+        for second in (alone(folder), atomic_folder(folder)):
+            with pytest.raises(EquinfoError) as caught, second:
+                pass
+            message = rf"{folder} is being written by process {os.getpid()} on .* since .*: wait"
+            assert re.match(message, str(caught.value))
+    with alone(folder):
+        pass
+    assert names(tmp_path) == (["folder"] if there else [])
+    assert not there or names(folder) == []
+
+
+def test_the_lock_of_a_process_that_died_holds_nobody_up(tmp_path):
+    (tmp_path / LOCK).write_text("process 1 on another machine")
+    with alone(tmp_path):
+        pass
+    assert names(tmp_path) == []
 
 
 def test_canonical_json_is_one_string_for_one_value():

@@ -317,9 +317,11 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path, made, format, op
 def test_what_is_there_is_kept(tmp_path, made):
     (tmp_path / "mine").write_text("kept")
     for out in (tmp_path, tmp_path / "mine"):
-        with pytest.raises(EquinfoError, match="name a new folder"):
+        with pytest.raises(EquinfoError, match=r"holds mine: name a new folder|is a file"):
             export(made["narrow"], out, "nanogpt")
     assert (tmp_path / "mine").read_text() == "kept"
+    with pytest.raises(EquinfoError, match="holds the shards that are read"):
+        export(made["narrow"], made["narrow"].folder, "nanogpt", overwrite=True)
     (tmp_path / "empty").mkdir()
     export(made["narrow"], tmp_path / "empty", "nanogpt")
 

@@ -2,11 +2,13 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from equinfo import cli
+from equinfo.corpora import load_corpus, take
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -20,6 +22,22 @@ def test_the_python_examples_run(tmp_path, monkeypatch):
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
     assert (tmp_path / "windows16").is_dir()
+
+
+def test_a_text_of_ones_own_goes_through_the_chain(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = b"\n".join(take(load_corpus("bundled").documents(), 300_000))
+    (tmp_path / "my.txt").write_bytes(text)
+    pages = README, (ROOT / "docs" / "tutorial.md").read_text()
+    own = re.compile(r"^equinfo [^\n#]*(?:my\.txt|mine|A beginning)[^\n#]*", re.MULTILINE)
+    commands, same = ([line.strip() for line in own.findall(page)] for page in pages)
+    assert commands == same
+    assert len(commands) == 5
+    for command in commands:
+        few = command.replace("--steps 300 --batch-size 8", "--steps 1 --batch-size 1 --context 64")
+        monkeypatch.setattr("sys.argv", shlex.split(few))
+        cli.main()
+        assert capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

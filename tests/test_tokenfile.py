@@ -1,8 +1,10 @@
 """Token files: whole, or refused with a reason; written and read piece by piece."""
 
+import hashlib
 import io
 import json
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -145,6 +147,40 @@ def test_a_header_of_anothers_making_is_refused(header):
         tokenfile.from_bytes(equinfo.load("bytes"), content)
     with pytest.raises(EquinfoError, match="cut short or altered: its header has 4294967295 bytes"):
         tokenfile.from_bytes(equinfo.load("bytes"), tokenfile.MAGIC + b"\xff\xff\xff\xff" + header)
+
+
+def token_file(header: dict, *frames: list, counts: tuple = (), dtype: str = "<u1") -> bytes:
+    """A file of Bytes with other values, its hash right."""
+    known = equinfo.load("bytes")
+    head = {"tokenizer": known.fingerprint, "name": "Bytes", "dtype": "uint8", **header}
+    written = json.dumps(head).encode()
+    content = tokenfile.MAGIC + struct.pack("<I", len(written)) + written
+    for frame in frames:
+        data = np.array(frame, dtype).tobytes()
+        content += struct.pack("<I", len(frame)) + data + struct.pack("<I", zlib.crc32(data))
+    size = sum(map(len, frames))
+    content += struct.pack("<IQQ", 0, *(counts or (size, size)))
+    return content + hashlib.sha256(content).digest()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        token_file({"tokenizer": 7}, [1]), token_file({"tokenizer": "x"}, [1]),
+        token_file({"name": None}, [1]), token_file({"name": ["\x1b[2J"]}, [1]),
+        token_file({"tokenizer": "a" * 64, "name": "\x1b[2J\nBytes"}, [1]),
+        token_file({"dtype": "uint16"}, [1, 2], [256], dtype="<u2"),
+        token_file({"dtype": "uint32"}, [1 << 31], dtype="<u4"),
+        token_file({}, [1, 2], counts=(3, 3)), token_file({}, [1, 2], counts=(2, 1 << 60)),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_a_file_that_this_tokenizer_did_not_write_is_refused_by_name(content):
+    whole = token_file({}, [65, 66], [67])
+    assert tokenfile.from_bytes(equinfo.load("bytes"), whole) == b"ABC"
+    with pytest.raises(EquinfoError, match=r"^x\.ids") as caught:
+        tokenfile.from_bytes(equinfo.load("bytes"), content, "x.ids")
+    assert str(caught.value).isprintable()
 
 
 def test_a_frame_that_promises_too_much_is_refused_before_it_is_held():

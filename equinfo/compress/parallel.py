@@ -19,7 +19,11 @@ def num_threads() -> int:
         raise EquinfoError(
             f"EQUINFO_THREADS is {wanted!r}: it must be a positive number, or not set"
         )
-    return int(wanted or len(os.sched_getaffinity(0)))
+    if wanted:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):  # Linux alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def in_threads(function: Callable[[Any], Out], items: Sequence[Any]) -> list[Out]:

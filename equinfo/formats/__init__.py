@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from equinfo.errors import EquinfoError, naming_files
-from equinfo.files import as_path, atomic_folder
+from equinfo.files import EXPORT as INFO
+from equinfo.files import atomic_folder, check_empty, target
 from equinfo.formats import flat, rows
 from equinfo.formats.common import Splits, split_info, splits_of, tokenizer_info
 from equinfo.shards import Shards
 
 FORMATS = ("parquet", "arrow", "nanogpt", "llmc", "megatron")
-INFO = "equinfo.json"
 VERSION = 1
 
 
@@ -31,6 +31,7 @@ def export(
     validation: Shards | Path | str | None = None,
     context: int | None = None,
     wide: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the ids of `shards` (of `tokenize_corpus`, or its folder) as `format` to a new folder.
 
@@ -38,7 +39,8 @@ def export(
     validation: shards of the same tokenizer, as the split of that name (val.bin of nanoGPT);
     without it there is one split, named as the shards' own. context, for parquet and arrow: rows of
     BOS and `context` ids for training, cut as `train_lm` cuts them (what is left after the last one
-    is dropped), instead of documents. wide, for nanogpt: u32 ids.
+    is dropped), instead of documents. wide, for nanogpt: u32 ids. overwrite: in place of what
+    equinfo wrote at `out`.
 
     Returns what equinfo.json holds. Raises EquinfoError for a format that does not exist or cannot
     hold the ids, for shards that do not belong together, and where anything is at `out`.
@@ -51,10 +53,10 @@ def export(
         )
     if wide and format != "nanogpt":
         raise EquinfoError(f"wide is for nanogpt alone: {format} says itself how wide its ids are")
-    out = as_path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EquinfoError(f"there is something at {out} already: name a new folder")
+    check_empty(out, overwrite)
     splits = splits_of(shards, validation)
+    if target(out) in [target(part.folder) for part in splits.values()]:
+        raise EquinfoError(f"{out} holds the shards that are read: name another folder")
     first = next(iter(splits.values()))
     write: dict[str, Callable[[Splits, Path], str]] = {
         "parquet": partial(rows.write_parquet, context=context),
@@ -63,7 +65,7 @@ def export(
         "llmc": flat.write_llmc,
         "megatron": flat.write_megatron,
     }
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, overwrite) as folder:
         info = {
             "version": VERSION,
             "format": format,

@@ -22,7 +22,7 @@ def opened(shards: Shards | Path | str) -> Shards:
 
 
 def split_name(shards: Shards) -> str:
-    return shards.manifest["corpus"]["split"] or "train"
+    return shards.manifest["corpus"].get("split") or "train"
 
 
 def splits_of(shards: Shards | Path | str, validation: Shards | Path | str | None) -> Splits:

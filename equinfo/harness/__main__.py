@@ -6,26 +6,24 @@ from lm_eval.__main__ import cli_evaluate
 
 import equinfo.harness  # noqa: F401  # registers the model
 from equinfo.errors import EquinfoError
-from equinfo.harness.tasks import FOLDER
 
 DEFAULTS = {
     ("--model", "-M"): "equinfo",
     ("--tasks", "-t"): "equinfo",
     ("--batch_size", "-b"): "32",
-    ("--include_path",): str(FOLDER),
 }
 
 
 def with_defaults(arguments: list[str]) -> list[str]:
-    """The arguments, and what they lack of DEFAULTS; commands other than `run` get the folder."""
+    """The arguments, and of `run` what they lack of DEFAULTS."""
     named = arguments and not arguments[0].startswith("-")
     command, *rest = arguments if named else ["run", *arguments]
     if {"-h", "--help"} & set(rest):
         return [command, *rest]
     given = {argument.partition("=")[0] for argument in rest}
     added: list[str] = []
-    for names, value in DEFAULTS.items():
-        if not given & set(names) and (command == "run" or "--include_path" in names):
+    for names, value in DEFAULTS.items() if command == "run" else ():
+        if not given & set(names):
             added += [names[0], value]
     return [command, *rest, *added]
 

@@ -15,13 +15,12 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from lm_eval.utils import simple_parse_args_string
 
 from equinfo.errors import EquinfoError
-from equinfo.generation import check_fit, generate
+from equinfo.generation import generate, pair
 from equinfo.harness.joining import common, tiles
 from equinfo.harness.scoring import Scored, score
 from equinfo.lm.decoder import Decoder
-from equinfo.lm.train import best_device, load_lm, load_train_config
+from equinfo.lm.train import best_device
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load
 
 SAMPLING = ("temperature", "top_k", "top_p", "seed")
 """Of generation_kwargs, what `generate` takes; `until`, `max_gen_toks`, `do_sample` are ours."""
@@ -29,7 +28,8 @@ SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
 @register_model("equinfo")
 class EquinfoLM(LM):
-    """lm: an M2's training folder, or a decoder. tokenizer: what it was trained with, or its name.
+    """lm: an M2's training folder, or a decoder. tokenizer: what it was trained with, or its name;
+    the folder holds it.
 
     context: ids a sequence, BOS included; by default what the folder says. batch_size: sequences a
     pass. device: where the decoder of a folder runs; by default, and instead of a CUDA that is not
@@ -53,21 +53,14 @@ class EquinfoLM(LM):
                 f"unknown model_args {', '.join(unknown)}: there are lm, tokenizer, context,"
                 " batch_size"
             )
-        if lm is None or tokenizer is None:
-            raise EquinfoError(
-                'the model "equinfo" needs model_args lm=FOLDER,tokenizer=NAME_OR_FOLDER'
-            )
-        self.tokenizer = load(tokenizer)
+        if lm is None:
+            raise EquinfoError('the model "equinfo" needs model_args lm=FOLDER')
+        found = pair(lm, tokenizer, context and int(context))
+        self.tokenizer = found.tokenizer
+        self.model = found.model
+        self.context = found.context
         if not isinstance(lm, Decoder):
-            context = int(context or load_train_config(lm).context)
-            lm = load_lm(lm).to(_device(device))
-        if context is None:
-            raise EquinfoError(
-                "a decoder without its training folder needs `context`, the ids of its sequences"
-            )
-        check_fit(lm.config, self.tokenizer)
-        self.model = lm.eval()
-        self.context = context
+            self.model.to(_device(device))
         self.batch_size = _whole(batch_size)
         self._device = self.model.embed.weight.device
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from transformers import PretrainedConfig
 
+from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError
 from equinfo.hf.versions import check_transformers
 from equinfo.lm.config import DecoderConfig, modern
@@ -79,18 +80,12 @@ class EquinfoConfig(PretrainedConfig):
         **others: Any,
     ) -> None:
         check_transformers()
-        self.vocab_size = vocab_size
-        self.d_model = d_model
-        self.n_heads = n_heads
-        self.n_layers = n_layers
-        self.head_dim = head_dim
-        self.d_ff = d_ff
-        self.position = position
-        self.activation = activation
-        self.rope_base = rope_base
-        self.relative_clip = relative_clip
-        self.norm_eps = norm_eps
-        self.period = period
+        decoder = DecoderConfig(
+            vocab_size, d_model, n_heads, n_layers, head_dim, d_ff, position, activation,  # type: ignore[arg-type]
+            rope_base, relative_clip, norm_eps, tied, period,
+        )  # fmt: skip
+        for name, value in asdict(decoder).items():
+            setattr(self, name, value)
         self.context = context
         self.use_cache = use_cache
         self.tokenizer_name = tokenizer_name
@@ -131,13 +126,10 @@ class EquinfoConfig(PretrainedConfig):
         from equinfo.generation import check_fit
 
         ours = native(tokenizer)
-        trained = self.tokenizer_fingerprint
         check_fit(self.decoder_config, ours)
-        if trained not in (None, ours.fingerprint):
-            raise EquinfoError(
-                f"the LM was trained with {self.tokenizer_name} {trained[:12]}, and this is "
-                f"{ours.name} {ours.fingerprint[:12]}: name the tokenizer it was trained with"
-            )
+        if self.tokenizer_fingerprint is not None:
+            trained = Identity(str(self.tokenizer_name), str(self.tokenizer_fingerprint))
+            trained.check(ours.identity, "the LM", "trained with")
 
     def to_dict(self) -> dict[str, Any]:
         """Without a period of 1, so that config.json is what it was before there were others."""

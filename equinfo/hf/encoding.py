@@ -50,10 +50,8 @@ class Request:
             raise EquinfoError(
                 "words are not supported, spaces are a part of the text: join them into one str"
             )
-        if request.sanitize_control_tokens:
-            raise EquinfoError(
-                "sanitize_control_tokens is not supported: without it text is text, by default"
-            )
+        if request.sanitize_control_tokens and request.return_offsets_mapping:
+            raise EquinfoError("sanitize_control_tokens leaves no offsets: ask for one of the two")
         return request
 
 
@@ -76,6 +74,18 @@ def columns_of(text: Any, text_pair: Any) -> tuple[list[list[str]], bool]:
     if len(columns) == 2 and len(columns[0]) != len(columns[1]):
         raise EquinfoError(f"{len(columns[0])} texts cannot be paired with {len(columns[1])}")
     return [list(column) for column in columns], batched
+
+
+def marked_ids(tokenizer: Any, texts: list[str]) -> list[np.ndarray]:
+    """int64[n] of each text of which transformers has marked what must stay text.
+
+    Raises EquinfoError where the installed transformers does not mark.
+    """
+    try:
+        from transformers.utils.chat_template_utils import encode_marked_chat
+    except ImportError as error:
+        raise EquinfoError("sanitize_control_tokens needs a newer transformers") from error
+    return [np.array(encode_marked_chat(tokenizer, text), dtype=np.int64) for text in texts]
 
 
 def _is_pair(value: Any) -> bool:

@@ -9,16 +9,19 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import DynamicCache, GenerationMixin, PreTrainedModel
+from transformers import DynamicCache, GenerationConfig, GenerationMixin, PreTrainedModel
 from transformers import cache_utils as hf_cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from equinfo.errors import EquinfoError
-from equinfo.hf.config import AnyTokenizer, EquinfoConfig
+from equinfo.artifacts import Artifact
+from equinfo.errors import EquinfoError, naming
+from equinfo.hf.config import AnyTokenizer, EquinfoConfig, native
 from equinfo.lm.config import DecoderConfig
 from equinfo.lm.decoder import Decoder, Rotary, rotary_tables
-from equinfo.lm.train import load_lm, load_train_config
+from equinfo.lm.exported import check_exported, is_exported
+from equinfo.lm.train import load_lm, load_train_config, trained_with
 from equinfo.tokenizers.base import NUM_SPECIAL
+from equinfo.tokenizers.registry import KEPT, kept
 
 # What transformers calls the cache in its outputs and in `generate`: it changed in version 5.
 CACHE = "cache" if "cache" in CausalLMOutputWithPast.__dataclass_fields__ else "past_key_values"
@@ -37,6 +40,8 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _no_split_modules = ["Block"]  # noqa: RUF012
+    tokenizer_artifact: Artifact | None = None
+    """Of what `from_lm` had, to be saved beside the weights."""
 
     def __init__(self, config: EquinfoConfig) -> None:
         super().__init__(config)
@@ -65,8 +70,14 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
             trained = load_train_config(lm)
             context = context or trained.context
             # an M1: one id begins and ends, none pads
+            identity = trained_with(lm)
+            tokenizer = kept(lm) if tokenizer is None else tokenizer
+            if identity is not None and tokenizer is not None:
+                identity.check(native(tokenizer).identity, lm, "trained with")
+            elif identity is not None:
+                others |= {f"tokenizer_{part}": value for part, value in vars(identity).items()}
             if trained.bos_id != trained.model.vocab_size - NUM_SPECIAL + 1:
-                others = {"bos_token_id": trained.bos_id, "eos_token_id": trained.bos_id}
+                others |= {"bos_token_id": trained.bos_id, "eos_token_id": trained.bos_id}
                 others["pad_token_id"] = None
         elif context is None:
             raise EquinfoError(
@@ -76,6 +87,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         with torch.device("meta"):
             model = cls(EquinfoConfig.of(decoder.config, context, tokenizer, **others))
         model.decoder = decoder
+        model.tokenizer_artifact = None if tokenizer is None else native(tokenizer).artifact
         return model.eval()
 
     @classmethod
@@ -94,6 +106,14 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
             raise EquinfoError(
                 f"{folder} is the folder of a training: EquinfoForCausalLM.from_lm reads it"
             )
+        whole = not kwargs.keys() & {"config", "ignore_mismatched_sizes"}
+        if whole and isinstance(folder, str | Path) and is_exported(folder):
+            check_exported(folder)
+            with naming(Path(folder) / "config.json"):
+                config = cls.config_class.from_pretrained(folder)
+                GenerationConfig.from_model_config(config)
+                if not getattr(config.dtype or torch.float32, "is_floating_point", False):
+                    raise EquinfoError("its dtype is none of floating-point numbers")
         try:
             loaded: Any = super().from_pretrained(folder, *model_args, **kwargs)
         except RuntimeError as error:
@@ -110,6 +130,12 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
                 " again"
             )
         return (model, info) if asked else model
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
+        """As transformers', and beside it the tokenizer that `from_lm` had."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        if self.tokenizer_artifact is not None:
+            self.tokenizer_artifact.save(Path(save_directory) / KEPT)
 
     def forward(
         self,

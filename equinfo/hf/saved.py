@@ -12,9 +12,9 @@ from equinfo.artifacts import JSON_NAME, TENSORS_NAME, Artifact, load_artifact
 from equinfo.errors import EquinfoError
 from equinfo.files import atomic_file, canonical_json
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import KINDS, tokenizer_class
+from equinfo.tokenizers.registry import KEPT_BY_HF, KINDS, tokenizer_class
 
-FOLDER = "equinfo_tokenizer"  # the artefact's, inside that of save_pretrained
+FOLDER = KEPT_BY_HF  # the artefact's, inside that of save_pretrained
 MODULE = "tokenization_equinfo"
 CODE = "from equinfo.hf.tokenizer import EquinfoTokenizer  # noqa: F401"
 NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")

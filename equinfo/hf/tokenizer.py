@@ -4,8 +4,8 @@
     tokenizer.save_pretrained("folder")
     transformers.AutoTokenizer.from_pretrained("folder")  # or trust_remote_code=True
 
-Text is text: nothing in it becomes a special or an added token, unless `split_special_tokens=False`
-asks for it.
+Special and added tokens are found in a text, as everywhere in transformers; with
+`split_special_tokens=True` text is text, whatever it spells.
 """
 
 import copy
@@ -21,7 +21,7 @@ from transformers.tokenization_utils_base import TruncationStrategy
 from equinfo.artifacts import JSON_NAME, TENSORS_NAME
 from equinfo.errors import EquinfoError
 from equinfo.hf import saved, when_imported
-from equinfo.hf.encoding import Request, columns_of, length_of, room
+from equinfo.hf.encoding import Request, columns_of, length_of, marked_ids, room
 from equinfo.hf.names import Names
 from equinfo.hf.parts import Parser
 from equinfo.hf.rows import Batch, Ragged
@@ -37,11 +37,13 @@ class EquinfoTokenizer(PreTrainedTokenizer):
     window by window.
 
     <|pad|>, <|bos|> and <|eos|> are the ids that follow the codes, as everywhere here; added tokens
-    follow these. add_bos_token, add_eos_token: what `add_special_tokens=True` puts around each
-    text; M2s are trained with BOS in front. Truncation keeps `max_length` ids, and on the left
-    drops whole units, so that the rest still decodes; what it leaves of a unit on the right stands
-    for what is certain of it. Offsets are those of units.py. `length` counts ids before padding.
-    Not there, with an error that says so: overflowing tokens, words, ids in place of text.
+    follow these. All of them are found where a text spells them, but for split_special_tokens=True,
+    of the tokenizer or of a call. add_bos_token, add_eos_token: what `add_special_tokens=True` puts
+    around each text; M2s are trained with BOS in front. Truncation keeps `max_length` ids, and on
+    the left drops whole units, so that the rest still decodes; what it leaves of a unit on the
+    right stands for what is certain of it. Offsets are those of units.py. `length` counts ids
+    before padding. Not there, with an error that says so: overflowing tokens, words, ids in place
+    of text.
     """
 
     vocab_files_names = {  # noqa: RUF012
@@ -60,7 +62,7 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         tensors_file: str | None = None,
         add_bos_token: bool = True,
         add_eos_token: bool = False,
-        split_special_tokens: bool = True,
+        split_special_tokens: bool = False,
         **options: Any,
     ) -> None:
         check_transformers()
@@ -119,13 +121,6 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         """Ids after all others. A token that is there, also as a code's string, is not added."""
         new: Any = [one for one in new_tokens or () if str(one) not in self._added_tokens_encoder]
         new = [token for token in new if str(token) not in self.names.codes]
-        for token in new:
-            spaces = ("lstrip", "rstrip", "single_word")
-            if any(getattr(token, name, None) is True for name in spaces):
-                raise EquinfoError(
-                    f"{token.content!r} would take spaces of the text with it: no lstrip, rstrip,"
-                    " single_word"
-                )
         if new:
             return super()._add_tokens(new, special_tokens)
         self._update_total_vocab_size()
@@ -162,9 +157,12 @@ class EquinfoTokenizer(PreTrainedTokenizer):
         plain = request.split_special_tokens
         if plain is None:
             plain = self.split_special_tokens
-        parser = Parser(self.native, {} if plain else self._added_tokens_encoder)
+        parser = Parser(self.native, {} if plain else self._added_tokens_decoder)
         around = self._around() if request.add_special_tokens else ([], [])
-        whole = [parser.ids(column) for column in texts]
+        if request.sanitize_control_tokens:
+            whole = [marked_ids(self, column) for column in texts]
+        else:
+            whole = [parser.ids(column) for column in texts]
         kept = self._kept(whole, parser, request, len(texts) * sum(map(len, around)))
         pairs = zip(whole, kept, strict=True)
         left = [[ids[keep] for ids, keep in zip(*pair, strict=True)] for pair in pairs]

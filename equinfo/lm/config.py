@@ -1,9 +1,15 @@
 """What a language model is and how it is trained, as frozen values. No torch here."""
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, did_you_mean
+
+LARGEST = 1e300  # what counts as a finite number
 
 # d_model, heads, layers, head_dim, d_ff. 3m, 25m to 2b: table 4. The smaller ones are ours, for
 # CPUs.
@@ -22,7 +28,57 @@ SIZES: dict[str, tuple[int, int, int, int, int]] = {
 }
 
 
+LONGEST_CONTEXT = 1 << 20  # ids; positions take memory
 NUM_SPECIAL = 3  # PAD, BOS and EOS end a tokenizer's vocabulary (tokenizers/base.py)
+
+
+T = TypeVar("T")
+
+
+def made(cls: type[T], values: Any) -> T:
+    """A configuration of JSON values. Raises EquinfoError for what is missing, unknown or wrong."""
+    name = cls.__name__
+    if not isinstance(values, dict):
+        raise EquinfoError(f"{name} is a {type(values).__name__} and no object")
+    known = {one.name: one.default for one in fields(cls)}  # type: ignore[arg-type]
+    for lacking in (one for one in known if known[one] is MISSING and one not in values):
+        raise EquinfoError(f"{name} lacks {lacking!r}")
+    for unknown in (one for one in values if one not in known):
+        raise EquinfoError(f"{name} has no field {unknown[:60]!r}")
+    value = cls(**values)
+    check_types(value)
+    return value
+
+
+def check_types(config: Any) -> None:
+    """Raises EquinfoError where a field is not of its declared type; numbers are finite."""
+    for name, hint in get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        choices = get_args(hint)
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if get_origin(hint) is Literal:
+            good = isinstance(value, str) and value in choices
+        elif get_origin(hint) is tuple:
+            good = isinstance(value, tuple) and all(isinstance(one, Integral) for one in value)
+        elif hint is float:
+            good = number and -LARGEST < value < LARGEST
+        elif hint is int:
+            good = number and isinstance(value, Integral)
+        else:
+            good = isinstance(value, hint)
+        if not good:
+            shown = repr(value)[:40] if isinstance(value, Real | str) else type(value).__name__
+            wanted = " or ".join(map(str, choices)) or f"of type {getattr(hint, '__name__', hint)}"
+            raise EquinfoError(f"{name} is {shown}: it must be {wanted}")
+
+
+def check_bounds(value: Any, least: int, *names: str, most: float = math.inf) -> None:
+    """Raises EquinfoError for the first field of these that is beyond its bounds."""
+    for name in names:
+        number = getattr(value, name)
+        if not least <= number <= most:
+            bound = f"least {least}" if number < least else f"most {most}"
+            raise EquinfoError(f"{name} is {number}: it must be at {bound}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +105,14 @@ class DecoderConfig:
     tied: bool = False
     period: int = 1
 
+    def __post_init__(self) -> None:
+        check_types(self)
+        sizes = ("vocab_size", "d_model", "n_heads", "n_layers", "head_dim", "d_ff", "period")
+        check_bounds(self, 1, *sizes, "rope_base")
+        check_bounds(self, 0, "relative_clip", "norm_eps")
+        if self.position == "rope" and self.head_dim % 2:
+            raise EquinfoError(f"head_dim is {self.head_dim}: rope turns pairs, it must be even")
+
     @property
     def special(self) -> int:
         """The first special id of a tokenizer's vocabulary; codes are below it."""
@@ -64,10 +128,50 @@ class DecoderConfig:
         return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
 
 
+def shapes(config: DecoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Name and shape of each weight of `Decoder.state_dict`, in an order of its own."""
+    d = config.d_model
+    inner = config.inner
+    ff = config.d_ff
+    yield "embed.weight", (config.vocab_size, d)
+    yield "norm.weight", (d,)
+    if not config.tied:
+        yield "head.weight", (config.vocab_size, d)
+    if config.period > 1:
+        yield "place.weight", (config.period, d)
+    block = {"attn_norm": (d,), "q": (inner, d), "k": (inner, d), "v": (inner, d), "o": (d, inner)}
+    block |= {"mlp_norm": (d,), "gate": (ff, d), "up": (ff, d), "down": (d, ff)}
+    if config.position == "relative":
+        block["rel"] = (config.relative_clip + 1, config.head_dim)
+    for number in range(config.n_layers):
+        for name, shape in block.items():
+            yield f"blocks.{number}.{name}.weight", shape
+
+
+def check_shapes(
+    expected: Iterator[tuple[str, tuple[int, ...]]],
+    found: Mapping[str, tuple[int, ...]],
+    where: Path | str,
+) -> None:
+    """Raises EquinfoError where what was `found` in `where` has other names or shapes.
+
+    It ends at the first that is missing: nothing is made of the size that a configuration claims.
+    """
+    left = dict(found)
+    for name, shape in expected:
+        if left.pop(name, None) != shape:
+            raise EquinfoError(f"the weights in {where} do not fit its configuration: see {name}")
+    if left:
+        raise EquinfoError(
+            f"the weights in {where} do not fit its configuration: it has no {min(left)[:60]!r}"
+        )
+
+
 def dimensions(size: str) -> tuple[int, int, int, int, int]:
     """The five numbers of a named size; EquinfoError names those that exist."""
     if size not in SIZES:
-        raise EquinfoError(f"unknown size {size!r}; known: {', '.join(SIZES)}")
+        known = f"known: {', '.join(SIZES)}"
+        raise EquinfoError(f"unknown size {size!r}; {known}{did_you_mean(size, SIZES)}")
     return SIZES[size]
 
 
@@ -98,6 +202,9 @@ class OptimizerConfig:
     beta2: float = 0.95
     clip: float = 1.0
     z_loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_types(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,11 +292,10 @@ class TrainConfig(Loop):
     bos_id: int
 
     def __post_init__(self) -> None:
-        numbers = {"steps": self.steps, "batch_size": self.batch_size, "context": self.context}
-        numbers |= {"micro_batches": self.micro_batches, "period": self.model.period}
-        for name, value in numbers.items():
-            if value < 1:
-                raise EquinfoError(f"{name} is {value}: it must be at least 1")
+        check_types(self)
+        check_bounds(self, 1, "steps", "batch_size", "micro_batches")
+        check_bounds(self, 1, "context", most=LONGEST_CONTEXT)
+        check_bounds(self, 0, "seed")
         if self.batch_size % self.micro_batches:
             raise EquinfoError(
                 f"batch_size {self.batch_size} does not divide into {self.micro_batches}"
@@ -232,8 +338,14 @@ class TrainConfig(Loop):
         return {**values, "short_contexts": short} if short else values
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
-        """The inverse of `to_dict`."""
-        model, optimizer = DecoderConfig(**values["model"]), OptimizerConfig(**values["optimizer"])
-        short = tuple(values.get("short_contexts", ()))
-        return cls(**{**values, "model": model, "optimizer": optimizer, "short_contexts": short})
+    def from_dict(cls, values: Any) -> "TrainConfig":
+        """The inverse of `to_dict`. Raises EquinfoError for what that cannot have written."""
+        if not isinstance(values, dict):
+            return made(cls, values)
+        short = values.get("short_contexts", [])
+        parts: dict[str, Any] = {
+            "model": made(DecoderConfig, values.get("model")),
+            "optimizer": made(OptimizerConfig, values.get("optimizer")),
+            "short_contexts": tuple(short) if isinstance(short, list) else short,
+        }
+        return made(cls, {**values, **parts})

@@ -1,29 +1,50 @@
 """A decoder that `equinfo.hf` wrote (config.json, model.safetensors), without transformers."""
 
 import json
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from equinfo.errors import EquinfoError
-from equinfo.lm.config import DecoderConfig
+from equinfo.artifacts import Identity
+from equinfo.errors import EquinfoError, naming
+from equinfo.lm.config import (
+    LONGEST_CONTEXT,
+    DecoderConfig,
+    check_bounds,
+    check_shapes,
+    check_types,
+    made,
+    shapes,
+)
 from equinfo.lm.decoder import Decoder
 
 MODEL_TYPE = "equinfo"
+INDEX = "model.safetensors.index.json"
+FLOATS = ("F16", "BF16", "F32", "F64")
 PREFIX = "decoder."  # of the decoder's weights in equinfo.hf.model.EquinfoForCausalLM
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What it takes to run a decoder: architecture, ids a sequence, the id that begins one."""
+    """What it takes to run a decoder: architecture, ids a sequence, the id that begins one.
+
+    tokenizer: whose ids it was trained on, if that is known.
+    """
 
     model: DecoderConfig
     context: int
     bos_id: int
+    tokenizer: Identity | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_bounds(self, 1, "context", most=LONGEST_CONTEXT)
+        check_bounds(self, 0, "bos_id", most=self.model.vocab_size - 1)
 
 
 def is_exported(folder: Path | str) -> bool:
@@ -48,41 +69,69 @@ def is_exported(folder: Path | str) -> bool:
 
 
 def read_exported(folder: Path | str) -> Exported:
-    """Raises EquinfoError where config.json lacks a part."""
-    values = {"period": 1, **_json(Path(folder) / "config.json")}
-    try:
-        known = {field.name: values[field.name] for field in fields(DecoderConfig)}
-        return Exported(DecoderConfig(**known), values["context"], values["bos_token_id"])
-    except KeyError as error:
-        raise EquinfoError(f"{folder}/config.json lacks {error}: save the model again") from error
+    """Raises EquinfoError where config.json lacks a part or has what no model of ours has."""
+    file = Path(folder) / "config.json"
+    values = {"period": 1, **_json(file)}
+    names = [field.name for field in fields(DecoderConfig)]
+    for lacking in (name for name in (*names, "context", "bos_token_id") if name not in values):
+        raise EquinfoError(f"{file} lacks {lacking!r}: save the model again")
+    with naming(file):
+        model = made(DecoderConfig, {name: values[name] for name in names})
+        tokenizer = None
+        if values.get("tokenizer_fingerprint") is not None:
+            parts = ("name", "fingerprint")
+            tokenizer = Identity.read({part: values.get(f"tokenizer_{part}") for part in parts})
+        return Exported(model, values["context"], values["bos_token_id"], tokenizer)
 
 
-def load_exported(folder: Path | str) -> Decoder:
-    """The decoder, on the CPU, float32. Raises EquinfoError for weights other than the config's."""
-    model = Decoder(read_exported(folder).model)
-    weights: dict[str, Tensor] = {}
+def check_exported(folder: Path | str) -> list[Path]:
+    """The files of weights. Raises EquinfoError, before they are read, where they do not fit."""
+    model = read_exported(folder).model
+    files = _weight_files(Path(folder))
+    found: dict[str, tuple[int, ...]] = {}
     try:
-        for file in _weight_files(Path(folder)):
-            for name, tensor in load_file(file).items():
-                weights[name.removeprefix(PREFIX)] = tensor.float()
+        for file in files:
+            with safe_open(file, "pt") as weights:
+                for name in weights.keys():  # noqa: SIM118  # not a dict
+                    part = weights.get_slice(name)
+                    if part.get_dtype() not in FLOATS:
+                        raise EquinfoError(
+                            f"the weights in {file} are {part.get_dtype()}, not one of"
+                            f" {', '.join(FLOATS)}: save the model again"
+                        )
+                    found[name.removeprefix(PREFIX)] = tuple(part.get_shape())
     except (OSError, SafetensorError) as error:
         raise EquinfoError(
             f"the weights in {folder} cannot be read ({error}): save the model again"
         ) from error
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise EquinfoError(
-            f"the weights in {folder} do not fit its config.json: save the model again"
-        ) from error
-    return model.eval()
+    check_shapes(shapes(model), found, folder)
+    return files
+
+
+def load_exported(folder: Path | str) -> Decoder:
+    """The decoder, on the CPU, float32. Raises EquinfoError for weights other than the config's."""
+    weights: dict[str, Tensor] = {}
+    for file in check_exported(folder):
+        for name, tensor in load_file(file).items():
+            weights[name.removeprefix(PREFIX)] = tensor.float()
+    model = Decoder(read_exported(folder).model)
+    model.load_state_dict(weights)
+    return model
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """One file, or those that an index names."""
-    index = folder / "model.safetensors.index.json"
-    names = set(_json(index)["weight_map"].values()) if index.exists() else {"model.safetensors"}
-    return [folder / name for name in sorted(names)]
+    """One file, or those that an index names, all in the folder itself."""
+    index = folder / INDEX
+    if not index.exists():
+        return [folder / "model.safetensors"]
+    named = _json(index).get("weight_map")
+    names = list(named.values()) if isinstance(named, dict) else []
+    if not names or not all(isinstance(name, str) and _PLAIN.fullmatch(name) for name in names):
+        raise EquinfoError(f"{index} names other things than files beside it: save the model again")
+    return [folder / name for name in sorted(set(names))]
+
+
+_PLAIN = re.compile(r"[\w.-]*\w\.safetensors")
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Optimisers and schedules of the two recipes: torch's own AdamW and Adafactor."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 
@@ -42,3 +43,19 @@ def make_optimizer(config: OptimizerConfig, model: Decoder) -> torch.optim.Optim
     ]
     betas = (config.beta1, config.beta2)
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+
+
+def moments(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """NUMBER.NAME and shape of each part of its state, once it has taken a step."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for number, weight in enumerate(weights):
+        whole = tuple(weight.shape)
+        parts: dict[str, tuple[int, ...]] = {"step": ()}
+        if isinstance(optimizer, torch.optim.AdamW):
+            parts |= {"exp_avg": whole, "exp_avg_sq": whole}
+        elif len(whole) > 1:
+            parts |= {"row_var": (*whole[:-1], 1), "col_var": (*whole[:-2], 1, whole[-1])}
+        else:
+            parts |= {"variance": whole}
+        for name, shape in parts.items():
+            yield f"{number}.{name}", shape

@@ -84,6 +84,8 @@ def sample(
             found = [places(np.array(row), np.array([begin]), model.config) for row in rows]
             first = torch.from_numpy(np.concatenate(found)).to(device)
         logits = model.logits(torch.tensor(inputs).to(device), cache, first)[:, -1].cpu()
+        if logits.isnan().any():
+            raise EquinfoError("the LM predicts no numbers: its weights are of no training")
         drawn = np.full(len(rows), -1, dtype=np.int64)
         for number, row in enumerate(rows):
             if len(row) == upto:

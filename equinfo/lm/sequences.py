@@ -148,16 +148,23 @@ class Sequences:
             self._firsts = ids.firsts(context, model.period)
         self.bos_id = bos_id
         self.seed = seed
+        self.vocab_size = np.inf if model is None else model.vocab_size
         self._epoch = -1
         self._order = np.empty(0, dtype=np.int64)
 
     def batch(self, first: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """(inputs, targets), i64[size, context]: the training's sequences number `first` and on.
 
-        Targets that are not scored are negative.
+        Targets that are not scored are negative. Raises EquinfoError for an id that is none of the
+        model's.
         """
         numbers = range(first, first + size)
         tiles = np.stack([self.tiles[self._tile(number)] for number in numbers]).astype(np.int64)
+        if tiles.max() >= self.vocab_size:
+            raise EquinfoError(
+                f"id {tiles.max()} is beyond the model's vocabulary of {self.vocab_size}: the ids"
+                " were altered; encode the text again"
+            )
         return shifted(tiles, self.bos_id), tiles
 
     def firsts(self, first: int, size: int) -> np.ndarray:

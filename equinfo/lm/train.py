@@ -10,12 +10,15 @@ import hashlib
 import json
 import math
 import shutil
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +26,20 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from equinfo.artifacts import Artifact, load_artifact
-from equinfo.errors import EquinfoError, needing
-from equinfo.lm.config import TrainConfig
+from equinfo.artifacts import Artifact, Identity, load_artifact, read_config, read_kind
+from equinfo.errors import EquinfoError, naming, needing
+from equinfo.files import alone, atomic_file, check_empty, clear, target, writing
+from equinfo.lm.config import TrainConfig, check_bounds, check_shapes, made, shapes
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
 from equinfo.lm.loss import cross_entropy, scored
-from equinfo.lm.optimize import learning_rate, make_optimizer
+from equinfo.lm.optimize import learning_rate, make_optimizer, moments
 from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest, shifted
 from equinfo.lm.watch import Watch
 
 CHECKPOINT_SECONDS = 30.0
+FEW = 4  # steps, after the first, that say how long all will take
+IGNORED = (None, signal.SIG_IGN)  # a handler that is not Python's, or none
 Board = Callable[[dict[str, Any]], Any]
 
 
@@ -64,6 +70,14 @@ class TrainResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Progress:
+    """What a checkpoint says beside its tensors: steps taken, the seconds they took."""
+
+    step: int
+    seconds: float
+
+
 def train(
     config: TrainConfig,
     ids: np.ndarray | StoredIds,
@@ -76,6 +90,8 @@ def train(
     deadline: float = math.inf,
     initial: Mapping[str, np.ndarray] | None = None,
     probe: Probe = NO_PROBE,
+    tokenizer: Identity | None = None,
+    overwrite: bool = False,
 ) -> TrainResult:
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint; or the result.
 
@@ -83,9 +99,11 @@ def train(
     the bar's label, None for none. device: CUDA if there is one. checkpoint_seconds: time between
     checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
     well. deadline: the time.monotonic() at which to pause. initial: the weights to start from, by
-    their names in the decoder, instead of drawn ones. probe: see `probes`. Raises EquinfoError for
-    a stream that does not fit the model or is shorter than a sequence, and for a folder of another
-    training.
+    their names in the decoder, instead of drawn ones. probe: see `probes`. tokenizer: whose ids
+    these are; the folder remembers it. overwrite: what equinfo wrote in `out` goes first. Raises
+    EquinfoError for a stream that does not fit the model or is shorter than a sequence, and for a
+    folder that holds something else or is being written. KeyboardInterrupt comes after the step and
+    a checkpoint.
     """
     if largest(ids) >= config.model.vocab_size:
         raise EquinfoError(
@@ -95,51 +113,100 @@ def train(
     identity = {"config": config.to_dict(), "data": data_hash(ids)}
     if initial is not None:
         identity["initial"] = _weights_hash(initial)
-    out = Path(out)
-    if (out / "weights").exists():
-        return TrainResult(**_checked(_finished(out), identity, out).config["result"])
+    if tokenizer is not None:
+        identity["tokenizer"] = vars(tokenizer)
+    out = target(out)
+    if (out / "weights").exists() and not overwrite:
+        found = _checked(_finished(out), identity, out)
+        with naming(out / "weights"):
+            return made(TrainResult, found.get("result"))
+    if not (out / "metrics.jsonl").exists():
+        check_empty(out, overwrite)
     run = _Training(config, torch.device(device or best_device()), initial)
-    checkpoints = sorted(out.glob("checkpoint-*"))
-    if checkpoints:
-        run.restore(_checked(load_artifact(checkpoints[-1]), identity, out))
     shown = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
     watch = Watch(config.model.vocab_size, config.steps)
-    with (
-        _board(out, run.step, tensorboard) as board,
-        _cut_back(out / "metrics.jsonl", run.step).open("a") as metrics,
-        tqdm(total=config.steps, initial=run.step, **shown) as bar,
-    ):
-        probed = _cut_back(out / "probes.jsonl", run.step)
-        for line in _whole_lines(out / "metrics.jsonl"):
-            watch.see(json.loads(line)["loss"])
-        earlier = run.seconds
-        begun = saved = time.monotonic()
-        while run.step < config.steps:
-            values = run.take_step(sequences)
-            now = time.monotonic()
-            run.seconds = earlier + now - begun
-            metrics.write(json.dumps({**values, "seconds": round(run.seconds, 3)}) + "\n")
-            board(values)
-            bar.update()
-            bar.set_postfix_str(f"{run.loss:.3f} nats/token", refresh=False)
-            failure = watch.see(run.loss)
-            if failure:
-                return TrainResult(failure, run.step, run.loss, run.seconds)
-            if run.step in probe.steps:  # on disk before a checkpoint can hold the step
-                with probed.open("a") as file:
-                    file.write(json.dumps({"step": run.step, "value": run.probe(probe)}) + "\n")
-            late = now >= deadline
-            if run.step < config.steps and (late or now - saved >= checkpoint_seconds):
-                metrics.flush()
-                run.save_checkpoint(out, identity)
-                saved = time.monotonic()
-                if late:
-                    return TrainResult("paused", run.step, run.loss, run.seconds)
-    result = TrainResult("done", run.step, run.loss, run.seconds)
-    Artifact("lm", {**identity, "result": vars(result)}, run.weights()).save(out / "weights")
-    for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
-        shutil.rmtree(folder, ignore_errors=True)
-    return result
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with writing(out), alone(out):
+        if overwrite:
+            clear(out)
+        checkpoints = sorted(out.glob("checkpoint-*"))
+        if checkpoints:
+            _checked(read_config(checkpoints[-1]), identity, out)
+            run.restore(checkpoints[-1])
+        with (
+            _board(out, run.step, tensorboard) as board,
+            _cut_back(out / "metrics.jsonl", run.step).open("a") as metrics,
+            tqdm(total=config.steps, initial=run.step, **shown) as bar,
+            _interruption() as asked,
+        ):
+            probed = _cut_back(out / "probes.jsonl", run.step)
+            for line in _lines(out / "metrics.jsonl", "loss", float):
+                watch.see(line["loss"])
+            earlier = run.seconds
+            first = run.step + 1
+            begun = saved = warm = time.monotonic()
+            while run.step < config.steps:
+                values = run.take_step(sequences)
+                now = time.monotonic()
+                run.seconds = earlier + now - begun
+                metrics.write(json.dumps({**values, "seconds": round(run.seconds, 3)}) + "\n")
+                board(values)
+                if run.step == first:
+                    warm = now
+                if progress and run.step == first + FEW:
+                    seconds = (now - warm) / FEW * (config.steps - run.step)
+                    tqdm.write(f"{progress}: {_duration(seconds)} to go", file=sys.stderr)
+                bar.update()
+                bar.set_postfix_str(f"{run.loss:.3f} nats/token", refresh=False)
+                failure = watch.see(run.loss)
+                if failure:
+                    return TrainResult(failure, run.step, run.loss, run.seconds)
+                if run.step in probe.steps:  # on disk before a checkpoint can hold the step
+                    with probed.open("a") as file:
+                        file.write(json.dumps({"step": run.step, "value": run.probe(probe)}) + "\n")
+                late = now >= deadline or asked.is_set()
+                if run.step < config.steps and (late or now - saved >= checkpoint_seconds):
+                    metrics.flush()
+                    run.save_checkpoint(out, identity)
+                    saved = time.monotonic()
+                    if asked.is_set():
+                        raise KeyboardInterrupt
+                    if late:
+                        return TrainResult("paused", run.step, run.loss, run.seconds)
+        result = TrainResult("done", run.step, run.loss, run.seconds)
+        Artifact("lm", {**identity, "result": vars(result)}, run.weights()).save(out / "weights")
+        for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
+            shutil.rmtree(folder, ignore_errors=True)
+        return result
+
+
+@contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, which then waits for the step to end and a checkpoint; a second one does not.
+
+    Python tells the main thread alone of signals: in another nothing is ever set.
+    """
+    asked = threading.Event()
+    before = signal.getsignal(signal.SIGINT)  # what ignores it goes on doing so
+    if threading.current_thread() is not threading.main_thread() or before in IGNORED:
+        yield asked
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            signal.default_int_handler(number, frame)
+        asked.set()
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _duration(seconds: float) -> str:
+    return f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"
 
 
 @contextmanager
@@ -160,7 +227,18 @@ def load_train_config(folder: Path | str) -> TrainConfig | Exported:
     """A finished training's configuration; of what transformers saved, what config.json says."""
     if is_exported(folder):
         return read_exported(folder)
-    return TrainConfig.from_dict(_finished(folder).config["config"])
+    config = _finished(folder)
+    with naming(Path(folder) / "weights"):
+        return TrainConfig.from_dict(config.get("config"))
+
+
+def trained_with(folder: Path | str) -> Identity | None:
+    """The tokenizer whose ids the LM in `folder` was trained on, if that is known."""
+    if is_exported(folder):
+        return read_exported(folder).tokenizer
+    stored = _finished(folder).get("tokenizer")
+    with naming(Path(folder) / "weights"):
+        return None if stored is None else Identity.read(stored)
 
 
 def best_device() -> torch.device:
@@ -169,14 +247,21 @@ def best_device() -> torch.device:
 
 
 def load_lm(folder: Path | str) -> Decoder:
-    """The decoder of a finished training, or that transformers saved; on the CPU, float32."""
+    """The decoder of a finished training, or that transformers saved; on the CPU, float32.
+
+    Raises EquinfoError for weights that are not finite, or not those of its configuration.
+    """
     if is_exported(folder):
-        return load_exported(folder)
-    artifact = _finished(folder)
-    model = Decoder(TrainConfig.from_dict(artifact.config["config"]).model)
-    model.load_state_dict(
-        {name: torch.from_numpy(array) for name, array in artifact.tensors.items()}
-    )
+        model = load_exported(folder)
+    else:
+        config = load_train_config(folder).model
+        tensors = load_artifact(Path(folder) / "weights").tensors
+        check_shapes(shapes(config), _shapes(tensors), folder)
+        model = Decoder(config)
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+    for name, weight in model.state_dict().items():
+        if not torch.isfinite(weight).all():
+            raise EquinfoError(f"{name} in {folder} holds numbers that are not finite: train again")
     return model.eval()
 
 
@@ -185,23 +270,30 @@ load_model = load_lm  # its public name, beside compress.models.load_model of by
 
 def probes(folder: Path | str) -> dict[int, Any]:
     """What the probes of a training measured, by step."""
-    lines = map(json.loads, _whole_lines(Path(folder) / "probes.jsonl"))
+    lines = _lines(Path(folder) / "probes.jsonl", "value", object)
     return {line["step"]: line["value"] for line in lines}
 
 
 def _cut_back(path: Path, step: int) -> Path:
-    """The file, if it is there, has only the lines of steps up to this one; its folder is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
+    """The file, if it is there, has only the lines of steps up to this one."""
+    lines = [json.dumps(line) + "\n" for line in _lines(path) if line["step"] <= step]
     if path.exists():
-        path.write_text("".join(lines))
+        with atomic_file(path) as beside:
+            beside.write_text("".join(lines))
     return path
 
 
-def _whole_lines(path: Path) -> list[str]:
-    """A file's lines; one that a kill broke off is left out."""
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    return [line for line in lines if line.endswith("\n")]
+def _lines(path: Path, part: str = "step", kind: type = int) -> list[dict[str, Any]]:
+    """A file's JSON objects, one a step; what a kill broke off is left out.
+
+    Raises EquinfoError for anything else, and where a part is missing or of another kind.
+    """
+    whole = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    with naming(path):
+        lines = [json.loads(line) for line in whole if line.endswith(b"\n")]
+        if all(isinstance(line["step"], int) and isinstance(line[part], kind) for line in lines):
+            return lines
+    raise EquinfoError(f"{path} was altered: remove {path.parent} and train again")
 
 
 def _weights_hash(weights: Mapping[str, np.ndarray]) -> str:
@@ -213,31 +305,41 @@ def _weights_hash(weights: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _finished(folder: Path | str) -> Artifact:
+def _finished(folder: Path | str) -> dict[str, Any]:
+    """What a finished training's weights say of themselves."""
     path = Path(folder) / "weights"
     if not path.is_dir():
         raise EquinfoError(
             f"{folder} holds no finished training: `equinfo train-lm` or `equinfo train-m1` makes"
             " one"
         )
-    artifact = load_artifact(path)
-    if artifact.kind != "lm":
-        raise EquinfoError(f"{path} holds a {artifact.kind!r}, not a language model")
-    return artifact
+    kind = read_kind(path)
+    if kind != "lm":
+        raise EquinfoError(f"{path} holds a {kind!r}, not a language model")
+    return read_config(path)
 
 
-def _checked(artifact: Artifact, identity: dict[str, Any], out: Path) -> Artifact:
-    """The artefact, if it belongs to this training."""
+def _shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Weights and moments are float32; anything else has a shape that none of them has."""
+    known = np.dtype(np.float32)
+    return {n: array.shape if array.dtype == known else (-1,) for n, array in tensors.items()}
+
+
+def _checked(found: dict[str, Any], identity: dict[str, Any], out: Path) -> dict[str, Any]:
+    """What was found in the folder, if it belongs to this training."""
+    if "tokenizer" in found and "tokenizer" in identity:
+        theirs, ours = (Identity.read(one["tokenizer"]) for one in (found, identity))
+        theirs.check(ours, out, "trained with")
     for part, meaning in (
         ("config", "other settings"),
         ("data", "another stream of ids"),
         ("initial", "other initial weights"),
     ):
-        if artifact.config.get(part) != identity.get(part):
+        if found.get(part) != identity.get(part):
             raise EquinfoError(
-                f"{out} holds a training with {meaning}: choose another folder, or remove it"
+                f"{out} holds a training with {meaning}: choose another folder, or pass --overwrite"
             )
-    return artifact
+    return found
 
 
 def exact_products() -> None:
@@ -334,9 +436,19 @@ class _Training:
         for folder in earlier:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def restore(self, checkpoint: Artifact) -> None:
-        self.step = checkpoint.config["step"]
-        self.seconds = checkpoint.config["seconds"]
+    def restore(self, folder: Path) -> None:
+        """Go on from a checkpoint. Raises EquinfoError for what `save_checkpoint` has not made."""
+        checkpoint = load_artifact(folder)
+        expected = chain(
+            ((f"model.{name}", shape) for name, shape in shapes(self.config.model)),
+            ((f"optimizer.{name}", shape) for name, shape in moments(self.optimizer)),
+        )
+        check_shapes(expected, _shapes(checkpoint.tensors), folder)
+        with naming(folder):
+            done = made(Progress, {n: checkpoint.config.get(n) for n in ("step", "seconds")})
+            check_bounds(done, 1, "step", most=self.config.steps - 1)
+        self.step = done.step
+        self.seconds = done.seconds
         weights: dict[str, torch.Tensor] = {}
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, array in checkpoint.tensors.items():

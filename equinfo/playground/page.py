@@ -35,7 +35,7 @@ PREFIX = (
 )
 NO_LM = (
     "No language model is here. Train one with equinfo train-lm and start the page with"
-    " equinfo playground --lm FOLDER --lm-tokenizer T."
+    " equinfo playground --lm FOLDER."
 )
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equinfo.errors import EquinfoError, needing
-from equinfo.generation import check_fit, stream
+from equinfo.errors import EquinfoError
+from equinfo.generation import pair, stream
 from equinfo.playground import markup
 from equinfo.playground.readings import clean, read
 from equinfo.playground.views import written_view
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import load
 
 if TYPE_CHECKING:
     from equinfo.lm.decoder import Decoder
@@ -33,14 +32,8 @@ class Continuer:
     @classmethod
     def load(cls, lm: Path | str, tokenizer: Tokenizer | Path | str | None) -> "Continuer":
         """From a folder of train-lm. Raises EquinfoError for none, or for another tokenizer."""
-        if tokenizer is None:
-            raise EquinfoError(f"name the tokenizer that {lm} was trained with: --lm-tokenizer T")
-        with needing("lm", "a language model"):
-            from equinfo.lm.train import load_lm, load_train_config
-        chosen = load(tokenizer)
-        config = load_train_config(lm)
-        check_fit(config.model, chosen)
-        return cls(Path(lm).resolve().name, load_lm(lm).eval(), config.context, chosen)
+        found = pair(lm, tokenizer)
+        return cls(Path(lm).resolve().name, found.model, found.context, found.tokenizer)
 
     def views(
         self, raw: str | None, max_ids: float, temperature: float, seed: float

@@ -5,12 +5,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from equinfo.artifacts import Artifact, load_artifact
+from equinfo.artifacts import Artifact, Identity, load_artifact
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError, needing
 from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
@@ -91,7 +92,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        """Bytes of each of one or more id streams: int64, known to be 0 .. code_size-1."""
+        """Bytes of each of one or more id streams: of `dtype`, known to be 0 .. code_size-1."""
 
     @abstractmethod
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -216,7 +217,10 @@ class Tokenizer(ABC):
         return self.decode([code])
 
     def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        """int64[n]. Raises EquinfoError for what is no flat sequence of this tokenizer's codes."""
+        """`dtype`[n]. Raises EquinfoError for what is no flat sequence of this tokenizer's codes.
+
+        An array of `dtype` comes back as it is.
+        """
         array = np.asarray(ids)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise EquinfoError("ids must be a flat sequence of integers")
@@ -226,7 +230,7 @@ class Tokenizer(ABC):
                 f"id {array[at]} at position {at} is out of range: {self.name} decodes ids 0 to"
                 f" {self.code_size - 1} (split at special ids first)"
             )
-        return array.astype(np.int64)
+        return array.astype(self.dtype, copy=False)
 
     @cached_property
     def artifact(self) -> Artifact:
@@ -238,12 +242,18 @@ class Tokenizer(ABC):
         """SHA-256 (hex) of everything that decides the ids. Equal fingerprints mean equal ids."""
         return self.artifact.hash
 
+    @property
+    def identity(self) -> Identity:
+        """What is made with it remembers it by."""
+        return Identity(self.name, self.fingerprint)
+
     def save(self, path: Path | str) -> None:
         """Write the folder `path` (JSON + safetensors + hash), whole or not at all."""
         self.artifact.save(path)
 
     def as_hf(self, **options: Any) -> "EquinfoTokenizer":
-        """This tokenizer as transformers has one: the same ids, BOS in front on request.
+        """This tokenizer as transformers has one: the same ids, BOS in front on request, and
+        special and added tokens found in a text, but for split_special_tokens=True.
 
         options: add_bos_token, add_eos_token, padding_side, model_max_length, split_special_tokens,
         ... as transformers names them. Raises EquinfoError for streams of which only the whole
@@ -273,5 +283,22 @@ class Tokenizer(ABC):
         with artifact.reading():
             return cls._from_parts(artifact.config, artifact.tensors)
 
+    def __len__(self) -> int:
+        """vocab_size: the special ids count, as in transformers."""
+        return self.vocab_size
+
     def __repr__(self) -> str:
         return f"<{self.name} {self.fingerprint[:12]}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a small table."""
+        facts = {
+            "ids": f"{self.code_size:,}, then PAD, BOS, EOS",
+            "decodes by itself": {None: "a whole text only", 1: "each id"}.get(
+                self.unit, f"each run of {self.unit} ids"
+            ),
+            "any text comes back": "yes" if self.lossless else "no",
+            "fingerprint": self.fingerprint[:12],
+        }
+        rows = "".join(f"<tr><td>{name}</td><td>{fact}</td></tr>" for name, fact in facts.items())
+        return f"<table><tr><th colspan=2>{escape(self.name)}</th></tr>{rows}</table>"

@@ -1,13 +1,13 @@
 """BPE[v]: byte-level byte pair encoding, trained and run by Hugging Face's `tokenizers`."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.subword import SubwordTokenizer
+from equinfo.tokenizers.subword import TRAINED, SubwordTokenizer, parts_of
 from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
@@ -33,8 +33,13 @@ class BPETokenizer(SubwordTokenizer):
 
     def _open(self) -> list[bytes]:
         self._library = tokenizers.Tokenizer.from_buffer(self.model)
+        if _settings(self._library) != _settings(_byte_level()):
+            raise ValueError("it does more to a text than byte-level BPE does")
         letters = byte_of_letter()
-        by_id = {code: piece for piece, code in self._library.get_vocab().items()}
+        codes = self._library.get_vocab()
+        by_id = {code: piece for piece, code in codes.items()}
+        if not letters.keys() <= codes.keys() or len(by_id) < len(codes):
+            raise ValueError("a byte has no code, or two pieces share one")
         return [bytes(letters[letter] for letter in by_id[code]) for code in range(len(by_id))]
 
     @classmethod
@@ -49,18 +54,42 @@ class BPETokenizer(SubwordTokenizer):
         texts = utf8_texts(documents)
         if not any(texts):
             raise EquinfoError("no text to train BPE on: the corpus is empty")
-        library = tokenizers.Tokenizer(models.BPE())
-        library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        library.decoder = tokenizers.decoders.ByteLevel()
+        library = _byte_level()
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             initial_alphabet=sorted(byte_of_letter()),
             special_tokens=[],
             show_progress=False,
         )
-        library.train_from_iterator(texts, trainer)
+        parts = (part for text in texts for part in parts_of(text, TRAINED))
+        library.train_from_iterator(parts, trainer)
         return cls(library.to_str().encode())
 
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
         encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
+        return [np.array(encoding.ids, dtype=self.dtype) for encoding in encodings]
+
+
+def _byte_level() -> tokenizers.Tokenizer:
+    """BPE by GPT-2's letters, with no piece yet. All bytes are letters, so that none is lost."""
+    library = tokenizers.Tokenizer(models.BPE())
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = tokenizers.decoders.ByteLevel()
+    return library
+
+
+def _settings(library: tokenizers.Tokenizer) -> tuple[Any, ...]:
+    """All that decides the ids of a text, but pieces and merges: these join letters in any case."""
+    model = library.model
+    names = ("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix")
+    cut = library.pre_tokenizer
+    return (
+        type(model),
+        *(getattr(model, name) for name in (*names, "fuse_unk", "byte_fallback", "ignore_merges")),
+        library.normalizer,
+        cut and cut.__getstate__(),
+        library.post_processor,
+        library.truncation,
+        library.padding,
+        library.get_added_tokens_decoder(),
+    )

@@ -1,16 +1,20 @@
 """Any tokenizer of Hugging Face's `tokenizers`, by its `tokenizer.json`."""
 
+import json
 from itertools import accumulate
 from typing import Any, Self
 
 import numpy as np
 import tokenizers
-from tokenizers import decoders
+from tokenizers import decoders, models, pre_tokenizers
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, foreign
 from equinfo.tokenizers.bpe import byte_of_letter
 from equinfo.tokenizers.imported_base import ImportedTokenizer
 from equinfo.tokenizers.subword import PiecesTokenizer
+
+MOST_IDS = 1 << 21
+CUTS = ("Split", "Digits", "Punctuation")  # but for a behaviour of "Removed"
 
 
 class HFTokenizer(ImportedTokenizer):
@@ -24,13 +28,8 @@ class HFTokenizer(ImportedTokenizer):
     @classmethod
     def of(cls, model: bytes, name: str, lossless: bool | None = None) -> "HFTokenizer":
         """The tokenizer of a `tokenizer.json`, of the class that decodes it best."""
-        try:
+        with foreign(f"{name} is no tokenizer.json that `tokenizers` reads"):
             decoder = tokenizers.Tokenizer.from_buffer(model).decoder
-        except Exception as error:  # the library raises bare Exceptions
-            reason = " ".join(str(error).split())
-            raise EquinfoError(
-                f"{name} is no tokenizer.json that `tokenizers` reads: {reason}"
-            ) from error
         by_bytes = isinstance(decoder, decoders.ByteLevel)
         return (ByteLevelTokenizer if by_bytes else HFTokenizer)(model, name, lossless)
 
@@ -46,6 +45,8 @@ class HFTokenizer(ImportedTokenizer):
         # It adds special tokens, and takes spaces out of offsets.
         self._library.post_processor = None
         ids = np.fromiter(self._library.get_vocab(with_added_tokens=True).values(), dtype=np.int64)
+        if ids.max() >= MOST_IDS:
+            raise EquinfoError(f"{self.name} has an id {ids.max()}: at most {MOST_IDS} are read")
         known = np.zeros(int(ids.max()) + 1, dtype=np.bool_)
         known[ids] = True
         return known
@@ -67,7 +68,8 @@ class HFTokenizer(ImportedTokenizer):
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
         codes = [ids.tolist() for ids in streams]
-        texts = self._library.decode_batch(codes, skip_special_tokens=False)
+        with foreign(f"{self.name} cannot decode these ids"):
+            texts = self._library.decode_batch(codes, skip_special_tokens=False)
         return [text.encode() for text in texts]
 
     @classmethod
@@ -94,7 +96,47 @@ class ByteLevelTokenizer(PiecesTokenizer, HFTokenizer):
                 self.pieces[code] = bytes(letters[letter] for letter in token)
         return known
 
+    def _is_proven(self) -> bool:
+        """BPE of all bytes' letters, from text that is cut and nothing else.
+
+        Merges join letters whatever they are; tokens that were added are what they spell.
+        """
+        library = self._library
+        model = library.model
+        letters = byte_of_letter()
+        codes = library.get_vocab(with_added_tokens=True)
+        joins = (
+            isinstance(model, models.BPE)
+            and not model.continuing_subword_prefix
+            and not model.end_of_word_suffix
+            and all(model.token_to_id(letter) is not None for letter in letters)
+            and len(set(codes.values())) == len(codes)
+        )
+        added = all(
+            not token.lstrip
+            and not token.rstrip
+            and (token.content.isascii() or not letters.keys() >= set(token.content))
+            for token in library.get_added_tokens_decoder().values()
+        )
+        return joins and added and library.normalizer is None and _cuts_only(library.pre_tokenizer)
+
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:
         """Of the ids that exist, those that go on where the last character stands."""
         fitting = super().allowed(ids)
         return self.known if fitting is None else fitting & self.known
+
+
+def _cuts_only(pre_tokenizer: pre_tokenizers.PreTokenizer | None) -> bool:
+    """Whether a text is cut without loss and written in GPT-2's letters, once."""
+    steps = [] if pre_tokenizer is None else [json.loads(pre_tokenizer.__getstate__())]
+    letters = 0
+    while steps:
+        step = steps.pop()
+        kind = step["type"]
+        if kind == "Sequence":
+            steps += step["pretokenizers"]
+        elif kind == "ByteLevel" and not step["add_prefix_space"]:
+            letters += 1
+        elif kind not in CUTS or step.get("behavior") == "Removed":
+            return False
+    return letters == 1

@@ -13,23 +13,27 @@ STEMS = ("tokenizer", "spiece", "sentencepiece.bpe", "spm")  # of SentencePiece'
 MODEL_FILES = ("tokenizer.json", *(f"{stem}.model" for stem in STEMS))
 
 
-def from_pretrained(source: Any, name: str | None = None) -> ImportedTokenizer:
+def from_pretrained(
+    source: Any, name: str | None = None, lossless: bool | None = None
+) -> ImportedTokenizer:
     """A Hugging Face or SentencePiece tokenizer as one of ours; once saved it needs no source.
 
     source: a folder or file (`tokenizer.json`, SentencePiece's `.model`), a `tokenizers.Tokenizer`,
     a `SentencePieceProcessor`, a fast tokenizer of transformers, or a name on the Hugging Face hub
     (with transformers installed). name: for tables; by default that of file or folder, and "(HF)"
-    or "(SentencePiece)". Raises EquinfoError where there is none, and for tokenizers written in
+    or "(SentencePiece)". lossless: False for one whose texts need not come back, to be measured as
+    it is. Raises EquinfoError where there is none, and for tokenizers written in
     Python alone, which have no file to keep.
     """
     model, found = _read(source) if isinstance(source, str | Path | bytes) else _taken(source)
     if model.lstrip()[:1] == b"{":  # JSON, or SentencePiece's protocol buffer
         from equinfo.tokenizers.huggingface import HFTokenizer
 
-        return HFTokenizer.of(model, name or f"{found or 'tokenizer'} (HF)")
+        return HFTokenizer.of(model, name or f"{found or 'tokenizer'} (HF)", lossless)
     from equinfo.tokenizers.sentencepieces import SentencePieceTokenizer
 
-    return SentencePieceTokenizer(model, name or f"{found or 'tokenizer'} (SentencePiece)")
+    name = name or f"{found or 'tokenizer'} (SentencePiece)"
+    return SentencePieceTokenizer(model, name, lossless)
 
 
 def _read(source: str | Path | bytes) -> tuple[bytes, str]:

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
+from equinfo.errors import EquinfoError, foreign
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.subword import RUN, groups_of
 from equinfo.tokenizers.utf8 import utf8_texts
 
 PROBES = (
@@ -30,9 +31,11 @@ PROBES = (
 class ImportedTokenizer(Tokenizer):
     """Another library's tokenizer; takes any valid UTF-8.
 
-    model: the library's own file, kept byte for byte. name: as tables show it. lossless: whether
-    PROBES come back, each by itself; tried when None, and stored. A finding, no proof, and many
-    fail it: an LM's bits/byte are per byte of the text that went in, whatever was lost.
+    model: the library's own file, kept byte for byte. name: as tables show it. lossless: found out
+    when None, and stored: whether it is `proven`, or PROBES come back, each by itself. Many do not:
+    an LM's bits/byte are per byte of the text that went in, whatever was lost. Where they do and
+    nothing is proven, every text that is encoded is decoded again, and refused where it changed;
+    False keeps such a tokenizer from that, and token files from it. Nobody's True is believed.
 
     Most ids stand for bytes of their own (`unit` is 1), but the first of a stream may lose its
     space, and clean-up may close gaps: `decode` gives what the library does for the whole stream.
@@ -43,22 +46,14 @@ class ImportedTokenizer(Tokenizer):
     def __init__(self, model: bytes, name: str, lossless: bool | None = None) -> None:
         self.model = model
         self.name = name
-        try:
+        with foreign(f"{name} cannot be read", "is it a whole tokenizer of that kind?"):
             self.known = self._open()
-        except EquinfoError:
-            raise
-        except Exception as error:  # the libraries raise bare ones
-            raise EquinfoError(
-                f"{name} cannot be read ({_line(error)}): is it a whole tokenizer of that kind?"
-            ) from error
-        self.code_size = len(self.known)
-        if lossless is None:
-            probes = self._probes()
-            lossless = False
-            with contextlib.suppress(EquinfoError):
-                found = self.decode_batch(self.encode_batch(probes))
-                lossless = found == [probe.encode() for probe in probes]
-        self.lossless = lossless
+            self.code_size = len(self.known)
+            self.proven = self._is_proven()
+        self.lossless = False
+        self.lossless = lossless is not False and (self.proven or self._probes_come_back())
+        if lossless and not self.lossless:
+            raise EquinfoError(f"{name} is said to be lossless and is not: import it again")
 
     @abstractmethod
     def _open(self) -> np.ndarray:
@@ -72,26 +67,60 @@ class ImportedTokenizer(Tokenizer):
     def _cuts(self, text: str) -> tuple[list[int], list[int]]:
         """(ids, the byte of the text that each one's part ends before)."""
 
+    def _is_proven(self) -> bool:
+        """Whether the parts that it is made of bring every text back."""
+        return False
+
     def _probes(self) -> list[str]:
         return list(PROBES)
 
+    def _probes_come_back(self) -> bool:
+        probes = self._probes()
+        with contextlib.suppress(EquinfoError):
+            found = self.decode_batch(self.encode_batch(probes))
+            return found == [probe.encode() for probe in probes]
+        return False
+
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        texts = utf8_texts(documents)
+        encoded = []
+        for group in groups_of(enumerate(utf8_texts(documents))):
+            with foreign(f"{self.name} cannot encode this text"):
+                found = self.encode_texts([text for _, text in group])
+            encoded += [np.array(ids, dtype=self.dtype) for ids in found]
+        if self.lossless and not self.proven:
+            for number, (document, ids) in enumerate(zip(documents, encoded, strict=True)):
+                self._check(number, document, ids)
+        return encoded
+
+    def _check(self, number: int, document: bytes, ids: np.ndarray) -> None:
+        """Raises EquinfoError where `ids` do not decode to the document that they are of."""
+        remedy = "choose another tokenizer, or import it with lossless=False"
         try:
-            return [np.array(ids, dtype=np.int64) for ids in self.encode_texts(texts)]
-        except Exception as error:  # an unknown character, where there is no id for such
-            raise EquinfoError(f"{self.name} cannot encode this text: {_line(error)}") from error
+            (found,) = self._decode_batch([ids])
+        except EquinfoError as error:
+            raise EquinfoError(
+                f"document {number} does not come back from {self.name} ({error}): {remedy}"
+            ) from error
+        if found != document:
+            pairs = enumerate(zip(document, found, strict=False))
+            at = next((n for n, (a, b) in pairs if a != b), min(len(document), len(found)))
+            was, became = (t[at : at + 20].decode("utf-8", "replace") for t in (document, found))
+            raise EquinfoError(
+                f"{self.name} changes document {number} at byte {at}, {was!r} to {became!r}:"
+                f" {remedy}"
+            )
 
     def checked(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         """As of any tokenizer; ids that the vocabulary leaves out are refused, too."""
         array = super().checked(ids)
-        missing = ~self.known[array]
-        if missing.any():
-            at = int(missing.argmax())
-            raise EquinfoError(
-                f"id {array[at]} at position {at} is none of {self.name}: its vocabulary leaves"
-                " it out"
-            )
+        for begin in range(0, 0 if self.known.all() else len(array), RUN):
+            missing = ~self.known[array[begin : begin + RUN]]
+            if missing.any():
+                at = begin + int(missing.argmax())
+                raise EquinfoError(
+                    f"id {array[at]} at position {at} is none of {self.name}: its vocabulary"
+                    " leaves it out"
+                )
         return array
 
     def allowed(self, ids: np.ndarray) -> np.ndarray | None:
@@ -103,7 +132,8 @@ class ImportedTokenizer(Tokenizer):
 
         What no id stands for (white space that is dropped) belongs to the id after it, or the last.
         """
-        ids, ends = self._cuts(utf8_texts([text])[0])
+        with foreign(f"{self.name} cannot encode this text"):
+            ids, ends = self._cuts(utf8_texts([text])[0])
         found: list[tuple[list[int], int]] = []
         held: list[int] = []
         start = reached = 0
@@ -123,7 +153,3 @@ class ImportedTokenizer(Tokenizer):
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
         return cls(tensors["model"].tobytes(), config["name"], config["lossless"])
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

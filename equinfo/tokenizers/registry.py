@@ -1,14 +1,15 @@
 """Families of tokenizers, one table; each family's file is imported when it is first used."""
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
-from equinfo.artifacts import load_artifact, located, pretrained
-from equinfo.errors import EquinfoError
+from equinfo.artifacts import JSON_NAME, load_artifact, located, pretrained
+from equinfo.errors import EquinfoError, did_you_mean
 from equinfo.files import as_path
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.utf8 import Text, all_as_bytes
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 class Family:
     """What a family of tokenizers is, and what `make` needs for one.
 
-    where: module:class in this folder. label: how their names begin. needs: what they are made
-    from: a text, an M1, the byte counts of a text in place of an M1, or nothing (""); None: `make`
-    makes none. options: of `make`, besides the size.
+    where: module:class in this folder. label: how their names begin. about: what their ids are, in
+    a line. needs: what they are made from: a text, an M1, the byte counts of a text in place of an
+    M1, or nothing (""); None: `make` makes none. options: of `make`, besides the size.
     """
 
     where: str
     label: str
+    about: str
     needs: Literal["text", "text or M1", "M1", "counts", ""] | None = None
     options: tuple[str, ...] = ()
 
@@ -42,31 +44,54 @@ class Family:
 
 
 FAMILIES = {
-    "bytes": Family("byte:ByteTokenizer", "Bytes"),
-    "bpe": Family("bpe:BPETokenizer", "BPE", "text"),
-    "unigram": Family("unigram:UnigramTokenizer", "Unigram", "text"),
-    "gzip": Family("opaque:GZipTokenizer", "GZip", "", ("level", "block", "raw")),
-    "zstd": Family("opaque:ZstdTokenizer", "Zstd", "", ("level", "block")),
-    "xz": Family("opaque:XZTokenizer", "XZ", "", ("level", "block")),
-    "static-ac": Family("arithmetic:ArithmeticTokenizer", "StaticAC", "counts"),
-    "static-range": Family("coded:RangeTokenizer", "StaticRange", "counts"),
-    "static-ans": Family("coded:ANSTokenizer", "StaticANS", "counts"),
-    "static-huffman": Family("coded:HuffmanTokenizer", "StaticHuffman", "counts"),
-    "ac": Family("arithmetic:ArithmeticTokenizer", "AC", "M1"),
-    "range": Family("coded:RangeTokenizer", "Range", "M1"),
-    "ans": Family("coded:ANSTokenizer", "ANS", "M1"),
-    "huffman": Family("coded:HuffmanTokenizer", "Huffman", "M1"),
+    "bytes": Family("byte:ByteTokenizer", "Bytes", "the text's bytes"),
+    "bpe": Family(
+        "bpe:BPETokenizer", "BPE", "byte pair encoding, after GPT-2's pretokenisation", "text"
+    ),
+    "unigram": Family("unigram:UnigramTokenizer", "Unigram", "SentencePiece's Unigram", "text"),
+    "gzip": Family(
+        "opaque:GZipTokenizer", "GZip", "bits of Deflate streams", "", ("level", "block", "raw")
+    ),
+    "zstd": Family(
+        "opaque:ZstdTokenizer", "Zstd", "bits of Zstandard streams", "", ("level", "block")
+    ),
+    "xz": Family("opaque:XZTokenizer", "XZ", "bits of LZMA streams", "", ("level", "block")),
+    "static-ac": Family(
+        "arithmetic:ArithmeticTokenizer", "StaticAC", "arithmetic coding by byte frequencies",
+        "counts",
+    ),
+    "static-range": Family(
+        "coded:RangeTokenizer", "StaticRange", "range coding by byte frequencies", "counts"
+    ),
+    "static-ans": Family(
+        "coded:ANSTokenizer", "StaticANS", "ANS by byte frequencies", "counts"
+    ),
+    "static-huffman": Family(
+        "coded:HuffmanTokenizer", "StaticHuffman", "Huffman codes of byte frequencies", "counts"
+    ),
+    "ac": Family("arithmetic:ArithmeticTokenizer", "AC", "arithmetic coding by an M1", "M1"),
+    "range": Family("coded:RangeTokenizer", "Range", "range coding by an M1", "M1"),
+    "ans": Family("coded:ANSTokenizer", "ANS", "ANS by an M1", "M1"),
+    "huffman": Family("coded:HuffmanTokenizer", "Huffman", "Huffman codes by an M1", "M1"),
     "equalinfo": Family(
-        "equalinfo:EqualInfoTokenizer", "EqualInfoAC", "M1",
-        ("bits", "rule", "reset", "max_window", "compile"),
+        "equalinfo:EqualInfoTokenizer", "EqualInfoAC", "windows of so many bits under an M1",
+        "M1", ("bits", "rule", "reset", "max_window", "compile"),
     ),
-    "equaltext": Family("equaltext:EqualTextTokenizer", "EqualTextAC", "M1", ("text",)),
+    "equaltext": Family(
+        "equaltext:EqualTextTokenizer", "EqualTextAC", "windows of so many bytes under an M1",
+        "M1", ("text",)
+    ),
     "codebook": Family(
-        "codebook:CodebookTokenizer", "Codebook", "text or M1", ("mode", "parse")
+        "codebook:CodebookTokenizer", "Codebook", "strings fitted to a text, or grown from an M1",
+        "text or M1", ("mode", "parse")
     ),
-    "compiled-equalinfo": Family("equalinfo:CompiledEqualInfoTokenizer", "EqualInfoAC"),
-    "hf": Family("huggingface:HFTokenizer", "HF"),
-    "sentencepiece": Family("sentencepieces:SentencePieceTokenizer", "SentencePiece"),
+    "compiled-equalinfo": Family(
+        "equalinfo:CompiledEqualInfoTokenizer", "EqualInfoAC", "equalinfo without its M1"
+    ),
+    "hf": Family("huggingface:HFTokenizer", "HF", "imported: a tokenizer.json"),
+    "sentencepiece": Family(
+        "sentencepieces:SentencePieceTokenizer", "SentencePiece", "imported: a .model"
+    ),
 }  # fmt: skip
 
 KINDS = {  # of artefacts: module:class
@@ -74,6 +99,8 @@ KINDS = {  # of artefacts: module:class
     for kind, family in FAMILIES.items()
     if family.needs != "counts"
 }
+KEPT = "tokenizer"  # a tokenizer's folder inside that of what was made with it
+KEPT_BY_HF = "equinfo_tokenizer"  # inside that of `save_pretrained`
 UNTRAINED: dict[str, tuple[int, ...]] = {"bytes": ()} | {
     f"{kind}{bits}": (bits,)
     for kind, family in FAMILIES.items()
@@ -86,7 +113,8 @@ def find_family(kind: str) -> Family:
     """The row of a kind that `make` makes; EquinfoError names those that there are."""
     made = {name: family for name, family in FAMILIES.items() if family.needs is not None}
     if kind not in made:
-        raise EquinfoError(f"no tokenizer {kind!r} can be made; known: {', '.join(made)}")
+        known = f"known: {', '.join(made)}"
+        raise EquinfoError(f"no tokenizer {kind!r} can be made; {known}{did_you_mean(kind, made)}")
     return made[kind]
 
 
@@ -110,6 +138,12 @@ def load(name_or_path: Tokenizer | str | Path) -> Tokenizer:
     as_path(name_or_path)  # or it says what is none
     name = os.fsdecode(name_or_path)
     if name in UNTRAINED:
+        if Path(name).is_dir():
+            warnings.warn(
+                f"{name} is ready-made and the folder {name} is not read: rename it, or name it as"
+                f" {Path(name).absolute()}",
+                stacklevel=2,
+            )
         cls: Any = tokenizer_class(name.rstrip("0123456789"))
         return cls(*UNTRAINED[name])
     path = located(name)
@@ -117,10 +151,18 @@ def load(name_or_path: Tokenizer | str | Path) -> Tokenizer:
         known = ["bytes", "gzip8", "zstd8", "xz8 (or 1 to 16)", *pretrained_tokenizers()]
         raise EquinfoError(
             f"no tokenizer {name!r}: neither a folder nor one of {', '.join(known)}; "
-            "`equinfo train-tokenizer` makes one"
+            f"`equinfo train-tokenizer` makes one{did_you_mean(name, [*UNTRAINED, *known[4:]])}"
         )
     artifact = load_artifact(path)
     return tokenizer_class(artifact.kind).from_artifact(artifact)
+
+
+def kept(folder: Path | str) -> Tokenizer | None:
+    """The tokenizer that the folder of an LM or of ids keeps inside, if there is one."""
+    for name in (KEPT, KEPT_BY_HF):
+        if (Path(folder) / name / JSON_NAME).is_file():
+            return load(Path(folder) / name)
+    return None
 
 
 def make(

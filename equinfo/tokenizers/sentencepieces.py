@@ -7,6 +7,7 @@ import numpy as np
 import sentencepiece
 
 from equinfo.compress.parallel import num_threads
+from equinfo.errors import foreign
 from equinfo.tokenizers.imported_base import ImportedTokenizer
 
 PIECE, ID, END = 2, 2, 5  # fields of SentencePieceText and of a piece in it (sentencepiece.proto)
@@ -27,19 +28,25 @@ class SentencePieceTokenizer(ImportedTokenizer):
 
     def _cuts(self, text: str) -> tuple[list[int], list[int]]:
         serialized = self._library.Encode(text, out_type="serialized_proto")
-        pieces = [dict(_fields(piece)) for number, piece in _fields(serialized) if number == PIECE]
+        pieces = [dict(fields(piece)) for number, piece in fields(serialized) if number == PIECE]
         return [piece[ID] for piece in pieces], [piece[END] for piece in pieces]
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        return [self._library.Decode(ids.tolist()).encode() if len(ids) else b"" for ids in streams]
+        with foreign(f"{self.name} cannot decode these ids"):
+            return [self._library.Decode(i.tolist()).encode() if len(i) else b"" for i in streams]
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, value) of a protocol buffer's fields; the library's readers differ by version."""
+def fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """(number, value) of a protocol buffer's fields; the library's readers differ by version.
+
+    Raises ValueError for what no field that is read here can be.
+    """
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
         number, kind = tag >> 3, tag & 7
+        if tag >> 32 or kind not in (0, 2, 5):
+            raise ValueError("a field of a kind that SentencePiece's models have not")
         if kind == 0:
             value, at = _varint(data, at)
             yield number, value

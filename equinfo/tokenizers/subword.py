@@ -8,39 +8,82 @@ space, so one of them ends there, whatever follows. SentencePiece's pieces hold 
 their first character, so that its best segmentation is those of the parts side by side (but for the
 rounding of the scores it adds up, which the rule takes out of the ids). A text of 2 * PART
 characters without such a place costs a piece at its cut, and no more.
+
+Training sees parts of TRAINED characters, for its time grows with the square of a run's length.
 """
 
 import codecs
 import re
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from equinfo.errors import EquinfoError
+from equinfo.compress.parallel import num_threads
+from equinfo.errors import EquinfoError, foreign
 from equinfo.tokenizers import utf8
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
-from equinfo.tokenizers.utf8 import utf8_texts
+from equinfo.tokenizers.utf8 import NOT_TEXT
 
 PART = 1 << 14
+TRAINED = 1 << 10
+GROUP = 32  # parts a thread: of what it has encoded, a library holds 75 bytes a byte
+RUN = 1 << 16  # ids
 # Python's \s and U+180E hold all that any Unicode calls white space.
 PLACE = re.compile("[^\\s\u180e](?=[ \n])")
 
 
-def parts_of(text: str) -> Iterator[str]:
-    """The parts of a whole text, at least one. Of a beginning all but the last may be encoded."""
+def parts_of(text: str, size: int | None = None) -> Iterator[str]:
+    """The parts of a whole text, at least one. Of a beginning all but the last may be encoded.
+
+    size: characters a part, PART if not given.
+    """
+    size = size or PART
     at = 0
     while True:
-        place = PLACE.search(text, at + PART - 1, at + 2 * PART)
-        if not place and len(text) < at + 2 * PART:  # what follows must decide
+        place = PLACE.search(text, at + size - 1, at + 2 * size)
+        if not place and len(text) < at + 2 * size:  # what follows must decide
             break
-        end = place.end() if place else at + 2 * PART
+        end = place.end() if place else at + 2 * size
         yield text[at:end]
         at = end
     yield text[at:]
+
+
+def texts_in_parts(documents: list[bytes]) -> Iterator[tuple[int, str]]:
+    """(a document's number, a part of it), in order.
+
+    Raises EquinfoError naming document and byte of what is no UTF-8.
+    """
+    for number, document in enumerate(documents):
+        rest = ""
+        try:
+            if len(document) <= PART:  # most are
+                rest = document.decode()
+            else:
+                for piece in utf8.pieces_of(document):
+                    *parts, rest = parts_of(rest + piece)
+                    yield from ((number, part) for part in parts)
+        except UnicodeDecodeError as error:
+            raise EquinfoError(f"document {number} {NOT_TEXT % error.start}") from error
+        yield number, rest
+
+
+def groups_of(texts: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """Runs of texts with their numbers: of as many characters as a library is given at once."""
+    group: list[tuple[int, str]] = []
+    room = most = GROUP * PART * num_threads()
+    for number, text in texts:
+        group.append((number, text))
+        room -= len(text)
+        if room <= 0:
+            yield group
+            group = []
+            room = most
+    yield group
 
 
 class PiecesTokenizer(Tokenizer):
@@ -68,10 +111,16 @@ class PiecesTokenizer(Tokenizer):
 
     def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
         pieces = self.pieces
-        decoded = [b"".join([pieces[i] for i in ids.tolist()]) for ids in streams]
-        for number, data in enumerate(decoded):
+        decoded = []
+        for number, ids in enumerate(streams):
+            runs = (ids[at : at + RUN].tolist() for at in range(0, len(ids), RUN))
+            decoded.append(b"".join([b"".join([pieces[i] for i in run]) for run in runs]))
             try:
-                data.decode("utf-8")
+                if len(decoded[-1]) <= utf8.PIECE:  # most are
+                    decoded[-1].decode()
+                else:
+                    for _ in utf8.pieces_of(decoded[-1]):
+                        pass
             except UnicodeDecodeError as error:
                 raise EquinfoError(
                     f"stream {number} decodes to invalid UTF-8 at byte {error.start}: {self.name}"
@@ -108,29 +157,31 @@ class SubwordTokenizer(PiecesTokenizer):
 
     def __init__(self, model: bytes) -> None:
         self.model = model
-        try:
+        with foreign(f"the stored {self.label} model cannot be read", "rebuild it"):
             self.pieces = self._open()
-        except Exception as error:  # the libraries raise bare ones
-            raise EquinfoError(
-                f"the stored {self.label} model cannot be read ({error}): rebuild it"
-            ) from error
         self.code_size = len(self.pieces)
         label = self.label[0].upper() + self.label[1:]
         self.name = f"{label}[{vocabulary_label(self.code_size)}]"
 
     @abstractmethod
     def _open(self) -> list[bytes]:
-        """Load `self.model`; its codes' pieces."""
+        """Load `self.model`; its codes' pieces.
+
+        Raises where it is not proven that the pieces of any text's codes are the text: whatever a
+        folder says, this is what `lossless` means.
+        """
 
     @abstractmethod
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
-        """Ids (any integer dtype) of each text, none longer than a part."""
+        """Ids, of `dtype`, of each text, none longer than a part."""
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        parts = [list(parts_of(text)) for text in utf8_texts(documents)]
-        encoded = iter(self.encode_texts([part for text in parts for part in text]))
-        joined = [[next(encoded) for _ in text] for text in parts]
-        return [ids[0] if len(ids) == 1 else np.concatenate(ids) for ids in joined]
+        encoded: list[list[np.ndarray]] = [[] for _ in documents]
+        for group in groups_of(texts_in_parts(documents)):
+            parts = self.encode_texts([part for _, part in group])
+            for (number, _), ids in zip(group, parts, strict=True):
+                encoded[number].append(ids)
+        return [ids[0] if len(ids) == 1 else np.concatenate(ids) for ids in encoded]
 
     def encoder(self) -> IncrementalEncoder:
         """Ids a part; holds two parts at most, whatever the text."""

@@ -10,7 +10,8 @@ import sentencepiece
 
 from equinfo.compress.parallel import num_threads
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.subword import SubwordTokenizer
+from equinfo.tokenizers.sentencepieces import fields
+from equinfo.tokenizers.subword import TRAINED, SubwordTokenizer, parts_of
 from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
@@ -18,6 +19,11 @@ SPACE = "\u2581"  # how SentencePiece writes a space, so that a text's own ▁ w
 SPACE_IDS = [byte + 1 for byte in SPACE.encode()]
 RESERVED = re.compile("[\0\u2581\u2585]")  # what its trainer drops whole lines for
 LONGEST_LINE = 1 << 30
+# Of sentencepiece.proto, (what a field must be, what it is where it is not given), by number.
+SPECS: dict[int, dict[int, tuple[int | bytes, int | bytes]]] = {
+    2: {3: (1, 1), 24: (0, 0), 35: (1, 0)},  # trainer: unigram, spaces begin pieces, all bytes
+    3: {2: (b"", b""), 3: (0, 1), 4: (0, 1), 5: (1, 1)},  # normalizer: no rules, spaces as many
+}
 
 
 class UnigramTokenizer(SubwordTokenizer):
@@ -39,9 +45,13 @@ class UnigramTokenizer(SubwordTokenizer):
         library.LoadFromSerializedProto(self.model)
         ids = range(library.GetPieceSize())
         special = [i for i in ids if library.IsUnknown(i) or library.IsControl(i)]
-        if special != [0] or [i for i in ids if library.IsByte(i)] != list(range(1, NUM_BYTES + 1)):
+        pieces = list(map(library.IdToPiece, ids))
+        in_order = pieces[1 : NUM_BYTES + 1] == [f"<0x{byte:02X}>" for byte in range(NUM_BYTES)]
+        byte_ids = [i for i in ids if library.IsByte(i)]
+        if special != [0] or byte_ids != list(range(1, NUM_BYTES + 1)) or not in_order:
             raise ValueError("its pieces are not one unknown, 256 bytes, and text")
-        learnt = [library.IdToPiece(i).replace(SPACE, " ").encode() for i in ids[NUM_BYTES + 1 :]]
+        _check_settings(self.model)
+        learnt = [piece.replace(SPACE, " ").encode() for piece in pieces[NUM_BYTES + 1 :]]
         return [bytes([byte]) for byte in range(NUM_BYTES)] + learnt
 
     @classmethod
@@ -91,12 +101,26 @@ class UnigramTokenizer(SubwordTokenizer):
             ids = next(encoded)
             for _ in split[1:]:
                 ids += [*SPACE_IDS, *next(encoded)]
-            codes.append(np.array(ids, dtype=np.int64) - 1)
+            codes.append(np.array(ids, dtype=self.dtype) - 1)
         return codes
+
+
+def _check_settings(model: bytes) -> None:
+    """Raises ValueError unless a model is a unigram that leaves text as it is and knows all bytes.
+
+    Messages that come in several parts are one: their fields side by side, the last of each.
+    """
+    parts = list(fields(model))
+    for spec, wanted in SPECS.items():
+        found = dict(fields(b"".join(value for number, value in parts if number == spec)))
+        for number, (value, default) in wanted.items():
+            if found.get(number, default) != value:
+                raise ValueError("it does more to a text than a unigram model of bytes does")
 
 
 def _lines(texts: list[str]) -> Iterator[str]:
     """What the trainer sees: lines, each after its line feed (it strips those at the end)."""
     for text in texts:
         for line in re.split("(?=\n)", text):
-            yield from filter(None, RESERVED.split(line))
+            for text in filter(None, RESERVED.split(line)):
+                yield from parts_of(text, TRAINED)

@@ -1,5 +1,7 @@
 """Text as bytes; and UTF-8 as an automaton over them (RFC 3629): which pieces may follow."""
 
+import codecs
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -27,6 +29,7 @@ _NEXT = {
     7: [(0x80, 0x8F, 2)],
 }  # fmt: skip
 LONGEST = 4
+PIECE = 1 << 20  # bytes
 
 
 @cache
@@ -88,6 +91,24 @@ def all_as_bytes(documents: list[Text]) -> list[bytes]:
         return list(map(str.encode, documents))  # type: ignore[arg-type]
     except (TypeError, UnicodeEncodeError):  # not all are str, or as_bytes says what is wrong
         return [as_bytes(document) for document in documents]
+
+
+def pieces_of(data: bytes) -> Iterator[str]:
+    """UTF-8 as str, piece by piece: that of the whole may take four times the memory.
+
+    Raises UnicodeDecodeError, whose `start` is the byte of `data`.
+    """
+    at = 0
+    last = False
+    while not last:
+        last = at + PIECE >= len(data)
+        try:
+            text, used = codecs.utf_8_decode(data[at : at + PIECE], "strict", last)
+        except UnicodeDecodeError as error:
+            error.start += at
+            raise
+        yield text
+        at += used
 
 
 def utf8_texts(documents: list[bytes]) -> list[str]:

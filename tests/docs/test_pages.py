@@ -250,4 +250,7 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_a_network(tmp_pat
     assert (site / "results/cpu/fig3.svg").read_bytes() == (
         ROOT / "results/cpu/fig3.svg"
     ).read_bytes()
+    # opened from disk, search has its index as a script and a stand-in for the worker
+    assert (site / "search/search_index.js").is_file()
+    assert '<script src="iframe-worker.js">' in (site / "index.html").read_text(encoding="utf-8")
     assert 'href="results/fig3.html"' in (site / "index.html").read_text(encoding="utf-8")

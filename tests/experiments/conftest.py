@@ -1,11 +1,27 @@
 """A scale small enough for tests: a corpus of a few kilobytes, models of a few steps."""
 
+import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from experiments.plan import speed
+from experiments.runs import runner
 from experiments.runs.recipes import Training
 from experiments.scales import TINY
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What runs take for the time: each look at it finds it a second later than the last."""
+    from equinfo.lm import train
+
+    tick = itertools.count().__next__
+    counting = SimpleNamespace(monotonic=tick, perf_counter=tick)
+    for module in (runner, speed, train):
+        monkeypatch.setattr(module, "time", counting)
+    return counting
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ stops nothing.
 import json
 import multiprocessing
 import os
-import time
 from dataclasses import replace
 
 import pytest
@@ -34,7 +33,7 @@ def _no_real_folder(monkeypatch, tmp_path):
 @pytest.fixture(scope="module")
 def recipes(micro):
     """Two trainings of steps enough to be broken off, on streams with an M1 and without."""
-    long = replace(micro.base, steps=200)
+    long = replace(micro.base, steps=24)
     return [micro.lm(micro.tokens("ac", 8), long), micro.lm(micro.bytes, long)]
 
 
@@ -58,48 +57,40 @@ def numbers(rows):
 
 
 def test_pieces_inside_a_deadline_end_in_the_rows_of_a_straight_run(
-    micro, recipes, straight, tmp_path
+    micro, recipes, straight, tmp_path, clock
 ):
-    pauses = 0
-    for _ in range(200):
-        begun = time.monotonic()
-        paused = queue.carry_out(
-            order(micro, recipes, tmp_path, deadline=begun + 0.2), Speeds()
-        ).paused
-        if not paused:
-            break
-        pauses += 1
-        if list((tmp_path / "work" / "lm").glob("*/checkpoint-*")):
-            assert (
-                not (tmp_path / "rows.jsonl").exists()
-                or len(Rows(tmp_path / "rows.jsonl").by_key) < 5
-            )
+    pauses, outcome = 0, queue.Outcome(paused=True)
+    while outcome.paused:
+        deadline = clock.monotonic() + 60 * pauses
+        outcome = queue.carry_out(order(micro, recipes, tmp_path, deadline=deadline), Speeds())
+        pauses += outcome.paused
     assert pauses >= 3
     assert numbers(Rows(tmp_path / "rows.jsonl")) == numbers(straight)
 
 
-def test_a_budget_holds_by_the_clock_and_the_next_call_goes_on(
-    micro, recipes, straight, tmp_path, monkeypatch, capsys
-):
+def test_when_a_budget_ends_the_next_call_goes_on(micro, tmp_path, monkeypatch, capsys, clock):
     endless = micro.lm(micro.bytes, replace(micro.base, steps=1_000_000, max_epochs=1e9))
     _stand_for_everything(monkeypatch, micro, [endless])
-    arguments = [
-        "queue",
-        "--results",
-        str(tmp_path),
-        "--work",
-        str(tmp_path / "work"),
-        "--budget",
-        "12",
-    ]
-    begun = time.monotonic()
-    assert command.main(arguments) == 0
-    assert time.monotonic() - begun < 12
-    assert "the budget ended: 1 of 2 runs to do" in capsys.readouterr().out
-    (checkpoint,) = (tmp_path / "work" / "lm" / endless.key).glob("checkpoint-*")
-    assert command.main(arguments) == 0
-    (later,) = (tmp_path / "work" / "lm" / endless.key).glob("checkpoint-*")
-    assert later.name > checkpoint.name
+    budgets = iter((600, 100))
+    monkeypatch.setattr(
+        queue, "budgeted", lambda *_: {"deadline": clock.monotonic() + next(budgets)}
+    )
+    arguments = ["queue", "--results", str(tmp_path), "--work", str(tmp_path / "work")]
+    steps = []
+    for _ in range(2):
+        assert command.main(arguments) == 0
+        assert "the budget ended: 1 of 2 runs to do" in capsys.readouterr().out
+        (checkpoint,) = (tmp_path / "work" / "lm" / endless.key).glob("checkpoint-*")
+        steps.append(checkpoint.name)
+    assert steps == sorted({*steps})
+
+
+def test_at_the_end_of_a_budget_what_does_not_pause_is_broken_off(micro, tmp_path, capsys):
+    late = order(micro, [micro.stream(micro.bytes)], tmp_path, end=0.0)
+    assert queue.in_processes(late, Speeds()).paused
+    assert multiprocessing.active_children() == []
+    assert "the budget ended in the middle of something" in capsys.readouterr().err
+    assert not Rows(tmp_path / "rows.jsonl").by_key
 
 
 def test_two_processes_and_two_shards_make_the_same_rows(micro, recipes, straight, tmp_path):
@@ -257,8 +248,7 @@ def test_writers_of_one_file_lose_nothing(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"type": "broken off')
     writers = [
-        multiprocessing.get_context("spawn").Process(target=_write, args=(path, n))
-        for n in range(2)
+        multiprocessing.get_context("fork").Process(target=_write, args=(path, n)) for n in range(2)
     ]
     for writer in writers:
         writer.start()

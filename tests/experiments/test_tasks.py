@@ -3,7 +3,6 @@ of their rows.
 """
 
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -216,7 +215,7 @@ def test_positions_go_on_after_a_deadline(scale, finished, tmp_path):
     again.tokenizer(recipe.lm.stream.tokens)
     (folder / "runs" / "positions").rename(tmp_path / "positions")
     for _ in range(recipe.lm.training.steps):
-        again.deadline = time.monotonic()
+        again.deadline = 0.0
         try:
             again.run([recipe])
         except OutOfTime:

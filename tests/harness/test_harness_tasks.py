@@ -8,11 +8,12 @@ import socket
 import numpy as np
 import pytest
 from harness_lms import CONTEXT, make
+from lm_eval.tasks import TaskManager
 
 from equinfo.corpora import load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.harness import TASKS, evaluate, task_manager
-from equinfo.harness.tasks import examples
+from equinfo.harness.tasks import FOLDER, examples
 from equinfo.lm.evaluate import evaluate as our_evaluate
 
 
@@ -89,8 +90,9 @@ def test_another_corpus_and_one_that_asks_nothing(tmp_path):
 
 
 def test_harness_finds_the_tasks_by_name_and_by_tag():
-    assert set(task_manager().match_tasks(list(TASKS))) == set(TASKS)
-    assert set(task_manager().load(["equinfo"])["tasks"]) == set(TASKS)
+    for manager in (task_manager(), TaskManager(include_defaults=False, include_path=FOLDER)):
+        assert set(manager.match_tasks(list(TASKS))) == set(TASKS)
+        assert set(manager.load(["equinfo"])["tasks"]) == set(TASKS)
 
 
 @pytest.mark.parametrize("name", ["bytes", "codebook-fewest", "compiled-halves"])

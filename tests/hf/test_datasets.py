@@ -40,39 +40,11 @@ def test_the_hash_is_the_same_before_and_after_use_and_for_copies(tokenizer, tmp
     assert Hasher.hash(zoo.make("codebook-aligned").as_hf()) != before
 
 
-HASH = """
-{imports}
-import sys
+TWICE = """
+import sys, pathlib
 from equinfo.hf.tokenizer import EquinfoTokenizer
+import datasets
 from datasets.fingerprint import Hasher
-tokenizer = EquinfoTokenizer.from_pretrained(sys.argv[1])
-print(Hasher.hash(tokenizer), Hasher.hash(lambda rows: tokenizer(rows["text"])))
-"""
-
-
-def test_the_hash_is_the_same_in_every_process(tmp_path):
-    zoo.make("bpe").as_hf().save_pretrained(tmp_path)
-    found = set()
-    for seed, imports in (("1", ""), ("2", "import datasets")):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(HERE.parents[1])}
-        code = HASH.format(imports=imports)
-        found.add(
-            subprocess.check_output(
-                [sys.executable, "-c", code, tmp_path], env=environment, text=True
-            )
-        )
-    assert len(found) == 1
-    assert found.pop().split()[0] == Hasher.hash(zoo.make("bpe").as_hf())
-
-
-def test_map_finds_its_cache_on_the_second_run(tmp_path):
-    (tmp_path / "texts.jsonl").write_text(
-        "".join(json.dumps({"text": text}) + "\n" for text in TEXTS)
-    )
-    calls = tmp_path / "calls"
-    code = """
-import sys, pathlib, datasets
-from equinfo.hf.tokenizer import EquinfoTokenizer
 folder = pathlib.Path(sys.argv[1])
 files, cache = str(folder / "texts.jsonl"), str(folder / "cache")
 data = datasets.load_dataset("json", data_files=files, split="train", cache_dir=cache)
@@ -80,23 +52,31 @@ tokenizer = EquinfoTokenizer.from_pretrained(folder / "tokenizer")
 def encode(rows):
     (folder / "calls").open("a").write("x")
     return tokenizer(rows["text"])
+print(Hasher.hash(tokenizer), Hasher.hash(lambda rows: tokenizer(rows["text"])))
 for _ in range(2):
     mapped = data.map(encode, batched=True, batch_size=1000)
     print(sum(map(len, mapped["input_ids"])))
 """
-    zoo.make("codebook-free").as_hf().save_pretrained(tmp_path / "tokenizer")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(HERE.parents[1]),
-        "HF_HOME": str(tmp_path / "home"),
-    }
-    outputs = {
-        subprocess.check_output([sys.executable, "-c", code, tmp_path], env=environment, text=True)
-        for _ in range(2)
-    }
-    assert calls.read_text() == "x"
-    total = sum(map(len, zoo.make("codebook-free").as_hf()(TEXTS)["input_ids"]))
-    assert outputs == {f"{total}\n" * 2}
+
+
+def test_the_hash_is_the_same_in_every_process_so_map_finds_its_cache(tmp_path):
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS)
+    (tmp_path / "texts.jsonl").write_text(lines)
+    tokenizer = zoo.make("codebook-free").as_hf()
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    paths = {"PYTHONPATH": str(HERE.parents[1]), "HF_HOME": str(tmp_path / "home")}
+    first, second = (
+        subprocess.check_output(
+            [sys.executable, "-c", imports + TWICE, tmp_path],
+            env={**os.environ, **paths, "PYTHONHASHSEED": seed},
+            text=True,
+        )
+        for seed, imports in (("1", ""), ("2", "import datasets"))
+    )
+    assert first == second
+    assert first.split()[0] == Hasher.hash(tokenizer)
+    assert first.split()[2:] == [str(sum(map(len, tokenizer(TEXTS)["input_ids"])))] * 2
+    assert (tmp_path / "calls").read_text() == "x"
 
 
 def test_processes_change_nothing(tokenizer):

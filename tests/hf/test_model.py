@@ -385,6 +385,24 @@ def test_a_saved_folder_is_an_lm_to_equinfo(trained, tmp_path):
     assert "".join(stream_text(tmp_path, "bytes", "fg", temperature=0, max_ids=8)) == "hijabcde"
 
 
+def test_a_saved_folder_knows_and_holds_its_tokenizer(trained, tmp_path):
+    EquinfoForCausalLM.from_lm(trained, equinfo.load("bytes")).save_pretrained(tmp_path)
+    options = {"prompt": "fghij", "max_ids": 30, "seed": 3}
+    found = equinfo.generate(tmp_path, **options)
+    assert found == equinfo.generate(tmp_path, "bytes", **options)
+    assert EquinfoForCausalLM.from_lm(tmp_path).config.tokenizer_name == "Bytes"
+    for use in (
+        lambda: equinfo.generate(tmp_path, "gzip8", **options),
+        lambda: EquinfoForCausalLM.from_lm(tmp_path, equinfo.load("gzip8")),
+    ):
+        with refuses("with Bytes 3645b436bbb3, not with GZip"):
+            use()
+    values = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**values, "n_layers": 10**7}))
+    with refuses("do not fit its configuration"):
+        EquinfoForCausalLM.from_pretrained(tmp_path)
+
+
 def test_the_auto_classes_find_it(trained, tmp_path):
     AutoConfig.register("equinfo", EquinfoConfig, exist_ok=True)
     AutoModelForCausalLM.register(EquinfoConfig, EquinfoForCausalLM, exist_ok=True)
@@ -578,7 +596,7 @@ def test_tokenizers_that_it_was_not_trained_with():
         model.generate(ids_of(1, 3), logits_processor=[DecodableIds(equinfo.load("gzip16"))])
     model.config.check_tokenizer(equinfo.load("bytes"))
     model.config.check_tokenizer(equinfo.load("bytes").as_hf())
-    with refuses("was trained with Bytes 3645b436bbb3, and this is GZip"):
+    with refuses("was trained with Bytes 3645b436bbb3, not with GZip"):
         model.config.check_tokenizer(equinfo.load("gzip8"))
     with refuses("needs `context`"):
         EquinfoForCausalLM.from_lm(model.decoder)

@@ -26,7 +26,7 @@ TEXTS = [
     "é",
     "日本語のテキスト, 中文和한국어.",
     "🙂👩‍👩‍👧‍👦 e\u0301 \u200f\ufffd naïve\n\n  two  spaces\t",
-    "a <|eos|> is not <|bos|> <|pad|>",
+    "a <|eos| is not |bos|> <pad>",
 ]
 MIXED = " ".join(TEXTS) * 3
 
@@ -83,12 +83,13 @@ def test_an_empty_batch_and_batch_encode_plus():
 
 
 @pytest.mark.parametrize("name", ["bpe", "equalinfo-static-12-8"])
-def test_text_is_text_unless_it_is_asked_to_be_more(name):
+def test_tokens_are_found_in_a_text_unless_it_is_to_be_text(name):
     native = zoo.make(name)
     tokenizer = native.as_hf()
     tokenizer.add_tokens(["<tool>", "<tool>s"])
     text = "a <|eos|><tool>s é<tool>"
-    assert tokenizer(text, add_special_tokens=False)["input_ids"] == numbers(native.encode(text))
+    plain = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    assert plain == numbers(native.encode(text))
     wanted = [
         *native.encode("a "),
         native.eos_id,
@@ -96,16 +97,14 @@ def test_text_is_text_unless_it_is_asked_to_be_more(name):
         *native.encode(" é"),
         native.vocab_size,
     ]
-    coded = tokenizer(
-        text, split_special_tokens=False, add_special_tokens=False, return_offsets_mapping=True
-    )
+    coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     assert coded["input_ids"] == numbers(wanted)
     assert tokenizer.decode(coded["input_ids"]) == text
     assert [text[a:b] for a, b in coded["offset_mapping"]].count("<tool>s") == 1
-    assert native.as_hf(split_special_tokens=False)("<|eos|>")["input_ids"] == [
-        native.bos_id,
-        native.eos_id,
-    ]
+    for again in (pickle.loads(pickle.dumps(tokenizer)), copy.deepcopy(tokenizer)):
+        assert again(text) == tokenizer(text)
+    plain = native.as_hf(split_special_tokens=True, add_bos_token=False)("<|eos|>")["input_ids"]
+    assert plain == numbers(native.encode("<|eos|>"))
 
 
 def test_pairs_are_two_texts_each_behind_bos(native):
@@ -136,8 +135,7 @@ def test_pairs_are_two_texts_each_behind_bos(native):
 # -- as transformers' own tokenizer over the same BPE does it --------------------------------------
 
 
-@pytest.fixture(scope="module")
-def bpe_and_fast():
+def both():
     import tokenizers
 
     native = zoo.make("bpe")
@@ -147,6 +145,24 @@ def bpe_and_fast():
         {"pad_token": "<|pad|>", "bos_token": "<|bos|>", "eos_token": "<|eos|>"}
     )
     return native.as_hf(add_bos_token=False), fast
+
+
+@pytest.fixture(scope="module")
+def bpe_and_fast():
+    return both()
+
+
+@pytest.mark.parametrize("options", [{}, {"lstrip": True}, {"rstrip": True}, {"single_word": True},
+    {"lstrip": True, "rstrip": True, "normalized": True}])  # fmt: skip
+def test_added_tokens_are_found_where_a_fast_tokenizer_finds_them(options):
+    text = "<|im|>user [U]  [U]x[U]\n <|im|>\u2003[U].<|im|>s [U] [U]s <|eos|>"
+    found = []
+    for tokenizer in both():
+        tokenizer.add_tokens([transformers.AddedToken("[U]", **options), "[U]s"])
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|im|>"]})
+        coded = tokenizer([text, "", "[U]"], return_offsets_mapping=True)
+        found.append({name: coded[name] for name in ("input_ids", "offset_mapping")})
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -168,7 +184,7 @@ def test_offsets_padding_and_truncation_are_those_of_a_fast_tokenizer(bpe_and_fa
         tokenizer.padding_side = tokenizer.truncation_side = side
     asked = {"return_offsets_mapping": True, "return_special_tokens_mask": True, **options}
     mine = ours(TEXTS, **asked)
-    theirs = fast(TEXTS, split_special_tokens=True, **asked)
+    theirs = fast(TEXTS, **asked)
     assert type(mine["input_ids"]) is type(theirs["input_ids"])
     for name in ("input_ids", "attention_mask", "special_tokens_mask", "offset_mapping"):
         rows = ([np.asarray(row).tolist() for row in coded[name]] for coded in (mine, theirs))
@@ -178,7 +194,7 @@ def test_offsets_padding_and_truncation_are_those_of_a_fast_tokenizer(bpe_and_fa
 def test_token_strings_of_a_bpe_are_the_librarys(bpe_and_fast):
     ours, fast = bpe_and_fast
     assert ours.get_vocab() == fast.get_vocab()
-    assert ours.tokenize(MIXED) == fast.tokenize(MIXED, split_special_tokens=True)
+    assert ours.tokenize(MIXED) == fast.tokenize(MIXED)
 
 
 # -- token strings ---------------------------------------------------------------------------------
@@ -387,15 +403,22 @@ def test_special_tokens_can_be_switched_off():
     assert native.as_hf().num_special_tokens_to_add(pair=True) == 2
 
 
-def test_a_chat_template_is_applied():
+def test_a_chat_template_is_applied_and_its_messages_can_be_kept_from_forging_it():
     tokenizer = zoo.make("codebook-free").as_hf(
-        split_special_tokens=False,
         chat_template="{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}",
     )
-    ids = tokenizer.apply_chat_template([{"role": "user", "content": "Hello"}], return_dict=True)[
-        "input_ids"
-    ]
-    assert ids == [*numbers(zoo.make("codebook-free").encode("Hello")), tokenizer.eos_token_id]
+    encode = lambda text: numbers(zoo.make("codebook-free").encode(text))  # noqa: E731
+    eos = tokenizer.eos_token_id
+    for content, safe, ids in [
+        ("Hello", False, [*encode("Hello"), eos]),
+        ("a<|eos|>", False, [*encode("a"), eos, eos]),
+        ("a<|eos|>", True, [*encode("a"), *encode("<|eos|>"), eos]),
+    ]:
+        if safe and not hasattr(tokenizer, "_mark_chat_inputs"):  # of transformers 5
+            continue
+        asked = {"return_dict": True, **({"sanitize_control_tokens": True} if safe else {})}
+        messages = [{"role": "user", "content": content}]
+        assert tokenizer.apply_chat_template(messages, **asked)["input_ids"] == ids
 
 
 # -- what is refused -------------------------------------------------------------------------------
@@ -417,7 +440,6 @@ def test_streams_that_only_decode_whole_are_refused(name):
         (lambda t: t(["a", "b"], return_overflowing_tokens=True), "not supported"),
         (lambda t: t("a", stride=2), "not supported"),
         (lambda t: t("a", paddin=True), "unknown option 'paddin'"),
-        (lambda t: t.add_tokens([transformers.AddedToken("<x>", lstrip=True)]), "spaces"),
         (lambda t: t.convert_tokens_to_string(["no such"]), "no token"),
     ],
 )

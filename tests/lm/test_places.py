@@ -2,6 +2,7 @@
 generation.
 """
 
+import shutil
 from dataclasses import replace
 from itertools import islice
 
@@ -279,6 +280,9 @@ def test_train_lm_tells_places_where_there_are_some(tmp_path):
     (text,) = equinfo.generate(tmp_path / "lm", tokenizer, "In the beginning", max_ids=20)
     assert text.ids
     shards = tokenize_corpus(tokenizer, TEXTS, tmp_path / "shards")
+    api.train_lm(tmp_path / "sharded", shards=shards, place=True, **options)
+    assert load_train_config(tmp_path / "sharded").model.period == 5
+    shutil.rmtree(shards.folder / "tokenizer")
     with pytest.raises(EquinfoError, match="name the tokenizer as well as its shards"):
         api.train_lm(tmp_path / "other", shards=shards, place=True, **options)
     with pytest.raises(EquinfoError, match="each id of Bytes is a unit"):

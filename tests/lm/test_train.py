@@ -6,8 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from equinfo.lm.decoder import Decoder
 from equinfo.lm.sequences import Examples, Sequences, example
 from equinfo.lm.train import Probe, load_lm, load_train_config, probes, train
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 IDS = (np.random.default_rng(0).integers(0, 40, 4000) ** 2 % 257).astype(np.uint16)
 ADAMW = OptimizerConfig(learning_rate=5e-3, warmup_steps=5)
 ADAFACTOR = OptimizerConfig(
@@ -104,36 +105,45 @@ def test_a_cpu_without_bfloat16_computes_in_float32_and_says_so(tmp_path, monkey
     assert low.loss == train(config_of(), IDS, tmp_path / "float32").loss
 
 
+def test_an_interruption_waits_for_a_checkpoint_and_the_rest_is_the_straight_run(tmp_path):
+    straight = train(config_of(), IDS, tmp_path / "straight")
+    again = Probe(lambda _: signal.raise_signal(signal.SIGINT), frozenset({3}))
+    with pytest.raises(KeyboardInterrupt):
+        train(config_of(), IDS, tmp_path / "stopped", probe=again)
+    assert [path.name for path in (tmp_path / "stopped").glob("check*")] == ["checkpoint-000000003"]
+    assert train(config_of(), IDS, tmp_path / "stopped").loss == straight.loss
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "straight")
+
+
 KILLED = """
-import sys, numpy as np
+import json, os, signal, sys
 from pathlib import Path
+import numpy as np
 from equinfo.lm.config import TrainConfig
-from equinfo.lm.train import train
-import json
-config = TrainConfig.from_dict(json.loads(sys.argv[1]))
-train(config, np.load(sys.argv[2]), Path(sys.argv[3]), checkpoint_seconds=0)
+from equinfo.lm.train import Probe, train
+
+kill = Probe(lambda model: os.kill(os.getpid(), signal.SIGKILL), frozenset({12}))
+for name in ("modern", "paper"):
+    if os.fork() == 0:
+        config = TrainConfig.from_dict(json.loads(Path(name + ".json").read_text()))
+        train(config, np.load("ids.npy"), Path(name), checkpoint_seconds=0, probe=kill)
+    os.wait()
 """
 
 
-@pytest.mark.parametrize("style", [modern, paper])
-def test_killed_and_resumed_is_the_straight_run_to_the_last_bit(tmp_path, style):
-    config = config_of(style, steps=60)
+def test_killed_and_resumed_is_the_straight_run_to_the_last_bit(tmp_path):
     np.save(tmp_path / "ids.npy", IDS)
-    train(config, IDS, tmp_path / "straight")
-    folder = tmp_path / "killed"
-    arguments = [json.dumps(config.to_dict()), str(tmp_path / "ids.npy"), str(folder)]
-    child = subprocess.Popen([sys.executable, "-c", KILLED, *arguments])
-    metrics = folder / "metrics.jsonl"
-    while child.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 10):
-        time.sleep(0.002)
-    assert child.poll() is None, "the child finished before it could be killed"
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    result = train(config, IDS, folder)
-    assert losses(folder) == losses(tmp_path / "straight")
-    assert result.steps == 60
-    a, b = load_lm(folder).state_dict(), load_lm(tmp_path / "straight").state_dict()
-    assert all(torch.equal(a[name], b[name]) for name in a)
+    configs = {"modern": config_of(modern), "paper": config_of(paper)}
+    for name, config in configs.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(config.to_dict()))
+    subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, env=ENVIRONMENT, check=True)
+    for name, config in configs.items():
+        folder, straight = tmp_path / name, tmp_path / "straight" / name
+        assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-000000011"]
+        assert train(config, IDS, folder).steps == train(config, IDS, straight).steps == 20
+        assert losses(folder) == losses(straight)
+        a, b = load_lm(folder).state_dict(), load_lm(straight).state_dict()
+        assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_a_finished_training_is_not_repeated(tmp_path):

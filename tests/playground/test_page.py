@@ -15,11 +15,13 @@ import pytest
 import equinfo
 from equinfo.errors import EquinfoError
 from equinfo.playground.edits import edits
-from equinfo.playground.server import is_loopback, serve
+from equinfo.playground.server import Guarded, is_loopback, serve
 from equinfo.playground.writer import Continuer
 from equinfo.show import readable
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+PATIENCE = 60_000  # ms: however busy the machine is
+playwright.expect.set_options(timeout=PATIENCE)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NAMES = ("bytes", "english-16k", "english-equalinfo16", "gzip8")
 HOSTILE = (
@@ -83,7 +85,7 @@ def page(browser, url):
     """The open page; fails where a request went anywhere else, or a script of the page did."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     opened, asked, wrong = context.new_page(), [], []
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE)
     opened.on("request", lambda request: asked.append(request.url))
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.goto(url)
@@ -216,13 +218,29 @@ def test_no_view_is_wider_than_the_screen(page):
         (f"gradio_api/file={__file__}", {}, 403),
         ("", {"Host": "elsewhere.example"}, 400),
         ("monitoring", {}, 403),
+        ("", {"Origin": "http://elsewhere.example"}, 403),
+        ("gradio_api/queue/join", {"body": b"{"}, 400),
+        ("gradio_api/queue/join", {"body": b"[]"}, 400),
+        (
+            "gradio_api/queue/join",
+            {"body": b'{"data": [], "fn_index": -1, "session_hash": ""}'},
+            400,
+        ),
+        ("gradio_api/queue/join", {"body": b" " * 2_000_000}, 413),
     ],
 )
-def test_the_server_gives_no_file_and_answers_to_its_own_name_alone(url, path, headers, status):
+def test_the_server_gives_no_file_and_refuses_what_its_page_does_not_ask(
+    url, path, headers, status
+):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    body = headers.pop("body", None)
+    asked = urllib.request.Request(
+        url + path, body, {**headers, "Content-Type": "application/json"}
+    )
     with pytest.raises(urllib.error.HTTPError) as caught:
-        opener.open(urllib.request.Request(url + path, headers=headers))
+        opener.open(asked)
     assert caught.value.code == status
+    assert "Access-Control-Allow-Origin" not in caught.value.headers
     with opener.open(url) as answer:
         assert "connect-src 'self'" in answer.headers["Content-Security-Policy"]
 
@@ -251,6 +269,31 @@ def test_a_taken_port_and_an_open_host_are_named(url, capsys):
         ):
             serve(["bytes"], host="0.0.0.0", port=taken.getsockname()[1])
     assert "warning: everyone who reaches 0.0.0.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("listens", ["127.0.0.1", "::1", "0.0.0.0", "here.example"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "[::1]:7860"}, 0),
+        ({"host": "LOCALHOST:7860", "origin": "http://LOCALHOST:7860"}, 0),
+        ({"host": "192.168.1.5"}, {"127.0.0.1": 400, "::1": 400}),
+        ({"host": "here.example:80"}, {"127.0.0.1": 400, "::1": 400, "0.0.0.0": 400}),
+        ({"host": "elsewhere.example:7860"}, 400),
+        ({"host": "[::1"}, 400),
+        ({}, 400),
+        ({"host": "localhost", "origin": "null"}, 403),
+        ({"host": "localhost:1", "origin": "http://localhost:2"}, 403),
+        ({"host": "localhost", "content-length": "-1"}, 400),
+        ({"host": "localhost", "content-length": "9" * 30}, 413),
+    ],
+)
+def test_who_is_answered(listens, headers, status):
+    guarded = Guarded(None, listens)
+    expected = status if isinstance(status, int) else status.get(listens, 0)
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert guarded.refused(raw) == expected
+    assert guarded.refused([*raw, (b"host", b"localhost")]) == 400 or "host" not in headers
 
 
 @pytest.mark.parametrize(

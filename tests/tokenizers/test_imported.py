@@ -10,10 +10,11 @@ import sentencepiece
 import tokenizers
 import transformers
 from tokenizer_zoo import make, training_text
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 import equinfo
 from equinfo import tokenfile
+from equinfo.artifacts import Artifact
 from equinfo.errors import EquinfoError
 from equinfo.generation import generate
 from equinfo.show import render
@@ -199,6 +200,82 @@ def test_lossless_is_what_comes_back(name):
     assert made.lossless == (not lost) == (name == "byte-level")
     if name in ("byte-fallback", "sp-bpe-bytes"):
         assert lost == ["▁a ▁"]
+
+
+def changed(**parts) -> tokenizers.Tokenizer:
+    """The byte-level one with other parts, or tokens added."""
+    its = tokenizers.Tokenizer.from_str(library("byte-level").to_str())
+    its.add_tokens(parts.pop("tokens", []))
+    for name, part in parts.items():
+        setattr(its, name, part)
+    return its
+
+
+LETTERS = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+SPLIT = pre_tokenizers.Split(Regex(r"\s+"), "isolated")
+LOSE = {
+    "a quote": {"normalizer": normalizers.Replace("\u201c", '"')},
+    "blank lines": {"normalizer": normalizers.Replace(Regex("\n{3,}"), "\n\n")},
+    "an address": {"normalizer": normalizers.Replace(Regex(r"https?://\S+"), "<url>")},
+    "a cut": {
+        "pre_tokenizer": pre_tokenizers.Sequence([pre_tokenizers.Split("@@", "removed"), LETTERS])
+    },
+    "spaces of a token": {"tokens": [tokenizers.AddedToken("@@", lstrip=True)]},
+    "a token for other bytes": {"tokens": [tokenizers.AddedToken("Ġthe", normalized=False)]},
+}
+KEEP = {
+    "nothing": {},
+    "cuts": {"pre_tokenizer": pre_tokenizers.Sequence([SPLIT, pre_tokenizers.Digits(), LETTERS])},
+    "one word": {"tokens": [tokenizers.AddedToken("@@", single_word=True)]},
+}
+
+
+@pytest.mark.parametrize("name", LOSE)
+def test_a_loss_that_no_probe_shows_is_refused_wherever_text_is_encoded(name, tmp_path):
+    text = "“a” \n\n\n\nb https://example.org/a x @@ the end"
+    made = from_pretrained(changed(**LOSE[name]), name="mine")
+    assert not made.proven
+    if not made.lossless:  # a probe has shown it
+        return
+    assert made.decode(made.encode("the rest comes back")) == b"the rest comes back"
+    for encode in (
+        lambda: made.encode(text),
+        lambda: made.encode_batch(["", text]),
+        lambda: made.encoder().feed(text, last=True),
+        lambda: tokenfile.to_bytes(made, text.encode()),
+        lambda: equinfo.tokenize_corpus(made, [text.encode()], tmp_path / "shards"),
+        lambda: made.as_hf()(text),
+    ):
+        with pytest.raises(EquinfoError, match=r"mine .*document [01] at byte|does not come back"):
+            encode()
+    as_it_is = from_pretrained(changed(**LOSE[name]), lossless=False)
+    assert as_it_is.decode(as_it_is.encode(text)) != text.encode()
+    with pytest.raises(EquinfoError, match="not lossless"):
+        tokenfile.to_bytes(as_it_is, text.encode())
+
+
+@pytest.mark.parametrize("name", KEEP)
+def test_parts_that_lose_nothing_are_known(name):
+    made = from_pretrained(changed(**KEEP[name]))
+    assert made.proven
+    assert made.lossless
+    for text in ("“a” \n\n\n\nb @@ c@@d", *PROBES):
+        assert made.decode(made.encode(text)) == text.encode()
+
+
+def test_a_folder_that_only_says_that_it_is_lossless_is_refused(tmp_path):
+    for name in ("word-piece", "sp-bpe"):
+        stored = imported(name).artifact
+        Artifact(stored.kind, {**stored.config, "lossless": True}, stored.tensors).save(tmp_path)
+        with pytest.raises(EquinfoError, match="said to be lossless and is not"):
+            equinfo.load(tmp_path)
+
+
+def test_a_panic_of_the_library_is_one_line():
+    its = changed(normalizer=normalizers.Replace(Regex("(a+)+$"), "x"))
+    with pytest.raises(EquinfoError, match=r"cannot encode this text .*retry-limit") as caught:
+        from_pretrained(its).encode("a" * 40 + "b")
+    assert "\n" not in str(caught.value)
 
 
 def test_characters_of_all_of_unicode_come_back_from_the_lossless_one():

@@ -387,6 +387,22 @@ def test_invalid_text_is_refused_where_it_is(name):
         decoder.finish()
 
 
+@pytest.mark.parametrize("name", ["bytes", "bpe", "compiled-whole"])
+def test_memory_of_decoding_is_in_proportion(name, monkeypatch):
+    """At most three times the data, and what one run of ids takes."""
+    monkeypatch.setattr(subword, "RUN", 1 << 10)
+    tokenizer = make(name)
+    ids = np.tile(tokenizer.encode(training_text()[0]), 5_000)[: 1 << 17]
+    ids = ids[: len(ids) - len(ids) % tokenizer.unit]
+    assert tokenizer.checked(ids) is ids
+    tokenizer.decode(ids[:1000])
+    tracemalloc.start()
+    size = len(tokenizer.decode(ids))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 3 * (ids.nbytes + size) + (1 << 18)
+
+
 @pytest.mark.parametrize("name", ["bytes", "ac-static-8", "gzip8"])
 def test_text_holds_a_character_back_until_it_is_whole(name):
     tokenizer = make(name)

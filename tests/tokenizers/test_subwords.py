@@ -1,5 +1,6 @@
 """BPE and unigram: training, and the characters their libraries treat in ways of their own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from equinfo.artifacts import Artifact
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.bpe import BPETokenizer
 from equinfo.tokenizers.registry import tokenizer_class
+from equinfo.tokenizers.subword import TRAINED
 from equinfo.tokenizers.unigram import UnigramTokenizer
 
 
@@ -108,6 +110,79 @@ def test_a_stored_model_that_is_none_is_refused(cls):
         cls.from_artifact(Artifact(cls.kind, {}, tensors))
     with pytest.raises(EquinfoError, match="lacks a part"):
         cls.from_artifact(Artifact(cls.kind, {}, {}))
+
+
+def byte_level(**options):
+    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True} | options
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"normalizer": {"type": "Lowercase"}},
+        {"normalizer": {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}},
+        {"truncation": {"direction": "Right", "max_length": 5, "strategy": "LongestFirst",
+                        "stride": 0}},
+        {"padding": {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": None,
+                     "pad_id": 0, "pad_type_id": 0, "pad_token": "!"}},
+        {"pre_tokenizer": None},
+        {"pre_tokenizer": {"type": "Whitespace"}},
+        {"pre_tokenizer": byte_level(add_prefix_space=True, use_regex=True)},
+        {"pre_tokenizer": byte_level(use_regex=False)},
+        {"post_processor": byte_level(use_regex=True)},
+        {"added_tokens": [{"id": 65, "content": "the", "single_word": False, "lstrip": True,
+                           "rstrip": True, "normalized": False, "special": False}]},
+        {"dropout": 0.5},
+        {"unk_token": "!"},
+        {"continuing_subword_prefix": "t"},
+        {"end_of_word_suffix": "t"},
+        {"vocab": {"!": 0, "a": 1}, "merges": []},
+        {"vocab": {}, "merges": []},
+        {"vocab": "one id twice"},
+        {"type": "WordPiece", "max_input_chars_per_word": 9, "unk_token": "!"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_bpe_folder_that_does_more_to_a_text_is_refused(change):
+    whole = json.loads(make("bpe").model)
+    if change.get("vocab") == "one id twice":
+        change = {"vocab": whole["model"]["vocab"] | {"b": whole["model"]["vocab"]["a"]}}
+    whole |= {name: value for name, value in change.items() if name in whole}
+    whole["model"] |= {name: value for name, value in change.items() if name not in whole}
+    with pytest.raises(EquinfoError, match="model cannot be read") as caught:
+        BPETokenizer(json.dumps(whole).encode())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model + b"\x1a\x02\x18\x01",  # a space in front
+        lambda model: model + b"\x1a\x02\x20\x01",  # fewer spaces
+        lambda model: model + b"\x1a\x02\x28\x00",  # spaces as they are
+        lambda model: model + b"\x12\x03\x98\x02\x00",  # no byte fallback
+        lambda model: model + b"\x12\x03\xc0\x01\x01",  # spaces at the end of pieces
+        lambda model: model + b"\x12\x02\x18\x02",  # BPE
+        lambda model: (
+            model.replace(b"<0x41>", b"<0x??>")
+            .replace(b"<0x42>", b"<0x41>")
+            .replace(b"<0x??>", b"<0x42>")
+        ),
+    ],
+)
+def test_a_unigram_folder_that_does_more_to_a_text_is_refused(change):
+    with pytest.raises(EquinfoError, match="model cannot be read") as caught:
+        UnigramTokenizer(change(make("unigram").model))
+    assert "\n" not in str(caught.value)
+
+
+def test_training_cuts_a_run_that_has_no_place_to_be_cut_at(cls):
+    """The time that a run takes grows with its square; pieces show how much of one was seen."""
+    learnt = cls.train([b"a" * (16 * TRAINED), b"some text"], vocab_size=290)
+    assert len(max(learnt.pieces, key=len)) <= 2 * TRAINED
+    text = b" ".join(training_text())[: 8 * TRAINED]
+    parts = [b" the" * 9 + text, b"\n" + text]
+    assert cls.train(parts, 300).pieces == cls.train([b"".join(parts)], 300).pieces
 
 
 def test_a_foreign_sentencepiece_model_is_refused():

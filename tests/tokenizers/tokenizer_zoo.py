@@ -10,12 +10,10 @@ from equinfo.corpora import load_corpus, take
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
 
-WIDTHS = (8, 12, 16)
-WINDOWS = [(bits, width) for bits in (12, 16, 24, 32, 64, 128) for width in WIDTHS if width <= bits]
+# b and width: ids that fill windows, cross from one to the next, and are windows; 1 to 3 limbs
+WINDOWS = ("12-8", "12-12", "16-8", "16-16", "24-12", "24-16", "32-12", "64-12", "64-16", "128-8")
 
-PLAIN = ["bytes", "bpe", "unigram"] + [
-    f"{kind}{w}" for kind in ("gzip", "zstd", "xz") for w in WIDTHS
-]
+PLAIN = ["bytes", "bpe", "unigram", "gzip8", "gzip12", "gzip16", "zstd8", "zstd16", "xz12"]
 OPAQUE_OPTIONS = {
     "gzip-raw": ("gzip", {"raw": True, "level": 9}),
     "gzip-block": ("gzip", {"bits": 12, "block": 100}),
@@ -26,8 +24,8 @@ OPAQUE_OPTIONS |= {
     "xz-narrow": ("xz", {"bits": 1, "block": 64}),
 }
 PLAIN += OPAQUE_OPTIONS
-RIVALS = [f"{kind}-static-{w}" for kind in ("range", "ans", "huffman") for w in WIDTHS]
-RIVALS += ["range-counts-8", "ans-counts-12", "huffman-counts-16", "ans-static-7"]
+RIVALS = ["range-static-12", "ans-static-16", "huffman-static-8", "range-counts-8"]
+RIVALS += ["ans-counts-12", "huffman-counts-16", "ans-static-7"]
 COUNTS = ["ac-counts-8", "ac-counts-12", "equalinfo-counts-16-16", "equalinfo-counts-32-12"]
 NARROW = [
     "ac-static-1",
@@ -37,8 +35,11 @@ NARROW = [
     "equalinfo-counts-18-12",
 ]
 NARROW += ["equalinfo-static-9-7", "equalinfo-static-13-1"]
-STATIC = [f"ac-static-{w}" for w in WIDTHS] + [f"equalinfo-static-{b}-{w}" for b, w in WINDOWS]
-NEURAL = [name.replace("static", "neural") for name in STATIC] + ["equalinfo-relative-16-8"]
+STATIC = ["ac-static-8", "ac-static-12", "ac-static-16"]
+STATIC += [f"equalinfo-static-{numbers}" for numbers in WINDOWS]
+NEURAL = ["ac-neural-8", "ac-neural-12"]
+NEURAL += [f"equalinfo-neural-{numbers}" for numbers in ("12-12", "16-8", "24-16", "128-8")]
+NEURAL += ["equalinfo-relative-16-8"]
 WINDOW_OPTIONS: dict[str, tuple[str, str, dict]] = {
     "windows-delay": ("equalinfo", "static", {"bits": 16, "width": 8, "rule": "delay"}),
     "windows-reserve": (

@@ -129,6 +129,6 @@ class _Fitting:
             if len(self.strings) < self.size:
                 raise EquinfoError(
                     f"the text has too few strings for a codebook of {self.size}: it supports"
-                    f" {most_strings(len(kept))}; take more text"
+                    f" {most_strings(len(kept))}; take more text or a smaller size"
                 )
             self.cut(text)

@@ -1,8 +1,9 @@
 """Three small tasks on a corpus's validation text: equinfo_text, equinfo_cloze, equinfo_order."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,29 @@ from lm_eval.tasks import TaskManager
 
 TASKS = ("equinfo_text", "equinfo_cloze", "equinfo_order")
 FOLDER = Path(__file__).parent
-"""The tasks' files: what `lm_eval --include_path` takes."""
+"""The tasks' files: what `lm_eval --include_path` takes where equinfo.harness is not imported."""
+
+
+def _known(init: Callable[..., None]) -> Callable[..., None]:
+    """TaskManager's __init__ with our folder among those that it reads: lm_eval has no plug-ins."""
+
+    @wraps(init)
+    def with_ours(
+        self: TaskManager, verbosity: str | None = None, include_path: Any = None, **options: Any
+    ) -> None:
+        given = include_path if isinstance(include_path, list | tuple) else [include_path]
+        paths = [Path(path) for path in given if path]
+        init(self, verbosity, list(dict.fromkeys([FOLDER, *paths])), **options)
+
+    return with_ours
+
+
+TaskManager.__init__ = _known(TaskManager.__init__)
 
 
 def task_manager(corpus: str = "bundled", *, include_defaults: bool = False) -> TaskManager:
     """Our tasks on a corpus (as `load_corpus`). include_defaults: harness's own too: slow."""
-    return TaskManager(
-        include_path=FOLDER, include_defaults=include_defaults, metadata={"corpus": corpus}
-    )
+    return TaskManager(include_defaults=include_defaults, metadata={"corpus": corpus})
 
 
 def evaluate(
