@@ -1,7 +1,6 @@
 """The console command `equinfo`."""
 
 import contextlib
-import io
 import math
 import os
 import shlex
@@ -9,10 +8,10 @@ import shutil
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, TextIO
+from typing import Annotated, Any, Literal
 
 import tyro
 from tqdm import tqdm
@@ -20,14 +19,10 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from equinfo.artifacts import PRETRAINED, pretrained
 from equinfo.errors import EquinfoError, did_you_mean
-from equinfo.files import atomic_file, check_empty, target, writing
+from equinfo.files import check_empty
 from equinfo.lm.config import M1_TRAINING, Training
-from equinfo.tokenizers.registry import (
-    FAMILIES,
-    find_family,
-    load,
-    pretrained_tokenizers,
-)
+from equinfo.streams import mend_streams, named, note, open_input, open_output, say, stdin, stdout
+from equinfo.tokenizers.registry import FAMILIES, find_family, load, pretrained_tokenizers
 
 PIECE = 1 << 20  # bytes read at a time
 CORPUS = "bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +."
@@ -92,20 +87,19 @@ def encode(
     """
     from equinfo import tokenfile
 
-    if output == "-" and _stdout().isatty():
+    if output == "-" and stdout().isatty():
         raise EquinfoError("a token file is no text for a terminal: name a file, -o FILE.ids")
     chosen = load(tokenizer)
     with (
-        _open_input(input) as source,
-        _open_output(output) as target,
+        open_input(input) as source,
+        open_output(output) as target,
         _elapsed(f"{chosen.name} encodes"),
     ):
         pieces = iter(lambda: source.read(PIECE), b"")
-        counts = tokenfile.write(chosen, _named(pieces, input), target)
+        counts = tokenfile.write(chosen, named(pieces, input), target)
     if counts.num_bytes:
         ratio = f"{counts.num_bytes / max(counts.num_ids, 1):.2f} bytes/id"
-        line = f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio}"
-        _note(line)
+        note(f"{chosen.name}: {counts.num_bytes} bytes -> {counts.num_ids} ids, {ratio}")
     if output != "-":
         _next("decode", output, "-t", tokenizer, "-o", f"{output}.back")
 
@@ -133,12 +127,12 @@ def decode(
     name = "standard input" if input == "-" else input
     written = 0
     with (
-        _open_input(input) as source,
-        _open_output(output) as target,
+        open_input(input) as source,
+        open_output(output) as target,
         _elapsed(f"{chosen.name} decodes"),
     ):
         try:
-            for piece in _named(tokenfile.read(chosen, source, name), name):
+            for piece in named(tokenfile.read(chosen, source, name), name):
                 written += target.write(piece)
         except EquinfoError as error:
             if output != "-" or not written:
@@ -163,8 +157,8 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
 
     if not tokenizer:
         raise EquinfoError("name one tokenizer or more: -t bytes -t FOLDER")
-    colour = _stdout().isatty()
-    data = _stdin().read(4097) if text == "-" else text.encode("utf-8", "surrogateescape")
+    colour = stdout().isatty()
+    data = stdin().read(4097) if text == "-" else text.encode("utf-8", "surrogateescape")
     if len(data) > 4096:
         raise EquinfoError("there is too much to show: pass 4,096 bytes at most")
     chosen = [load(name) for name in tokenizer]
@@ -176,7 +170,7 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
             if several
             else render(chosen[0], data, colour)
         )
-    _say(drawn)
+    say(drawn)
     _next("train-lm", "-t", tokenizer[0], "--out", "lm")
 
 
@@ -205,7 +199,7 @@ def train_m1(
     options: dict[str, Any] = {"order": order, "max_bytes": max_bytes, "overwrite": overwrite}
     with _going_on(out), _elapsed("counting" if order else "M1 in all"):
         api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
-    _say(Path(out) / "byte-model")
+    say(Path(out) / "byte-model")
     _next("train-tokenizer", "equalinfo", "--m1", Path(out) / "byte-model", "--corpus", corpus,
           "--out", "windows")  # fmt: skip
 
@@ -266,7 +260,7 @@ def train_tokenizer(
     options |= {"overwrite": overwrite}
     with _elapsed(f"making {kind}"):
         made = api.train_tokenizer(kind, out, corpus, **options)
-    _say(f"{made.name} {made.fingerprint[:12]} in {out}")
+    say(f"{made.name} {made.fingerprint[:12]} in {out}")
     _next("show", "-t", out, "any text")
     _next("train-lm", "-t", out, "--corpus", corpus, "--out", "lm")
 
@@ -291,10 +285,10 @@ def import_tokenizer(
     check_empty(out, overwrite)
     made = from_pretrained(source)
     made.artifact.save(out, overwrite)
-    note = "" if made.lossless else " (not lossless: some texts come back changed)"
+    caveat = "" if made.lossless else " (not lossless: some texts come back changed)"
     if made.lossless and not made.proven:
-        note = " (perhaps not lossless: a text that would come back changed is refused)"
-    _say(f"{made.name} {made.fingerprint[:12]} in {out}{note}")
+        caveat = " (perhaps not lossless: a text that would come back changed is refused)"
+    say(f"{made.name} {made.fingerprint[:12]} in {out}{caveat}")
 
 
 @app.command
@@ -332,7 +326,7 @@ def tokenize(
             workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
             progress="tokenize", overwrite=overwrite,
         )  # fmt: skip
-    _say(
+    say(
         f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
         f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f}"
         " bytes/id"
@@ -374,7 +368,7 @@ def export(
         f"{name}: {split['num_ids']} ids of {split['num_bytes']} bytes"
         for name, split in info["splits"].items()
     )
-    _say(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
+    say(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
 
 
 @app.command
@@ -407,8 +401,8 @@ def train_lm(
     with _going_on(out):
         result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
     took = f"{training.steps} steps in {result.seconds:.0f} s"
-    _note(f"{training.size}: {took}, {result.loss:.3f} nats/token")
-    _say(out)
+    note(f"{training.size}: {took}, {result.loss:.3f} nats/token")
+    say(out)
     _next("evaluate", "--lm", out, "--corpus", corpus)
     _next("generate", "A beginning", "--lm", out)
 
@@ -441,21 +435,21 @@ def generate(
     """
     from equinfo import generation
 
-    _stdout()
+    stdout()
     options: dict[str, Any] = {"max_ids": max_ids, "temperature": temperature, "seed": seed}
     options |= {"top_k": top_k, "top_p": top_p}
-    data = _stdin().read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
+    data = stdin().read() if prompt == "-" else prompt.encode("utf-8", "surrogateescape")
     shown = data.decode("utf-8", "replace")
     if samples == 1:
         pieces = generation.stream(lm, tokenizer, data, **options)
         first = next(pieces, "")  # bad input shows here, before anything is printed
         for piece in chain([shown, first], pieces):
-            _say(piece, end="")
-        _say("")
+            say(piece, end="")
+        say("")
         return
     drawn = generation.generate(lm, tokenizer, data, samples=samples, **options)
     for number, sample in enumerate(drawn):
-        _say(f"--- {number} ({sample.ended})\n{shown}{sample.text}")
+        say(f"--- {number} ({sample.ended})\n{shown}{sample.text}")
 
 
 @app.command
@@ -477,16 +471,16 @@ def evaluate(
     from equinfo import api
     from equinfo.generation import tokenizer_of
 
-    _stdout()
+    stdout()
     chosen = tokenizer_of(lm, tokenizer)  # needs torch: before the corpus is read
     with _elapsed("measuring"):
         stream = api.token_stream(chosen, corpus, split=split, max_bytes=max_bytes)
         measured = api.evaluate(lm, chosen, stream)
     nats = f"{measured.sum_nats:.3f} nats"
-    _say(f"{chosen.name} on {corpus} {split}: {nats}, {stream.num_bytes} bytes")
-    _say(f"bits/byte   {measured.bits_per_byte:.4f}")
-    _say(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
-    _say(f"bytes/token {stream.ratio:.4f}")
+    say(f"{chosen.name} on {corpus} {split}: {nats}, {stream.num_bytes} bytes")
+    say(f"bits/byte   {measured.bits_per_byte:.4f}")
+    say(f"uniform     {math.log2(chosen.code_size) / stream.ratio:.4f}")
+    say(f"bytes/token {stream.ratio:.4f}")
     _next("generate", "A beginning", "--lm", lm)
 
 
@@ -514,58 +508,34 @@ def playground(
     serve(tokenizer or None, lm, lm_tokenizer, host, port, open)
 
 
-def _stdin() -> BinaryIO:
-    if sys.stdin is None:
-        raise EquinfoError("standard input is closed: name a file")
-    return sys.stdin.buffer
-
-
-def _stdout() -> TextIO:
-    """Standard output, asked for before the work begins where it is to take the results."""
-    if sys.stdout is None:
-        raise EquinfoError("standard output is closed: there is no place for the results")
-    return sys.stdout
-
-
-def _say(text: object, end: str = "\n") -> None:
-    with writing("standard output"):
-        print(text, end=end, flush=True)
-
-
-def _note(text: object) -> None:
-    """On standard error, if it can be written: nothing is lost with it."""
-    with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)
-
-
 @app.command(name="list")
 def list_() -> None:
     """List the ready-made tokenizers and M1s, and the families that train-tokenizer makes."""
-    _say(f"{'ready-made, for -t':22}{'ids':>7}   bytes/token of imdb, King James")
+    say(f"{'ready-made, for -t':22}{'ids':>7}   bytes/token of imdb, King James")
     made = pretrained_tokenizers()
     for name in made:
         _, _, about, *lines = (PRETRAINED / f"{name}.md").read_text(encoding="utf-8").splitlines()
         cells = [line.split(" | ") for line in lines if " | " in line]
         rates = {first: second for first, second, *_ in cells}
         rate = f"{rates['| imdb']}, {rates['| bundled']}"
-        _say(f"{name:22}{load(name).code_size:7,}   {rate}   {about}")
-    _say(f"{'bytes':22}{256:7,}   1")
-    _say(f"{'gzip8, zstd8, xz8':22}{256:7,}   the number is the bits of an id: 1 to 16")
-    _say(f"\nready-made, for --m1: {', '.join(name for name in pretrained() if name not in made)}")
-    _say("\nfamilies, for train-tokenizer:")
+        say(f"{name:22}{load(name).code_size:7,}   {rate}   {about}")
+    say(f"{'bytes':22}{256:7,}   1")
+    say(f"{'gzip8, zstd8, xz8':22}{256:7,}   the number is the bits of an id: 1 to 16")
+    say(f"\nready-made, for --m1: {', '.join(name for name in pretrained() if name not in made)}")
+    say("\nfamilies, for train-tokenizer:")
     for kind, family in KINDS.items():
-        _say(f"  {kind:15} {family.about}")
+        say(f"  {kind:15} {family.about}")
     _next("show", "-t", "english-64k", "-t", "gzip8", "any text")
 
 
 def _next(*words: str | Path) -> None:
     """The command to try now; on standard error, and for people only."""
     if sys.stderr is not None and sys.stderr.isatty():
-        _note(f"next: equinfo {shlex.join(map(str, words))}")
+        note(f"next: equinfo {shlex.join(map(str, words))}")
 
 
 def _compiling() -> None:
-    _note("equinfo: compiling kernels, once: 5 to 20 s")
+    note("equinfo: compiling kernels, once: 5 to 20 s")
 
 
 @contextlib.contextmanager
@@ -601,80 +571,8 @@ def _going_on(out: str) -> Iterator[None]:
         raise KeyboardInterrupt("run again to go on" if kept else "nothing is kept") from None
 
 
-@contextlib.contextmanager
-def _open_input(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield _stdin()
-        return
-    try:
-        file = open(name, "rb")  # noqa: PTH123, SIM115  # "" is no path; closed below
-    except OSError as error:
-        raise EquinfoError(f"{name or repr(name)} cannot be read: {error.strerror}") from error
-    with file:
-        yield file
-
-
-def _named(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """The pieces; where reading them fails, an EquinfoError names the input, not the output."""
-    try:
-        yield from pieces
-    except OSError as error:
-        raise EquinfoError(f"{name} cannot be read: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def _open_output(name: str) -> Iterator[BinaryIO]:
-    """An open stream, a device or pipe as it is; any other file whole or not at all."""
-    descriptor = 1 if name == "-" else _descriptor(name)
-    with writing("standard output" if name == "-" else name):
-        if descriptor == 1:
-            yield _stdout().buffer
-            _stdout().flush()
-        elif descriptor is not None:
-            with os.fdopen(os.dup(descriptor), "wb") as file:
-                yield file
-        # a device or pipe: renaming would replace it
-        elif target(name).exists() and not target(name).is_file():
-            with Path(name).open("wb") as file:
-                yield file
-        else:
-            with atomic_file(name) as beside, beside.open("wb") as file:
-                yield file
-
-
-def _descriptor(name: str) -> int | None:
-    """N, where a name leads to this process's /dev/fd/N, as /dev/stdout and a shell's >(...) do."""
-    own = [os.path.realpath(folder) for folder in ("/dev/fd", "/proc/self/fd")]
-    place = Path(name)
-    for _ in range(40):  # the system follows no more links
-        folder = os.path.realpath(place.parent)
-        if folder in own and place.name.isdecimal():
-            return int(place.name)
-        if not place.is_symlink():
-            break
-        place = Path(folder, place.readlink())
-    return None
-
-
-def mend_streams() -> None:
-    """No file may take a closed stream's number; what a stream cannot spell is escaped."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest, this one
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  # to the end
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    if sys.stderr is not None:
-        from tqdm import tqdm
-
-        tqdm.write(f"equinfo: {message}", file=sys.stderr)  # above a bar that is being drawn
+    tqdm.write(f"equinfo: {message}", file=sys.stderr)  # above a bar that is being drawn
 
 
 def main() -> None:
@@ -706,7 +604,7 @@ def main() -> None:
             message = message or f"standard output cannot be written: {error.strerror}"
         status = status or 1
     if message:
-        _note(f"equinfo: {message}")
+        note(f"equinfo: {message}")
     if status:
         sys.exit(status)
 
@@ -716,7 +614,7 @@ def _look_ahead(first: list[str]) -> None:
     if first == ["--version"]:
         from equinfo import __version__
 
-        _say(f"equinfo {__version__}")
+        say(f"equinfo {__version__}")
         sys.exit(0)
     commands = [name.strip("_").replace("_", "-") for name in app._subcommands]
     for word in first:

@@ -25,7 +25,7 @@ ONLY = {"plan": ("paper",), "jobs": BOTH, "shard": BOTH, "budget": ("queue",)}
 
 def main(arguments: list[str] | None = None) -> int:
     begun = time.monotonic()
-    from equinfo.cli import mend_streams
+    from equinfo.streams import mend_streams
 
     mend_streams()
     parser = _parser()

@@ -34,7 +34,8 @@ ROOMS = {
     "compress": (0, 1.2, "bits, jit, …", "what kernels share"),
     "plain": (2, 4.05, "plain/", "all of it, to read"),
 }
-BASE = ("errors", "files", "stored", "artifacts", "fixedpoint")  # used on many floors: no arrows
+# used on many floors: no arrows
+BASE = ("errors", "files", "streams", "stored", "artifacts", "fixedpoint")
 AS_HF = ("tokenizers", "hf")  # the one way up: Tokenizer.as_hf, and names on the hub
 FILES = {
     "equinfo": "door",
