@@ -580,12 +580,12 @@ def main() -> None:
     mend_streams()
     warnings.showwarning = _show_warning
     message = ""
-    status: Any = 0
+    status: Any = None  # no exit
     try:
         _look_ahead(sys.argv[1:2])
         app.cli(prog="equinfo", description=HELP)
     except SystemExit as stop:
-        status = stop.code
+        status = stop.code or 0
     except EquinfoError as error:
         message, status = str(error), 1
     except BrokenPipeError:
@@ -605,7 +605,7 @@ def main() -> None:
         status = status or 1
     if message:
         note(f"equinfo: {message}")
-    if status:
+    if status is not None:
         sys.exit(status)
 
 

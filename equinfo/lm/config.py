@@ -107,9 +107,9 @@ class DecoderConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        sizes = ("vocab_size", "d_model", "n_heads", "n_layers", "head_dim", "d_ff", "period")
+        sizes = ("d_model", "n_heads", "n_layers", "head_dim", "d_ff", "period")
         check_bounds(self, 1, *sizes, "rope_base")
-        check_bounds(self, 0, "relative_clip", "norm_eps")
+        check_bounds(self, 0, "relative_clip", "norm_eps", "vocab_size")  # 0: layers are counted
         if self.position == "rope" and self.head_dim % 2:
             raise EquinfoError(f"head_dim is {self.head_dim}: rope turns pairs, it must be even")
 

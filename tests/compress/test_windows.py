@@ -574,8 +574,8 @@ def test_golden_codes(rule):
     ("rule", "reset", "message"),
     [
         ("none", 1, "unknown window rule"),
-        ("free", -1, "1 or more"),
-        ("paper", -1, "1 or more"),
+        ("free", -1, "must be 1 to"),
+        ("paper", -1, "must be 1 to"),
         ("rank", 2, "reset=2"),
     ],
 )

@@ -101,11 +101,11 @@ def test_ours_and_the_papers_stand_side_by_side_and_a_missing_run_is_a_gap(resul
         "| tokenizer | bits/byte, ours | bits/byte, paper |",
         "| --- | ---: | ---: |",
         "| Bytes | 2.000 | 1.500 |",
-        "| BPE[v=4096] | 2.000 | 1.500 |",
-        "| Unigram[v=4096] | – | 1.500 |",
+        "| BPE[v=2048] | 2.000 | 1.500 |",
+        "| Unigram[v=2048] | – | 1.500 |",
     ]
     assert "2 of 3 runs; `make some SCALE=micro`" in pages["some"]
-    assert "1 of 3 runs have no row</summary>\n\n- LM Unigram[v=4096] 30k" in pages["some"]
+    assert "1 of 3 runs have no row</summary>\n\n- LM Unigram[v=2048] 30k" in pages["some"]
     assert "![Bits &#38; bytes](../micro/some.svg)" in pages["some"]
     assert "Not run yet." in pages["never"]
 

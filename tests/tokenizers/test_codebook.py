@@ -96,19 +96,13 @@ def spelt(strings):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lengths": np.ones(512, dtype=np.uint8)}, "lengths do not fit"),
-        ({"lengths": np.full(512, -1, dtype=np.int64)}, "lengths do not fit"),
-        ({"lengths": np.ones((2, 256), dtype=np.uint8)}, "lengths do not fit"),
-        ({"strings": np.zeros(3, dtype=np.float32)}, "lengths do not fit"),
-        (spelt([*SINGLES, b"", *[b"x%d" % n for n in range(255)]]), "lengths do not fit"),
-        (
-            spelt([*SINGLES, *[b"x%d" % (n // 2) for n in range(256)]]),
-            "repeats a string or lacks a byte",
-        ),
-        (
-            spelt([*SINGLES[1:], *[b"x%d" % n for n in range(257)]]),
-            "repeats a string or lacks a byte",
-        ),
+        ({"lengths": np.ones(512, dtype=np.uint8)}, "its strings is .*, not uint8.512."),
+        ({"lengths": np.full(512, -1, dtype=np.int64)}, "its lengths is int64"),
+        ({"lengths": np.ones((2, 256), dtype=np.uint8)}, "its lengths is uint8.2, 256."),
+        ({"strings": np.zeros(3, dtype=np.float32)}, "its strings is float32"),
+        (spelt([*SINGLES, b"", *[b"%03d" % n for n in range(255)]]), "its lengths has values"),
+        (spelt([*SINGLES, *[b"%03d" % (n // 2) for n in range(256)]]), "must be distinct"),
+        (spelt([*SINGLES[1:], *[b"%03d" % n for n in range(257)]]), "every byte a piece"),
         (spelt(SINGLES), "a codebook of 256 strings: choose a power of two"),
         (
             spelt([*SINGLES, *[b"%03d" % n for n in range(100)]]),
@@ -118,10 +112,10 @@ def spelt(strings):
             spelt([*SINGLES, b"a b", *[b"%03d" % n for n in range(255)]]),
             "b'a b' crosses a boundary",
         ),
-        ({"mode": "words"}, "pieces that are 'words'"),
-        ({"parse": "best"}, "pieces by 'best'"),
+        ({"mode": "words"}, "its mode is 'words'"),
+        ({"parse": "best"}, "its parse is 'best'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_hostile_artefacts_are_refused(changes, message):
     with pytest.raises(EquinfoError, match=message) as error:

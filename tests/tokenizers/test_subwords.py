@@ -108,7 +108,7 @@ def test_a_stored_model_that_is_none_is_refused(cls):
     }
     with pytest.raises(EquinfoError, match="cannot be read"):
         cls.from_artifact(Artifact(cls.kind, {}, tensors))
-    with pytest.raises(EquinfoError, match="lacks a part"):
+    with pytest.raises(EquinfoError, match="it lacks"):
         cls.from_artifact(Artifact(cls.kind, {}, {}))
 
 
