@@ -37,6 +37,21 @@ def word(config: dict[str, Any], name: str, known: Container[str]) -> str:
     return value
 
 
+def flag(config: dict[str, Any], name: str) -> bool:
+    """config[name], true or false."""
+    if not isinstance(config[name], bool):
+        raise EquinfoError(f"its {name} is {reprlib.repr(config[name])}, neither true nor false")
+    return config[name]
+
+
+def label(config: dict[str, Any], name: str) -> str:
+    """config[name], a name to show: printable, of at most 200 characters."""
+    value = config[name]
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= 200:
+        raise EquinfoError(f"its {name} is {reprlib.repr(value)}, no name to show")
+    return value
+
+
 def digest(config: dict[str, Any], name: str) -> str:
     """config[name], a SHA-256 in hexadecimal digits."""
     value = config[name]

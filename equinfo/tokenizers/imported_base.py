@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from equinfo.errors import EquinfoError, foreign
+from equinfo.stored import flag, label, tensor
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.subword import RUN, groups_of
 from equinfo.tokenizers.utf8 import utf8_texts
@@ -45,7 +46,7 @@ class ImportedTokenizer(Tokenizer):
 
     def __init__(self, model: bytes, name: str, lossless: bool | None = None) -> None:
         self.model = model
-        self.name = name
+        self.name = name = "".join(filter(str.isprintable, name))[:200]
         with foreign(f"{name} cannot be read", "is it a whole tokenizer of that kind?"):
             self.known = self._open()
             self.code_size = len(self.known)
@@ -152,4 +153,5 @@ class ImportedTokenizer(Tokenizer):
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        return cls(tensors["model"].tobytes(), config["name"], config["lossless"])
+        model = tensor(tensors, "model", np.uint8, (None,)).tobytes()
+        return cls(model, label(config, "name"), flag(config, "lossless"))
