@@ -12,6 +12,7 @@ failure is printed with its seed; a line with the commit goes to results/mutatio
 import argparse
 import gc
 import json
+import marshal
 import multiprocessing
 import random
 import resource
@@ -150,9 +151,14 @@ def _change_json(config: Any, rng: random.Random) -> None:
     elif how == 2 and isinstance(holder, dict):
         holder.pop(key, None)
     elif how == 3 and isinstance(holder, dict):
-        holder["strange"] = rng.choice(VALUES)
+        holder["strange"] = _value(rng)
     else:
-        holder[key] = rng.choice(VALUES)
+        holder[key] = _value(rng)
+
+
+def _value(rng: random.Random) -> Any:
+    """One of VALUES, a copy: a later trial finds them as they are. (copy.deepcopy recurses.)"""
+    return marshal.loads(marshal.dumps(rng.choice(VALUES)))
 
 
 def _holders(value: Any) -> list[Any]:
