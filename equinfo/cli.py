@@ -18,7 +18,7 @@ from tqdm import tqdm
 from tyro.conf import Positional, UseAppendAction, arg
 
 from equinfo.artifacts import PRETRAINED, pretrained
-from equinfo.errors import EquinfoError, did_you_mean
+from equinfo.errors import EquinfoError, did_you_mean, naming_files
 from equinfo.files import check_empty
 from equinfo.lm.config import M1_TRAINING, Training
 from equinfo.streams import mend_streams, named, note, open_input, open_output, say, stdin, stdout
@@ -582,17 +582,15 @@ def main() -> None:
     message = ""
     status: Any = None  # no exit
     try:
-        _look_ahead(sys.argv[1:2])
-        app.cli(prog="equinfo", description=HELP)
+        with naming_files():
+            _look_ahead(sys.argv[1:2])
+            app.cli(prog="equinfo", description=HELP)
     except SystemExit as stop:
         status = stop.code or 0
     except EquinfoError as error:
         message, status = str(error), 1
     except BrokenPipeError:
         status = 1
-    except OSError as error:
-        what = f"{error.filename} cannot be used: " if error.filename else ""
-        message, status = f"{what}{error.strerror or error}", 1
     except KeyboardInterrupt as stop:
         message, status = ": ".join(["interrupted", *map(str, stop.args)]), 130
     try:

@@ -51,6 +51,8 @@ def naming_files() -> Iterator[None]:
     """Decorates public calls: what the system refuses becomes an EquinfoError that names a file."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         what = f"{error.filename} cannot be used: " if error.filename else ""
         raise EquinfoError(f"{what}{error.strerror or error}") from error

@@ -28,8 +28,8 @@ import numpy as np
 from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError
 from equinfo.files import as_path, content_hash
-from equinfo.lm.config import T, check_bounds, check_types, made
 from equinfo.lm.sequences import Sequences, TileSource, counted
+from equinfo.stored import T, check_bounds, check_types, made
 from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer, id_dtype
 from equinfo.tokenizers.registry import kept
 

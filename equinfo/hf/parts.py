@@ -75,7 +75,7 @@ class Parser:
         # a run of codes, an added token, a run of codes, ...
         runs = np.split(ids, np.stack([added, added + 1], axis=1).reshape(-1))
         found = [
-            at + (np.array([[0, len(part)]]) if code else offsets(self.native, part, run))
+            at + (offsets(self.native, part, run) if code is None else np.array([[0, len(part)]]))
             for (at, part, code), run in zip(self._parts(text), runs, strict=True)
         ]
         return np.concatenate(found)

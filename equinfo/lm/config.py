@@ -1,15 +1,12 @@
 """What a language model is and how it is trained, as frozen values. No torch here."""
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, replace
-from numbers import Integral, Real
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self
 
 from equinfo.errors import EquinfoError, did_you_mean
-
-LARGEST = 1e300  # what counts as a finite number
+from equinfo.stored import check_bounds, check_types, made
 
 # d_model, heads, layers, head_dim, d_ff. 3m, 25m to 2b: table 4. The smaller ones are ours, for
 # CPUs.
@@ -30,55 +27,6 @@ SIZES: dict[str, tuple[int, int, int, int, int]] = {
 
 LONGEST_CONTEXT = 1 << 20  # ids; positions take memory
 NUM_SPECIAL = 3  # PAD, BOS and EOS end a tokenizer's vocabulary (tokenizers/base.py)
-
-
-T = TypeVar("T")
-
-
-def made(cls: type[T], values: Any) -> T:
-    """A configuration of JSON values. Raises EquinfoError for what is missing, unknown or wrong."""
-    name = cls.__name__
-    if not isinstance(values, dict):
-        raise EquinfoError(f"{name} is a {type(values).__name__} and no object")
-    known = {one.name: one.default for one in fields(cls)}  # type: ignore[arg-type]
-    for lacking in (one for one in known if known[one] is MISSING and one not in values):
-        raise EquinfoError(f"{name} lacks {lacking!r}")
-    for unknown in (one for one in values if one not in known):
-        raise EquinfoError(f"{name} has no field {unknown[:60]!r}")
-    value = cls(**values)
-    check_types(value)
-    return value
-
-
-def check_types(config: Any) -> None:
-    """Raises EquinfoError where a field is not of its declared type; numbers are finite."""
-    for name, hint in get_type_hints(type(config)).items():
-        value = getattr(config, name)
-        choices = get_args(hint)
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if get_origin(hint) is Literal:
-            good = isinstance(value, str) and value in choices
-        elif get_origin(hint) is tuple:
-            good = isinstance(value, tuple) and all(isinstance(one, Integral) for one in value)
-        elif hint is float:
-            good = number and -LARGEST < value < LARGEST
-        elif hint is int:
-            good = number and isinstance(value, Integral)
-        else:
-            good = isinstance(value, hint)
-        if not good:
-            shown = repr(value)[:40] if isinstance(value, Real | str) else type(value).__name__
-            wanted = " or ".join(map(str, choices)) or f"of type {getattr(hint, '__name__', hint)}"
-            raise EquinfoError(f"{name} is {shown}: it must be {wanted}")
-
-
-def check_bounds(value: Any, least: int, *names: str, most: float = math.inf) -> None:
-    """Raises EquinfoError for the first field of these that is beyond its bounds."""
-    for name in names:
-        number = getattr(value, name)
-        if not least <= number <= most:
-            bound = f"least {least}" if number < least else f"most {most}"
-            raise EquinfoError(f"{name} is {number}: it must be at {bound}")
 
 
 @dataclass(frozen=True)

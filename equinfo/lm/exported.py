@@ -12,19 +12,13 @@ from torch import Tensor
 
 from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError, naming
-from equinfo.lm.config import (
-    LONGEST_CONTEXT,
-    DecoderConfig,
-    check_bounds,
-    check_shapes,
-    check_types,
-    made,
-    shapes,
-)
+from equinfo.lm.config import LONGEST_CONTEXT, DecoderConfig, check_shapes, shapes
 from equinfo.lm.decoder import Decoder
+from equinfo.stored import check_bounds, check_types, made
 
 MODEL_TYPE = "equinfo"
 INDEX = "model.safetensors.index.json"
+PLAIN = re.compile(r"[\w.-]*\w\.safetensors")
 FLOATS = ("F16", "BF16", "F32", "F64")
 PREFIX = "decoder."  # of the decoder's weights in equinfo.hf.model.EquinfoForCausalLM
 
@@ -126,12 +120,9 @@ def _weight_files(folder: Path) -> list[Path]:
         return [folder / "model.safetensors"]
     named = _json(index).get("weight_map")
     names = list(named.values()) if isinstance(named, dict) else []
-    if not names or not all(isinstance(name, str) and _PLAIN.fullmatch(name) for name in names):
+    if not names or not all(isinstance(name, str) and PLAIN.fullmatch(name) for name in names):
         raise EquinfoError(f"{index} names other things than files beside it: save the model again")
     return [folder / name for name in sorted(set(names))]
-
-
-_PLAIN = re.compile(r"[\w.-]*\w\.safetensors")
 
 
 def _json(file: Path) -> dict[str, Any]:

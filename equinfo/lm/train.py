@@ -29,13 +29,14 @@ from tqdm import tqdm
 from equinfo.artifacts import Artifact, Identity, load_artifact, read_config, read_kind
 from equinfo.errors import EquinfoError, naming, needing
 from equinfo.files import alone, atomic_file, check_empty, clear, target, writing
-from equinfo.lm.config import TrainConfig, check_bounds, check_shapes, made, shapes
+from equinfo.lm.config import TrainConfig, check_shapes, shapes
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
 from equinfo.lm.loss import cross_entropy, scored
 from equinfo.lm.optimize import learning_rate, make_optimizer, moments
 from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest, shifted
 from equinfo.lm.watch import Watch
+from equinfo.stored import check_bounds, made
 
 CHECKPOINT_SECONDS = 30.0
 FEW = 4  # steps, after the first, that say how long all will take

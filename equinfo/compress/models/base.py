@@ -175,8 +175,12 @@ class StaticModel(ByteModel):
 
     @classmethod
     def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> "StaticModel":
-        precision = number(config, "precision", MIN_PRECISION, MAX_PRECISION)
-        return cls(tensor(tensors, "row", np.uint32, (SYMBOLS,)), precision)
+        return cls(tensor(tensors, "row", np.uint32, (SYMBOLS,)), stored_precision(config))
+
+
+def stored_precision(config: dict[str, Any]) -> int:
+    """What a stored byte model says of it, or EquinfoError."""
+    return number(config, "precision", MIN_PRECISION, MAX_PRECISION)
 
 
 def fingerprint(model: ByteModel) -> str:

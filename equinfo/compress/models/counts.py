@@ -21,13 +21,12 @@ import numpy as np
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import (
     EOD,
-    MAX_PRECISION,
-    MIN_PRECISION,
     PRECISION,
     SYMBOLS,
     ByteModel,
     check_precision,
     normalise,
+    stored_precision,
 )
 from equinfo.errors import EquinfoError
 from equinfo.stored import number, tensor
@@ -165,9 +164,8 @@ class CountModel(ByteModel):
     @classmethod
     def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> "CountModel":
         order = number(config, "order", 1, MAX_ORDER)
-        precision = number(config, "precision", MIN_PRECISION, MAX_PRECISION)
         tables = {name: tensor(tensors, name, dtype, (None,)) for name, dtype in DTYPES.items()}
-        return cls(order, tables, precision)
+        return cls(order, tables, stored_precision(config))
 
 
 def check_order(order: int) -> int:

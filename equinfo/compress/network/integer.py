@@ -8,12 +8,11 @@ import numpy as np
 from equinfo import fixedpoint as fp
 from equinfo.compress.models.base import (
     EOD,
-    MAX_PRECISION,
-    MIN_PRECISION,
     PRECISION,
     SYMBOLS,
     ByteModel,
     check_precision,
+    stored_precision,
 )
 from equinfo.compress.network import network as net
 from equinfo.compress.network.attention import Attention
@@ -22,7 +21,7 @@ from equinfo.compress.network.matmul import COLUMN_STEP, DEPTH_STEP, ROW_STEP, p
 from equinfo.compress.network.memo import MemoisedModel, Stepped
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
-from equinfo.stored import number, section
+from equinfo.stored import section
 
 CACHE_BYTES = 64 << 20  # what a state's keys and values may take
 LANES = 64  # enough to reuse the weights; more push them out of the processor's cache
@@ -254,5 +253,4 @@ class IntegerByteModel(Stepped):
 
     @classmethod
     def from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        precision = number(config, "precision", MIN_PRECISION, MAX_PRECISION)
-        return cls(section(config, "lm"), tensors, precision)
+        return cls(section(config, "lm"), tensors, stored_precision(config))
