@@ -1,4 +1,4 @@
-"""Codebook[v]: 2**k strings, one id each; a text is cut into the longest, or into the fewest."""
+"""Codebook[v]: 2**k strings, an id each; a text is cut into the longest, fewest or likeliest."""
 
 from itertools import pairwise
 from typing import Any, Self
@@ -6,9 +6,10 @@ from typing import Any, Self
 import numpy as np
 
 from equinfo.compress.codebook.fit import check_size, fit
-from equinfo.compress.codebook.pretokens import CLASS, MODES, check_mode, masks_of
+from equinfo.compress.codebook.pretokens import MODES, check_mode
+from equinfo.compress.codebook.segments import dictionary_of
 from equinfo.compress.dictionary.dictionary import Dictionary
-from equinfo.compress.dictionary.parse import PARSES, check_parse, fewest
+from equinfo.compress.dictionary.parse import MAX_COST, PARSES, check_parse, parse
 from equinfo.compress.models.base import ByteModel
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
@@ -23,9 +24,10 @@ SOURCES = ("fitted", "grown")
 class CodebookTokenizer(LookedUpTokenizer):
     """Code i stands for `strings[i]`, wherever it occurs. Takes any bytes; any ids decode.
 
-    strings: 2**9 to 2**18, distinct, all 256 bytes among them. mode: where pieces may end ("free",
-    "aligned", "superword"; codebook/pretokens.py). parse: "longest" or "fewest"
-    (dictionary/parse.py). source: the strings are "fitted" to a text or "grown" from a byte model.
+    strings: 2**k, k = 9 to 18, or 3 less; distinct, all 256 bytes among them. mode: where pieces
+    may begin and end ("free", "aligned", "superword", "strict"; codebook/pretokens.py). parse:
+    "longest", "fewest" or "likeliest" (dictionary/parse.py). source: the strings are "fitted" to a
+    text or "grown" from a byte model. costs: uint16[strings], of the likeliest alone.
     """
 
     kind = "codebook"
@@ -33,19 +35,27 @@ class CodebookTokenizer(LookedUpTokenizer):
     dictionary: Dictionary
 
     def __init__(
-        self, strings: list[bytes], mode: str, parse: str = "longest", source: str = "fitted"
+        self,
+        strings: list[bytes],
+        mode: str,
+        parse: str = "longest",
+        source: str = "fitted",
+        costs: np.ndarray | None = None,
     ) -> None:
         self.mode = check_mode(mode)
         self.parse = check_parse(parse)
         self.source = source
         self.strings = strings
         self.code_size = check_size(len(strings))
-        masks = masks_of(strings, mode)
+        self.dictionary = dictionary_of(strings, mode)
+        masks = self.dictionary.masks
         if not masks.all():
             wrong = strings[int(masks.argmin())]
             raise EquinfoError(f"{wrong!r} crosses a boundary: no piece of an aligned codebook")
-        self.dictionary = Dictionary(strings, np.arange(len(strings)), masks, CLASS)
-        labels = [vocabulary_label(self.code_size), mode, *["fewest"] * (parse == "fewest")]
+        self.costs = costs if parse == "likeliest" else None
+        if parse == "likeliest" and (costs is None or len(costs) != len(strings)):
+            raise EquinfoError(f"the likeliest pieces need {len(strings)} costs, one a string")
+        labels = [vocabulary_label(self.code_size), mode, *[parse] * (parse != "longest")]
         self.name = f"Codebook[{','.join(labels)}]"
 
     @classmethod
@@ -53,7 +63,8 @@ class CodebookTokenizer(LookedUpTokenizer):
         cls, documents: list[bytes], size: int, mode: str = "superword", parse: str = "longest"
     ) -> Self:
         """Fit `size` strings to documents. Raises EquinfoError where these have too few."""
-        return cls(fit(documents, size, mode, parse).strings, mode, parse, "fitted")
+        made = fit(documents, size, mode, parse)
+        return cls(made.strings, mode, parse, "fitted", made.costs)
 
     @classmethod
     def grow(
@@ -62,25 +73,33 @@ class CodebookTokenizer(LookedUpTokenizer):
         """The `size` strings of `model`. Raises EquinfoError where it expects too few."""
         from equinfo.compress.codebook.grow import grow
 
-        return cls(grow(model, size, mode).strings, mode, parse, "grown")
+        made = grow(model, size, mode)
+        return cls(made.strings, mode, parse, "grown", made.costs)
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         if self.parse == "longest":
             return super()._encode_batch(documents)
         return map_groups(
-            lambda group: [self._fewest(document, last=True)[0] for document in group], documents
+            lambda group: [self._best(document, last=True)[0] for document in group], documents
         )
 
-    def _fewest(self, data: bytes, last: bool) -> tuple[np.ndarray, int]:
-        trie = self.dictionary.trie
+    def _best(self, data: bytes, last: bool, before: bytes = b"") -> tuple[np.ndarray, int]:
         text = np.frombuffer(data, dtype=np.uint8)
-        return fewest(text, last, trie.table, trie.root, self.dictionary.classes)
+        amid = self.dictionary.trie.begins_amid(before, data)
+        return parse(text, last, amid, *self.dictionary.for_parse(self.costs))
 
     def encoder(self) -> IncrementalEncoder:
         """Holds less than the longest string and a byte, or a block of dictionary/parse.py."""
-        if self.parse == "longest":
-            return super().encoder()
-        return IncrementalEncoder(self._fewest, self.dtype)
+        certain = self.dictionary.part if self.parse == "longest" else self._best
+        before = b""
+
+        def part(held: bytes, last: bool) -> tuple[np.ndarray, int]:
+            nonlocal before
+            codes, used = certain(held, last, before)
+            before = held[used - 1 : used] or before
+            return codes, used
+
+        return IncrementalEncoder(part, self.dtype)
 
     def _token_bytes(self, code: int) -> bytes:
         return self.strings[code]
@@ -89,7 +108,8 @@ class CodebookTokenizer(LookedUpTokenizer):
         config = {"mode": self.mode, "parse": self.parse, "source": self.source}
         strings = np.frombuffer(b"".join(self.strings), dtype=np.uint8)
         lengths = np.array([len(string) for string in self.strings], dtype=np.uint8)
-        return config, {"strings": strings, "lengths": lengths}
+        tensors = {"strings": strings, "lengths": lengths}
+        return config, tensors if self.costs is None else tensors | {"costs": self.costs}
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
@@ -98,4 +118,7 @@ class CodebookTokenizer(LookedUpTokenizer):
         ends = np.cumsum(lengths, dtype=np.int64).tolist()
         strings = [whole[begin:end] for begin, end in pairwise([0, *ends])]
         mode, parse = word(config, "mode", MODES), word(config, "parse", PARSES)
-        return cls(strings, mode, parse, word(config, "source", SOURCES))
+        costs = None
+        if parse == "likeliest":
+            costs = tensor(tensors, "costs", np.uint16, (len(strings),), low=1, high=MAX_COST)
+        return cls(strings, mode, parse, word(config, "source", SOURCES), costs)

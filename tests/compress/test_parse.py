@@ -1,13 +1,17 @@
-"""Both parses against plain Python, on any bytes, whole and in pieces."""
+"""All parses against plain Python, on any bytes, whole and in pieces."""
+
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.codebook.pretokens import CLASS, MODES, masks_of
+from equinfo.compress.codebook.pretokens import MODES, masks_of
+from equinfo.compress.codebook.segments import dictionary_of
+from equinfo.compress.dictionary import dictionary as module
 from equinfo.compress.dictionary.dictionary import Dictionary
-from equinfo.compress.dictionary.parse import AHEAD, BLOCK, fewest
+from equinfo.compress.dictionary.parse import AHEAD, BLOCK, PARSES, costs_of, parse
 from equinfo.plain import codebook as plain
 
 SINGLES = [bytes([byte]) for byte in range(256)]
@@ -20,29 +24,37 @@ def codebook(strings, mode):
     """(strings, dictionary) of the bytes and those of `strings` that may be pieces."""
     distinct = [*SINGLES, *sorted(set(strings) - set(SINGLES))]
     pieces = [s for s, mask in zip(distinct, masks_of(distinct, mode), strict=True) if mask]
-    return pieces, Dictionary(pieces, np.arange(len(pieces)), masks_of(pieces, mode), CLASS)
+    return pieces, dictionary_of(pieces, mode)
 
 
-def few(dictionary, text, last=True):
-    trie, text = dictionary.trie, np.frombuffer(text, dtype=np.uint8)
-    return fewest(text, last, trie.table, trie.root, dictionary.classes)
+def drawn_costs(strings):
+    return costs_of(np.random.default_rng(len(strings)).integers(0, 9, len(strings)) ** 3)
+
+
+def part(dictionary, data, how, last=True, before=b""):
+    """(codes, bytes) of a part of a document."""
+    if how == "longest":
+        return dictionary.part(data, last, before)
+    costs = drawn_costs(dictionary.strings) if how == "likeliest" else None
+    text = np.frombuffer(data, dtype=np.uint8)
+    amid = dictionary.trie.begins_amid(before, data)
+    return parse(text, last, amid, *dictionary.for_parse(costs))
 
 
 def parsed(strings, dictionary, text, how):
-    if how == "longest":
-        return [strings[code] for code in dictionary.encode([text])[0]]
-    codes, used = few(dictionary, text)
+    codes, used = part(dictionary, text, how)
     assert used == len(text)
     return [strings[code] for code in codes]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(STRINGS, TEXTS, st.sampled_from(MODES))
-def test_both_parses_are_their_oracles(strings, text, mode):
+def test_all_parses_are_their_oracles(strings, text, mode):
     strings, dictionary = codebook(strings, mode)
-    pieces = set(strings)
+    pieces, costs = set(strings), dict(zip(strings, drawn_costs(strings).tolist(), strict=True))
     assert parsed(strings, dictionary, text, "longest") == plain.longest(pieces, text, mode)
     assert parsed(strings, dictionary, text, "fewest") == plain.fewest(pieces, text, mode)
+    assert parsed(strings, dictionary, text, "likeliest") == plain.likeliest(costs, text, mode)
 
 
 def test_fewer_pieces_than_the_longest_first():
@@ -52,17 +64,42 @@ def test_fewer_pieces_than_the_longest_first():
 
 
 @settings(max_examples=100, deadline=None)
-@given(STRINGS, TEXTS, st.sampled_from(MODES), st.integers(1, 9))
-def test_what_is_given_early_is_what_the_whole_gives(strings, text, mode, size):
+@given(
+    STRINGS, TEXTS, st.sampled_from(MODES), st.sampled_from(PARSES), st.integers(1, 9),
+    st.integers(0, 9),
+)  # fmt: skip
+def test_what_is_given_early_is_what_the_whole_gives(strings, text, mode, how, size, ahead):
+    """Whether a part ends where the parse says, or earlier: what follows knows the byte before."""
     strings, dictionary = codebook(strings, mode)
-    pieces, held = [], b""
+    whole = parsed(strings, dictionary, text, how)
+    pieces, held, before = [], b"", b""
     for at in range(0, len(text), size):
         held += text[at : at + size]
-        codes, used = few(dictionary, held, last=False)
+        codes, used = part(dictionary, held, how, last=False, before=before)
         pieces += [strings[code] for code in codes]
-        held = held[used:]
-    pieces += parsed(strings, dictionary, held, "fewest")
-    assert pieces == parsed(strings, dictionary, text, "fewest")
+        before, held = held[used - 1 : used] or before, held[used:]
+    pieces += [strings[code] for code in part(dictionary, held, how, True, before)[0]]
+    assert pieces == whole
+    if how != "longest":  # from any place where a piece begins, the best is the rest of the best
+        at = sum(map(len, whole[:ahead]))
+        rest = part(dictionary, text[at:], how, True, text[:at][-1:])[0]
+        assert [strings[code] for code in rest] == whole[ahead:]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_spans_of_a_long_document_know_what_was_before(monkeypatch, mode):
+    """One that begins inside a word does not take what only a word's begin may."""
+    rng = Random(3)
+    letters = [b"a", b"b", b"ab", b" ", b". ", b"\0", b"\xff"]
+    drawn = [b"".join(rng.choices(letters, k=rng.randrange(2, 6))) for _ in range(300)]
+    strings, dictionary = codebook(drawn, mode)
+    documents = [b"".join(rng.choices(letters, k=k)) for k in (4000, 0, 50)]
+    documents += [b"aab" * 500 + documents[0], b"b a" * 1000]
+    alone = [plain.longest(set(strings), text, mode) for text in documents]
+    monkeypatch.setattr(module, "SPAN", 1)
+    monkeypatch.setattr(Dictionary, "_overlap", 40)
+    for pieces, codes in zip(alone, dictionary.encode(documents), strict=True):
+        assert [strings[code] for code in codes] == pieces
 
 
 @pytest.fixture(scope="module")
@@ -89,5 +126,5 @@ def test_the_fewest_of_a_long_document_are_found_block_by_block(dense):
 
 def test_memory_for_the_fewest_is_bounded(dense):
     text = b"a" * (10 * BLOCK)
-    used = few(dense[1], text, last=False)[1]
+    used = part(dense[1], text, "fewest", last=False)[1]
     assert len(text) - BLOCK - AHEAD <= used < len(text)

@@ -3,7 +3,8 @@
 The starts are kept sorted by what follows them, as deep as was looked: a string is then a range of
 starts, and one more byte of depth is a stable counting sort inside it. Thresholds fall until there
 are candidates enough, and only ranges that reach the threshold are looked into. Memory: 8 bytes a
-start, and a NODE for each string that reaches the floor.
+start, and a NODE for each string that reaches the floor. In the mode strict, what follows a start
+inside a pretoken ends with that, as with a document: no piece from there crosses its end.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from equinfo.compress.codebook.pretokens import (
     CUT_BITS,
     END,
     MODES,
+    STRICT,
     SUPERWORD,
 )
 from equinfo.compress.codebook.segments import Text
@@ -113,7 +115,7 @@ def count_strings(text: Text, starts: np.ndarray, mode: str, wanted: int, floor:
     """
     scratch = np.empty_like(starts)
     counts, begins = np.zeros((2, NO_BYTE + 1), dtype=np.int64)
-    _sort(text.data, np.zeros(0, dtype=np.int64), starts, scratch, 0, counts, begins)
+    _sort(text.data, np.zeros(0, dtype=np.int64), starts, scratch, 0, False, counts, begins)
     tree = Tree(NODE, counts[:NUM_BYTES])
     tree.array["low"] = begins[:NUM_BYTES]
 
@@ -139,7 +141,7 @@ def expand(nodes, number, weights, mode, floor, children, size):
     Returns children, or a larger array where they have no room, and how many there are then.
     """
     node = nodes[number]
-    mask = CUT_BITS[CLASS[node.byte]] if mode == SUPERWORD and node.cut else ANYWHERE
+    mask = CUT_BITS[CLASS[node.byte]] if mode >= SUPERWORD and node.cut else ANYWHERE
     ends = weights[NO_BYTE] if mask >> END & 1 else np.int64(0)
     for byte in range(NUM_BYTES):
         may_end = mask >> CLASS[byte] & 1
@@ -178,7 +180,7 @@ def _look(data, stops, starts, scratch, nodes, todo, mode, floor):
         low = np.int64(nodes[number].low)
         part = slice(low, low + np.int64(nodes[number].passes))
         depth = np.int64(nodes[number].depth)
-        _sort(data, stops, starts[part], scratch[part], depth, counts, begins)
+        _sort(data, stops, starts[part], scratch[part], depth, mode == STRICT, counts, begins)
         first = size
         children, size = expand(nodes, number, counts, mode, floor, children, size)
         for k in range(first, size):
@@ -187,14 +189,14 @@ def _look(data, stops, starts, scratch, nodes, todo, mode, floor):
 
 
 @kernel
-def _sort(data, stops, starts, scratch, depth, counts, begins):
+def _sort(data, stops, starts, scratch, depth, strict, counts, begins):
     """Sort the starts by the byte `depth` after them, keeping their order.
 
     counts, begins: int64[257], filled: how many go on with each byte or NO_BYTE, and from where on.
     """
     counts[:] = 0
     for start in starts:
-        counts[_next(data, stops, np.int64(start) + depth)] += 1
+        counts[_next(data, stops, np.int64(start), depth, strict)] += 1
     begin = 0
     for symbol in range(NO_BYTE + 1):
         begins[symbol] = begin
@@ -203,14 +205,30 @@ def _sort(data, stops, starts, scratch, depth, counts, begins):
         return
     places = begins.copy()
     for start in starts:
-        symbol = _next(data, stops, np.int64(start) + depth)
+        symbol = _next(data, stops, np.int64(start), depth, strict)
         scratch[places[symbol]] = start
         places[symbol] += 1
     starts[:] = scratch
 
 
 @kernel
-def _next(data, stops, at):
+def _next(data, stops, start, depth, strict):
+    """The byte `depth` after a start, or NO_BYTE where no piece from there goes on with it."""
+    byte = _byte(data, stops, start + depth)
+    if strict and depth > 0 and byte != NO_BYTE and _boundary(data, stops, start + depth):
+        return byte if _boundary(data, stops, start) else np.int64(NO_BYTE)
+    return byte
+
+
+@kernel
+def _boundary(data, stops, at):
+    """Whether a pretoken begins at a place."""
+    before = _byte(data, stops, at - 1) if at > 0 else np.int64(NO_BYTE)
+    return before == NO_BYTE or CUT[CLASS[before], CLASS[data[at]]]
+
+
+@kernel
+def _byte(data, stops, at):
     """The byte at a place, or NO_BYTE where a document ends there."""
     byte = np.int64(data[at])
     if byte == 0:

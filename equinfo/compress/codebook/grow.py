@@ -10,6 +10,7 @@ from equinfo.compress.codebook.candidates import Tree, expand, node_type
 from equinfo.compress.codebook.choose import NUM_BYTES
 from equinfo.compress.codebook.fit import CANDIDATES, PIECE_COST, Codebook, check_size, most_strings
 from equinfo.compress.codebook.pretokens import MODES, check_mode
+from equinfo.compress.dictionary.parse import costs_of
 from equinfo.compress.jit import kernel
 from equinfo.compress.models.base import EOD, ByteModel, rows_after
 from equinfo.errors import EquinfoError
@@ -26,10 +27,13 @@ def grow(model: ByteModel, size: int, mode: str) -> Codebook:
     mode: one of pretokens.MODES. Wherever a document may end, so may every string that may end at
     END: the model's EOD is as a byte of that class. At most 6 * size strings are given to the
     model. `uses` are chances, in units of 2**-42. Raises EquinfoError where the model has too few
-    likely strings.
+    likely strings, and for the mode strict: a model that begins anew cannot say what follows inside
+    a word.
     """
+    if check_mode(mode) == "strict":
+        raise EquinfoError("a strict codebook is fitted to a text: it cannot be grown from an M1")
     left = CANDIDATES * check_size(size)
-    number = MODES.index(check_mode(mode))
+    number = MODES.index(mode)
     floor = (1 << UNIT_BITS) // size // RARE
     # a piece holds a byte, so that the document has not ended where it starts
     row = model.frequencies(model.start(1))[0].astype(np.int64)
@@ -57,7 +61,8 @@ def grow(model: ByteModel, size: int, mode: str) -> Codebook:
             f"the byte model has too few likely strings for a codebook of {size}: it supports"
             f" {most_strings(len(ranked))}"
         )
-    return Codebook.ordered(candidates.strings(ranked), candidates.own(ranked))
+    uses = candidates.own(ranked)
+    return Codebook.ordered(candidates.strings(ranked), uses, costs_of(uses))
 
 
 @kernel

@@ -18,13 +18,13 @@ from equinfo.errors import EquinfoError
 LETTER, DIGIT, SPACE, NEWLINE, APOSTROPHE, SIGN, CONTROL, END = range(8)
 ANYWHERE = 255  # the mask of a string that may end whatever follows
 
-MODES = ("free", "aligned", "superword")
-"""Which strings may be pieces, and where they end.
+MODES = ("free", "aligned", "superword", "strict")
+"""Which strings may be pieces, and where they begin and end.
 
 free: any, anywhere. aligned: those without a boundary inside, anywhere. superword: any; one with a
-boundary inside may end only at a boundary.
+boundary inside may end only at a boundary. strict: and begin only at one, or where a document does.
 """
-FREE, ALIGNED, SUPERWORD = range(len(MODES))
+FREE, ALIGNED, SUPERWORD, STRICT = range(len(MODES))
 
 
 def _classes() -> np.ndarray:
@@ -85,6 +85,6 @@ def _masks(data, ends, mode):
         begin = ends[i]
         if cut and mode == ALIGNED:
             masks[i] = 0
-        elif cut and mode == SUPERWORD:
+        elif cut and mode >= SUPERWORD:
             masks[i] = CUT_BITS[CLASS[data[begin - 1]]]
     return masks

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from equinfo.compress.codebook.pretokens import CLASS, CUT
+from equinfo.compress.codebook.pretokens import CLASS, CUT, masks_of
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.double_array import MAX_LENGTH
-from equinfo.compress.dictionary.parse import fewest
+from equinfo.compress.dictionary.parse import parse
 from equinfo.compress.jit import kernel
 from equinfo.compress.parallel import in_threads, num_threads
 
@@ -31,17 +31,25 @@ def pretoken_starts(text: Text) -> np.ndarray:
     return np.concatenate(_in_threads(text, _pretoken_starts))
 
 
-def cut(text: Text, dictionary: Dictionary, how: str) -> tuple[np.ndarray, np.ndarray]:
+def dictionary_of(strings: list[bytes], mode: str) -> Dictionary:
+    """`strings`, by their numbers, as pieces of a mode."""
+    cuts = CUT if mode == "strict" else None
+    codes = np.arange(len(strings))
+    return Dictionary(strings, codes, masks_of(strings, mode), CLASS, cut=cuts)
+
+
+def cut(
+    text: Text, dictionary: Dictionary, how: str, costs: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(where the pieces of a text begin: uint32[n], ascending; uses of each code: int64[codes]).
 
-    how: one of parse.PARSES.
+    how: one of parse.PARSES. costs: uint16[codes], for the likeliest.
     """
-    if how == "fewest":
-        trie = dictionary.trie
-        parts = _in_threads(text, _fewest, trie.table, trie.root, dictionary.classes)
+    if how != "longest":
+        parts = _in_threads(text, _parsed, *dictionary.for_parse(costs))
         codes, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
     else:
-        spans = np.column_stack([text.begins, text.stops])
+        spans = np.column_stack([text.begins, text.stops, np.zeros_like(text.stops)])
         codes, counts = dictionary.walk(text.data, spans, np.uint32)
     lengths = dictionary.spelled[0] & MAX_LENGTH
     return _starts(text.begins, counts, codes, lengths), np.bincount(codes, minlength=len(lengths))
@@ -92,7 +100,7 @@ def _starts(begins, counts, codes, lengths):
 
 
 @kernel
-def _fewest(data, begins, stops, table, root, classes):
+def _parsed(data, begins, stops, table, root, amid_root, inside, classes, costs):
     """(codes uint32[n], how many each document has)."""
     codes = np.empty(1 << 12, dtype=np.uint32)
     size = 0
@@ -102,7 +110,9 @@ def _fewest(data, begins, stops, table, root, classes):
         stop = stops[document]
         while at < stop:
             end = min(at + PIECE, stop)
-            found, used = fewest(data[at:end], end == stop, table, root, classes)
+            begun = np.int64(at > begins[document] and not CUT[CLASS[data[at - 1]], CLASS[data[at]]])
+            given = table, root, amid_root, inside, classes, costs
+            found, used = parse(data[at:end], end == stop, begun, *given)
             codes = _with_room(codes, size, len(found))
             codes[size : size + len(found)] = found
             size += len(found)

@@ -1,8 +1,9 @@
 """Strings with codes: text is cut into the longest ones that fit, codes are written out again.
 
-What a piece is depends on the bytes from its begin and on nothing before it. So a long document is
-cut into spans that overlap, walked side by side as if each were a document, and joined where the
-pieces of both begin at one place: from there on they are the same.
+What a piece is depends on the bytes from its begin and on nothing before it, or, where pieces may
+not begin everywhere, on the class of the byte before as well. So a long document is cut into spans
+that overlap, walked side by side as if each were a document, and joined where pieces of both begin
+at one place (but the second's first byte): from there on they are the same.
 """
 
 import threading
@@ -43,7 +44,8 @@ class Dictionary:
     (all other prefixes are added where they lack). masks: uint8[n], bit k: the string may end a
     piece where the next byte is of class k (bit 7: at the document's end); all, if not given.
     Strings that may not end everywhere have codes of their own. classes: uint8[256], each byte's
-    class, 0 to 6. meanings: int64[m], the string (its number) that each code 0 .. m - 1 decodes to,
+    class, 0 to 6. cut: bool[8, 8], if given: strings that may not end everywhere begin only at a
+    document's begin or where it is true for the classes of the byte before and the first. meanings: int64[m], the string (its number) that each code 0 .. m - 1 decodes to,
     -1 for none; the string that has it, if not given. Raises EquinfoError for what breaks this, and
     for what double_array.build refuses.
     """
@@ -55,10 +57,12 @@ class Dictionary:
         masks: np.ndarray | None = None,
         classes: np.ndarray | None = None,
         meanings: np.ndarray | None = None,
+        cut: np.ndarray | None = None,
     ) -> None:
         self.strings, self.codes = strings, np.asarray(codes, dtype=np.int64)
         self.masks = np.full(len(strings), ANY, dtype=np.uint8) if masks is None else masks
         self.classes = np.zeros(256, dtype=np.uint8) if classes is None else classes
+        self.cut = cut
         if self.codes.max(initial=0) > CODE_MASK:
             raise EquinfoError(f"codes must be below {CODE_MASK + 1}")
         if meanings is None:
@@ -102,7 +106,8 @@ class Dictionary:
             raise EquinfoError(
                 f"a string of {self.longest} bytes: a dictionary's have at most {MAX_LENGTH}"
             )
-        if self.longest > LOOKAHEAD or lengths.sum() > MAX_NODES:
+        most_nodes = lengths.sum() * (1 if self.cut is None else 2)
+        if self.longest > LOOKAHEAD or most_nodes > MAX_NODES:
             self.trie  # noqa: B018 (built now: it refuses too many nodes, and walks that look far)
 
     @cached_property
@@ -113,7 +118,7 @@ class Dictionary:
 
     @cached_property
     def trie(self) -> DoubleArray:
-        return build(self.strings, self.codes, self.masks, self.classes)
+        return build(self.strings, self.codes, self.masks, self.classes, self.cut)
 
     @cached_property
     def spelled(self) -> tuple[np.ndarray, np.ndarray]:
@@ -135,11 +140,13 @@ class Dictionary:
         dtype: Any = np.uint32,
         as_bytes: Callable[[list[Any]], list[bytes]] = list,
         threads: bool = True,
+        before: bytes = b"",
     ) -> list[np.ndarray]:
         """The codes of each document, `dtype`[pieces].
 
         as_bytes: turns documents into bytes, a batch at a time: all at once would be fresh memory.
-        threads: whether batches of documents are shared among them.
+        threads: whether batches of documents are shared among them. before: the byte before the
+        first document, where that is the rest of one.
         """
         sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
         # where one document is long, threads share its spans, and not the documents
@@ -154,6 +161,8 @@ class Dictionary:
         sizes = np.fromiter(map(len, documents), dtype=np.int64, count=len(documents))
         text = np.frombuffer(b"".join(documents), dtype=np.uint8)
         spans, firsts = _spans(sizes, self._overlap if self.lossless else len(text))
+        if before:
+            spans[0, 2] = self.trie.begins_amid(before, documents[0])
         codes, counts = self.walk(text, spans, dtype)
         stops = np.cumsum(counts)
         if len(spans) == len(documents):
@@ -175,11 +184,12 @@ class Dictionary:
     ) -> tuple[np.ndarray, np.ndarray]:
         """(the codes of all spans, how many each has).
 
-        text: uint8[m]. spans: int64[n, 2], begins and stops of what is walked as a document each.
+        text: uint8[m]. spans: int64[n, 3], begins and stops of what is walked as a document each,
+        and whether it begins inside a pretoken (0 or 1).
         """
         spans = np.ascontiguousarray(spans)
         widths = spans[:, 1] - spans[:, 0]
-        trie = self.trie
+        self.trie  # noqa: B018 (built before the threads ask for it)
         if threads and widths.sum() > GROUP_BYTES:
             done = in_threads(
                 lambda group: self.walk(text, spans[group], dtype, threads=False),
@@ -189,7 +199,7 @@ class Dictionary:
             return np.concatenate(parts), np.concatenate(counts)
         out = _scratch(int(widths.sum()))
         counts = np.empty(len(spans), dtype=np.int64)
-        walk(text, spans, trie.table, trie.fallback, trie.root, trie.shifts, out, counts)
+        walk(text, spans, *self.trie, out, counts)
         codes = np.empty(int(counts.sum()), dtype=dtype)
         close_up(out, spans, counts, codes)
         return codes, counts
@@ -201,7 +211,7 @@ class Dictionary:
         for k in range(len(pieces) - 1):
             meeting = self._meet(pieces[k], pieces[k + 1], spans[k], spans[k + 1])
             if meeting is None or len(pieces[k]) - meeting[0] < skip:
-                return self._alone(document, pieces[0].dtype)
+                return self._alone(document, pieces[0].dtype, int(spans[0, 2]))
             kept.append(pieces[k][skip : len(pieces[k]) - meeting[0]])
             skip = meeting[1]
         return np.concatenate([*kept, pieces[-1][skip:]])
@@ -213,31 +223,37 @@ class Dictionary:
         tail, head = codes[-self._overlap :], following[: self._overlap]
         tail_lengths, head_lengths = self.lengths(tail), self.lengths(head)
         tail_starts = span[1] - np.cumsum(tail_lengths[::-1])[::-1]
-        head_starts = next_span[0] + np.cumsum(head_lengths) - head_lengths
+        # not where the span begins: what is before it was not seen
+        head_starts = next_span[0] + np.cumsum(head_lengths[:-1])
         sure = tail_starts < span[1] - self.longest - 1  # the others may have seen the span's end
         common, a, b = np.intersect1d(
             tail_starts[sure], head_starts, assume_unique=True, return_indices=True
         )
-        return (len(tail) - int(a[0]), int(b[0])) if len(common) else None
+        return (len(tail) - int(a[0]), int(b[0]) + 1) if len(common) else None
 
-    def _alone(self, document: bytes, dtype: Any) -> np.ndarray:
+    def _alone(self, document: bytes, dtype: Any, inside: int = 0) -> np.ndarray:
         """A document's codes by one walk, for text so regular that spans' pieces never meet."""
         text = np.frombuffer(document, dtype=np.uint8)
-        return self.walk(text, np.array([[0, len(document)]]), dtype)[0]
+        return self.walk(text, np.array([[0, len(document), inside]]), dtype)[0]
 
-    def part(self, data: bytes, last: bool) -> tuple[np.ndarray, int]:
+    def part(self, data: bytes, last: bool, before: bytes = b"") -> tuple[np.ndarray, int]:
         """(the codes of a document's pieces that are certain of its beginning, how many bytes they
         stand for): all of it with `last`, else up to the longest string and a byte, whose class
-        counts. uint32[n].
+        counts. uint32[n]. before: the byte before `data`, if that does not begin the document.
         """
         if not last and not self.lossless:
             return NO_CODES, 0
-        codes = self.encode([data])[0]
+        codes = self.encode([data], before=before)[0]
         if last:
             return codes, len(data)
         lengths = self.lengths(codes)
         certain = np.cumsum(lengths) - lengths < len(data) - self.longest
         return codes[certain], int(lengths[certain].sum())
+
+    def for_parse(self, costs: np.ndarray | None) -> tuple[Any, ...]:
+        """The last arguments of parse.parse. costs: uint16[codes], or None."""
+        trie = self.trie
+        return trie.table, trie.root, trie.amid_root, trie.inside, self.classes, costs
 
     # -- codes to text -----------------------------------------------------------------------------
 
@@ -266,19 +282,19 @@ def _groups(sizes: np.ndarray, most: int) -> list[slice]:
 
 
 def _spans(sizes: np.ndarray, overlap: int) -> tuple[np.ndarray, np.ndarray]:
-    """(begins and stops: int64[spans, 2], each document's first span); a long one has several."""
+    """(begins, stops, zeros: int64[spans, 3], each document's first span); a long one has several."""
     step = max(SPAN, 32 * overlap)
     ends = np.cumsum(sizes)
     begins = ends - sizes
     if sizes.max(initial=0) < 2 * step:
-        return np.column_stack((begins, ends)), np.arange(len(sizes))
+        return np.column_stack((begins, ends, np.zeros_like(ends))), np.arange(len(sizes))
     counts = np.maximum(sizes // step, 1)
     owner = np.repeat(np.arange(len(ends)), counts)
     firsts = np.cumsum(counts) - counts
     inside = np.arange(len(owner)) - firsts[owner]
     starts = begins[owner] + inside * step
     stops = np.where(inside == counts[owner] - 1, ends[owner], starts + step + overlap)
-    return np.column_stack([starts, stops]), firsts
+    return np.column_stack([starts, stops, np.zeros_like(stops)]), firsts
 
 
 def _scratch(size: int) -> np.ndarray:

@@ -20,6 +20,10 @@ The table's first 65,536 entries are where a walk stands that has read two bytes
 8. Where no string begins with both, the entry stands for the first byte's piece, that ended a byte
 before. So the next piece begins `stride` bytes further on than the walk that ended, with the entry
 of a pair.
+
+Where strings that may not end everywhere may not begin everywhere either, a second trie without
+them follows in the same table, with a root and entries of pairs (`amid`) of its own: a piece begins
+there where `inside` says that the byte before and its first one belong together.
 """
 
 from typing import NamedTuple
@@ -55,27 +59,47 @@ class DoubleArray(NamedTuple):
     # uint8[256]: which bit of an entry says whether its piece may end before a byte; None where all
     # entries know their pieces whatever follows
     shifts: np.ndarray | None
+    # of the second trie, if there is one: its root, int64[65536] by pair, and uint8[65536]: whether
+    # a pair, the byte before and a piece's first, lies inside a pretoken
+    amid_root: int = 0
+    amid: np.ndarray | None = None
+    inside: np.ndarray | None = None
+
+    def begins_amid(self, before: bytes, data: bytes) -> int:
+        """1 if `data`, after the byte `before`, begins inside a pretoken, else 0."""
+        one_of_each = self.inside is not None and before and data
+        return int(self.inside[before[0] | data[0] << 8]) if one_of_each else 0
 
 
 def build(
-    strings: list[bytes], codes: np.ndarray, masks: np.ndarray, classes: np.ndarray
+    strings: list[bytes],
+    codes: np.ndarray,
+    masks: np.ndarray,
+    classes: np.ndarray,
+    cut: np.ndarray | None = None,
 ) -> DoubleArray:
-    """The trie of `Dictionary`'s strings, codes (int64[n]), masks (uint8[n]), classes (uint8[256]).
+    """The trie of `Dictionary`'s strings, codes (int64[n]), masks (uint8[n]), classes (uint8[256]);
+    with `cut` (bool[8, 8]), the second one, too.
 
     Strings that may not end everywhere have codes of their own. Raises EquinfoError, before it is
     built, for more than MAX_NODES beginnings, and where a piece may end more than LOOKAHEAD bytes
     back: a walk reads these again, so without a bound it would take longer than in proportion.
     """
     alphabetic = sorted(range(len(strings)), key=strings.__getitem__)
+    one_trie = len(alphabetic)
+    if cut is not None:
+        alphabetic += [k for k in alphabetic if masks[k] == ANY]
     ends = np.cumsum([len(strings[k]) for k in alphabetic], dtype=np.int64)
     blob = np.frombuffer(b"".join([strings[k] for k in alphabetic]), dtype=np.uint8)
     shared = _shared(blob, ends)
-    nodes = 1 + len(blob) - int(shared.sum())
+    shared[one_trie:][:1] = 0
+    roots = 1 if cut is None else 2
+    nodes = roots + len(blob) - int(shared.sum())
     if nodes > MAX_NODES:
         raise EquinfoError(
             f"its strings have {nodes} beginnings: a dictionary's have at most {MAX_NODES}"
         )
-    parent, byte, node = _nodes(blob, ends, shared, nodes)
+    parent, byte, node = _nodes(blob, ends, shared, nodes, one_trie)
     code = np.full(len(parent), -1, dtype=np.int64)
     mask = np.zeros(len(parent), dtype=np.int64)
     code[node] = codes[alphabetic]
@@ -91,7 +115,7 @@ def build(
 
     # Where the nodes lie. Codes are about equally frequent, so a node is as hot as there are codes
     # below it. Hot ones lie close together; those of one child come last and fill the holes.
-    children = np.argsort(parent, kind="stable")[1:]
+    children = np.argsort(parent, kind="stable")[roots:]
     first = np.searchsorted(parent[children], np.arange(len(parent) + 1))
     branches = np.diff(first)
     order = np.lexsort((-_codes_below(parent, code), branches == 1))
@@ -115,11 +139,17 @@ def build(
     stride = PAIR - np.where(own | far, 0, back)
     entries = byte | base << BASE | field << CODE | may_end << MASK | stride << STRIDE
     table = np.arange(base.max() + 256) % 256
-    table[base[parent[1:]] + byte[1:]] = entries[1:]
+    table[base[parent[children]] + byte[children]] = entries[children]
     table[:PAIRS] = _pairs(table, int(base[0]))
-    root = int(base[0]) << BASE | ANY << MASK | PAIR << STRIDE
+    first_root, *others = (
+        int(base[k]) << BASE | ANY << MASK | PAIR << STRIDE for k in np.flatnonzero(parent < 0)
+    )
     shifts = (classes + MASK).astype(np.uint8) if asks.any() else None
-    return DoubleArray(table, fallback, root, shifts)
+    if cut is None:
+        return DoubleArray(table, fallback, first_root, shifts)
+    amid = _pairs(table, others[0] >> BASE & BASE_MASK)
+    inside = ~cut[classes[None, :], classes[:, None]].ravel()
+    return DoubleArray(table, fallback, first_root, shifts, *others, amid, inside.astype(np.uint8))
 
 
 def _unused(codes: np.ndarray, count: int) -> np.ndarray:
@@ -153,8 +183,11 @@ def _shared(blob, ends):
 
 
 @kernel
-def _nodes(blob, ends, shared, size):
-    """The prefixes of sorted strings: (parent, last byte: int64[size], node of each string)."""
+def _nodes(blob, ends, shared, size, one_trie):
+    """The prefixes of sorted strings: (parent, last byte: int64[size], node of each string).
+
+    The strings from `one_trie` on, sorted as well, are those of a second trie. Roots have parent -1.
+    """
     parent = np.full(size, -1)
     byte = np.zeros(size, dtype=np.int64)
     node = np.empty(len(ends), dtype=np.int64)
@@ -162,6 +195,9 @@ def _nodes(blob, ends, shared, size):
     last = begin = np.int64(0)
     for k in range(len(ends)):
         length = ends[k] - begin
+        if k == one_trie:
+            last += 1
+            path[0] = last
         for depth in range(shared[k], length):
             last += 1
             parent[last] = path[depth]
@@ -177,7 +213,8 @@ def _codes_below(parent, code):
     """How many codes the strings that begin with each node's have."""
     count = (code >= 0).astype(np.int64)
     for node in range(len(parent) - 1, 0, -1):  # children come after their parents
-        count[parent[node]] += count[node]
+        if parent[node] >= 0:
+            count[parent[node]] += count[node]
     return count
 
 
@@ -250,7 +287,7 @@ def _borrowed(parent, byte, code, mask, classes):
     spare_back = np.zeros(len(parent), dtype=np.int64)
     for node in range(1, len(parent)):
         up = parent[node]
-        if up > 0:
+        if up >= 0 and parent[up] >= 0:
             own = code[up] >= 0 and (mask[up] >> classes[byte[node]]) & 1
             spare_code[node] = code[up] if own else spare_code[up]
             spare_back[node] = 1 if own else spare_back[up] + 1

@@ -49,23 +49,26 @@ PLACE, LIMIT, OWNER = 0, 3, 4
 
 
 @kernel
-def walk(text, spans, table, fallback, root, shifts, out, counts):
+def walk(text, spans, table, fallback, root, shifts, amid_root, amid, inside, out, counts):
     """Write each span's codes to `out`, with any bits above CODE_BITS, and how many to counts[k].
 
-    text: uint8[n]. spans: int64[spans, 2], (begin, stop). table, fallback, root, shifts: a
-    DoubleArray. out: uint32; each span has a place for each of its bytes, behind those of the spans
-    before. counts: int64[spans].
+    text: uint8[n]. spans: int64[spans, 3], (begin, stop, 1 if it begins inside a pretoken, else 0).
+    table to inside: a DoubleArray. out: uint32; each span has a place for each of its bytes, behind
+    those of the spans before. counts: int64[spans].
     """
     queue = np.array([0, LANES, 0])
     shift = np.int64(0) if shifts is None else address(shifts)
-    memory = address(table), address(fallback), shift, root
+    second = root, address(table), np.int64(0)
+    if inside is not None:
+        second = amid_root, address(amid), address(inside)
+    memory = address(table), address(fallback), shift, root, second
     work = address(queue), address(spans), len(spans), address(counts), address(text), address(out)
     # Lanes are variables and not an array: so their fields stay in the processor's registers.
-    a = _take(work, root)
-    b = _take(work, root)
-    c = _take(work, root)
-    d = _take(work, root)
-    e = _take(work, root)
+    a = _take(work, memory)
+    b = _take(work, memory)
+    c = _take(work, memory)
+    d = _take(work, memory)
+    e = _take(work, memory)
     while queue[LIVE] > 0:
         one = e
         one = d if d[OWNER] >= 0 else one
@@ -84,33 +87,39 @@ def walk(text, spans, table, fallback, root, shifts, out, counts):
             and d[PLACE] <= d[LIMIT]
             and e[PLACE] <= e[LIMIT]
         ):
-            a = _step(a, memory, shifts)
-            b = _step(b, memory, shifts)
-            c = _step(c, memory, shifts)
-            d = _step(d, memory, shifts)
-            e = _step(e, memory, shifts)
-        a = _turn(a, memory, shifts, work)
-        b = _turn(b, memory, shifts, work)
-        c = _turn(c, memory, shifts, work)
-        d = _turn(d, memory, shifts, work)
-        e = _turn(e, memory, shifts, work)
+            a = _step(a, memory, shifts, inside)
+            b = _step(b, memory, shifts, inside)
+            c = _step(c, memory, shifts, inside)
+            d = _step(d, memory, shifts, inside)
+            e = _step(e, memory, shifts, inside)
+        a = _turn(a, memory, shifts, inside, work)
+        b = _turn(b, memory, shifts, inside, work)
+        c = _turn(c, memory, shifts, inside, work)
+        d = _turn(d, memory, shifts, inside, work)
+        e = _turn(e, memory, shifts, inside, work)
 
 
 @kernel
-def _take(work, root):
+def _take(work, memory):
     """A lane at the begin of the next span, or of none."""
     queue, spans, count, counts, text, out = work
+    table, _, _, root, (amid_root, amid, _) = memory
     span = load64(queue + 8 * SPAN)
     if span == count:
         store64(queue + 8 * LIVE, load64(queue + 8 * LIVE) - 1)
         return np.int64(0), root, np.int64(0), np.int64(0), np.int64(-1)
     store64(queue + 8 * SPAN, span + 1)
-    begin = load64(spans + 16 * span)
-    stop = load64(spans + 16 * span + 8)
+    begin = load64(spans + 24 * span)
+    stop = load64(spans + 24 * span + 8)
+    inside = load64(spans + 24 * span + 16)
     to = load64(queue + 8 * ROOM)
     store64(queue + 8 * ROOM, to + stop - begin)
     store64(counts + 8 * span, to)
-    return text + begin, root, out + 4 * to, text + stop - PAIR, span
+    place, entry = text + begin, pick(inside, amid_root, root)
+    if begin + PAIR <= stop:
+        entry = load64(pick(inside, amid, table) + 8 * load16(place))
+        place += PAIR
+    return place, entry, out + 4 * to, text + stop - PAIR, span
 
 
 @inline
@@ -120,9 +129,19 @@ def _beside(lane, other):
 
 
 @inline
-def _step(lane, memory, shifts):
+def _begun(place, memory, inside):
+    """The entry after the pair of bytes with which a piece begins, behind another."""
+    pairs = memory[0]
+    if inside is not None:
+        _, amid, within = memory[4]
+        pairs = pick(load8(within + load16(place - 1)), amid, pairs)
+    return load64(pairs + 8 * load16(place))
+
+
+@inline
+def _step(lane, memory, shifts, inside):
     place, entry, to, limit, owner = lane
-    table, fallback, shift, _ = memory
+    table, fallback, shift, _, _ = memory
     byte = load8(place)
     following = load64(table + 8 * (((entry >> BASE) & BASE_MASK) + byte))
     miss = np.int64((following & LABEL_MASK) != byte)
@@ -131,24 +150,24 @@ def _step(lane, memory, shifts):
         spare = load32(fallback + 4 * ((entry >> CODE) & CODE_MASK))
         store32(to, spare)
         begin = place - (spare >> CODE_BITS)
-        return begin + PAIR, load64(table + 8 * load16(begin)), to + 4, limit, owner
+        return begin + PAIR, _begun(begin, memory, inside), to + 4, limit, owner
     # Both ways are computed, and one is picked. A child: one byte on. None: the piece has ended at
     # place + stride - PAIR, and the next one has read the pair of bytes there. The code is written
     # in either case, but only a piece's end moves `to` on.
     stride = entry >> STRIDE
-    next_piece = load64(table + 8 * load16(place + stride - PAIR))
+    next_piece = _begun(place + stride - PAIR, memory, inside)
     store32(to, entry >> CODE)
     place += pick(miss, stride, 1)
     return place, pick(miss, next_piece, following), to + 4 * miss, limit, owner
 
 
 @kernel
-def _turn(lane, memory, shifts, work):
+def _turn(lane, memory, shifts, inside, work):
     """A lane whose span has too little left for a step goes through that and takes another."""
     place, entry, to, limit, owner = lane
     if owner < 0 or place <= limit:
         return lane
-    table, fallback, shift, root = memory
+    table, fallback, shift, root, _ = memory
     _, _, _, counts, _, out = work
     stop = limit + PAIR
     while place < stop or entry != root:  # no other entry has the root's base
@@ -169,8 +188,11 @@ def _turn(lane, memory, shifts, work):
             store32(to, spare)
             place -= spare >> CODE_BITS
         to, entry = to + 4, root
+        if inside is not None and place < stop:
+            amid_root, _, within = memory[4]
+            entry = amid_root if load8(within + load16(place - 1)) else root
     store64(counts + 8 * owner, (to - out) // 4 - load64(counts + 8 * owner))
-    return _take(work, root)
+    return _take(work, memory)
 
 
 @kernel
