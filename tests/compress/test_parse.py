@@ -93,13 +93,20 @@ def test_spans_of_a_long_document_know_what_was_before(monkeypatch, mode):
     letters = [b"a", b"b", b"ab", b" ", b". ", b"\0", b"\xff"]
     drawn = [b"".join(rng.choices(letters, k=rng.randrange(2, 6))) for _ in range(300)]
     strings, dictionary = codebook(drawn, mode)
+    pieces = set(strings)
     documents = [b"".join(rng.choices(letters, k=k)) for k in (4000, 0, 50)]
     documents += [b"aab" * 500 + documents[0], b"b a" * 1000]
-    alone = [plain.longest(set(strings), text, mode) for text in documents]
     monkeypatch.setattr(module, "SPAN", 1)
     monkeypatch.setattr(Dictionary, "_overlap", 40)
-    for pieces, codes in zip(alone, dictionary.encode(documents), strict=True):
-        assert [strings[code] for code in codes] == pieces
+    for text, codes in zip(documents, dictionary.encode(documents), strict=True):
+        at = 0
+        for piece in [strings[code] for code in codes]:
+            ends = range(at + 1, min(at + dictionary.longest, len(text)) + 1)
+            there = [e for e in ends if text[at:e] in pieces]
+            longest = [e for e in there if plain.may_be_a_piece(text, at, e, mode)][-1]
+            assert piece == text[at:longest]
+            at = longest
+        assert at == len(text)
 
 
 @pytest.fixture(scope="module")

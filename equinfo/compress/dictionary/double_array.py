@@ -22,8 +22,8 @@ before. So the next piece begins `stride` bytes further on than the walk that en
 of a pair.
 
 Where strings that may not end everywhere may not begin everywhere either, a second trie without
-them follows in the same table, with a root and entries of pairs (`amid`) of its own: a piece begins
-there where `inside` says that the byte before and its first one belong together.
+them follows in the same table, with a root of its own: a piece begins there where the byte before
+and its first one lie in one pretoken. So the entries after two bytes hang on the byte before.
 """
 
 from typing import NamedTuple
@@ -59,11 +59,12 @@ class DoubleArray(NamedTuple):
     # uint8[256]: which bit of an entry says whether its piece may end before a byte; None where all
     # entries know their pieces whatever follows
     shifts: np.ndarray | None
-    # of the second trie, if there is one: its root, int64[65536] by pair, and uint8[65536]: whether
-    # a pair, the byte before and a piece's first, lies inside a pretoken
+    # of the second trie, if there is one: its root; uint8[65536]: whether a pair, the byte before
+    # and a piece's first, lies inside a pretoken; and int64[8, 65536], the entries after two bytes,
+    # by the class of the byte before them (and, in the last row, inside a pretoken)
     amid_root: int = 0
-    amid: np.ndarray | None = None
     inside: np.ndarray | None = None
+    pairs: np.ndarray | None = None
 
     def begins_amid(self, before: bytes, data: bytes) -> int:
         """1 if `data`, after the byte `before`, begins inside a pretoken, else 0."""
@@ -144,12 +145,15 @@ def build(
     first_root, *others = (
         int(base[k]) << BASE | ANY << MASK | PAIR << STRIDE for k in np.flatnonzero(parent < 0)
     )
-    shifts = (classes + MASK).astype(np.uint8) if asks.any() else None
+    shifts = (classes + MASK).astype(np.uint8) if asks.any() or cut is not None else None
     if cut is None:
         return DoubleArray(table, fallback, first_root, shifts)
     amid = _pairs(table, others[0] >> BASE & BASE_MASK)
-    inside = ~cut[classes[None, :], classes[:, None]].ravel()
-    return DoubleArray(table, fallback, first_root, shifts, *others, amid, inside.astype(np.uint8))
+    inside = (~cut[classes[None, :], classes[:, None]]).astype(np.uint8).ravel()
+    first = classes[np.arange(PAIRS) % 256]
+    pairs = np.stack([np.where(after[first], table[:PAIRS], amid) for after in cut])
+    pairs[END] = amid
+    return DoubleArray(table, fallback, first_root, shifts, *others, inside, pairs)
 
 
 def _unused(codes: np.ndarray, count: int) -> np.ndarray:

@@ -25,6 +25,7 @@ from equinfo.compress.dictionary.double_array import (
     MASK,
     MAX_LENGTH,
     PAIR,
+    PAIRS,
     STRIDE,
 )
 from equinfo.compress.jit import inline, kernel
@@ -49,18 +50,21 @@ PLACE, LIMIT, OWNER = 0, 3, 4
 
 
 @kernel
-def walk(text, spans, table, fallback, root, shifts, amid_root, amid, inside, out, counts):
+def walk(text, spans, table, fallback, root, shifts, amid_root, inside, pairs, out, counts):
     """Write each span's codes to `out`, with any bits above CODE_BITS, and how many to counts[k].
 
     text: uint8[n]. spans: int64[spans, 3], (begin, stop, 1 if it begins inside a pretoken, else 0).
-    table to inside: a DoubleArray. out: uint32; each span has a place for each of its bytes, behind
+    table to pairs: a DoubleArray. out: uint32; each span has a place for each of its bytes, behind
     those of the spans before. counts: int64[spans].
     """
     queue = np.array([0, LANES, 0])
     shift = np.int64(0) if shifts is None else address(shifts)
-    second = root, address(table), np.int64(0)
-    if inside is not None:
-        second = amid_root, address(amid), address(inside)
+    second = root, address(table), np.int64(0), np.int64(0)
+    if pairs is not None:
+        # where the pairs after each byte are
+        queue = np.concatenate((queue, address(pairs) + 8 * PAIRS * (shifts.astype(np.int64) - MASK)))
+        amid = address(pairs) + 8 * PAIRS * END
+        second = amid_root, amid, address(inside), address(queue) + 8 * (ROOM + 1)
     memory = address(table), address(fallback), shift, root, second
     work = address(queue), address(spans), len(spans), address(counts), address(text), address(out)
     # Lanes are variables and not an array: so their fields stay in the processor's registers.
@@ -103,7 +107,7 @@ def walk(text, spans, table, fallback, root, shifts, amid_root, amid, inside, ou
 def _take(work, memory):
     """A lane at the begin of the next span, or of none."""
     queue, spans, count, counts, text, out = work
-    table, _, _, root, (amid_root, amid, _) = memory
+    table, _, _, root, (amid_root, amid, _, _) = memory
     span = load64(queue + 8 * SPAN)
     if span == count:
         store64(queue + 8 * LIVE, load64(queue + 8 * LIVE) - 1)
@@ -131,10 +135,7 @@ def _beside(lane, other):
 @inline
 def _begun(place, memory, inside):
     """The entry after the pair of bytes with which a piece begins, behind another."""
-    pairs = memory[0]
-    if inside is not None:
-        _, amid, within = memory[4]
-        pairs = pick(load8(within + load16(place - 1)), amid, pairs)
+    pairs = memory[0] if inside is None else load64(memory[4][3] + 8 * load8(place - 1))
     return load64(pairs + 8 * load16(place))
 
 
@@ -189,8 +190,8 @@ def _turn(lane, memory, shifts, inside, work):
             place -= spare >> CODE_BITS
         to, entry = to + 4, root
         if inside is not None and place < stop:
-            amid_root, _, within = memory[4]
-            entry = amid_root if load8(within + load16(place - 1)) else root
+            amid_root, _, pretoken, _ = memory[4]
+            entry = amid_root if load8(pretoken + load16(place - 1)) else root
     store64(counts + 8 * owner, (to - out) // 4 - load64(counts + 8 * owner))
     return _take(work, memory)
 
