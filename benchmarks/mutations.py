@@ -32,6 +32,7 @@ import equinfo
 from benchmarks.common import append
 from benchmarks.golden_networks import random_network
 from equinfo.artifacts import JSON_NAME, TENSORS_NAME, Artifact
+from equinfo.compress.dictionary.parse import costs_of
 from equinfo.compress.models.base import ByteModel, StaticModel
 from equinfo.compress.models.counts import CountModel
 from equinfo.compress.network.integer import IntegerByteModel
@@ -59,6 +60,7 @@ VALUES: list[Any] = [
     1 << 30, 1 << 31, 1 << 40, 1 << 63, 10**30, 1.0, 8.0, 8.5, -0.0, float("nan"), float("inf"),
     "", "8", "\x1b[31mred", "a\nb", "\ud800", "free", "delay", "reserve", "rank", "paper",
     "unflushed", "static", "counts", "integer", "longest", "fewest", "aligned", "superword", "rope",
+    "likeliest", "strict",
     "relative", "silu", "relu", "x" * 10_000, [], {}, [1], {"a": 1},
     json.loads("[" * 900 + "]" * 900),
 ]  # fmt: skip
@@ -97,6 +99,9 @@ def artifacts() -> dict[str, Artifact]:
     strings = [bytes([byte]) for byte in range(256)] + list(longer)[:: len(longer) // 256][:256]
     made["superword"] = CodebookTokenizer(strings, "superword")
     made["fewest"] = CodebookTokenizer(strings, "free", "fewest")
+    made["strict"] = CodebookTokenizer(strings, "strict")
+    costs = costs_of(np.arange(len(strings)))
+    made["likeliest"] = CodebookTokenizer(strings, "strict", "likeliest", costs=costs)
     for kind in ("ac", "range", "ans", "huffman"):
         made[f"{kind}-static"] = over(kind, static, width=8)
         made[f"{kind}-counts"] = over(kind, counts, width=12)

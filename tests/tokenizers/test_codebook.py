@@ -6,6 +6,7 @@ from tokenizer_zoo import CODEBOOKS, byte_model, make, training_text
 
 from equinfo import api
 from equinfo.artifacts import Artifact
+from equinfo.compress.codebook.segments import Text, pretoken_starts
 from equinfo.compress.dictionary.parse import AHEAD, BLOCK
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.codebook import CodebookTokenizer
@@ -16,10 +17,13 @@ SINGLES = [bytes([byte]) for byte in range(256)]
 
 def test_names():
     assert make("codebook-free").name == "Codebook[v=512,free]"
-    assert make("codebook-fewest").name == "Codebook[v=1024,superword,fewest]"
+    assert make("codebook-likeliest").name == "Codebook[v=1024,strict,likeliest]"
     made = CodebookTokenizer([*SINGLES, *[b"%04d" % n for n in range((1 << 16) - 256)]], "aligned")
     assert made.name == "Codebook[v=65k,aligned]"
     assert made.encode(b"00070008").tolist() == [263, 264]
+    made = CodebookTokenizer(made.strings[:65_533], "aligned")
+    assert made.name == "Codebook[v=65533,aligned]"
+    assert (made.eos_id, made.dtype) == (65_535, np.uint16)
 
 
 # fmt: off
@@ -60,6 +64,28 @@ def test_fitting_and_growing_are_the_same_on_every_machine(name):
     assert make(name).encode(TEXT).tolist() == IDS[name]
 
 
+def test_no_piece_from_inside_a_word_crosses_its_end():
+    text = b"".join(training_text())[:50_000]
+    tokenizer = make("codebook-strict")
+    pieces = [tokenizer.strings[i] for i in tokenizer.encode(text)]
+    starts = set(pretoken_starts(Text([text])).tolist())
+    at, crossing = 0, 0
+    for piece in pieces:
+        inside = starts.intersection(range(at + 1, at + len(piece)))
+        assert not inside or starts.issuperset({at, at + len(piece)} - {len(text)})
+        at, crossing = at + len(piece), crossing + bool(inside)
+    assert crossing > len(pieces) / 20
+
+
+def test_the_likeliest_cost_least():
+    text = b"".join(training_text())[: BLOCK + AHEAD]
+    likeliest = make("codebook-likeliest")
+    costs = likeliest.costs.astype(int)
+    others = [CodebookTokenizer(likeliest.strings, "strict", how) for how in ("longest", "fewest")]
+    found = [costs[tokenizer.encode(text)].sum() for tokenizer in (likeliest, *others)]
+    assert found[0] < min(found[1:])
+
+
 def test_fewest_is_never_more_than_longest():
     text = b"".join(training_text())[: BLOCK + AHEAD]
     fewest = make("codebook-fewest")
@@ -71,15 +97,15 @@ def test_fewest_is_never_more_than_longest():
 @pytest.mark.parametrize("name", CODEBOOKS)
 def test_an_encoder_holds_no_more_than_it_must(name):
     tokenizer = make(name)
-    encoder, most = tokenizer.encoder(), BLOCK + AHEAD if tokenizer.parse == "fewest" else 64
+    encoder, most = tokenizer.encoder(), 64 if tokenizer.parse == "longest" else BLOCK + AHEAD
     text = b"".join(training_text())[:100_000]
     for at in range(0, len(text), 1000):
         encoder.feed(text[at : at + 1000])
         assert len(getattr(encoder, "pieces", encoder).held) <= most
 
 
-def hostile(**changes):
-    whole = make("codebook-aligned").artifact
+def hostile(made="codebook-aligned", **changes):
+    whole = make(made).artifact
     config = {name: changes.get(name, value) for name, value in whole.config.items()}
     return Artifact(
         "codebook",
@@ -112,6 +138,9 @@ def spelt(strings):
             spelt([*SINGLES, b"a b", *[b"%03d" % n for n in range(255)]]),
             "b'a b' crosses a boundary",
         ),
+        ({"parse": "likeliest"}, "lacks 'costs'"),
+        ({"made": "codebook-likeliest", "costs": np.zeros(1024, dtype=np.uint16)}, "its costs has"),
+        ({"made": "codebook-likeliest", "costs": np.ones(1023, dtype=np.uint16)}, "its costs is"),
         ({"mode": "words"}, "its mode is 'words'"),
         ({"parse": "best"}, "its parse is 'best'"),
     ],

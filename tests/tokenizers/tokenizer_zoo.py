@@ -58,6 +58,8 @@ CODEBOOK_OPTIONS: dict[str, dict] = {
     "codebook-aligned": {"size": 512, "mode": "aligned"},
     "codebook-superword": {"size": 2048},
     "codebook-fewest": {"size": 1024, "parse": "fewest"},
+    "codebook-strict": {"size": 1021, "mode": "strict"},
+    "codebook-likeliest": {"size": 1024, "mode": "strict", "parse": "likeliest"},
 }
 CODEBOOKS = [*CODEBOOK_OPTIONS, "codebook-grown"]
 COMPILED = {

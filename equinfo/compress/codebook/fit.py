@@ -27,7 +27,7 @@ SAMPLE = 24 << 20  # bytes of text for the first rounds
 ROUNDS = 8
 SETTLED = 1e-3  # a ratio that changes by less, relatively
 # bytes for each piece, see choose.py; chosen on held-out text
-PIECE_COST = {"free": 0, "aligned": 0, "superword": 8, "strict": 8}
+PIECE_COST = {"free": 0, "aligned": 0, "superword": 8, "strict": 4}
 RECOUNTS = 3  # cuts of the likeliest pieces before others are chosen
 BATCH = 4096  # spare strings spelt at a time
 CANDIDATES = 6  # for each string wanted
