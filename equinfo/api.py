@@ -97,10 +97,10 @@ def train_tokenizer(
 
     kind: bpe, unigram, static-ac, ac, equalinfo, ...: a row of `tokenizers.registry.FAMILIES`.
     size: ids in the vocabulary; a power of two, 2 to 65536, where ids are cut from bits, and for
-    codebook (512 or more; or a power of two less 3). bits: of a window. m1: the byte model, its folder or the name of one
-    that ships with the package, for ac and equalinfo, and for a codebook that is to be grown and
-    not fitted. options: the family's own. Windows of at most 20 bits are compiled (no M1 is kept)
-    where their rule and reset allow it, unless compile=False.
+    codebook (512 or more, or 3 less than one). bits: of a window. m1: the byte model, its folder or
+    the name of one that ships with the package, for ac and equalinfo, and for a codebook that is to
+    be grown and not fitted. options: the family's own. Windows of at most 20 bits are compiled (no
+    M1 is kept) where their rule and reset allow it, unless compile=False.
     """
     family = find_family(kind)
     if out is not None:

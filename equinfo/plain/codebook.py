@@ -1,7 +1,8 @@
 """A codebook: a list of strings, all 256 bytes among them, and a text as numbers in that list.
 
-Three ways to cut a text into strings: the longest that fits, again and again; as few as possible; or
-those that cost least, where a string costs -log2 of its share of all pieces, the likeliest. Which strings fit depends on the mode. Boundaries lie between words, numbers and runs of signs:
+Three ways to cut a text into strings: the longest that fits, again and again; as few as possible;
+or the likeliest, which cost least where a string costs -log2 of its share of all pieces. Which
+strings fit depends on the mode. Boundaries lie between words, numbers and runs of signs:
 
 free        any string fits where the text goes on with it
 aligned     none with a boundary inside

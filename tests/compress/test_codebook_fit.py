@@ -105,7 +105,7 @@ def test_any_bytes_are_fitted_or_refused(document, mode):
         ([], 512, "fitted on 1 to 4294967295 bytes of text, not on 0"),
         ([b"", b""], 512, "not on 0"),
         ([b"a few words"], 512, "too few strings for a codebook of 512: it supports none; take"),
-        ([b"text"], 1000, "a codebook of 1000 strings: choose a power of two from 512 to 262144, or 3 less"),
+        ([b"text"], 1000, "of 1000 strings: choose a power of two from 512 to 262144, or 3 less"),
         ([b"text"], 256, "choose a power of two"),
         ([b"text"], 0, "choose a power of two"),
     ],

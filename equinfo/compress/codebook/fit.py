@@ -1,4 +1,4 @@
-"""Codebooks: 2**k strings (or 3 less), the bytes among them, fitted to the pieces they make of a text.
+"""Codebooks: 2**k strings, or 3 less, all bytes among them, fitted to the pieces they make of text.
 
 A round cuts the text by the codebook so far, counts what follows the pieces' starts
 (candidates.py), and chooses the strings that make the longest pieces there (choose.py). Other

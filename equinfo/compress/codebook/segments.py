@@ -33,9 +33,8 @@ def pretoken_starts(text: Text) -> np.ndarray:
 
 def dictionary_of(strings: list[bytes], mode: str) -> Dictionary:
     """`strings`, by their numbers, as pieces of a mode."""
-    cuts = CUT if mode == "strict" else None
-    codes = np.arange(len(strings))
-    return Dictionary(strings, codes, masks_of(strings, mode), CLASS, cut=cuts)
+    codes, cut = np.arange(len(strings)), CUT if mode == "strict" else None
+    return Dictionary(strings, codes, masks_of(strings, mode), CLASS, cut=cut)
 
 
 def cut(
@@ -110,9 +109,9 @@ def _parsed(data, begins, stops, table, root, amid_root, inside, classes, costs)
         stop = stops[document]
         while at < stop:
             end = min(at + PIECE, stop)
-            begun = np.int64(at > begins[document] and not CUT[CLASS[data[at - 1]], CLASS[data[at]]])
+            cuts = at == begins[document] or CUT[CLASS[data[at - 1]], CLASS[data[at]]]
             given = table, root, amid_root, inside, classes, costs
-            found, used = parse(data[at:end], end == stop, begun, *given)
+            found, used = parse(data[at:end], end == stop, np.int64(not cuts), *given)
             codes = _with_room(codes, size, len(found))
             codes[size : size + len(found)] = found
             size += len(found)

@@ -44,10 +44,11 @@ class Dictionary:
     (all other prefixes are added where they lack). masks: uint8[n], bit k: the string may end a
     piece where the next byte is of class k (bit 7: at the document's end); all, if not given.
     Strings that may not end everywhere have codes of their own. classes: uint8[256], each byte's
-    class, 0 to 6. cut: bool[8, 8], if given: strings that may not end everywhere begin only at a
-    document's begin or where it is true for the classes of the byte before and the first. meanings: int64[m], the string (its number) that each code 0 .. m - 1 decodes to,
-    -1 for none; the string that has it, if not given. Raises EquinfoError for what breaks this, and
-    for what double_array.build refuses.
+    class, 0 to 6. meanings: int64[m], the string (its number) that each code 0 .. m - 1 decodes to,
+    -1 for none; the string that has it, if not given. cut: bool[8, 8], if given: strings that may
+    not end everywhere begin only with a document, or where it is true of the classes of the byte
+    before and the first. Raises EquinfoError for what breaks this, and for what double_array.build
+    refuses.
     """
 
     def __init__(
@@ -282,7 +283,7 @@ def _groups(sizes: np.ndarray, most: int) -> list[slice]:
 
 
 def _spans(sizes: np.ndarray, overlap: int) -> tuple[np.ndarray, np.ndarray]:
-    """(begins, stops, zeros: int64[spans, 3], each document's first span); a long one has several."""
+    """(begins, stops, 0: int64[spans, 3], each document's first span); a long one has several."""
     step = max(SPAN, 32 * overlap)
     ends = np.cumsum(sizes)
     begins = ends - sizes

@@ -68,8 +68,9 @@ class DoubleArray(NamedTuple):
 
     def begins_amid(self, before: bytes, data: bytes) -> int:
         """1 if `data`, after the byte `before`, begins inside a pretoken, else 0."""
-        one_of_each = self.inside is not None and before and data
-        return int(self.inside[before[0] | data[0] << 8]) if one_of_each else 0
+        if self.inside is None or not before or not data:
+            return 0
+        return int(self.inside[before[0] | data[0] << 8])
 
 
 def build(
@@ -87,14 +88,13 @@ def build(
     back: a walk reads these again, so without a bound it would take longer than in proportion.
     """
     alphabetic = sorted(range(len(strings)), key=strings.__getitem__)
-    one_trie = len(alphabetic)
+    one_trie, roots = len(alphabetic), 1 if cut is None else 2
     if cut is not None:
         alphabetic += [k for k in alphabetic if masks[k] == ANY]
     ends = np.cumsum([len(strings[k]) for k in alphabetic], dtype=np.int64)
     blob = np.frombuffer(b"".join([strings[k] for k in alphabetic]), dtype=np.uint8)
     shared = _shared(blob, ends)
-    shared[one_trie:][:1] = 0
-    roots = 1 if cut is None else 2
+    shared[one_trie : one_trie + 1] = 0
     nodes = roots + len(blob) - int(shared.sum())
     if nodes > MAX_NODES:
         raise EquinfoError(
@@ -142,18 +142,19 @@ def build(
     table = np.arange(base.max() + 256) % 256
     table[base[parent[children]] + byte[children]] = entries[children]
     table[:PAIRS] = _pairs(table, int(base[0]))
-    first_root, *others = (
-        int(base[k]) << BASE | ANY << MASK | PAIR << STRIDE for k in np.flatnonzero(parent < 0)
+    root, amid_root = (
+        int(base[k]) << BASE | ANY << MASK | PAIR << STRIDE
+        for k in np.flatnonzero(parent < 0)[[0, -1]]
     )
-    shifts = (classes + MASK).astype(np.uint8) if asks.any() or cut is not None else None
+    shifts = (classes + MASK).astype(np.uint8)
     if cut is None:
-        return DoubleArray(table, fallback, first_root, shifts)
-    amid = _pairs(table, others[0] >> BASE & BASE_MASK)
-    inside = (~cut[classes[None, :], classes[:, None]]).astype(np.uint8).ravel()
-    first = classes[np.arange(PAIRS) % 256]
-    pairs = np.stack([np.where(after[first], table[:PAIRS], amid) for after in cut])
+        return DoubleArray(table, fallback, root, shifts if asks.any() else None)
+    amid = _pairs(table, amid_root >> BASE & BASE_MASK)
+    second, first = np.divmod(np.arange(PAIRS), 256)
+    inside = (~cut[classes[first], classes[second]]).astype(np.uint8)
+    pairs = np.stack([np.where(after[classes[first]], table[:PAIRS], amid) for after in cut])
     pairs[END] = amid
-    return DoubleArray(table, fallback, first_root, shifts, *others, inside, pairs)
+    return DoubleArray(table, fallback, root, shifts, amid_root, inside, pairs)
 
 
 def _unused(codes: np.ndarray, count: int) -> np.ndarray:
@@ -190,7 +191,7 @@ def _shared(blob, ends):
 def _nodes(blob, ends, shared, size, one_trie):
     """The prefixes of sorted strings: (parent, last byte: int64[size], node of each string).
 
-    The strings from `one_trie` on, sorted as well, are those of a second trie. Roots have parent -1.
+    The strings from `one_trie` on, sorted as well, are a second trie's. Roots have parent -1.
     """
     parent = np.full(size, -1)
     byte = np.zeros(size, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A text as the fewest or the likeliest pieces of a dictionary; dictionary.py takes the longest first.
+"""A text as the fewest or likeliest pieces of a dictionary; dictionary.py takes the longest first.
 
 A piece fits where the text goes on with it, its mask allows the class of what follows, and it may
 begin there. All single bytes are pieces that fit anywhere, so every text has a parse. The likeliest

@@ -61,8 +61,9 @@ def walk(text, spans, table, fallback, root, shifts, amid_root, inside, pairs, o
     shift = np.int64(0) if shifts is None else address(shifts)
     second = root, address(table), np.int64(0), np.int64(0)
     if pairs is not None:
-        # where the pairs after each byte are
-        queue = np.concatenate((queue, address(pairs) + 8 * PAIRS * (shifts.astype(np.int64) - MASK)))
+        # for each byte, where the entries of the pairs after it are
+        classes = shifts.astype(np.int64) - MASK
+        queue = np.concatenate((queue, address(pairs) + 8 * PAIRS * classes))
         amid = address(pairs) + 8 * PAIRS * END
         second = amid_root, amid, address(inside), address(queue) + 8 * (ROOM + 1)
     memory = address(table), address(fallback), shift, root, second
