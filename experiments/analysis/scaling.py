@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq, minimize, nnls
+from scipy.optimize import brentq, least_squares, minimize, nnls
 
 POWERS = (0.1, 0.3, 0.6, 1.0)  # where a search for both powers begins
-MOST = 3.0
+LEAST, MOST = 0.01, 3.0
+TINY = 1e-6  # of a term that is 0: its logarithm is searched
+HUBER = 1e-3  # of log L: what is further off counts by its distance, not by its square
 NUM_PARAMETERS = 5
 
 
@@ -33,47 +35,59 @@ class Law:
 
 
 def fit(sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray) -> Law:
-    """The law of least squares through float64[n] points, n >= 5, by variable projection.
+    """The law through float64[n] points, n >= 5: the least Huber loss of log L, as Hoffmann et al.
 
-    Given both powers the rest is linear, so the search is over these two alone. ValueError for
-    fewer points than the law has numbers.
+    Given both powers the law is linear, so a search over these two alone begins it (variable
+    projection, least squares). ValueError for fewer points than the law has numbers.
     """
     if len(losses) < NUM_PARAMETERS:
         raise ValueError(f"{len(losses)} points for a law of {NUM_PARAMETERS} numbers")
     # in units of their middle, so that no power makes a column vanish beside another
-    size_unit, text_unit = (float(np.exp(np.log(one).mean())) for one in (sizes, texts))
+    units = [float(np.exp(np.log(one).mean())) for one in (sizes, texts)]
+    n, d = sizes / units[0], texts / units[1]
 
-    def columns(powers: np.ndarray) -> np.ndarray:
-        a, b = powers
-        terms = np.ones_like(losses), (sizes / size_unit) ** -a, (texts / text_unit) ** -b
-        return np.column_stack(terms)
+    def projected(powers: np.ndarray) -> tuple[np.ndarray, float]:
+        a, b = np.clip(powers, LEAST, MOST)
+        return nnls(np.column_stack([np.ones_like(losses), n**-a, d**-b]), losses)
 
-    def residual(powers: np.ndarray) -> float:
-        return float(nnls(columns(np.clip(powers, 0.01, MOST)), losses)[1])
+    def residuals(numbers: np.ndarray) -> np.ndarray:
+        floor, by_size, by_text = np.exp(numbers[:3])
+        a, b = numbers[3:]
+        return np.log(floor + by_size * n**-a + by_text * d**-b) - np.log(losses)
 
-    starts = [(a, b) for a in POWERS for b in POWERS]
-    best = min(starts, key=lambda powers: residual(np.array(powers)))
-    options = {"xatol": 1e-6, "fatol": 1e-10, "maxiter": 4000}
-    found = minimize(residual, best, method="Nelder-Mead", options=options).x
-    a, b = np.clip(found, 0.01, MOST)
-    floor, by_size, by_text = nnls(columns(np.array([a, b])), losses)[0]
-    return Law(floor, by_size * size_unit**a, a, by_text * text_unit**b, b)
+    starts = [np.array([a, b]) for a in POWERS for b in POWERS]
+    start = min(starts, key=lambda powers: projected(powers)[1])
+    found = minimize(lambda powers: projected(powers)[1], start, method="Nelder-Mead").x
+    powers = np.clip(found, LEAST, MOST)
+    begin = [*np.log(np.maximum(projected(powers)[0], TINY)), *powers]
+    polished = least_squares(residuals, begin, loss="huber", f_scale=HUBER, xtol=1e-12, ftol=1e-12)
+    floor, by_size, by_text = np.exp(polished.x[:3])
+    a, b = polished.x[3:]
+    return Law(floor, by_size * units[0] ** a, a, by_text * units[1] ** b, b)
 
 
 def resampled(
+    sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray, count: int, seed: int = 0
+) -> list[Law]:
+    """Laws of points drawn with replacement: the bootstrap of Besiroglu et al. 2024, for many."""
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(losses), size=(count, len(losses)))
+    return [fit(sizes[draw], texts[draw], losses[draw]) for draw in draws]
+
+
+def redrawn(
     law: Law, sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray, count: int, seed: int = 0
 ) -> list[Law]:
-    """Laws through the fitted points and drawn residuals: a bootstrap of the fit.
+    """Laws through fitted points and drawn residuals of log L: a bootstrap for few points.
 
-    Residuals are drawn anew with replacement, larger by sqrt(n / (n - 5)): a fit leaves less than
-    the noise that it was fitted to.
+    Residuals are drawn with replacement, larger by sqrt(n / (n - 5)): a fit leaves less than the
+    noise that it was fitted to.
     """
-    fitted = law(sizes, texts)
+    fitted = np.log(law(sizes, texts))
     freedom = max(len(losses) - NUM_PARAMETERS, 1)
-    residuals = (losses - fitted) * np.sqrt(len(losses) / freedom)
-    rng = np.random.default_rng(seed)
-    draws = rng.choice(residuals, size=(count, len(losses)))
-    return [fit(sizes, texts, fitted + draw) for draw in draws]
+    residuals = (np.log(losses) - fitted) * np.sqrt(len(losses) / freedom)
+    draws = np.random.default_rng(seed).choice(residuals, size=(count, len(losses)))
+    return [fit(sizes, texts, np.exp(fitted + draw)) for draw in draws]
 
 
 class Crossing(NamedTuple):
