@@ -60,8 +60,7 @@ VALUES: list[Any] = [
     1 << 30, 1 << 31, 1 << 40, 1 << 63, 10**30, 1.0, 8.0, 8.5, -0.0, float("nan"), float("inf"),
     "", "8", "\x1b[31mred", "a\nb", "\ud800", "free", "delay", "reserve", "rank", "paper",
     "unflushed", "static", "counts", "integer", "longest", "fewest", "aligned", "superword", "rope",
-    "likeliest", "strict",
-    "relative", "silu", "relu", "x" * 10_000, [], {}, [1], {"a": 1},
+    "relative", "silu", "relu", "likeliest", "strict", "x" * 10_000, [], {}, [1], {"a": 1},
     json.loads("[" * 900 + "]" * 900),
 ]  # fmt: skip
 DTYPES = ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "O", ">i4")

@@ -111,9 +111,10 @@ def _fill(
             if entry >> STRIDE == PAIR:  # its code is its own
                 this = (entry >> CODE) & CODE_MASK
                 total = totals[place + depth] + _cost(costs, this)
-                after = classes[text[at + depth]] if at + depth < len(text) else END
-                if total <= best and (entry >> (MASK + after)) & 1:
-                    best, code, length = total, this, depth
+                if total <= best:
+                    after = classes[text[at + depth]] if at + depth < len(text) else END
+                    if (entry >> (MASK + after)) & 1:
+                        best, code, length = total, this, depth
         totals[place] = best
         chosen[place] = code
         lengths[place] = length
