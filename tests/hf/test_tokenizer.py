@@ -14,7 +14,7 @@ from equinfo.hf import streaming
 from equinfo.hf.tokenizer import EquinfoTokenizer
 
 KINDS = [
-    "bytes", "bpe", "unigram", "codebook-free", "codebook-fewest", "compiled-whole",
+    "bytes", "bpe", "unigram", "codebook-free", "codebook-likeliest", "compiled-whole",
     "compiled-rank", "compiled-narrow",
     "equalinfo-static-8-8", "equalinfo-static-16-8", "equalinfo-static-12-8",
     "equalinfo-neural-24-12", "windows-reset",

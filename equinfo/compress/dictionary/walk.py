@@ -59,13 +59,13 @@ def walk(text, spans, table, fallback, root, shifts, amid_root, inside, pairs, o
     """
     queue = np.array([0, LANES, 0])
     shift = np.int64(0) if shifts is None else address(shifts)
-    second = root, address(table), np.int64(0), np.int64(0)
+    second = root, address(table), np.int64(0)
     if pairs is not None:
-        # for each byte, where the entries of the pairs after it are
-        classes = shifts.astype(np.int64) - MASK
-        queue = np.concatenate((queue, address(pairs) + 8 * PAIRS * classes))
-        amid = address(pairs) + 8 * PAIRS * END
-        second = amid_root, amid, address(inside), address(queue) + 8 * (ROOM + 1)
+        # behind the shifts, at one address: for each byte, where the entries of pairs after it are
+        after = address(pairs) + 8 * PAIRS * (shifts.astype(np.int64) - MASK)
+        queue = np.concatenate((queue, shifts.view(np.int64), after))
+        shift = address(queue) + 8 * (ROOM + 1)
+        second = amid_root, address(pairs) + 8 * PAIRS * END, address(inside)
     memory = address(table), address(fallback), shift, root, second
     work = address(queue), address(spans), len(spans), address(counts), address(text), address(out)
     # Lanes are variables and not an array: so their fields stay in the processor's registers.
@@ -108,7 +108,7 @@ def walk(text, spans, table, fallback, root, shifts, amid_root, inside, pairs, o
 def _take(work, memory):
     """A lane at the begin of the next span, or of none."""
     queue, spans, count, counts, text, out = work
-    table, _, _, root, (amid_root, amid, _, _) = memory
+    table, _, _, root, (amid_root, amid, _) = memory
     span = load64(queue + 8 * SPAN)
     if span == count:
         store64(queue + 8 * LIVE, load64(queue + 8 * LIVE) - 1)
@@ -136,7 +136,8 @@ def _beside(lane, other):
 @inline
 def _begun(place, memory, inside):
     """The entry after the pair of bytes with which a piece begins, behind another."""
-    pairs = memory[0] if inside is None else load64(memory[4][3] + 8 * load8(place - 1))
+    table, _, shift, _, _ = memory
+    pairs = table if inside is None else load64(shift + 256 + 8 * load8(place - 1))
     return load64(pairs + 8 * load16(place))
 
 
@@ -191,7 +192,7 @@ def _turn(lane, memory, shifts, inside, work):
             place -= spare >> CODE_BITS
         to, entry = to + 4, root
         if inside is not None and place < stop:
-            amid_root, _, pretoken, _ = memory[4]
+            amid_root, _, pretoken = memory[4]
             entry = amid_root if load8(pretoken + load16(place - 1)) else root
     store64(counts + 8 * owner, (to - out) // 4 - load64(counts + 8 * owner))
     return _take(work, memory)
