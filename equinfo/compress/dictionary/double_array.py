@@ -115,11 +115,17 @@ def build(
         )
 
     # Where the nodes lie. Codes are about equally frequent, so a node is as hot as there are codes
-    # below it. Hot ones lie close together; those of one child come last and fill the holes.
+    # below it (of two tries, times the classes after which they begin). Hot ones lie close
+    # together; those of one child come last and fill the holes.
+    heat = own.astype(np.int64)
+    if cut is not None:
+        begins = cut[:END, classes[[strings[k][0] for k in alphabetic]]].sum(axis=0)
+        begins[one_trie:] = END - begins[one_trie:]
+        heat[node] *= begins
     children = np.argsort(parent, kind="stable")[roots:]
     first = np.searchsorted(parent[children], np.arange(len(parent) + 1))
     branches = np.diff(first)
-    order = np.lexsort((-_codes_below(parent, code), branches == 1))
+    order = np.lexsort((-_below(parent, heat), branches == 1))
     base = _place(byte, children, first, order[branches[order] > 0])
     if base.max() > BASE_MASK:
         raise EquinfoError(f"a dictionary of {len(parent)} nodes: more than an entry can address")
@@ -214,9 +220,9 @@ def _nodes(blob, ends, shared, size, one_trie):
 
 
 @kernel
-def _codes_below(parent, code):
-    """How many codes the strings that begin with each node's have."""
-    count = (code >= 0).astype(np.int64)
+def _below(parent, heat):
+    """The heat of each node and of those below it."""
+    count = heat.copy()
     for node in range(len(parent) - 1, 0, -1):  # children come after their parents
         if parent[node] >= 0:
             count[parent[node]] += count[node]
