@@ -53,23 +53,24 @@ def learn(
 
 @kernel
 def _learn(text, marks, known, size):
-    """marks: int64[size, 3], of each id its spaces, and whether it begins with one, ends with ":"."""
+    """marks: int64[size, 3], an id's spaces, whether it begins with one, and ends with a colon."""
     places = np.empty(3 * len(text), dtype=np.int32)
     used = _sort(text, places, known)
-    heap = [(np.int64(0), np.int64(0), np.int64(0)) for _ in range(0)]
+    heap = [(0, 0, 0) for _ in range(0)]
     low = 0
     while low < used:
-        a, b = np.int64(text[places[low]]), np.int64(text[places[low] + 1])
+        a, b = text[places[low]], text[places[low] + 1]
         high = low + 1
         while high < used and text[places[high]] == a and text[places[high] + 1] == b:
             high += 1
         if high - low > 1 and _allowed(marks, a, b):
-            heap.append((low - high, a << 32 | b, low))
+            heap.append((low - high, _pair(a, b), low))
         low = high
     heapify(heap)
 
     lengths = np.ones(size, dtype=np.int64)
-    lefts, rights, left_lows, right_lows = np.zeros((4, size + 1), dtype=np.int64)
+    counts = np.zeros(size + 1, dtype=np.int64)  # of the last, END
+    lows = np.full(size + 1, -1, dtype=np.int64)
     merges = np.empty((size - known, 2), dtype=np.int64)
     new = known
     while new < size and len(heap) > 0:
@@ -96,7 +97,7 @@ def _learn(text, marks, known, size):
         end = low
         for i in range(low, high):
             at = places[i]
-            if text[at] != a or text[at + step] != b:  # "aaa": its second pair has gone with the first
+            if text[at] != a or text[at + step] != b:  # of "aaa": it went with the first two
                 continue
             text[at + step - 1] = text[at + step] = INSIDE
             text[at + length - 1] = LAST - new
@@ -104,42 +105,35 @@ def _learn(text, marks, known, size):
             places[end] = at
             end += 1
 
-        for i in range(low, end):
-            at = places[i]
-            lefts[_before(text, at)] += 1
-            rights[text[at + length]] += 1
-        lefts[END] = rights[END] = lefts[new] = 0  # a pair of two new ones is the first one's right
-        for i in range(low, end):
-            at = places[i]
-            id = _before(text, at)
-            if lefts[id] > 0:
-                left_lows[id] = -1
-                if lefts[id] > 1 and _allowed(marks, id, new):
-                    heappush(heap, (-lefts[id], id << 32 | new, used))
-                    left_lows[id] = used
-                    used += lefts[id]
-                lefts[id] = 0
-            id = np.int64(text[at + length])
-            if rights[id] > 0:
-                right_lows[id] = -1
-                if rights[id] > 1 and _allowed(marks, new, id):
-                    heappush(heap, (-rights[id], new << 32 | id, used))
-                    right_lows[id] = used
-                    used += rights[id]
-                rights[id] = 0
-        left_lows[END] = right_lows[END] = left_lows[new] = -1
-        for i in range(low, end):
-            at = places[i]
-            id = _before(text, at)
-            if left_lows[id] >= 0:
-                places[left_lows[id]] = at - lengths[id]
-                left_lows[id] += 1
-            id = np.int64(text[at + length])
-            if right_lows[id] >= 0:
-                places[right_lows[id]] = at
-                right_lows[id] += 1
+        for after in range(2):
+            for i in range(low, end):
+                counts[_beside(text, places[i], length, after)] += 1
+            counts[END] = 0
+            if not after:
+                counts[new] = 0  # where two new ones meet, the first one's side counts
+            for i in range(low, end):
+                id = _beside(text, places[i], length, after)
+                count, counts[id] = counts[id], 0
+                if count == 0:
+                    continue
+                a, b = (new, id) if after else (id, new)
+                lows[id] = -1
+                if count > 1 and _allowed(marks, a, b):
+                    heappush(heap, (-count, _pair(a, b), used))
+                    lows[id] = used
+                    used += count
+            for i in range(low, end):
+                id = _beside(text, places[i], length, after)
+                if lows[id] >= 0:
+                    places[lows[id]] = places[i] if after else places[i] - lengths[id]
+                    lows[id] += 1
         new += 1
     return merges[: new - known]
+
+
+@kernel
+def _pair(a, b):
+    return np.int64(a) << 32 | np.int64(b)
 
 
 @kernel
@@ -149,9 +143,9 @@ def _allowed(marks, a, b):
 
 
 @kernel
-def _before(text, at):
-    """The id that ends where another begins, or END."""
-    mark = np.int64(text[at - 1])
+def _beside(text, at, length, after):
+    """The id before or after one that begins at a place, or END."""
+    mark = np.int64(text[at + length] if after else text[at - 1])
     return LAST - mark if mark < END else mark
 
 
@@ -159,21 +153,19 @@ def _before(text, at):
 def _sort(text, places, known):
     """Fill `places` with those of pairs, sorted by their two ids and place. Returns how many."""
     by_second = places[len(text) :]
-    ends = np.zeros(known, dtype=np.int64)
-    begins = np.zeros(known, dtype=np.int64)
+    lows = np.zeros((2, known), dtype=np.int64)
     for at in range(1, len(text) - 1):
         if text[at] >= 0 and text[at + 1] >= 0:
-            begins[text[at]] += 1
-            ends[text[at + 1]] += 1
-    total = begins.sum()
-    begins = np.cumsum(begins) - begins
-    ends = np.cumsum(ends) - ends
+            lows[0, text[at]] += 1
+            lows[1, text[at + 1]] += 1
+    total = lows[0].sum()
+    lows[0] = np.cumsum(lows[0]) - lows[0]
+    lows[1] = np.cumsum(lows[1]) - lows[1]
     for at in range(1, len(text) - 1):
         if text[at] >= 0 and text[at + 1] >= 0:
-            by_second[ends[text[at + 1]]] = at
-            ends[text[at + 1]] += 1
-    for i in range(total):
-        at = by_second[i]
-        places[begins[text[at]]] = at
-        begins[text[at]] += 1
+            by_second[lows[1, text[at + 1]]] = at
+            lows[1, text[at + 1]] += 1
+    for at in by_second[:total]:
+        places[lows[0, text[at]]] = at
+        lows[0, text[at]] += 1
     return total

@@ -1,4 +1,4 @@
-"""BPE[v]: byte-level byte pair encoding, run by Hugging Face's `tokenizers`, trained by it on words."""
+"""BPE[v]: byte-level byte pair encoding, run (and trained on words) by Hugging Face's library."""
 
 import json
 from typing import Any, Self

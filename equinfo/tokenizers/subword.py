@@ -40,9 +40,7 @@ PRETOKENS = ("words", "superwords", "free")
 PLACE = re.compile("[^\\s\u180e](?=[ \n])")
 
 
-def parts_of(
-    text: str, size: int | None = None, where: re.Pattern[str] = PLACE
-) -> Iterator[str]:
+def parts_of(text: str, size: int | None = None, where: re.Pattern[str] = PLACE) -> Iterator[str]:
     """The parts of a whole text, at least one. Of a beginning all but the last may be encoded.
 
     size: characters a part, PART if not given. where: finds a character that one may end with.
