@@ -1,14 +1,13 @@
-"""The merges of byte pair encoding, learnt from whole documents: nothing but their ends is a limit.
+"""The merges of byte pair encoding, learnt from runs of ids of any length, such as documents.
 
 The pair that stands side by side most often becomes a new id, again and again; of equals the first
-in the order of their ids, as Hugging Face's trainer has it, That one holds sets
-of words, so that it can neither train on documents nor go on from merges.
+in the order of their ids, as in Hugging Face's trainer. That one counts words: it can neither train
+on documents in reasonable time nor go on from merges.
 
-All places of a pair arise together, when the later of its two ids does. They are listed then, and
-from there on only get fewer: a list's length is a bound, and counted again when it is the largest.
-So of places no more is kept than three lists' worth of the text, and of counts nothing. The text
-itself is one array: an id stands where it begins and, in another guise, where it ends.
-Memory: 4 to 16 bytes an id of the text at first, and 24 for each pair that it has twice.
+All places of a pair arise together, when the later of its two ids does, and are listed then. From
+there on they only get fewer: a list's length is a bound, and what is left of the longest list is
+counted when its turn comes. The text is one array, in which an id stands at its first place and,
+in another guise, at its last. Memory: 8 to 16 bytes an id of the text, 24 a pair that it has twice.
 """
 
 from heapq import heapify, heappop, heappush, heapreplace
@@ -22,7 +21,7 @@ MAX_IDS = (1 << 31) - 1
 MAX_WORDS = 4
 END = -1  # around documents
 INSIDE = -(1 << 30)
-LAST = -2  # less an id: its last place
+LAST = -2  # less the id: at the last place of one that has several
 
 
 def learn(

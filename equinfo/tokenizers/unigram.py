@@ -19,13 +19,12 @@ SPACE = "\u2581"  # how SentencePiece writes a space, so that a text's own ▁ w
 SPACE_IDS = [byte + 1 for byte in SPACE.encode()]
 RESERVED = re.compile("[\0\u2581\u2585]")  # what its trainer drops whole lines for
 LONGEST_LINE = 1 << 30
-CROSSING: dict[str, dict[str, Any]] = {  # what the trainer is told; by default a space cuts
+ACROSS: dict[str, Any] = {"split_by_whitespace": False, "max_sentencepiece_length": 64}
+CROSSING = {  # what the trainer is told; by default spaces cut, and 16 characters are the longest
     "words": {},
-    "superwords": {"split_by_whitespace": False},
-    "free": {
-        "split_by_whitespace": False, "split_by_unicode_script": False, "split_by_number": False
-    },
-}  # fmt: skip
+    "superwords": ACROSS,
+    "free": ACROSS | {"split_by_unicode_script": False, "split_by_number": False},
+}
 # Of sentencepiece.proto, (what a field must be, what it is where it is not given), by number.
 SPECS: dict[int, dict[int, tuple[int | bytes, int | bytes]]] = {
     2: {3: (1, 1), 24: (0, 0), 35: (1, 0)},  # trainer: unigram, spaces begin pieces, all bytes
