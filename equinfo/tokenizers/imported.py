@@ -7,10 +7,37 @@ from typing import Any
 from equinfo.artifacts import JSON_NAME
 from equinfo.errors import EquinfoError
 from equinfo.files import as_path
+from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.imported_base import ImportedTokenizer
+from equinfo.tokenizers.registry import kept, load
 
 STEMS = ("tokenizer", "spiece", "sentencepiece.bpe", "spm")  # of SentencePiece's .model files
 MODEL_FILES = ("tokenizer.json", *(f"{stem}.model" for stem in STEMS))
+OF_TRANSFORMERS = (*MODEL_FILES, "tokenizer_config.json", "vocab.json", "vocab.txt")
+HUB = "hf:"
+
+
+def open_any(source: Tokenizer | Path | str) -> Tokenizer:
+    """A tokenizer to look at: whatever `equinfo.load` or `from_pretrained` opens.
+
+    source: what `load` takes; a file or folder of others; the folder of an LM or of transformers
+    that keeps a tokenizer of ours; `hf:NAME`, one on the hub (where a misspelt name is looked for,
+    which takes long). Raises EquinfoError for none.
+    """
+    if isinstance(source, Tokenizer):
+        return source
+    path = as_path(source)
+    name = os.fsdecode(source)
+    if name.startswith(HUB) and not path.exists():
+        return from_pretrained(name.removeprefix(HUB))
+    if path.is_file():
+        return from_pretrained(path)
+    if path.is_dir() and not (path / JSON_NAME).exists():
+        if own := kept(path):
+            return own
+        if any((path / file).is_file() for file in OF_TRANSFORMERS):
+            return from_pretrained(path)
+    return load(name)
 
 
 def from_pretrained(

@@ -1,0 +1,322 @@
+"""Tokenizers side by side on one text: what `equinfo compare` prints."""
+
+import contextlib
+import os
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equinfo.api import MAX_BYTES, AnyTokenizer, evaluate
+from equinfo.corpora import HELD_OUT, WHOLE, AnyCorpus, documents_of, take
+from equinfo.errors import EquinfoError, naming_files, needing
+from equinfo.files import atomic_file, target
+from equinfo.generation import tokenizer_of
+from equinfo.shards import TokenStream
+from equinfo.show import readable
+from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.imported import open_any
+from equinfo.tokenizers.imported_base import ImportedTokenizer
+from equinfo.tokenizers.registry import kept
+
+PASSES, SECONDS, TIMED = 5, 1.0, 1 << 20  # a tokenizer's speed: at most so many, so long, of bytes
+ONE_THREAD = {"EQUINFO_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+SHORT = 1.02  # times: the text is short where another smoothing changes bits/byte as much
+PICTURES = (".png", ".svg", ".pdf")
+MARKS = "sDohX^vP*p"
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#882255")
+COLUMNS = 100
+HEAD = ("vocabulary", "unused", "ids", "bytes/id", "bits/byte", "MB/s")
+WIDTHS = (11, 9, 14, 10, 11, 10)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tokenizer on the text.
+
+    tokenizer: as it was asked for, or its name; fingerprint: of all that decides its ids.
+    unused: the share of the `vocabulary` codes that the text never uses. num_ids: codes, no EOS.
+    bytes_per_id: bytes of the text, whatever the tokenizer lost of it. bits_per_byte: each half of
+    the text at the frequencies of the ids in the other, 1/2 added to the count of every code (KT);
+    bits_per_byte_add_one: 1 added. The two differ where the text is short for the vocabulary, and
+    both are too high then. changed: documents that do not come back from their ids. mb_per_second:
+    10^6 bytes of text a second, encoded in one thread, warm, the best of up to five passes over at
+    most 1 MiB. lms: folder of an LM on these ids -> its bits/byte, ends of documents counted.
+    """
+
+    tokenizer: str
+    name: str
+    fingerprint: str
+    vocabulary: int
+    unused: float
+    num_ids: int
+    bytes_per_id: float
+    bits_per_byte: float
+    bits_per_byte_add_one: float
+    changed: int
+    mb_per_second: float = 0.0
+    lms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The text, and a row a tokenizer. `str` of it is a table of 100 columns."""
+
+    corpus: str
+    num_documents: int
+    num_bytes: int
+    rows: list[Row]
+
+    def __str__(self) -> str:
+        many = "s" * (self.num_documents > 1)
+        lines = [f"{self.corpus}: {self.num_documents:,} document{many}, {self.num_bytes:,} bytes"]
+        notes = [
+            "bits/byte: each half of the text at the other half's frequencies of ids. MB/s: encoding,"
+            " one thread."
+        ]
+        lines += ["", _line("tokenizer", *HEAD)]
+        for row in self.rows:
+            cells = f"{row.vocabulary:,}", f"{row.unused:.1%}", f"{row.num_ids:,}"
+            rates = f"{row.bytes_per_id:.3f}", f"{row.bits_per_byte:.3f}"
+            lines.append(_line(row.tokenizer, *cells, *rates, f"{row.mb_per_second:.3g}"))
+            for lm, bits in row.lms.items():
+                lines.append(_line(f"  under {lm}", *[""] * 4, f"{bits:.3f}", ""))
+            if row.changed:
+                notes.append(
+                    f"{row.tokenizer} loses text: {row.changed:,} of {self.num_documents:,}"
+                    f" document{many} do not come back; what it lost costs it nothing here."
+                )
+            if row.bits_per_byte_add_one > SHORT * row.bits_per_byte:
+                notes.append(
+                    f"{row.tokenizer}: the text is short for so many ids; its bits/byte are too"
+                    f" high, with 1 added to each count in place of 1/2 even"
+                    f" {row.bits_per_byte_add_one:.3f}."
+                )
+        wrapped = [textwrap.fill(note, COLUMNS, break_on_hyphens=False) for note in notes]
+        return "\n".join([*lines, "", *wrapped])
+
+
+@naming_files()
+def compare(
+    corpus: AnyCorpus = "bundled",
+    tokenizers: Sequence[AnyTokenizer] = (),
+    *,
+    lms: Sequence[Path | str] = (),
+    split: str = WHOLE,
+    max_bytes: int = MAX_BYTES,
+    picture: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Tokenizers on one text: ids, bytes/id, bits/byte, MB/s, a `Row` each.
+
+    tokenizers: names and folders as `equinfo.load` takes them, folders and files of transformers
+    and SentencePiece, `hf:NAME` for one on the hub, or objects. lms: folders of LMs; each is
+    measured in the row of its tokenizer, which is added where it is missing. split: all of the
+    corpus, or what training takes of it or leaves out. picture: a .png, .svg or .pdf to draw.
+    progress: is told what is being done. Raises EquinfoError for a tokenizer that is none or does
+    not take the text, and for an empty text.
+    """
+    say = progress or (lambda doing: None)
+    place = None if picture is None else _checked_picture(picture)
+    say("loading")
+    if isinstance(tokenizers, str | Path | Tokenizer) or isinstance(lms, str | Path):
+        raise EquinfoError("tokenizers and lms are lists: put a single one into a list")
+    sides = [_Side(open_any(one), _label(one)) for one in tokenizers]
+    for lm in lms:
+        chosen = _tokenizer_of(lm, sides)
+        same = [side for side in sides if side.tokenizer.fingerprint == chosen.fingerprint]
+        sides += [] if same else [_Side(chosen, chosen.name)]
+        (same or sides)[0 if same else -1].lms.append(lm)
+    if not sides:
+        raise EquinfoError("name one tokenizer or more, or an LM: -t english-64k -t FOLDER")
+    label = str(corpus) if isinstance(corpus, str | Path) else getattr(corpus, "name", "the text")
+    say(f"reading {label}")
+    documents = take(documents_of(corpus, split), max_bytes, say=True)
+    if not any(documents):
+        raise EquinfoError(f"{label} is empty: there is no text to compare on")
+    rows = [side.row(documents, label, say) for side in sides]
+    say("timing")
+    speeds = _speeds([side.measured for side in sides], take(documents, TIMED))
+    rows = [Row(**{**vars(row), "mb_per_second": speed}) for row, speed in zip(rows, speeds)]
+    found = Comparison(label, len(documents), sum(map(len, documents)), rows)
+    if place is not None:
+        _draw(found, place)
+    return found
+
+
+@dataclass
+class _Side:
+    """A tokenizer, as tables call it, and the LMs on its ids."""
+
+    tokenizer: Tokenizer
+    label: str
+    lms: list[Path | str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.measured = self.tokenizer
+        if isinstance(self.tokenizer, ImportedTokenizer) and not self.tokenizer.proven:
+            self.measured = copy(self.tokenizer)
+            self.measured.lossless = False  # or it would refuse a text that does not come back
+
+    def row(self, documents: list[bytes], corpus: str, say: Callable[[str], None]) -> Row:
+        chosen = self.measured
+        say(f"{self.label} encodes")
+        try:
+            encoded = chosen.encode_batch(documents)
+        except EquinfoError as error:
+            raise EquinfoError(f"{self.label} does not take {corpus}: {error}") from error
+        num_bytes = sum(map(len, documents))
+        num_ids = sum(map(len, encoded))
+        if not num_ids:
+            raise EquinfoError(f"{self.label} makes no ids of {corpus}: there is nothing to count")
+        counts = halves(encoded, chosen.code_size)
+        changed = 0
+        if not chosen.lossless:
+            say(f"{self.label} decodes")
+            changed = sum(map(_differs, [chosen] * len(documents), encoded, documents))
+        measured = {}
+        stream = TokenStream.of(encoded, chosen.eos_id, num_bytes) if self.lms else None
+        for lm in self.lms:
+            say(f"{lm} predicts")
+            measured[str(lm)] = evaluate(lm, self.tokenizer, stream).bits_per_byte
+        return Row(
+            tokenizer=self.label,
+            name=chosen.name,
+            fingerprint=self.tokenizer.fingerprint,
+            vocabulary=chosen.code_size,
+            unused=float(np.mean(counts.sum(0) == 0)),
+            num_ids=num_ids,
+            bytes_per_id=num_bytes / num_ids,
+            bits_per_byte=code_length(counts, 0.5) / num_bytes,
+            bits_per_byte_add_one=code_length(counts, 1.0) / num_bytes,
+            changed=changed,
+            lms=measured,
+        )
+
+
+def halves(encoded: list[np.ndarray], size: int) -> np.ndarray:
+    """int64[2, size]: how often each id is in either half of the text.
+
+    Documents are dealt to the halves in an order without pattern, the same for all tokenizers; of
+    fewer than 20 documents, each one's ids are cut into 20 runs.
+    """
+    if len(encoded) < HELD_OUT:
+        encoded = [run for ids in encoded for run in np.array_split(ids, HELD_OUT)]
+    half = np.random.default_rng(0).permutation(len(encoded)) % 2
+    parts = [[ids for ids, at in zip(encoded, half, strict=True) if at == n] for n in (0, 1)]
+    return np.stack([np.bincount(np.concatenate(part), minlength=size) for part in parts])
+
+
+def code_length(counts: np.ndarray, added: float) -> float:
+    """Bits of each half's ids (int64[2, size]) at their frequencies in the other, `added` to each
+    count."""
+    other = counts[::-1] + added
+    return float(-(counts * np.log2(other / other.sum(1, keepdims=True))).sum())
+
+
+def _differs(tokenizer: Tokenizer, ids: np.ndarray, document: bytes) -> bool:
+    try:
+        return tokenizer.decode(ids) != document
+    except EquinfoError:
+        return True
+
+
+def _speeds(tokenizers: list[Tokenizer], documents: list[bytes]) -> list[float]:
+    """MB/s of each. They take turns, so that what else the machine does meets all of them."""
+    best = [np.inf] * len(tokenizers)
+    spent = [0.0] * len(tokenizers)
+    with _one_thread():
+        for _ in range(PASSES):
+            for n, tokenizer in enumerate(tokenizers):
+                if spent[n] < SECONDS:
+                    begun = time.perf_counter()
+                    tokenizer.encode_batch(documents)
+                    took = time.perf_counter() - begun
+                    spent[n] += took
+                    best[n] = min(best[n], took)
+    return [sum(map(len, documents)) / seconds / 1e6 for seconds in best]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            os.environ.update({} if value is None else {name: value})
+
+
+def _tokenizer_of(lm: Path | str, sides: list[_Side]) -> Tokenizer:
+    """The LM's own; of an older folder that does not hold it, the first side that fits."""
+    if kept(lm) is None:
+        for side in sides:
+            with contextlib.suppress(EquinfoError):
+                return tokenizer_of(lm, side.tokenizer)
+    return tokenizer_of(lm)
+
+
+def _label(source: AnyTokenizer) -> str:
+    name = source.name if isinstance(source, Tokenizer) else os.fsdecode(source)
+    return readable(os.fsencode(name))
+
+
+def _line(label: str, *cells: str) -> str:
+    room = COLUMNS - sum(WIDTHS)
+    shown = label if len(label) <= room else f"...{label[3 - room :]}"
+    padded = (f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+    return f"{shown:{room}}{''.join(padded)}".rstrip()
+
+
+# -- the picture -----------------------------------------------------------------------------------
+
+
+def _checked_picture(path: Path | str) -> Path:
+    """Where it goes, or EquinfoError before any work is done."""
+    place = target(path)
+    if place.suffix.lower() not in PICTURES:
+        raise EquinfoError(f"{path}: a picture's name ends in {', '.join(PICTURES)}")
+    with needing("plots", "a picture"):
+        import matplotlib  # noqa: F401
+    return place
+
+
+def _draw(found: Comparison, place: Path) -> None:
+    """bits/byte against bytes/id: hollow marks for unigrams, filled ones for LMs, names beside."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    options: Any = {"font.size": 10, "svg.hashsalt": "equinfo", "svg.fonttype": "none"}
+    with mpl.rc_context(options):
+        drawn = Figure(figsize=(8.6, 4.8), layout="constrained")
+        axes = drawn.subplots()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        handles = []
+        for n, row in enumerate(found.rows):
+            look = {"color": COLOURS[n % len(COLOURS)], "marker": MARKS[n % len(MARKS)], "ms": 9}
+            own, *under = [row.bits_per_byte, *row.lms.values()]
+            x = row.bytes_per_id
+            axes.plot([x] * (1 + len(under)), [own, *under], lw=0.8, color=look["color"])
+            handles += axes.plot([x], [own], ls="", mfc="white", mew=1.6, **look)
+            axes.plot([x] * len(under), under, ls="", **look)
+        lms = any(row.lms for row in found.rows)
+        axes.set_xlabel("bytes/id")
+        axes.set_ylabel("bits/byte" + ", hollow: own frequencies; filled: under an LM" * lms)
+        axes.set_ylim(bottom=0)
+        title = axes.set_title(f"{found.corpus}, {found.num_bytes:,} bytes", loc="left", size=10)
+        names = [f" {row.tokenizer}" for row in found.rows]  # none may begin with _, says matplotlib
+        legend = drawn.legend(handles, names, loc="outside right upper", frameon=False)
+        for text in (title, *legend.get_texts()):
+            text.set_parse_math(False)
+        kind = place.suffix[1:].lower()
+        metadata = {"Date": None} if kind == "svg" else None
+        with atomic_file(place) as beside:
+            drawn.savefig(beside, format=kind, dpi=150, metadata=metadata)
