@@ -205,12 +205,15 @@ def compare(
     from equinfo import comparison
 
     stdout()
+    if picture is not None:
+        comparison.check_picture(picture)
     with _elapsed("loading") as doing:
         found = comparison.compare(
-            file, tokenizer, lms=lm, split=split, max_bytes=max_bytes, picture=picture,
-            progress=doing,
-        )  # fmt: skip
-    say(dumps(asdict(found), indent=2, ensure_ascii=False) if json else found)
+            file, tokenizer, lms=lm, split=split, max_bytes=max_bytes, progress=doing
+        )
+    say(dumps(asdict(found), indent=2) if json else found)
+    if picture is not None:
+        found.draw(picture)
     shown = [word for name in tokenizer for word in ("-t", name)]
     if shown:
         _next("show", *shown, "A sentence of yours.")

@@ -6,7 +6,8 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,20 @@ from equinfo.tokenizers.imported import open_any
 from equinfo.tokenizers.imported_base import ImportedTokenizer
 from equinfo.tokenizers.registry import kept
 
-PASSES, SECONDS, TIMED = 5, 1.0, 1 << 20  # a tokenizer's speed: at most so many, so long, of bytes
+PASSES, SECONDS, TIMED = 9, 1.0, 1 << 20  # for MB/s: passes, seconds, bytes at most
 ONE_THREAD = {"EQUINFO_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-SHORT = 1.02  # times: the text is short where another smoothing changes bits/byte as much
+SHORT = 1.02  # times bits/byte, if another smoothing changes it as much
+ABOUT = (
+    "bits/byte: each half of the text at the other half's frequencies of ids. MB/s: encoding, one"
+    " thread."
+)
 PICTURES = (".png", ".svg", ".pdf")
 MARKS = "sDohX^vP*p"
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#882255")
 COLUMNS = 100
 HEAD = ("vocabulary", "unused", "ids", "bytes/id", "bits/byte", "MB/s")
 WIDTHS = (11, 9, 14, 10, 11, 10)
+ROOM = COLUMNS - sum(WIDTHS)
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,10 @@ class Row:
     unused: the share of the `vocabulary` codes that the text never uses. num_ids: codes, no EOS.
     bytes_per_id: bytes of the text, whatever the tokenizer lost of it. bits_per_byte: each half of
     the text at the frequencies of the ids in the other, 1/2 added to the count of every code (KT);
-    bits_per_byte_add_one: 1 added. The two differ where the text is short for the vocabulary, and
-    both are too high then. changed: documents that do not come back from their ids. mb_per_second:
-    10^6 bytes of text a second, encoded in one thread, warm, the best of up to five passes over at
-    most 1 MiB. lms: folder of an LM on these ids -> its bits/byte, ends of documents counted.
+    bits_per_byte_add_one: 1 added; where the two differ, the text is short for the vocabulary and
+    both are too high. changed: documents that do not come back from their ids. mb_per_second:
+    10^6 bytes of text a second of CPU, encoded in one thread, warm, the best of up to nine passes
+    over at most 1 MiB. lms: folder of an LM on these ids -> its bits/byte, documents' ends counted.
     """
 
     tokenizer: str
@@ -62,6 +68,18 @@ class Row:
     mb_per_second: float = 0.0
     lms: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """As tables and pictures call it."""
+        loses = ", loses text" * (self.changed > 0)
+        return _short(self.tokenizer, ROOM - len(loses)) + loses
+
+    @property
+    def short(self) -> bool:
+        """Whether the text is so short for the vocabulary that the smoothing decides."""
+        differ = self.bits_per_byte_add_one > SHORT * self.bits_per_byte
+        return differ or self.num_ids < self.vocabulary
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -73,32 +91,67 @@ class Comparison:
     rows: list[Row]
 
     def __str__(self) -> str:
-        many = "s" * (self.num_documents > 1)
-        lines = [f"{self.corpus}: {self.num_documents:,} document{many}, {self.num_bytes:,} bytes"]
-        notes = [
-            "bits/byte: each half of the text at the other half's frequencies of ids. MB/s: encoding,"
-            " one thread."
-        ]
-        lines += ["", _line("tokenizer", *HEAD)]
+        text = f"{self.num_documents:,} document{'s' * (self.num_documents > 1)}"
+        lines = [f"{self.corpus}: {text}, {self.num_bytes:,} bytes", "", _line("tokenizer", *HEAD)]
         for row in self.rows:
             cells = f"{row.vocabulary:,}", f"{row.unused:.1%}", f"{row.num_ids:,}"
             rates = f"{row.bytes_per_id:.3f}", f"{row.bits_per_byte:.3f}"
-            lines.append(_line(row.tokenizer, *cells, *rates, f"{row.mb_per_second:.3g}"))
+            lines.append(_line(row.label, *cells, *rates, f"{row.mb_per_second:,.1f}"))
             for lm, bits in row.lms.items():
                 lines.append(_line(f"  under {lm}", *[""] * 4, f"{bits:.3f}", ""))
-            if row.changed:
-                notes.append(
-                    f"{row.tokenizer} loses text: {row.changed:,} of {self.num_documents:,}"
-                    f" document{many} do not come back; what it lost costs it nothing here."
-                )
-            if row.bits_per_byte_add_one > SHORT * row.bits_per_byte:
-                notes.append(
-                    f"{row.tokenizer}: the text is short for so many ids; its bits/byte are too"
-                    f" high, with 1 added to each count in place of 1/2 even"
-                    f" {row.bits_per_byte_add_one:.3f}."
-                )
+        notes = [ABOUT]
+        if lossy := [
+            f"{_short(row.tokenizer)} ({row.changed:,})" for row in self.rows if row.changed
+        ]:
+            notes.append(
+                f"Loses text: {', '.join(lossy)} of {text} do not come back from their ids; what is"
+                " lost costs nothing here."
+            )
+        if short := [row.label for row in self.rows if row.short]:
+            notes.append(f"Too high, as the text is short: bits/byte of {', '.join(short)}.")
         wrapped = [textwrap.fill(note, COLUMNS, break_on_hyphens=False) for note in notes]
         return "\n".join([*lines, "", *wrapped])
+
+    def draw(self, path: Path | str) -> None:
+        """A picture, bits/byte against bytes/id: hollow marks for the ids' own frequencies, filled
+        ones for LMs. Raises EquinfoError as `check_picture` does."""
+        kind = check_picture(path)
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+
+        options: Any = {"font.size": 10, "svg.hashsalt": "equinfo", "svg.fonttype": "none"}
+        with mpl.rc_context(options):
+            drawn = Figure(figsize=(8.6, 4.8), layout="constrained")
+            axes = drawn.subplots()
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(alpha=0.25)
+            handles = []
+            for row, colour, mark in zip(self.rows, cycle(COLOURS), cycle(MARKS), strict=False):
+                y = [row.bits_per_byte, *row.lms.values()]
+                x = [row.bytes_per_id] * len(y)
+                axes.plot(x, y, f"{mark}-", color=colour, lw=0.8, ms=9)
+                handles += axes.plot(x[:1], y[:1], mark, color=colour, mfc="white", mew=1.6, ms=9)
+            lms = any(row.lms for row in self.rows)
+            axes.set_xlabel("bytes/id")
+            axes.set_ylabel("bits/byte" + ", hollow: own frequencies; filled: under an LM" * lms)
+            title = axes.set_title(f"{self.corpus}, {self.num_bytes:,} bytes", loc="left", size=10)
+            names = [f" {row.label}" for row in self.rows]  # one that begins with _ is left out
+            legend = drawn.legend(handles, names, loc="outside right upper", frameon=False)
+            for text in (title, *legend.get_texts()):
+                text.set_parse_math(False)
+            metadata = {"Date": None} if kind == "svg" else None
+            with atomic_file(path) as beside:
+                drawn.savefig(beside, format=kind, dpi=150, metadata=metadata)
+
+
+def check_picture(path: Path | str) -> str:
+    """Its format. Raises EquinfoError for none that is drawn, and where matplotlib is missing."""
+    suffix = target(path).suffix.lower()
+    if suffix not in PICTURES:
+        raise EquinfoError(f"{path}: a picture's name ends in {', '.join(PICTURES)}")
+    with needing("plots", "a picture"):
+        import matplotlib  # noqa: F401
+    return suffix[1:]
 
 
 @naming_files()
@@ -109,7 +162,6 @@ def compare(
     lms: Sequence[Path | str] = (),
     split: str = WHOLE,
     max_bytes: int = MAX_BYTES,
-    picture: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Tokenizers on one text: ids, bytes/id, bits/byte, MB/s, a `Row` each.
@@ -117,21 +169,21 @@ def compare(
     tokenizers: names and folders as `equinfo.load` takes them, folders and files of transformers
     and SentencePiece, `hf:NAME` for one on the hub, or objects. lms: folders of LMs; each is
     measured in the row of its tokenizer, which is added where it is missing. split: all of the
-    corpus, or what training takes of it or leaves out. picture: a .png, .svg or .pdf to draw.
-    progress: is told what is being done. Raises EquinfoError for a tokenizer that is none or does
-    not take the text, and for an empty text.
+    corpus, or what training takes of it or leaves out. progress: is told what is being done.
+    Raises EquinfoError for what is no tokenizer or does not take the text, and for an empty text.
     """
     say = progress or (lambda doing: None)
-    place = None if picture is None else _checked_picture(picture)
     say("loading")
     if isinstance(tokenizers, str | Path | Tokenizer) or isinstance(lms, str | Path):
         raise EquinfoError("tokenizers and lms are lists: put a single one into a list")
     sides = [_Side(open_any(one), _label(one)) for one in tokenizers]
     for lm in lms:
         chosen = _tokenizer_of(lm, sides)
-        same = [side for side in sides if side.tokenizer.fingerprint == chosen.fingerprint]
-        sides += [] if same else [_Side(chosen, chosen.name)]
-        (same or sides)[0 if same else -1].lms.append(lm)
+        fitting = [side for side in sides if side.tokenizer.fingerprint == chosen.fingerprint]
+        if not fitting:
+            fitting = [_Side(chosen, chosen.name)]
+            sides += fitting
+        fitting[0].lms.append(lm)
     if not sides:
         raise EquinfoError("name one tokenizer or more, or an LM: -t english-64k -t FOLDER")
     label = str(corpus) if isinstance(corpus, str | Path) else getattr(corpus, "name", "the text")
@@ -142,11 +194,8 @@ def compare(
     rows = [side.row(documents, label, say) for side in sides]
     say("timing")
     speeds = _speeds([side.measured for side in sides], take(documents, TIMED))
-    rows = [Row(**{**vars(row), "mb_per_second": speed}) for row, speed in zip(rows, speeds)]
-    found = Comparison(label, len(documents), sum(map(len, documents)), rows)
-    if place is not None:
-        _draw(found, place)
-    return found
+    rows = [replace(row, mb_per_second=one) for row, one in zip(rows, speeds, strict=True)]
+    return Comparison(label, len(documents), sum(map(len, documents)), rows)
 
 
 @dataclass
@@ -180,8 +229,8 @@ class _Side:
             say(f"{self.label} decodes")
             changed = sum(map(_differs, [chosen] * len(documents), encoded, documents))
         measured = {}
-        stream = TokenStream.of(encoded, chosen.eos_id, num_bytes) if self.lms else None
         for lm in self.lms:
+            stream = TokenStream.of(encoded, chosen.eos_id, num_bytes)
             say(f"{lm} predicts")
             measured[str(lm)] = evaluate(lm, self.tokenizer, stream).bits_per_byte
         return Row(
@@ -227,16 +276,16 @@ def _differs(tokenizer: Tokenizer, ids: np.ndarray, document: bytes) -> bool:
 
 
 def _speeds(tokenizers: list[Tokenizer], documents: list[bytes]) -> list[float]:
-    """MB/s of each. They take turns, so that what else the machine does meets all of them."""
+    """MB/s of each, by the CPU's time. They take turns: what else the machine does meets all."""
     best = [np.inf] * len(tokenizers)
     spent = [0.0] * len(tokenizers)
     with _one_thread():
         for _ in range(PASSES):
             for n, tokenizer in enumerate(tokenizers):
                 if spent[n] < SECONDS:
-                    begun = time.perf_counter()
+                    begun = time.process_time()
                     tokenizer.encode_batch(documents)
-                    took = time.perf_counter() - begun
+                    took = time.process_time() - begun
                     spent[n] += took
                     best[n] = min(best[n], took)
     return [sum(map(len, documents)) / seconds / 1e6 for seconds in best]
@@ -269,54 +318,9 @@ def _label(source: AnyTokenizer) -> str:
 
 
 def _line(label: str, *cells: str) -> str:
-    room = COLUMNS - sum(WIDTHS)
-    shown = label if len(label) <= room else f"...{label[3 - room :]}"
     padded = (f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
-    return f"{shown:{room}}{''.join(padded)}".rstrip()
+    return f"{_short(label):{ROOM}}{''.join(padded)}".rstrip()
 
 
-# -- the picture -----------------------------------------------------------------------------------
-
-
-def _checked_picture(path: Path | str) -> Path:
-    """Where it goes, or EquinfoError before any work is done."""
-    place = target(path)
-    if place.suffix.lower() not in PICTURES:
-        raise EquinfoError(f"{path}: a picture's name ends in {', '.join(PICTURES)}")
-    with needing("plots", "a picture"):
-        import matplotlib  # noqa: F401
-    return place
-
-
-def _draw(found: Comparison, place: Path) -> None:
-    """bits/byte against bytes/id: hollow marks for unigrams, filled ones for LMs, names beside."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    options: Any = {"font.size": 10, "svg.hashsalt": "equinfo", "svg.fonttype": "none"}
-    with mpl.rc_context(options):
-        drawn = Figure(figsize=(8.6, 4.8), layout="constrained")
-        axes = drawn.subplots()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.25)
-        handles = []
-        for n, row in enumerate(found.rows):
-            look = {"color": COLOURS[n % len(COLOURS)], "marker": MARKS[n % len(MARKS)], "ms": 9}
-            own, *under = [row.bits_per_byte, *row.lms.values()]
-            x = row.bytes_per_id
-            axes.plot([x] * (1 + len(under)), [own, *under], lw=0.8, color=look["color"])
-            handles += axes.plot([x], [own], ls="", mfc="white", mew=1.6, **look)
-            axes.plot([x] * len(under), under, ls="", **look)
-        lms = any(row.lms for row in found.rows)
-        axes.set_xlabel("bytes/id")
-        axes.set_ylabel("bits/byte" + ", hollow: own frequencies; filled: under an LM" * lms)
-        axes.set_ylim(bottom=0)
-        title = axes.set_title(f"{found.corpus}, {found.num_bytes:,} bytes", loc="left", size=10)
-        names = [f" {row.tokenizer}" for row in found.rows]  # none may begin with _, says matplotlib
-        legend = drawn.legend(handles, names, loc="outside right upper", frameon=False)
-        for text in (title, *legend.get_texts()):
-            text.set_parse_math(False)
-        kind = place.suffix[1:].lower()
-        metadata = {"Date": None} if kind == "svg" else None
-        with atomic_file(place) as beside:
-            drawn.savefig(beside, format=kind, dpi=150, metadata=metadata)
+def _short(label: str, room: int = ROOM) -> str:
+    return label if len(label) <= room else f"...{label[3 - room :]}"

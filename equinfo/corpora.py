@@ -52,8 +52,8 @@ class Corpus:
     parts: tuple[Part, ...]
 
     def documents(self, split: str = "train") -> Iterator[bytes]:
-        """The documents of `split` ("train", "validation" or "all", each of them whole), none of them
-        empty, part after part.
+        """The documents of `split` ("train", "validation", or "all", uncut), none of them empty,
+        part after part.
 
         Files are read while you iterate; so are errors raised: EquinfoError for a file that cannot
         be read, a line that is no {"text": ...}, a corpus without text, and an empty split. What is
