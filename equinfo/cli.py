@@ -598,15 +598,15 @@ def _elapsed(doing: str) -> Iterator[Callable[[str], None]]:
     shape = {"bar_format": "{desc}: {elapsed}", "delay": 2, "leave": False, "disable": None}
 
     def say(doing: str) -> None:
-        bar.set_description(doing, refresh=False)
+        bar.set_description_str(doing, refresh=False)
 
     def tick() -> None:
         with bar:
             while not over.wait(0.5):
                 bar.update()
 
-    bar = tqdm(desc=doing, file=sys.stderr, **shape)
-
+    bar = tqdm(file=sys.stderr, **shape)
+    say(doing)
     thread = threading.Thread(target=tick, daemon=True)
     thread.start()
     try:
