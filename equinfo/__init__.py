@@ -26,7 +26,7 @@ from equinfo.tokenizers.registry import load, pretrained_tokenizers
 
 if TYPE_CHECKING:
     from equinfo.api import evaluate, token_stream, train_lm, train_m1, train_tokenizer
-    from equinfo.comparison import Comparison, compare
+    from equinfo.comparison import Comparison, Measurement, compare
     from equinfo.formats import export
     from equinfo.generation import Generation, generate, stream
     from equinfo.sharding import tokenize_corpus
@@ -38,6 +38,7 @@ __all__ = [
     "Comparison",
     "EquinfoError",
     "Generation",
+    "Measurement",
     "Shards",
     "TokenStream",
     "compare",
@@ -63,6 +64,7 @@ _LAZY = {
     "train_m1": "equinfo.api",
     "train_tokenizer": "equinfo.api",
     "Comparison": "equinfo.comparison",
+    "Measurement": "equinfo.comparison",
     "compare": "equinfo.comparison",
     "Generation": "equinfo.generation",
     "generate": "equinfo.generation",

@@ -16,7 +16,7 @@ import numpy as np
 from equinfo.api import MAX_BYTES, AnyTokenizer, evaluate
 from equinfo.corpora import HELD_OUT, WHOLE, AnyCorpus, documents_of, take
 from equinfo.errors import EquinfoError, naming_files, needing
-from equinfo.files import atomic_file, target
+from equinfo.files import as_path, atomic_file, target
 from equinfo.generation import tokenizer_of
 from equinfo.shards import TokenStream
 from equinfo.show import readable
@@ -26,6 +26,9 @@ from equinfo.tokenizers.imported_base import ImportedTokenizer
 from equinfo.tokenizers.registry import kept
 
 PASSES, SECONDS, TIMED = 9, 1.0, 1 << 20  # for MB/s: passes, seconds, bytes at most
+CLOCK = time.process_time  # what else the machine does counts less in it
+if time.get_clock_info("process_time").resolution > 1e-4:  # on Windows
+    CLOCK = time.perf_counter
 ONE_THREAD = {"EQUINFO_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 SHORT = 1.02  # times bits/byte, if another smoothing changes it as much
 ABOUT = (
@@ -42,7 +45,7 @@ ROOM = COLUMNS - sum(WIDTHS)
 
 
 @dataclass(frozen=True)
-class Row:
+class Measurement:
     """One tokenizer on the text.
 
     tokenizer: as it was asked for, or its name; fingerprint: of all that decides its ids.
@@ -88,7 +91,7 @@ class Comparison:
     corpus: str
     num_documents: int
     num_bytes: int
-    rows: list[Row]
+    rows: list[Measurement]
 
     def __str__(self) -> str:
         text = f"{self.num_documents:,} document{'s' * (self.num_documents > 1)}"
@@ -164,7 +167,7 @@ def compare(
     max_bytes: int = MAX_BYTES,
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
-    """Tokenizers on one text: ids, bytes/id, bits/byte, MB/s, a `Row` each.
+    """Tokenizers on one text: ids, bytes/id, bits/byte, MB/s, a row each.
 
     tokenizers: names and folders as `equinfo.load` takes them, folders and files of transformers
     and SentencePiece, `hf:NAME` for one on the hub, or objects. lms: folders of LMs; each is
@@ -177,7 +180,7 @@ def compare(
     if isinstance(tokenizers, str | Path | Tokenizer) or isinstance(lms, str | Path):
         raise EquinfoError("tokenizers and lms are lists: put a single one into a list")
     sides = [_Side(open_any(one), _label(one)) for one in tokenizers]
-    for lm in lms:
+    for lm in map(as_path, lms):
         chosen = _tokenizer_of(lm, sides)
         fitting = [side for side in sides if side.tokenizer.fingerprint == chosen.fingerprint]
         if not fitting:
@@ -186,7 +189,8 @@ def compare(
         fitting[0].lms.append(lm)
     if not sides:
         raise EquinfoError("name one tokenizer or more, or an LM: -t english-64k -t FOLDER")
-    label = str(corpus) if isinstance(corpus, str | Path) else getattr(corpus, "name", "the text")
+    name = corpus if isinstance(corpus, str | Path) else getattr(corpus, "name", "the text")
+    label = _label(name)
     say(f"reading {label}")
     documents = take(documents_of(corpus, split), max_bytes, say=True)
     if not any(documents):
@@ -204,7 +208,7 @@ class _Side:
 
     tokenizer: Tokenizer
     label: str
-    lms: list[Path | str] = field(default_factory=list)
+    lms: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.measured = self.tokenizer
@@ -212,7 +216,7 @@ class _Side:
             self.measured = copy(self.tokenizer)
             self.measured.lossless = False  # or it would refuse a text that does not come back
 
-    def row(self, documents: list[bytes], corpus: str, say: Callable[[str], None]) -> Row:
+    def row(self, documents: list[bytes], corpus: str, say: Callable[[str], None]) -> Measurement:
         chosen = self.measured
         say(f"{self.label} encodes")
         try:
@@ -232,8 +236,8 @@ class _Side:
         for lm in self.lms:
             stream = TokenStream.of(encoded, chosen.eos_id, num_bytes)
             say(f"{lm} predicts")
-            measured[str(lm)] = evaluate(lm, self.tokenizer, stream).bits_per_byte
-        return Row(
+            measured[_label(lm)] = evaluate(lm, self.tokenizer, stream).bits_per_byte
+        return Measurement(
             tokenizer=self.label,
             name=chosen.name,
             fingerprint=self.tokenizer.fingerprint,
@@ -276,16 +280,16 @@ def _differs(tokenizer: Tokenizer, ids: np.ndarray, document: bytes) -> bool:
 
 
 def _speeds(tokenizers: list[Tokenizer], documents: list[bytes]) -> list[float]:
-    """MB/s of each, by the CPU's time. They take turns: what else the machine does meets all."""
+    """MB/s of each. They take turns: what else the machine does meets all of them."""
     best = [np.inf] * len(tokenizers)
     spent = [0.0] * len(tokenizers)
     with _one_thread():
         for _ in range(PASSES):
             for n, tokenizer in enumerate(tokenizers):
                 if spent[n] < SECONDS:
-                    begun = time.process_time()
+                    begun = CLOCK()
                     tokenizer.encode_batch(documents)
-                    took = time.process_time() - begun
+                    took = CLOCK() - begun
                     spent[n] += took
                     best[n] = min(best[n], took)
     return [sum(map(len, documents)) / seconds / 1e6 for seconds in best]
@@ -303,7 +307,7 @@ def _one_thread() -> Iterator[None]:
             os.environ.update({} if value is None else {name: value})
 
 
-def _tokenizer_of(lm: Path | str, sides: list[_Side]) -> Tokenizer:
+def _tokenizer_of(lm: Path, sides: list[_Side]) -> Tokenizer:
     """The LM's own; of an older folder that does not hold it, the first side that fits."""
     if kept(lm) is None:
         for side in sides:

@@ -10,10 +10,13 @@ import sys
 import numpy as np
 import pytest
 import sentencepiece
+import transformers
 
 import equinfo
 from equinfo import cli
 from equinfo.comparison import code_length, halves
+from equinfo.errors import EquinfoError
+from equinfo.tokenizers.imported import open_any
 
 TEXTS = [b"%d green bottles, hanging on the wall" % n for n in range(90)]
 SMALL = {"size": "30k", "steps": 2, "batch_size": 2, "context": 16}
@@ -78,6 +81,18 @@ def test_whatever_opens_is_measured_in_exact_bytes_and_an_lm_in_its_tokenizers_r
     assert not any(row.lms for row in found.rows[1:])
     (alone,) = equinfo.compare(texts, lms=[made / "lm"]).rows  # its tokenizer needs no name
     assert alone.lms == found.rows[0].lms
+
+
+def test_a_name_on_the_hub_says_so_and_no_other_is_looked_for_there(made, monkeypatch):
+    asked = []
+    library = transformers.PreTrainedTokenizerFast(tokenizer_file=str(made / "tokenizer.json"))
+    monkeypatch.setattr(
+        "equinfo.hf.baseline.pretrained", lambda name: asked.append(name) or library
+    )
+    assert open_any("hf:some/one").code_size == 300
+    with pytest.raises(EquinfoError, match="no tokenizer 'some/one'"):
+        open_any("some/one")
+    assert asked == ["some/one"]
 
 
 def test_what_loses_text_is_measured_and_said(made):

@@ -28,10 +28,8 @@ def open_any(source: Tokenizer | Path | str) -> Tokenizer:
         return source
     path = as_path(source)
     name = os.fsdecode(source)
-    if name.startswith(HUB) and not path.exists():
-        return from_pretrained(name.removeprefix(HUB))
-    if path.is_file():
-        return from_pretrained(path)
+    if name.startswith(HUB) or path.is_file():
+        return from_pretrained(source)
     if path.is_dir() and not (path / JSON_NAME).exists():
         if own := kept(path):
             return own
@@ -47,10 +45,10 @@ def from_pretrained(
 
     source: a folder or file (`tokenizer.json`, SentencePiece's `.model`), a `tokenizers.Tokenizer`,
     a `SentencePieceProcessor`, a fast tokenizer of transformers, or a name on the Hugging Face hub
-    (with transformers installed). name: for tables; by default that of file or folder, and "(HF)"
-    or "(SentencePiece)". lossless: False for one whose texts need not come back, to be measured as
-    it is. Raises EquinfoError where there is none, and for tokenizers written in
-    Python alone, which have no file to keep.
+    (`hf:gpt2`, or `gpt2`; with transformers installed). name: for tables; by default that of file
+    or folder, and "(HF)" or "(SentencePiece)". lossless: False for one whose texts need not come
+    back, to be measured as it is. Raises EquinfoError where there is none, and for tokenizers
+    written in Python alone, which have no file to keep.
     """
     model, found = _read(source) if isinstance(source, str | Path | bytes) else _taken(source)
     if model.lstrip()[:1] == b"{":  # JSON, or SentencePiece's protocol buffer
@@ -77,7 +75,7 @@ def _read(source: str | Path | bytes) -> tuple[bytes, str]:
         return path.read_bytes(), path.resolve().parent.name if generic else path.stem
     from equinfo.hf.baseline import pretrained
 
-    return _taken(pretrained(os.fsdecode(source)))
+    return _taken(pretrained(os.fsdecode(source).removeprefix(HUB)))
 
 
 def _taken(source: Any) -> tuple[bytes, str]:
