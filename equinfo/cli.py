@@ -192,8 +192,7 @@ def compare(
     a tokenizer on the Hugging Face hub. docs/compare.md says how each figure is found.
 
     Args:
-        lm: a folder that train-lm wrote, for its bits/byte in the row of its tokenizer; may be
-            repeated.
+        lm: a folder that train-lm wrote, for its bits/byte in the row of its tokenizer.
         split: all of the text, or what training takes of it or leaves out.
         max_bytes: how much of the text to use (whole documents).
         json: print one JSON object in place of the table.

@@ -103,14 +103,13 @@ class Comparison:
             for lm, bits in row.lms.items():
                 lines.append(_line(f"  under {lm}", *[""] * 4, f"{bits:.3f}", ""))
         notes = [ABOUT]
-        if lossy := [
-            f"{_short(row.tokenizer)} ({row.changed:,})" for row in self.rows if row.changed
-        ]:
+        lossy = [f"{_short(row.tokenizer)} ({row.changed:,})" for row in self.rows if row.changed]
+        if lossy:
             notes.append(
                 f"Loses text: {', '.join(lossy)} of {text} do not come back from their ids; what is"
                 " lost costs nothing here."
             )
-        if short := [row.label for row in self.rows if row.short]:
+        if short := [_short(row.tokenizer) for row in self.rows if row.short]:
             notes.append(f"Too high, as the text is short: bits/byte of {', '.join(short)}.")
         wrapped = [textwrap.fill(note, COLUMNS, break_on_hyphens=False) for note in notes]
         return "\n".join([*lines, "", *wrapped])
