@@ -7,7 +7,7 @@ on documents in reasonable time nor go on from merges.
 All places of a pair arise together, when the later of its two ids does, and are listed then. From
 there on they only get fewer: a list's length is a bound, and what is left of the longest list is
 counted when its turn comes. The text is one array, in which an id stands at its first place and,
-in another guise, at its last. Memory: 12 to 16 bytes an id of the text, 24 a pair that it has twice.
+in another guise, at its last. Memory: 12 to 16 bytes an id of the text, 24 a pair there twice.
 """
 
 from heapq import heapify, heappop, heappush, heapreplace
