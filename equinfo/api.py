@@ -164,6 +164,8 @@ def train_lm(
     shards: Shards | Path | str | None = None,
     max_bytes: int = MAX_BYTES,
     place: bool = False,
+    bigrams: int = 0,
+    shares: bool = False,
     tensorboard: bool = False,
     progress: str | None = None,
     overwrite: bool = False,
@@ -175,8 +177,10 @@ def train_lm(
     The folder remembers the tokenizer, and holds it if it can be had: evaluation and generation
     refuse another. shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`,
     if given, only checked. place: tell it each id's place in its window, which every decoder knows,
-    by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard:
-    see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
+    by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). bigrams:
+    rows of an embedding of the last two ids, no FLOPs either; five times the vocabulary is usual.
+    shares: add the input embedding again before every block, times a number that is learned.
+    tensorboard: see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
     again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
     out = target(out)
@@ -203,7 +207,9 @@ def train_lm(
             f"each id of {name} is a unit" if chosen else "name the tokenizer as well as its shards"
         )
         raise EquinfoError(f"there is no place in a unit to tell the LM: {reason}")
-    config = settings.config(source.vocab_size, source.bos_id, period)
+    config = settings.config(
+        source.vocab_size, source.bos_id, period, bigrams=bigrams, shares=shares
+    )
     if shards is not None:
         ids = source
     elif isinstance(corpus, TokenStream):

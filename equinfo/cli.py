@@ -381,6 +381,8 @@ def train_lm(
     corpus: Corpus = "bundled",
     shards: Path | None = None,
     place: bool = False,
+    bigrams: int = 0,
+    shares: bool = False,
     tensorboard: bool = False,
     max_bytes: int = 1 << 30,
     overwrite: Overwrite = False,
@@ -391,6 +393,9 @@ def train_lm(
         out: folder for checkpoints, metrics and weights.
         shards: the folder that tokenize wrote, in place of a corpus.
         place: tell the model each id's place in its window, where windows are several ids.
+        bigrams: rows of an embedding of the last two ids, hashed: 5 times the vocabulary is usual;
+            0 for none.
+        shares: add the input embedding again before every block, times a number that is learned.
         tensorboard: write metrics to OUT/tensorboard as well.
         max_bytes: how much of the training text to use.
     """
@@ -398,6 +403,7 @@ def train_lm(
 
     options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
     options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
+    options |= {"bigrams": bigrams, "shares": shares}
     with _going_on(out):
         result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
     took = f"{training.steps} steps in {result.seconds:.0f} s"
