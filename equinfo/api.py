@@ -180,8 +180,9 @@ def train_lm(
     by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). bigrams:
     rows of an embedding of the last two ids, no FLOPs either; five times the vocabulary is usual.
     shares: add the input embedding again before every block, times a number that is learned.
-    tensorboard: see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
-    again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
+    tensorboard: see lm/train.py. training: size, style, steps, ..., the fields of
+    `lm.config.Training`. Called again, it goes on from the last checkpoint. Raises EquinfoError
+    where the loss is lost.
     """
     out = target(out)
     with needing("lm", "a language model"):

@@ -214,13 +214,13 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), the residual's inputs by depth."""
         if isinstance(module, nn.RMSNorm):
             nn.init.ones_(module.weight)
-        elif any(module is getattr(self.decoder, name.split(".")[0], None) for name in ZEROS):
-            nn.init.zeros_(module.weight)
         elif isinstance(module, nn.Linear | nn.Embedding):
+            named = dict(self.decoder.named_parameters())
+            zero = any(module.weight is named.get(name) for name in ZEROS)
             cut = any(module in (block.o, block.down) for block in self.decoder.blocks)
             deviation = module.weight.shape[1] ** -0.5
             depth = (2 * self.config.n_layers) ** -0.5 if cut else 1.0
-            nn.init.normal_(module.weight, std=deviation * depth)
+            nn.init.normal_(module.weight, std=0.0 if zero else deviation * depth)
 
     def _set_gradient_checkpointing(
         self, enable: bool = True, gradient_checkpointing_func: Any = None, every_n_layers: int = 1

@@ -17,7 +17,8 @@ def to_byte_model(model: Decoder, context: int, ids: np.ndarray) -> IntegerByteM
 
     ids: integers[n], training text as a stream, EOD after each document; the beginning of it
     decides the units of the activations. Raises EquinfoError if the vocabulary is not the 257
-    symbols, if the LM has bigrams or shares, if weights are not finite, without text, and where a sum might leave 32 bits.
+    symbols, if the LM has bigrams or shares, if weights are not finite, without text, and where a
+    sum might leave 32 bits.
     """
     if model.config.bigrams or model.config.shares:
         raise EquinfoError("an M1 of integers has no bigrams and no shares of its input")

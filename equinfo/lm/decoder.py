@@ -200,7 +200,7 @@ class Decoder(nn.Module):
         for number, block in enumerate(self.blocks):
             layer = cache.layers[number] if cache else None
             if self.config.shares:
-                x = x + self.share.weight[number] * x0
+                x = torch.addcmul(x, x0, self.share.weight[number])
             if self.checkpoint_blocks and self.training and layer is None:
                 x = checkpoint(block, x, rotary, None, mask, use_reentrant=False)
             else:

@@ -237,7 +237,7 @@ def test_it_begins_as_the_lm_without_and_pauses_and_splits_like_it(tmp_path):
     plain, every = replace(CONFIGS[0], period=1), CONFIGS[-1]
     batch = torch.from_numpy(ids[None, :CONTEXT].astype(np.int64))
     same = [Decoder(config).initialise(3).logits(batch) for config in (plain, CONFIGS[0], every)]
-    assert torch.equal(same[0], same[1]) and torch.equal(same[0], same[2])
+    assert all(torch.equal(same[0], one) for one in same)
     whole = train(config_of(every), ids, tmp_path / "whole")
     while train(config_of(every), ids, tmp_path / "paused", deadline=0.0).status == "paused":
         pass
