@@ -36,6 +36,7 @@ from equinfo.compress.models.base import ByteModel, StaticModel
 from equinfo.compress.models.counts import CountModel
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.cased import CasedTokenizer
 from equinfo.tokenizers.codebook import CodebookTokenizer
 from equinfo.tokenizers.imported_base import ImportedTokenizer
 from equinfo.tokenizers.opaque import OpaqueTokenizer
@@ -97,6 +98,7 @@ def artifacts() -> dict[str, Artifact]:
     strings = [bytes([byte]) for byte in range(256)] + list(longer)[:: len(longer) // 256][:256]
     made["superword"] = CodebookTokenizer(strings, "superword")
     made["fewest"] = CodebookTokenizer(strings, "free", "fewest")
+    made["cased"] = CasedTokenizer(made["superword"])
     for kind in ("ac", "range", "ans", "huffman"):
         made[f"{kind}-static"] = over(kind, static, width=8)
         made[f"{kind}-counts"] = over(kind, counts, width=12)

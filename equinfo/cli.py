@@ -220,6 +220,7 @@ def train_tokenizer(
     text: int = 8,
     mode: Literal["free", "aligned", "superword"] = "superword",
     parse: Literal["longest", "fewest"] = "longest",
+    case: bool = False,
     level: int | None = None,
     block: int = 10_240,
     raw: bool = False,
@@ -245,6 +246,8 @@ def train_tokenizer(
         mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries
             only to end at one).
         parse: a codebook's longest pieces first, or the fewest.
+        case: write capitals as signs before words of small letters, for bpe, unigram and codebooks
+            that are fitted; any text comes back as it was.
         level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not
             given.
         block: bytes a stream, for gzip, zstd and xz.
@@ -254,7 +257,9 @@ def train_tokenizer(
 
     given: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile, "text": text}
     given |= {"mode": mode, "parse": parse, "level": level, "block": block, "raw": raw}
-    known = [*find_family(kind).options, *["raw"] * raw]  # where it would be ignored, it is refused
+    given |= {"case": case}
+    # where they would be ignored, they are refused
+    known = [*find_family(kind).options, *["raw"] * raw, *["case"] * case]
     options = {name: given[name] for name in given if name in known}
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
     options |= {"overwrite": overwrite}

@@ -12,9 +12,10 @@ from equinfo.show import _columns, render, render_several
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.bpe import BPETokenizer
 from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
+from equinfo.tokenizers.registry import make
 from equinfo.tokenizers.unigram import UnigramTokenizer
 
-TEXT = "The three currently – é\n\tlive 文字".encode()
+TEXT = "The three CURRENTLY – é\n\tlive 文字".encode()
 MODEL = StaticModel.unigram([TEXT * 3])
 TOKENIZERS = [
     equinfo.load("bytes"),
@@ -27,6 +28,8 @@ TOKENIZERS = [
     EqualInfoTokenizer(MODEL, 16, 12),
     EqualInfoTokenizer(MODEL, 12, 6),
     ArithmeticTokenizer(MODEL, 1),
+    make("bpe", 300, [TEXT], case=True),
+    make("unigram", 300, [b"THE cat"], case=True),
 ]
 
 

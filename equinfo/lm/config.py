@@ -219,7 +219,7 @@ class Training(Loop):
             chosen = OptimizerConfig("adafactor", "rsqrt", z_loss=1e-4)
         return replace(chosen, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
 
-    def config(self, vocab_size: int, bos_id: int, period: int = 1, **model: int) -> "TrainConfig":
+    def config(self, vocab_size: int, bos_id: int, period: int = 1, **model: Any) -> "TrainConfig":
         """All of it, for a vocabulary. model: `bigrams` and `shares` of the decoder.
 
         Raises EquinfoError for what does not exist or fit.

@@ -21,7 +21,7 @@ SLOW = [
     name for name in NEURAL if name not in ("ac-neural-8", "ac-neural-12", "equalinfo-neural-16-8")
 ]
 STREAMED = [name for name in NAMES if name not in SLOW]
-FAST = ("bytes", "codebook", "bpe", "unigram", "gzip", "zstd", "xz", "ac-static")
+FAST = ("bytes", "codebook", "bpe", "unigram", "gzip", "zstd", "xz", "ac-static", "cased")
 CONSTANT = [name for name in STREAMED if name.startswith(FAST)]
 
 examples = settings(
@@ -110,7 +110,7 @@ def test_longer_documents(name):
     assert fed_ids(make(name), [text]).tolist() == make(name).encode(text).tolist()
 
 
-@pytest.mark.parametrize("name", [name for name in STREAMED if make(name).unit is None])
+@pytest.mark.parametrize("name", [name for name in STREAMED if make(name).ends_itself])
 def test_cut_streams_are_refused_at_the_end(name):
     tokenizer = make(name)
     ids = tokenizer.encode(training_text()[1][:300])
