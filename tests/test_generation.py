@@ -58,11 +58,11 @@ def test_everything_drawn_decodes(tokenizer):
             temperature=2,
         )
         ids = np.array(sample.ids)
+        unit = tokenizer.unit or 1
         if sample.ended == "length":
-            unit = tokenizer.unit or 1
             ids = ids[: len(ids) // unit * unit]
             while not tokenizer.may_end(ids):
-                ids = ids[: -tokenizer.unit]
+                ids = ids[:-unit]
         decoded = tokenizer.decode(ids)
         assert decoded.startswith("Grün".encode())
         if sample.ended == "eos":

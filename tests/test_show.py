@@ -116,7 +116,7 @@ def test_several_side_by_side(colour):
         assert all(_columns(line) <= 72 for line in [name, *more[:-1]])
         assert f"{len(tokenizer.encode(text))} ids" in more[-1]
         assert "bits/byte" in more[-1]
-        assert ("no id has bytes" in more[-1]) == (tokenizer.unit is None)
+        assert ("no id has bytes" in more[-1]) == tokenizer.ends_itself
 
 
 def test_an_empty_text_is_no_piece():

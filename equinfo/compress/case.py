@@ -19,6 +19,9 @@ another, capital, if they come at once or after one space; else it means nothing
 at the end. `lowered` is therefore injective, and `restored` its inverse on what it gives.
 """
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 
 from equinfo.compress.jit import kernel
@@ -28,22 +31,7 @@ LONGEST = 64  # letters
 SPACE = ord(" ")
 LETTER, CAPITAL, SIGN = 1, 3, 4  # kinds of bytes; a capital is a letter
 # What the bytes before say of the next one, on the way back.
-PLAIN, TITLED, TITLED_SPACE, UPPERED, UPPERED_SPACE, INSIDE, ESCAPED = range(7)
-
-
-def _states() -> tuple[np.ndarray, np.ndarray]:
-    """(the next state: uint8[7, 256], what comes out: int16[7, 256], -1 for nothing)."""
-    after = np.full((7, 256), PLAIN, dtype=np.uint8)
-    out = np.tile(np.arange(256, dtype=np.int16), (7, 1))
-    for state in range(ESCAPED):
-        after[state, [TITLE, UPPER, ESCAPE]] = TITLED, UPPERED, ESCAPED
-        out[state, [TITLE, UPPER, ESCAPE]] = -1
-    after[TITLED, SPACE], after[UPPERED, SPACE] = TITLED_SPACE, UPPERED_SPACE
-    for state in (UPPERED, UPPERED_SPACE, INSIDE):
-        after[state, (KIND & LETTER) != 0] = INSIDE
-    for state in range(TITLED, ESCAPED):
-        out[state, KIND == LETTER] -= 32
-    return after, out
+PLAIN, TITLED, TITLED_SPACE, UPPERED, UPPERED_SPACE, INSIDE, ESCAPED = range(0, 7 << 8, 1 << 8)
 
 
 def _kinds() -> np.ndarray:
@@ -54,13 +42,49 @@ def _kinds() -> np.ndarray:
     return kind
 
 
+def _steps() -> np.ndarray:
+    after = np.full((7, 256), PLAIN)
+    out = np.tile(np.arange(256), (7, 1))
+    emits = np.ones((7, 256), dtype=np.int64)
+    for row in range(6):  # all but that of ESCAPED
+        after[row, [TITLE, UPPER, ESCAPE]] = TITLED, UPPERED, ESCAPED
+        emits[row, [TITLE, UPPER, ESCAPE]] = 0
+    for row in range(1, 6):  # those of signs
+        out[row, KIND == LETTER] -= 32
+    after[TITLED >> 8, SPACE], after[UPPERED >> 8, SPACE] = TITLED_SPACE, UPPERED_SPACE
+    for state in (UPPERED, UPPERED_SPACE, INSIDE):
+        after[state >> 8, (KIND & LETTER) != 0] = INSIDE
+    return (after << 9 | emits << 8 | out).astype(np.uint32).ravel()
+
+
 KIND = _kinds()
 """uint8[256]"""
-AFTER, OUT = _states()
+STEPS = _steps()
+"""uint32[7 * 256], at state + byte: the state after it << 9 | whether one comes out << 8 | it."""
 
 
-def lowered(data: bytes, inside: bool = False, last: bool = True) -> tuple[bytes, int, bool]:
-    """What becomes of `data`, how many bytes of it, and whether the last of those is a letter.
+def lowered(documents: list[bytes]) -> list[bytes]:
+    """Each document with its case as signs."""
+    return _all(documents, 2, _lower_all)
+
+
+def restored(documents: list[bytes]) -> list[bytes]:
+    """The bytes that each document, of any bytes, stands for."""
+    return _all(documents, 1, _restore_all)
+
+
+def _all(documents: list[bytes], most: int, kernel: Any) -> list[bytes]:
+    """The documents through a kernel that makes at most `most` bytes of one."""
+    data = np.frombuffer(b"".join(documents), dtype=np.uint8)
+    ends = np.cumsum([len(document) for document in documents], dtype=np.int64)
+    out = np.empty(most * len(data) + 1, dtype=np.uint8)
+    kernel(data, out, ends)
+    whole = memoryview(out)
+    return [bytes(whole[a:b]) for a, b in pairwise([0, *ends.tolist()])]
+
+
+def lowered_part(data: bytes, inside: bool, last: bool) -> tuple[bytes, int, bool]:
+    """What becomes of a part of a document, how many bytes of it, and whether a letter ends them.
 
     inside: whether a letter was before `data`. last: all of it is used; else all but what the next
     bytes decide on, LONGEST + 1 bytes at most.
@@ -70,16 +94,35 @@ def lowered(data: bytes, inside: bool = False, last: bool = True) -> tuple[bytes
     return out[:size].tobytes(), used, inside
 
 
-def restored(data: bytes, state: int = PLAIN) -> tuple[bytes, int]:
-    """The bytes that `data`, any bytes, stands for after `state`, and the state after it."""
-    out = np.empty(len(data), dtype=np.uint8)
+def restored_part(data: bytes, state: int) -> tuple[bytes, int]:
+    """The bytes that `data` stands for after `state` (PLAIN at first), and the state after it."""
+    out = np.empty(len(data) + 1, dtype=np.uint8)
     size, state = _restore(np.frombuffer(data, dtype=np.uint8), out, state)
     return out[:size].tobytes(), state
 
 
 @kernel
+def _lower_all(data, out, ends):
+    """Turn `ends`, where documents end in `data`, into where they end in `out`."""
+    begin = size = 0
+    for k in range(len(ends)):
+        size += _lower(data[begin : ends[k]], out[size:], False, True)[0]
+        begin = ends[k]
+        ends[k] = size
+
+
+@kernel
+def _restore_all(data, out, ends):
+    begin = size = 0
+    for k in range(len(ends)):
+        size += _restore(data[begin : ends[k]], out[size:], PLAIN)[0]
+        begin = ends[k]
+        ends[k] = size
+
+
+@kernel
 def _lower(data, out, inside, last):
-    """As `lowered`; first how many bytes are now in `out`, which has twice the size of `data`."""
+    """As `lowered_part`; first how many bytes are now in `out`, twice as large as `data`."""
     at = 0
     size = 0
     while at < len(data):
@@ -121,11 +164,11 @@ def _lower(data, out, inside, last):
 
 @kernel
 def _restore(data, out, state):
+    """As `restored_part`; first how many bytes are now in `out`, which has one more than `data`."""
     size = 0
     for byte in data:
-        found = OUT[state, byte]
-        state = AFTER[state, byte]
-        if found >= 0:
-            out[size] = found
-            size += 1
+        step = np.int64(STEPS[state + byte])
+        out[size] = step & 255
+        size += step >> 8 & 1
+        state = step >> 9
     return size, state

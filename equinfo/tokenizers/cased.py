@@ -1,11 +1,20 @@
 """Cased[T]: tokenizer T behind a lossless transform of bytes that writes case as signs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from equinfo.compress.case import AFTER, INSIDE, PLAIN, lowered, restored
+from equinfo.compress.case import (
+    INSIDE,
+    KIND,
+    LETTER,
+    PLAIN,
+    lowered,
+    lowered_part,
+    restored,
+    restored_part,
+)
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
 from equinfo.stored import section, word
@@ -35,14 +44,17 @@ class CasedTokenizer(Tokenizer):
     @classmethod
     def lower(cls, documents: list[bytes]) -> list[bytes]:
         """The documents as `inner` sees them."""
-        return map_groups(lambda group: [lowered(one)[0] for one in group], documents)
+        return map_groups(lowered, documents)
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         return self.inner.encode_batch(self.lower(documents))
 
-    def _decode_batch(self, streams: list[np.ndarray]) -> list[bytes]:
-        found = self.inner.decode_batch(streams)
-        return map_groups(lambda group: [restored(one)[0] for one in group], found)
+    def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
+        """The bytes of each id stream, which `inner` checks."""
+        return self._decode_batch(list(streams))
+
+    def _decode_batch(self, streams: list[Any]) -> list[bytes]:
+        return map_groups(restored, self.inner.decode_batch(streams))
 
     def encoder(self) -> IncrementalEncoder:
         """Holds LONGEST + 1 bytes more than that of `inner`."""
@@ -51,7 +63,7 @@ class CasedTokenizer(Tokenizer):
 
         def part(data: bytes, last: bool) -> tuple[np.ndarray, int]:
             nonlocal inside
-            text, used, inside = lowered(data, inside, last)
+            text, used, inside = lowered_part(data, inside, last)
             return inner.feed(text, last), used
 
         return IncrementalEncoder(part, self.dtype)
@@ -63,7 +75,7 @@ class CasedTokenizer(Tokenizer):
 
         def part(ids: np.ndarray, last: bool) -> tuple[bytes, int]:
             nonlocal state
-            data, state = restored(inner.feed(ids, last), state)
+            data, state = restored_part(inner.feed(ids, last), state)
             return data, len(ids)
 
         return IncrementalDecoder(part, self.checked)
@@ -83,15 +95,15 @@ class CasedTokenizer(Tokenizer):
 
     def _whole_runs(self, text: bytes) -> Iterator[tuple[np.ndarray, int]]:
         """Runs of `inner` up to where no sign acts on what follows."""
-        data = lowered(text)[0]
+        (data,) = lowered([text])
         held, size, state, at = [], 0, PLAIN, 0
         for ids, length in self.inner._runs(data):
-            found, state = restored(data[at : at + length], state)
+            found, state = restored_part(data[at : at + length], state)
             at += length
             held.append(ids)
             size += len(found)
-            goes_on = state == INSIDE and at < len(data) and AFTER[state, data[at]] == INSIDE
-            if state == PLAIN or (state == INSIDE and not goes_on):
+            ended = at == len(data) or not KIND[data[at]] & LETTER
+            if state == PLAIN or (state == INSIDE and ended):
                 yield np.concatenate(held), size
                 held, size, state = [], 0, PLAIN
 

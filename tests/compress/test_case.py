@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equinfo.compress.case import LONGEST, PLAIN, lowered, restored
+from equinfo.compress.case import LONGEST, PLAIN, lowered, lowered_part, restored, restored_part
 
 PARTS = ["a", "B", " ", "\1", "\2", "\3", ".", "\xff", "a" * 63, "B" * 64, "The", " of", " I'M"]
 TEXTS = st.lists(st.sampled_from([part.encode("latin-1") for part in PARTS])).map(b"".join)
@@ -35,25 +35,28 @@ def by_rule(text):
     ],
 )
 def test_signs_stand_before_the_space_of_their_word(text, signs):
-    assert lowered(text.encode())[0] == signs.encode()
+    assert lowered([text.encode()]) == [signs.encode()]
 
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(TEXTS, st.integers(0))
 def test_it_is_the_rules_also_in_pieces_and_comes_back(text, at):
     at %= len(text) + 1
-    found = lowered(text)[0]
-    assert found == by_rule(text)
-    assert restored(found)[0] == text
-    first, used, inside = lowered(text[:at], last=False)
+    documents = [text, text[at:], text[:at]]
+    assert lowered(documents) == [by_rule(one) for one in documents]
+    assert restored(lowered(documents)) == documents
+    first, used, inside = lowered_part(text[:at], False, last=False)
     assert 0 <= at - used <= LONGEST + 1
-    assert first + lowered(text[used:], inside)[0] == found
+    assert first + lowered_part(text[used:], inside, last=True)[0] == by_rule(text)
 
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(TEXTS, st.integers(0))
 def test_any_bytes_mean_something_also_in_pieces(data, at):
     at %= len(data) + 1
-    first, state = restored(data[:at])
-    assert first + restored(data[at:], state)[0] == restored(data)[0]
-    assert restored(b"\1")[0] == restored(b"\2 \3", PLAIN)[0].strip() == b""
+    first, state = restored_part(data[:at], PLAIN)
+    assert [first + restored_part(data[at:], state)[0]] == restored([data])
+
+
+def test_a_sign_before_no_letter_means_nothing():
+    assert restored([b"\1", b"\2 \3", b"\1  a", b"\2\1 ab"]) == [b"", b" ", b"  a", b" Ab"]
