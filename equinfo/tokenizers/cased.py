@@ -1,5 +1,6 @@
 """Cased[T]: tokenizer T behind a lossless transform of bytes that writes case as signs."""
 
+import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
@@ -20,6 +21,8 @@ from equinfo.errors import EquinfoError
 from equinfo.stored import section, word
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
+from equinfo.tokenizers.subword import SubwordTokenizer
+from equinfo.tokenizers.utf8 import utf8_texts
 
 KINDS = ("bpe", "unigram", "codebook")
 
@@ -47,7 +50,11 @@ class CasedTokenizer(Tokenizer):
         return map_groups(lowered, documents)
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
-        return self.inner.encode_batch(self.lower(documents))
+        try:
+            return self.inner.encode_batch(self.lower(documents))
+        except EquinfoError:
+            utf8_texts(documents)  # or it says where the document is none, before the signs
+            raise
 
     def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
         """The bytes of each id stream, which `inner` checks."""
@@ -59,11 +66,19 @@ class CasedTokenizer(Tokenizer):
     def encoder(self) -> IncrementalEncoder:
         """Holds LONGEST + 1 bytes more than that of `inner`."""
         inner = self.inner.encoder()
+        utf8 = codecs.getincrementaldecoder("utf-8")()
         inside = False
 
         def part(data: bytes, last: bool) -> tuple[np.ndarray, int]:
             nonlocal inside
             text, used, inside = lowered_part(data, inside, last)
+            if isinstance(self.inner, SubwordTokenizer):  # which would count the signs
+                begun = len(utf8.getstate()[0])
+                try:
+                    utf8.decode(data[:used], last)
+                except UnicodeDecodeError as error:
+                    error.start -= begun
+                    raise
             return inner.feed(text, last), used
 
         return IncrementalEncoder(part, self.dtype)

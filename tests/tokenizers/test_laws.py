@@ -187,8 +187,8 @@ def test_fingerprints_tell_tokenizers_apart():
     assert len({make(name).fingerprint for name in NAMES}) == len(NAMES)
 
 
-@pytest.mark.parametrize("name", SUBWORDS)
-@pytest.mark.parametrize("document", INVALID_UTF8, ids=repr)
+@pytest.mark.parametrize("name", [*SUBWORDS, "cased-bpe"])
+@pytest.mark.parametrize("document", [*INVALID_UTF8, b"AB\xff"], ids=repr)
 def test_subwords_refuse_other_than_utf8_naming_document_and_byte(name, document):
     at = len(document.decode("utf-8", "ignore"))
     with pytest.raises(EquinfoError, match=f"document 2 is not valid UTF-8 at byte {at}"):

@@ -106,6 +106,8 @@ def make(name: str) -> Tokenizer:
         return tokenizer_class("codebook").train(training_text(), **CODEBOOK_OPTIONS[name])
     if name == "cased":
         return registry.make("codebook", 1024, training_text(), case=True)
+    if name == "cased-bpe":
+        return registry.make("bpe", 600, training_text(), case=True)
     if name == "codebook-grown":
         return tokenizer_class("codebook").grow(byte_model("counts"), size=512)
     if name in COMPILED:
