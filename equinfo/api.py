@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,9 +206,8 @@ def train_lm(
             f"each id of {name} is a unit" if chosen else "name the tokenizer as well as its shards"
         )
         raise EquinfoError(f"there is no place in a unit to tell the LM: {reason}")
-    config = settings.config(
-        source.vocab_size, source.bos_id, period, bigrams=bigrams, shares=shares
-    )
+    config = settings.config(source.vocab_size, source.bos_id, period)
+    config = replace(config, model=replace(config.model, bigrams=bigrams, shares=shares))
     if shards is not None:
         ids = source
     elif isinstance(corpus, TokenStream):

@@ -165,7 +165,7 @@ def _lower(data, out, inside, last):
 @kernel
 def _restore(data, out, state):
     """As `restored_part`; first how many bytes are now in `out`, which has one more than `data`."""
-    size = 0
+    size = np.int64(0)
     for byte in data:
         step = np.int64(STEPS[state + byte])
         out[size] = step & 255

@@ -219,17 +219,14 @@ class Training(Loop):
             chosen = OptimizerConfig("adafactor", "rsqrt", z_loss=1e-4)
         return replace(chosen, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
 
-    def config(self, vocab_size: int, bos_id: int, period: int = 1, **model: Any) -> "TrainConfig":
-        """All of it, for a vocabulary. model: `bigrams` and `shares` of the decoder.
-
-        Raises EquinfoError for what does not exist or fit.
-        """
+    def config(self, vocab_size: int, bos_id: int, period: int = 1) -> "TrainConfig":
+        """All of it, for a vocabulary. Raises EquinfoError for what does not exist or fit."""
         styles = {"modern": modern, "paper": paper}
         if self.style not in styles:
             raise EquinfoError(f"unknown architecture {self.style!r}; known: {', '.join(styles)}")
-        decoder = replace(styles[self.style](self.size, vocab_size), period=period, **model)
+        model = replace(styles[self.style](self.size, vocab_size), period=period)
         loop = {one.name: getattr(self, one.name) for one in fields(Loop)}
-        return TrainConfig(decoder, self.optimizer, bos_id, **loop)
+        return TrainConfig(model, self.optimizer, bos_id, **loop)
 
     def but(self, **changes: Any) -> Self:
         """With other values. Raises EquinfoError for a name that is no field."""
