@@ -266,6 +266,8 @@ def train_tokenizer(
     text: int = 8,
     mode: Literal["free", "aligned", "superword"] = "superword",
     parse: Literal["longest", "fewest"] = "longest",
+    pretokens: Literal["words", "superwords", "free"] = "words",
+    transition: float = 0.9,
     case: bool = False,
     level: int | None = None,
     block: int = 10_240,
@@ -292,6 +294,9 @@ def train_tokenizer(
         mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries
             only to end at one).
         parse: a codebook's longest pieces first, or the fewest.
+        pretokens: what pieces of bpe and unigram may cross: nothing that cuts words, spaces
+            (superwords, as in SuperBPE), or anything (free).
+        transition: the share of the ids that bpe learns inside words before superwords.
         case: write capitals as signs before words of small letters, for bpe, unigram and codebooks
             that are fitted; any text comes back as it was.
         level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not
@@ -303,6 +308,7 @@ def train_tokenizer(
 
     given: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile, "text": text}
     given |= {"mode": mode, "parse": parse, "level": level, "block": block, "raw": raw}
+    given |= {"pretokens": pretokens, "transition": transition}
     given |= {"case": case}
     # where they would be ignored, they are refused
     known = [*find_family(kind).options, *["raw"] * raw, *["case"] * case]
