@@ -308,8 +308,7 @@ def train_tokenizer(
 
     given: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile, "text": text}
     given |= {"mode": mode, "parse": parse, "level": level, "block": block, "raw": raw}
-    given |= {"pretokens": pretokens, "transition": transition}
-    given |= {"case": case}
+    given |= {"pretokens": pretokens, "transition": transition, "case": case}
     # where they would be ignored, they are refused
     known = [*find_family(kind).options, *["raw"] * raw, *["case"] * case]
     options = {name: given[name] for name in given if name in known}
