@@ -40,7 +40,8 @@ class DecoderConfig:
     embedding. period: ids a unit, as the tokenizer says; above 1 an embedding tells the place in
     its unit of the id to come (`Decoder.places`). bigrams: rows of an embedding of the last two ids
     (`Decoder.pairs`); 0 for none. shares: before each block the input embedding (of id, place and
-    pair) is added once more, times a number that is learned: x = x + share * x0, as nanochat does.
+    pair) is added once more, times a number that is learned: x = x + share * x0, as nanochat's
+    x0_lambdas.
     """
 
     vocab_size: int
