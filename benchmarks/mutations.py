@@ -37,6 +37,7 @@ from equinfo.compress.models.base import ByteModel, StaticModel
 from equinfo.compress.models.counts import CountModel
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.cased import CasedTokenizer
 from equinfo.tokenizers.codebook import CodebookTokenizer
 from equinfo.tokenizers.imported_base import ImportedTokenizer
 from equinfo.tokenizers.opaque import OpaqueTokenizer
@@ -104,6 +105,7 @@ def artifacts() -> dict[str, Artifact]:
     made["strict"] = CodebookTokenizer(strings, "strict")
     costs = costs_of(np.arange(len(strings)))
     made["likeliest"] = CodebookTokenizer(strings, "strict", "likeliest", costs=costs)
+    made["cased"] = CasedTokenizer(made["superword"])
     for kind in ("ac", "range", "ans", "huffman"):
         made[f"{kind}-static"] = over(kind, static, width=8)
         made[f"{kind}-counts"] = over(kind, counts, width=12)

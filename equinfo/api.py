@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,8 @@ def train_lm(
     shards: Shards | Path | str | None = None,
     max_bytes: int = MAX_BYTES,
     place: bool = False,
+    bigrams: int = 0,
+    shares: bool = False,
     tensorboard: bool = False,
     progress: str | None = None,
     overwrite: bool = False,
@@ -172,9 +175,12 @@ def train_lm(
     The folder remembers the tokenizer, and holds it if it can be had: evaluation and generation
     refuse another. shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`,
     if given, only checked. place: tell it each id's place in its window, which every decoder knows,
-    by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard:
-    see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
-    again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
+    by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). bigrams:
+    rows of an embedding of the last two ids, no FLOPs either; five times the vocabulary is usual.
+    shares: add the input embedding again before every block, times a number that is learned.
+    tensorboard: see lm/train.py. training: size, style, steps, ..., the fields of
+    `lm.config.Training`. Called again, it goes on from the last checkpoint. Raises EquinfoError
+    where the loss is lost.
     """
     out = target(out)
     with needing("lm", "a language model"):
@@ -201,6 +207,7 @@ def train_lm(
         )
         raise EquinfoError(f"there is no place in a unit to tell the LM: {reason}")
     config = settings.config(source.vocab_size, source.bos_id, period)
+    config = replace(config, model=replace(config.model, bigrams=bigrams, shares=shares))
     if shards is not None:
         ids = source
     elif isinstance(corpus, TokenStream):

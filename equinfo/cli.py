@@ -268,6 +268,7 @@ def train_tokenizer(
     parse: Literal["longest", "fewest", "likeliest"] = "longest",
     pretokens: Literal["words", "superwords", "free"] = "words",
     transition: float = 0.9,
+    case: bool = False,
     level: int | None = None,
     block: int = 10_240,
     raw: bool = False,
@@ -296,6 +297,8 @@ def train_tokenizer(
         pretokens: what pieces of bpe and unigram may cross: nothing that cuts words, spaces
             (superwords, as in SuperBPE), or anything (free).
         transition: the share of the ids that bpe learns inside words before superwords.
+        case: write capitals as signs before words of small letters, for bpe, unigram and codebooks
+            that are fitted; any text comes back as it was.
         level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not
             given.
         block: bytes a stream, for gzip, zstd and xz.
@@ -305,8 +308,9 @@ def train_tokenizer(
 
     given: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile, "text": text}
     given |= {"mode": mode, "parse": parse, "level": level, "block": block, "raw": raw}
-    given |= {"pretokens": pretokens, "transition": transition}
-    known = [*find_family(kind).options, *["raw"] * raw]  # where it would be ignored, it is refused
+    given |= {"pretokens": pretokens, "transition": transition, "case": case}
+    # where they would be ignored, they are refused
+    known = [*find_family(kind).options, *["raw"] * raw, *["case"] * case]
     options = {name: given[name] for name in given if name in known}
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
     options |= {"overwrite": overwrite}
@@ -433,6 +437,8 @@ def train_lm(
     corpus: Corpus = "bundled",
     shards: Path | None = None,
     place: bool = False,
+    bigrams: int = 0,
+    shares: bool = False,
     tensorboard: bool = False,
     max_bytes: int = 1 << 30,
     overwrite: Overwrite = False,
@@ -443,6 +449,9 @@ def train_lm(
         out: folder for checkpoints, metrics and weights.
         shards: the folder that tokenize wrote, in place of a corpus.
         place: tell the model each id's place in its window, where windows are several ids.
+        bigrams: rows of an embedding of the last two ids, hashed: 5 times the vocabulary is usual;
+            0 for none.
+        shares: add the input embedding again before every block, times a number that is learned.
         tensorboard: write metrics to OUT/tensorboard as well.
         max_bytes: how much of the training text to use.
     """
@@ -450,6 +459,7 @@ def train_lm(
 
     options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
     options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
+    options |= {"bigrams": bigrams, "shares": shares}
     with _going_on(out):
         result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
     took = f"{training.steps} steps in {result.seconds:.0f} s"

@@ -212,9 +212,9 @@ class _Row:
     def __init__(self, tokenizer: Tokenizer, prompt: bytes) -> None:
         self.tokenizer = tokenizer
         self.decoder = TextDecoder(tokenizer)
-        # A stream that only decodes whole ends itself: its prompt is what is certain without that.
-        whole = tokenizer.unit is not None
-        ids = tokenizer.encode(prompt) if whole else tokenizer.encoder().feed(prompt)
+        # Of a stream that ends itself, a prompt is what is certain without that.
+        certain = tokenizer.encoder().feed if tokenizer.ends_itself else tokenizer.encode
+        ids = certain(prompt)
         self.result = Generation(ids=[int(i) for i in ids])
         shown = self.decoder.feed(ids)
         self.hidden = len(prompt.decode("utf-8", "replace")) - len(shown)  # of it, yet to come

@@ -64,7 +64,7 @@ def _totals(tokenizer: Tokenizer, text: bytes, found: list[Span]) -> str:
     if not total or not text:
         return f"{len(text)} bytes, {total} ids"
     bits = sum(span.bits for span in found)
-    opaque = " (no id has bytes of its own)" if tokenizer.unit is None else ""
+    opaque = " (no id has bytes of its own)" if tokenizer.ends_itself else ""
     return (
         f"{len(text)} bytes, {total} ids, {len(text) / total:.2f} bytes/id,"
         f" {bits / len(text):.2f} bits/byte{opaque}"

@@ -12,9 +12,10 @@ from equinfo.show import _columns, render, render_several
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.bpe import BPETokenizer
 from equinfo.tokenizers.equalinfo import EqualInfoTokenizer
+from equinfo.tokenizers.registry import make
 from equinfo.tokenizers.unigram import UnigramTokenizer
 
-TEXT = "The three currently – é\n\tlive 文字".encode()
+TEXT = "The three CURRENTLY – é\n\tlive 文字".encode()
 MODEL = StaticModel.unigram([TEXT * 3])
 TOKENIZERS = [
     equinfo.load("bytes"),
@@ -27,6 +28,8 @@ TOKENIZERS = [
     EqualInfoTokenizer(MODEL, 16, 12),
     EqualInfoTokenizer(MODEL, 12, 6),
     ArithmeticTokenizer(MODEL, 1),
+    make("bpe", 300, [TEXT], case=True),
+    make("unigram", 300, [b"THE cat"], case=True),
 ]
 
 
@@ -113,7 +116,7 @@ def test_several_side_by_side(colour):
         assert all(_columns(line) <= 72 for line in [name, *more[:-1]])
         assert f"{len(tokenizer.encode(text))} ids" in more[-1]
         assert "bits/byte" in more[-1]
-        assert ("no id has bytes" in more[-1]) == (tokenizer.unit is None)
+        assert ("no id has bytes" in more[-1]) == tokenizer.ends_itself
 
 
 def test_an_empty_text_is_no_piece():

@@ -12,7 +12,7 @@ from transformers import PretrainedConfig
 from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError
 from equinfo.hf.versions import check_transformers
-from equinfo.lm.config import DecoderConfig, modern
+from equinfo.lm.config import LATER, DecoderConfig, modern
 from equinfo.tokenizers.base import NUM_SPECIAL, Tokenizer
 
 # What a folder holds so that `trust_remote_code=True` finds the classes of an installed equinfo.
@@ -73,6 +73,8 @@ class EquinfoConfig(PretrainedConfig):
         norm_eps: float = DEFAULT.norm_eps,
         tied: bool = DEFAULT.tied,
         period: int = DEFAULT.period,
+        bigrams: int = DEFAULT.bigrams,
+        shares: bool = DEFAULT.shares,
         context: int = 256,
         use_cache: bool = True,
         tokenizer_name: str | None = None,
@@ -82,7 +84,7 @@ class EquinfoConfig(PretrainedConfig):
         check_transformers()
         decoder = DecoderConfig(
             vocab_size, d_model, n_heads, n_layers, head_dim, d_ff, position, activation,  # type: ignore[arg-type]
-            rope_base, relative_clip, norm_eps, tied, period,
+            rope_base, relative_clip, norm_eps, tied, period, bigrams, shares,
         )  # fmt: skip
         for name, value in asdict(decoder).items():
             setattr(self, name, value)
@@ -132,8 +134,8 @@ class EquinfoConfig(PretrainedConfig):
             trained.check(ours.identity, "the LM", "trained with")
 
     def to_dict(self) -> dict[str, Any]:
-        """Without a period of 1, so that config.json is what it was before there were others."""
-        return {n: value for n, value in super().to_dict().items() if (n, value) != ("period", 1)}
+        """Without what came later and is off: config.json is then what it was before."""
+        return {n: v for n, v in super().to_dict().items() if (n, v) not in LATER.items()}
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:

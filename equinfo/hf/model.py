@@ -17,7 +17,7 @@ from equinfo.artifacts import Artifact
 from equinfo.errors import EquinfoError, naming
 from equinfo.hf.config import AnyTokenizer, EquinfoConfig, native
 from equinfo.lm.config import DecoderConfig
-from equinfo.lm.decoder import Decoder, Rotary, rotary_tables
+from equinfo.lm.decoder import ZEROS, Decoder, Rotary, rotary_tables
 from equinfo.lm.exported import check_exported, is_exported
 from equinfo.lm.train import load_lm, load_train_config, trained_with
 from equinfo.tokenizers.base import NUM_SPECIAL
@@ -214,13 +214,13 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), the residual's inputs by depth."""
         if isinstance(module, nn.RMSNorm):
             nn.init.ones_(module.weight)
-        elif module is getattr(self.decoder, "place", None):
-            nn.init.zeros_(module.weight)
         elif isinstance(module, nn.Linear | nn.Embedding):
+            named = dict(self.decoder.named_parameters())
+            zero = any(module.weight is named.get(name) for name in ZEROS)
             cut = any(module in (block.o, block.down) for block in self.decoder.blocks)
             deviation = module.weight.shape[1] ** -0.5
             depth = (2 * self.config.n_layers) ** -0.5 if cut else 1.0
-            nn.init.normal_(module.weight, std=deviation * depth)
+            nn.init.normal_(module.weight, std=0.0 if zero else deviation * depth)
 
     def _set_gradient_checkpointing(
         self, enable: bool = True, gradient_checkpointing_func: Any = None, every_n_layers: int = 1
@@ -264,23 +264,38 @@ class _Cached:
         self.cache = cache
         empty = self.length == 0
         self.layers = [_CachedLayer(cache, number, empty) for number in range(config.n_layers)]
+        self.after_places = config.n_layers + (config.period > 1)
 
     @property
     def places(self) -> Tensor:
-        """What `Decoder.places` found for all ids seen, i64[rows, positions].
-
-        They are a layer of the cache after the decoder's, so beams that are reordered and drafts
-        that are cropped take them along.
-        """
-        layer: Any = self.cache.layers[len(self.layers)]
-        return layer.keys[:, 0, :, 0].long()
+        """What `Decoder.places` found for all ids seen, i64[rows, positions]."""
+        return self._column(len(self.layers))
 
     @places.setter
     def places(self, found: Tensor) -> None:
-        if len(self.cache.layers) == len(self.layers):  # generate makes a cache of just those
+        self._extend(len(self.layers), found)
+
+    @property
+    def ids(self) -> Tensor:
+        """All ids seen, i64[rows, positions]."""
+        return self._column(self.after_places)
+
+    @ids.setter
+    def ids(self, read: Tensor) -> None:
+        self._extend(self.after_places, read)
+
+    # Both are layers of the cache after the decoder's, so beams that are reordered and drafts that
+    # are cropped take them along. Ids are below 2**24: float32 has them.
+
+    def _column(self, number: int) -> Tensor:
+        layer: Any = self.cache.layers[number]
+        return layer.keys[:, 0, :, 0].long()
+
+    def _extend(self, number: int, column: Tensor) -> None:
+        if len(self.cache.layers) == number:  # generate makes a cache of just the decoder's
             self.cache.layers.append(hf_cache.DynamicLayer())
-        column = found[:, None, :, None].float()
-        self.cache.update(column, column, len(self.layers))
+        kept = column[:, None, :, None].float()
+        self.cache.update(kept, kept, number)
 
 
 class _CachedLayer:

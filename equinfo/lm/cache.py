@@ -26,10 +26,12 @@ class LayerCache:
 class KVCache:
     """For `batch` sequences of at most `capacity` ids, all of one length.
 
-    places: what `Decoder.places` last found, i64[batch, time], where the LM is told places.
+    places: what `Decoder.places` last found, i64[batch, time], where the LM is told places. ids:
+    what `Decoder.pairs` last read, i64[batch, time], where the LM has bigrams.
     """
 
     places: Tensor
+    ids: Tensor
 
     def __init__(
         self, config: DecoderConfig, batch: int, capacity: int, device: torch.device | str = "cpu"

@@ -26,6 +26,8 @@ SIZES: dict[str, tuple[int, int, int, int, int]] = {
 
 
 LONGEST_CONTEXT = 1 << 20  # ids; positions take memory
+# Of DecoderConfig, what came later: left out where it is off, so that older folders stay the same.
+LATER: dict[str, Any] = {"period": 1, "bigrams": 0, "shares": False}
 NUM_SPECIAL = 3  # PAD, BOS and EOS end a tokenizer's vocabulary (tokenizers/base.py)
 
 
@@ -36,7 +38,10 @@ class DecoderConfig:
     position: "rope", or "relative" (learned terms per layer, clipped at `relative_clip` positions
     back; Shaw et al. 2018). activation: of the gated MLP. tied: the output layer shares the
     embedding. period: ids a unit, as the tokenizer says; above 1 an embedding tells the place in
-    its unit of the id to come (`Decoder.places`).
+    its unit of the id to come (`Decoder.places`). bigrams: rows of an embedding of the last two ids
+    (`Decoder.pairs`); 0 for none. shares: before each block the input embedding (of id, place and
+    pair) is added once more, times a number that is learned: x = x + share * x0, as nanochat's
+    x0_lambdas.
     """
 
     vocab_size: int
@@ -52,12 +57,15 @@ class DecoderConfig:
     norm_eps: float = 1e-6
     tied: bool = False
     period: int = 1
+    bigrams: int = 0
+    shares: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
         sizes = ("d_model", "n_heads", "n_layers", "head_dim", "d_ff", "period")
         check_bounds(self, 1, *sizes, "rope_base")
         check_bounds(self, 0, "relative_clip", "norm_eps", "vocab_size")  # 0: layers are counted
+        check_bounds(self, 0, "bigrams", most=1 << 31)
         if self.position == "rope" and self.head_dim % 2:
             raise EquinfoError(f"head_dim is {self.head_dim}: rope turns pairs, it must be even")
 
@@ -87,6 +95,10 @@ def shapes(config: DecoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield "head.weight", (config.vocab_size, d)
     if config.period > 1:
         yield "place.weight", (config.period, d)
+    if config.bigrams:
+        yield "pair.weight", (config.bigrams, d)
+    if config.shares:
+        yield "share.weight", (config.n_layers, 1)
     block = {"attn_norm": (d,), "q": (inner, d), "k": (inner, d), "v": (inner, d), "o": (d, inner)}
     block |= {"mlp_norm": (d,), "gate": (ff, d), "up": (ff, d), "down": (d, ff)}
     if config.position == "relative":
@@ -280,8 +292,7 @@ class TrainConfig(Loop):
         their configuration.
         """
         values = asdict(self)
-        if self.model.period == 1:
-            del values["model"]["period"]
+        values["model"] = {n: v for n, v in values["model"].items() if (n, v) not in LATER.items()}
         short = list(values.pop("short_contexts"))
         return {**values, "short_contexts": short} if short else values
 

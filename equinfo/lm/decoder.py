@@ -11,6 +11,9 @@ from equinfo.lm.cache import KVCache, LayerCache
 from equinfo.lm.config import DecoderConfig
 
 Rotary = tuple[Tensor, Tensor]
+ZEROS = ("place.weight", "pair.weight", "share.weight")
+"""What begins as zeros: a seed's LM with them begins as the very function that it is without."""
+HASH = (36_313, 27_191)  # modded-nanogpt's
 
 
 class Block(nn.Module):
@@ -146,6 +149,10 @@ class Decoder(nn.Module):
         self.embed = nn.Embedding(config.vocab_size, config.d_model)
         if config.period > 1:
             self.place = nn.Embedding(config.period, config.d_model)
+        if config.bigrams:
+            self.pair = nn.Embedding(config.bigrams, config.d_model)
+        if config.shares:
+            self.share = nn.Embedding(config.n_layers, 1)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
         if not config.tied:
@@ -157,16 +164,13 @@ class Decoder(nn.Module):
         return self.embed.weight if self.config.tied else self.head.weight
 
     def initialise(self, seed: int) -> "Decoder":
-        """Draw all weights: normal of 1 / sqrt(fan-in), the residual's by sqrt(2 * layers) less.
-
-        Places begin as zeros: a seed's LM with them begins as the very function that it is without.
-        """
+        """Draw all weights: normal of 1 / sqrt(fan-in), the residual's by sqrt(2 * layers) less."""
         generator = torch.Generator().manual_seed(seed)
         depth = (2 * self.config.n_layers) ** -0.5
         for name, weight in self.named_parameters():
             if weight.dim() == 1:
                 nn.init.ones_(weight)
-            elif name == "place.weight":
+            elif name in ZEROS:
                 nn.init.zeros_(weight)
             else:
                 deviation = weight.shape[1] ** -0.5
@@ -188,10 +192,15 @@ class Decoder(nn.Module):
         x = self.embed(ids)
         if self.config.period > 1:
             x = x + self.place(self.places(ids, cache, real, first))
+        if self.config.bigrams:
+            x = x + self.pair(self.pairs(ids, cache, real))
+        x0 = x
         rotary = self.rotary(ids, cache) if self.config.position == "rope" else None
         mask = None if real is None else visible(real, ids.shape[1])
         for number, block in enumerate(self.blocks):
             layer = cache.layers[number] if cache else None
+            if self.config.shares:
+                x = torch.addcmul(x, x0, self.share.weight[number])
             if self.checkpoint_blocks and self.training and layer is None:
                 x = checkpoint(block, x, rotary, None, mask, use_reentrant=False)
             else:
@@ -223,6 +232,24 @@ class Decoder(nn.Module):
         if cache is not None:
             cache.places = found
         return found
+
+    def pairs(
+        self, ids: Tensor, cache: KVCache | None = None, real: Tensor | None = None
+    ) -> Tensor:
+        """i64[batch, time]: the row, 0 .. bigrams - 1, of each of `ids` and the id before it.
+
+        Before the first id, and for an id after padding (see `forward` for `real`), there is -1. A
+        special id is an id as others are. All is exact in int64: the same row on every device.
+        """
+        before = F.pad(ids[:, :-1], (1, 0), value=-1)
+        if cache is not None:
+            if cache.length:
+                before[:, 0] = cache.ids[:, -1]
+            cache.ids = ids
+        if real is not None:
+            there = F.pad(real, (1, 0), value=False)[:, -1 - ids.shape[1] : -1]
+            before = before.masked_fill(~there, -1)
+        return (before * HASH[0] ^ ids * HASH[1]) % self.config.bigrams
 
     def rotary(self, ids: Tensor, cache: KVCache | None) -> Rotary:
         """The tables for the positions of `ids`; a cache keeps those of all its positions."""

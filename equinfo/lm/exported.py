@@ -12,7 +12,7 @@ from torch import Tensor
 
 from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError, naming
-from equinfo.lm.config import LONGEST_CONTEXT, DecoderConfig, check_shapes, shapes
+from equinfo.lm.config import LATER, LONGEST_CONTEXT, DecoderConfig, check_shapes, shapes
 from equinfo.lm.decoder import Decoder
 from equinfo.stored import check_bounds, check_types, made
 
@@ -65,7 +65,7 @@ def is_exported(folder: Path | str) -> bool:
 def read_exported(folder: Path | str) -> Exported:
     """Raises EquinfoError where config.json lacks a part or has what no model of ours has."""
     file = Path(folder) / "config.json"
-    values = {"period": 1, **_json(file)}
+    values = {**LATER, **_json(file)}
     names = [field.name for field in fields(DecoderConfig)]
     for lacking in (name for name in (*names, "context", "bos_token_id") if name not in values):
         raise EquinfoError(f"{file} lacks {lacking!r}: save the model again")

@@ -14,7 +14,8 @@ def flops_per_byte(model: DecoderConfig, ratio: float, m1_parameters: int = 0) -
 def flops_per_token_exact(model: DecoderConfig, context: int) -> float:
     """Multiplications and additions of all products in a cached step, the mean of all positions.
 
-    Step t = 1 .. context reads t keys and values, and min(t, clip + 1) relative terms.
+    Step t = 1 .. context reads t keys and values, and min(t, clip + 1) relative terms. Look-ups of
+    embeddings cost none; where each layer takes a share of them, that is a product a channel.
     """
     mean_length = (context + 1) / 2
     attention = 4 * model.inner * mean_length
@@ -22,7 +23,8 @@ def flops_per_token_exact(model: DecoderConfig, context: int) -> float:
         reach = min(model.relative_clip + 1, context)
         terms = reach * (reach + 1) / 2 + (context - reach) * reach
         attention += 2 * model.inner * terms / context
-    return 2 * model.parameters + model.n_layers * attention + 2 * model.d_model * model.vocab_size
+    layer = attention + 2 * model.d_model * model.shares
+    return 2 * model.parameters + model.n_layers * layer + 2 * model.d_model * model.vocab_size
 
 
 def flops_per_byte_exact(model: DecoderConfig, ratio: float, context: int) -> float:

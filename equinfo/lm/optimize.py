@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 
 from equinfo.lm.config import OptimizerConfig
-from equinfo.lm.decoder import Decoder
+from equinfo.lm.decoder import ZEROS, Decoder
 
 DECAY_TO = 0.1
 
@@ -31,7 +31,7 @@ def make_optimizer(config: OptimizerConfig, model: Decoder) -> torch.optim.Optim
     if config.name == "adafactor":
         # torch scales by min(lr, 1 / sqrt(step)): up to the paper's 1.0 that is always our lr
         return torch.optim.Adafactor(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
-    embeddings = (".rel.weight", "embed.weight", "place.weight")
+    embeddings = (".rel.weight", "embed.weight", *ZEROS)
     decayed: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []
     for name, weight in model.named_parameters():

@@ -65,7 +65,7 @@ def _card(reading: Reading, most: int, with_ids: bool) -> str:
 
 def _family(reading: Reading) -> str:
     tokenizer = reading.tokenizer
-    opaque = " · one piece: no id has text of its own" if tokenizer.unit is None else ""
+    opaque = " · one piece: no id has text of its own" if tokenizer.ends_itself else ""
     return escape(f"{tokenizer.name} · {tokenizer.code_size:,} ids{opaque}")
 
 

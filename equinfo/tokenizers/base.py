@@ -80,6 +80,11 @@ class Tokenizer(ABC):
         return id_dtype(self.vocab_size)
 
     @property
+    def ends_itself(self) -> bool:
+        """Whether the ids of a whole document say that it ends, so that none can go on with it."""
+        return self.unit is None
+
+    @property
     def m1_parameters(self) -> int:
         """Parameters (without embeddings) of the byte LM that runs at inference, or 0."""
         return 0

@@ -47,10 +47,11 @@ FAMILIES = {
     "bytes": Family("byte:ByteTokenizer", "Bytes", "the text's bytes"),
     "bpe": Family(
         "bpe:BPETokenizer", "BPE", "byte pair encoding, after GPT-2's pretokenisation or across it",
-        "text", ("pretokens", "transition"),
+        "text", ("pretokens", "transition", "case"),
     ),
     "unigram": Family(
-        "unigram:UnigramTokenizer", "Unigram", "SentencePiece's Unigram", "text", ("pretokens",)
+        "unigram:UnigramTokenizer", "Unigram", "SentencePiece's Unigram", "text",
+        ("pretokens", "case"),
     ),
     "gzip": Family(
         "opaque:GZipTokenizer", "GZip", "bits of Deflate streams", "", ("level", "block", "raw")
@@ -86,10 +87,13 @@ FAMILIES = {
     ),
     "codebook": Family(
         "codebook:CodebookTokenizer", "Codebook", "strings fitted to a text, or grown from an M1",
-        "text or M1", ("mode", "parse")
+        "text or M1", ("mode", "parse", "case")
     ),
     "compiled-equalinfo": Family(
         "equalinfo:CompiledEqualInfoTokenizer", "EqualInfoAC", "equalinfo without its M1"
+    ),
+    "cased": Family(
+        "cased:CasedTokenizer", "Cased", "those of bpe, unigram or codebook; case as signs"
     ),
     "hf": Family("huggingface:HFTokenizer", "HF", "imported: a tokenizer.json"),
     "sentencepiece": Family(
@@ -178,7 +182,8 @@ def make(
     """A tokenizer of `size` ids, fitted to documents (read where `Family.reads`) or over an M1.
 
     options: those of the family's row, as its class has them; `text` is equaltext's bytes a window
-    (8), `compile` leaves M1 out of equalinfo where its windows can do without (False). Raises
+    (8), `compile` leaves M1 out of equalinfo where its windows can do without (False), `case`
+    writes case as signs (tokenizers/cased.py; False), which an M1 has seen none of. Raises
     EquinfoError for an option that the family has not, a missing M1, and a size that is no power of
     two from 2 to 65536 where ids are cut from bits.
     """
@@ -195,9 +200,16 @@ def make(
         )
     cls: Any = tokenizer_class(kind.removeprefix("static-"))
     if family.needs in ("text", "text or M1"):
-        if family.reads(m1):
-            return cls.train(all_as_bytes(list(documents)), size, **options)
-        return cls.grow(m1, size, **options)
+        case = options.pop("case", False)
+        if not family.reads(m1):
+            if case:
+                raise EquinfoError("case as signs needs a text to fit to: leave out M1 or case")
+            return cls.grow(m1, size, **options)
+        texts = all_as_bytes(list(documents))
+        if not case:
+            return cls.train(texts, size, **options)
+        cased: Any = tokenizer_class("cased")
+        return cased(cls.train(cased.lower(texts), size, **options))
     sizes = [1 << width for width in WIDTHS]
     if size not in sizes:
         raise EquinfoError(

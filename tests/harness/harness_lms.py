@@ -10,7 +10,7 @@ from lm_eval.api.instance import Instance
 import equinfo
 from equinfo.harness import EquinfoLM
 from equinfo.lm.config import modern
-from equinfo.lm.decoder import Decoder
+from equinfo.lm.decoder import ZEROS, Decoder
 
 CONTEXT = 64
 NAMES = [
@@ -27,11 +27,11 @@ NAMES = [
 @cache
 def make(name: str, context: int = CONTEXT, batch_size: int = 4) -> EquinfoLM:
     tokenizer = equinfo.load(name) if name.startswith("english") else zoo.make(name)
-    model = Decoder(
-        replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period)
-    ).initialise(1)
-    if tokenizer.period > 1:
-        torch.nn.init.normal_(model.place.weight, generator=torch.Generator().manual_seed(1))
+    told = {"period": tokenizer.period, "bigrams": 50, "shares": True}
+    model = Decoder(replace(modern("30k", tokenizer.vocab_size), **told)).initialise(1)
+    generator = torch.Generator().manual_seed(1)
+    for weight in map(model.get_parameter, ZEROS[tokenizer.period == 1 :]):
+        torch.nn.init.normal_(weight, generator=generator)
     return EquinfoLM(model, tokenizer, context=context, batch_size=batch_size)
 
 

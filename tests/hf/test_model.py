@@ -26,15 +26,15 @@ from equinfo.generation import stream as stream_text
 from equinfo.hf.config import EquinfoConfig
 from equinfo.hf.logits import DecodableIds
 from equinfo.hf.model import CACHE, EquinfoForCausalLM
-from equinfo.lm.config import DecoderConfig, Training, modern, paper
-from equinfo.lm.decoder import Decoder
+from equinfo.lm.config import LATER, DecoderConfig, Training, modern, paper
+from equinfo.lm.decoder import ZEROS, Decoder
 from equinfo.lm.loss import cross_entropy
 from equinfo.lm.train import load_lm, load_train_config, train
 from equinfo.tokenizers.registry import make
 
 CLIPPED = DecoderConfig(259, 32, 2, 2, 16, 64, position="relative", relative_clip=5)
 TIED = replace(modern("30k", 259), tied=True)
-TOLD = replace(modern("30k", 259), period=3)
+TOLD = replace(modern("30k", 259), period=3, bigrams=50, shares=True)
 CONFIGS = {
     "modern": modern("30k", 259),
     "paper": paper("30k", 259),
@@ -48,10 +48,12 @@ GREEDY = {"do_sample": False, "max_new_tokens": 12}
 
 
 def decoder_of(config, seed=0):
-    """Random weights, places' too, which begin as zeros."""
+    """Random weights, also of what begins as zeros."""
     decoder = Decoder(config).initialise(seed)
-    if config.period > 1:
-        torch.nn.init.normal_(decoder.place.weight, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    for name in ZEROS:
+        if name in decoder.state_dict():
+            torch.nn.init.normal_(decoder.get_parameter(name), generator=generator)
     return decoder
 
 
@@ -250,7 +252,7 @@ def test_with_the_processor_greedy_generation_is_that_of_equinfo(name):
     ended = set()
     for seed, prompt in enumerate(["In the", "", "Grün"]):
         decoder = decoder_of(
-            replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period), seed
+            replace(modern("30k", tokenizer.vocab_size), period=tokenizer.period, bigrams=50), seed
         )
         (sample,) = equinfo.generate(
             decoder, tokenizer, prompt, context=128, temperature=0, max_ids=60
@@ -328,9 +330,8 @@ def test_round_trips_keep_every_bit(config, tmp_path):
     EquinfoForCausalLM.from_lm(decoder, tokenizer_of(config), context=64).save_pretrained(
         tmp_path / "a"
     )
-    assert ("period" in json.loads((tmp_path / "a" / "config.json").read_text())) == (
-        config.period > 1
-    )
+    written = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert (LATER.keys() & written.keys() == LATER.keys()) == (config == TOLD)
     ours = load_lm(tmp_path / "a")
     assert ours.config == config
     assert_same_weights(ours, decoder)
@@ -475,7 +476,8 @@ def test_an_m1_has_one_special_id(tmp_path):
 
 
 def test_new_models_are_drawn_as_initialise_draws():
-    assert not EquinfoForCausalLM(EquinfoConfig.of(TOLD, 64)).decoder.place.weight.any()
+    zeros = EquinfoForCausalLM(EquinfoConfig.of(TOLD, 64)).decoder
+    assert not any(zeros.get_parameter(name).any() for name in ZEROS)
     torch.manual_seed(3)
     model, again = EquinfoForCausalLM(EquinfoConfig()), EquinfoForCausalLM(EquinfoConfig())
     peer = Decoder(model.config.decoder_config).initialise(0)

@@ -182,7 +182,7 @@ def frequencies(config: DecoderConfig, device: str) -> list[float]:
 
 
 def checks() -> Iterator[tuple[str, Callable[[str], list[float]]]]:
-    told = replace(modern("30k", 259), period=3)
+    told = replace(modern("30k", 259), period=3, bigrams=50, shares=True)
     for name, config in {"modern, told places": told, "paper": paper("30k", 259)}.items():
         for check in (evaluated, written, padded):
             yield f"{check.__name__}, {name}", partial(check, config)

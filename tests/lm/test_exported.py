@@ -60,7 +60,11 @@ def test_one_folder_is_not_two_models(tmp_path):
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, replace(paper("30k", 300), tied=True), replace(CONFIG, period=3)],
+    [
+        CONFIG,
+        replace(paper("30k", 300), tied=True),
+        replace(CONFIG, period=3, bigrams=7, shares=True),
+    ],
     ids=["modern", "paper", "told"],
 )
 def test_shapes_are_the_decoders(config):
@@ -95,6 +99,7 @@ def trained(folder, model=None, config=None, weights=None):
         {"n_heads": 0}, {"head_dim": -32}, {"head_dim": 31}, {"d_model": 32.0}, {"d_ff": None},
         {"d_ff": True}, {"d_ff": [[[]]]}, {"norm_eps": "x"}, {"norm_eps": -1}, {"rope_base": 0},
         {"position": "sideways"}, {"position": []}, {"tied": 1}, {"tied": True}, {"period": 2},
+        {"bigrams": 2}, {"bigrams": -1}, {"bigrams": 1 << 40}, {"shares": True}, {"shares": 1},
         {"norm_eps": 10**400}, {"relative_clip": -1}, {"position": "relative"},
     ],
     ids=str,

@@ -1,5 +1,7 @@
 """FLOPs: the paper's formula gives the paper's numbers, the exact one what torch counts."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -38,3 +40,5 @@ def test_the_mean_over_a_context_is_the_mean_of_its_steps(context):
     expected = 2 * config.parameters + 3 * sum(steps) / context + 2 * 64 * 300
     assert flops_per_token_exact(config, context) == pytest.approx(expected)
     assert flops_per_byte_exact(config, 2.0, context) == pytest.approx(expected / 2)
+    told = replace(config, period=3, bigrams=9, shares=True)
+    assert flops_per_token_exact(told, context) == pytest.approx(expected + 3 * 2 * 64)

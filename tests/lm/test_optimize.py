@@ -1,6 +1,7 @@
 """Schedules and optimisers are the ones named."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -33,11 +34,12 @@ def test_a_warm_up_longer_than_the_run_only_warms_up():
 
 
 def test_every_parameter_is_optimised_once_and_only_matrices_decay():
-    model = Decoder(modern("30k", 257))
+    model = Decoder(replace(modern("30k", 257), period=2, bigrams=9, shares=True))
     optimizer = make_optimizer(OptimizerConfig(), model)
     held = [p for group in optimizer.param_groups for p in group["params"]]
     assert sorted(map(id, held)) == sorted(map(id, model.parameters()))
-    assert all(p.dim() == 2 for p in optimizer.param_groups[0]["params"])
+    blocks = {p for p in model.blocks.parameters() if p.dim() == 2}
+    assert set(optimizer.param_groups[0]["params"]) == blocks | {model.head.weight}
     assert isinstance(
         make_optimizer(OptimizerConfig("adafactor", "rsqrt"), model), torch.optim.Adafactor
     )

@@ -1,5 +1,5 @@
-"""An M2 that is told the place of an id in its unit: the same place in training, evaluation and
-generation.
+"""An M2 that is told the place of an id in its unit, and the id before it: the same ones in
+training, evaluation and generation.
 """
 
 import shutil
@@ -16,8 +16,8 @@ from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
 from equinfo.generation import check_fit
 from equinfo.lm.cache import KVCache
-from equinfo.lm.config import NUM_SPECIAL, OptimizerConfig, TrainConfig, modern, paper
-from equinfo.lm.decoder import Decoder
+from equinfo.lm.config import LATER, NUM_SPECIAL, OptimizerConfig, TrainConfig, modern, paper
+from equinfo.lm.decoder import ZEROS, Decoder
 from equinfo.lm.evaluate import evaluate, predict
 from equinfo.lm.sample import Sampling, sample
 from equinfo.lm.sequences import Sequences
@@ -30,7 +30,8 @@ TEXTS = [b"In the beginning " * n for n in range(1, 13)]
 CODES, PERIOD, CONTEXT = 16, 3, 20
 PAD, BOS, EOS = CODES, CODES + 1, CODES + 2
 CONFIGS = [replace(style("30k", CODES + 3), period=PERIOD) for style in (modern, paper)]
-both = pytest.mark.parametrize("config", CONFIGS, ids=["modern", "paper"])
+CONFIGS.append(replace(CONFIGS[0], bigrams=50, shares=True))
+each = pytest.mark.parametrize("config", CONFIGS, ids=["modern", "paper", "bigrams"])
 
 
 def windows(bits, width, **options):
@@ -38,9 +39,12 @@ def windows(bits, width, **options):
 
 
 def told(config, seed=0):
-    """A decoder whose places mean something: they begin as zeros."""
+    """A decoder whose places, pairs and shares mean something: they begin as zeros."""
     model = Decoder(config).initialise(seed).eval()
-    torch.nn.init.normal_(model.place.weight, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    for name in ZEROS:
+        if name in model.state_dict():
+            torch.nn.init.normal_(model.get_parameter(name), generator=generator)
     return model
 
 
@@ -70,25 +74,31 @@ def walked(ids, place=0):
 
 
 def by_ids_with_places(model):
-    """logits(ids, places): the oracle, a decoder without places whose ids are pairs of a place and
-    an id.
+    """logits(ids, places): the oracle, a decoder without places and bigrams whose ids are a place,
+    the id before and an id.
     """
-    size = model.config.vocab_size
-    plain = Decoder(replace(model.config, vocab_size=PERIOD * size, period=1)).eval()
-    weights = {
-        name: weight for name, weight in model.state_dict().items() if name != "place.weight"
-    }
-    table = model.place.weight[:, None] + model.embed.weight
-    plain.load_state_dict(
-        {
-            **weights,
-            "embed.weight": table.flatten(0, 1),
-            "head.weight": model.head.weight.repeat(3, 1),
-        }
-    )
-    return lambda ids, places: plain.logits(torch.tensor(ids) + size * torch.tensor(places))[
-        ..., :size
-    ]
+    config, size = model.config, model.config.vocab_size
+    told = torch.zeros(PERIOD, size + 1, size, config.d_model)
+    told += model.place.weight[:, None, None] + model.embed.weight
+    if config.bigrams:
+        rows = [
+            [(before * 36_313 ^ i * 27_191) % config.bigrams for i in range(size)]
+            for before in range(-1, size)
+        ]
+        told += model.pair.weight[torch.tensor(rows)]
+    table = told.flatten(0, 2).detach()
+    plain = Decoder(replace(config, vocab_size=len(table), period=1, bigrams=0)).eval()
+    kept = plain.state_dict().keys()
+    weights = {name: weight for name, weight in model.state_dict().items() if name in kept}
+    head = model.head.weight.repeat(len(table) // size, 1)
+    plain.load_state_dict({**weights, "embed.weight": table, "head.weight": head})
+
+    def logits(ids, places):
+        ids, places = torch.tensor(ids), torch.tensor(places)
+        before = torch.cat([torch.full_like(ids[:, :1], -1), ids[:, :-1]], dim=1)
+        return plain.logits((places * (size + 1) + before + 1) * size + ids)[..., :size]
+
+    return logits
 
 
 # -- one place, however it is come by --------------------------------------------------------------
@@ -111,7 +121,7 @@ def test_places_are_counted_from_the_last_special_id(cuts):
     assert torch.cat(found, dim=1).tolist() == [walked(row)[1:] for row in ids]
 
 
-@both
+@each
 def test_cached_logits_and_those_after_padding_are_the_whole_ones(config):
     model, ids = told(config), torch.tensor([[BOS, *stream_of(9).tolist()[:39]]])
     expected = by_ids_with_places(model)(ids.tolist(), [walked(ids[0].tolist())[1:]])
@@ -127,7 +137,7 @@ def test_cached_logits_and_those_after_padding_are_the_whole_ones(config):
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-@both
+@each
 def test_evaluation_and_predictions_know_where_tiles_begin(config):
     model, ids = told(config), stream_of(20, whole=False)
     places, oracle, nats = walked(ids), by_ids_with_places(model), []
@@ -154,7 +164,7 @@ def test_evaluation_and_predictions_know_where_tiles_begin(config):
     assert blocks.sum_nats == pytest.approx(predict(model, rows, BOS)[0].sum(), rel=1e-4)
 
 
-@both
+@each
 @pytest.mark.parametrize(
     "prompts", [[[], [4, 11, 13]], [[1] * 30]], ids=["short", "longer than a sequence"]
 )
@@ -224,25 +234,26 @@ def test_what_only_the_place_says_is_learned(tmp_path):
 
 def test_it_begins_as_the_lm_without_and_pauses_and_splits_like_it(tmp_path):
     ids = stream_of(60)
-    plain, with_places = (Decoder(replace(CONFIGS[0], period=p)).initialise(3) for p in (1, PERIOD))
+    plain, every = replace(CONFIGS[0], period=1), CONFIGS[-1]
     batch = torch.from_numpy(ids[None, :CONTEXT].astype(np.int64))
-    assert torch.equal(plain.logits(batch), with_places.logits(batch))
-    whole = train(config_of(), ids, tmp_path / "whole")
-    while train(config_of(), ids, tmp_path / "paused", deadline=0.0).status == "paused":
+    same = [Decoder(config).initialise(3).logits(batch) for config in (plain, CONFIGS[0], every)]
+    assert all(torch.equal(same[0], one) for one in same)
+    whole = train(config_of(every), ids, tmp_path / "whole")
+    while train(config_of(every), ids, tmp_path / "paused", deadline=0.0).status == "paused":
         pass
     one, other = (load_lm(tmp_path / name).state_dict() for name in ("whole", "paused"))
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert one["place.weight"].any()
-    parts = train(config_of(micro_batches=4), ids, tmp_path / "parts")
+    assert all(one[name].any() for name in ZEROS)
+    parts = train(config_of(every, micro_batches=4), ids, tmp_path / "parts")
     assert parts.loss == pytest.approx(whole.loss, abs=1e-4)
 
 
 def test_settings_of_lms_without_places_say_nothing_of_them():
     assert NUM_SPECIAL == base.NUM_SPECIAL
-    assert "period" not in config_of(replace(CONFIGS[0], period=1)).to_dict()["model"]
-    for period in (1, PERIOD):
-        config = config_of(replace(CONFIGS[0], period=period))
-        assert TrainConfig.from_dict(config.to_dict()) == config
+    plain = replace(CONFIGS[0], period=1)
+    assert not LATER.keys() & config_of(plain).to_dict()["model"].keys()
+    for model in (plain, *CONFIGS):
+        assert TrainConfig.from_dict(config_of(model).to_dict()) == config_of(model)
     with pytest.raises(EquinfoError, match="short_contexts"):
         config_of(short_contexts=(10,))
     with pytest.raises(EquinfoError, match="period is 0"):
@@ -273,8 +284,9 @@ def test_the_period_is_what_windows_and_ids_have_in_common(tokenizer, period):
 
 def test_train_lm_tells_places_where_there_are_some(tmp_path):
     tokenizer, options = windows(20, 8), {"size": "30k", "steps": 2, "batch_size": 2, "context": 16}
-    api.train_lm(tmp_path / "lm", tokenizer, TEXTS, place=True, **options)
-    assert load_train_config(tmp_path / "lm").model.period == 5
+    api.train_lm(tmp_path / "lm", tokenizer, TEXTS, place=True, bigrams=9, shares=True, **options)
+    model = load_train_config(tmp_path / "lm").model
+    assert (model.period, model.bigrams, model.shares) == (5, 9, True)
     stream = api.token_stream(tokenizer, TEXTS)
     assert api.evaluate(tmp_path / "lm", tokenizer, stream).num_ids == len(stream.ids)
     (text,) = equinfo.generate(tmp_path / "lm", tokenizer, "In the beginning", max_ids=20)

@@ -9,6 +9,8 @@ from equinfo.artifacts import Artifact
 from equinfo.compress.codebook.segments import Text, pretoken_starts
 from equinfo.compress.dictionary.parse import AHEAD, BLOCK
 from equinfo.errors import EquinfoError
+from equinfo.tokenizers import registry
+from equinfo.tokenizers.cased import CasedTokenizer
 from equinfo.tokenizers.codebook import CodebookTokenizer
 
 TEXT = "In the beginning, in the beginning: naïve.\n"
@@ -163,3 +165,16 @@ def test_the_api_fits_without_an_m1_and_grows_from_one(tmp_path):
     assert (fitted.source, grown.source) == ("fitted", "grown")
     assert fitted.name == grown.name == "Codebook[v=512,aligned,fewest]"
     assert api.load(tmp_path / "grown").fingerprint == grown.fingerprint
+    with pytest.raises(EquinfoError, match="needs a text"):
+        registry.make("codebook", 512, m1=byte_model("counts"), case=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"inner": "cased"}, {"inner": "bytes"}, {"inner": []}, {"config": 1}, {"config": {}}],
+    ids=str,
+)
+def test_case_as_signs_is_before_what_it_was_fitted_with(change):
+    stored = make("cased").artifact
+    with pytest.raises(EquinfoError, match="the stored 'cased'"):
+        CasedTokenizer.from_artifact(Artifact("cased", {**stored.config, **change}, stored.tensors))

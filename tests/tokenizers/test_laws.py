@@ -177,7 +177,7 @@ def test_units_decode_each_by_itself(tokenizer):
     ids = tokenizer.encode(text)
     if tokenizer.unit is None:
         streams = ("ac", "range", "ans", "huffman", "gzip", "zstd", "xz", "equaltext")
-        assert tokenizer.kind in streams or tokenizer.reset == 0
+        assert tokenizer.kind in (*streams, "cased") or tokenizer.reset == 0
     else:
         units = [ids[at : at + tokenizer.unit] for at in range(0, len(ids), tokenizer.unit)]
         assert b"".join(tokenizer.decode_batch(units)) == text
@@ -187,8 +187,8 @@ def test_fingerprints_tell_tokenizers_apart():
     assert len({make(name).fingerprint for name in NAMES}) == len(NAMES)
 
 
-@pytest.mark.parametrize("name", SUBWORDS)
-@pytest.mark.parametrize("document", INVALID_UTF8, ids=repr)
+@pytest.mark.parametrize("name", [*SUBWORDS, "cased-bpe"])
+@pytest.mark.parametrize("document", [*INVALID_UTF8, b"AB\xff"], ids=repr)
 def test_subwords_refuse_other_than_utf8_naming_document_and_byte(name, document):
     at = len(document.decode("utf-8", "ignore"))
     with pytest.raises(EquinfoError, match=f"document 2 is not valid UTF-8 at byte {at}"):

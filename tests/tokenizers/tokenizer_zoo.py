@@ -7,6 +7,7 @@ from equinfo.compress.models.base import ByteModel, StaticModel
 from equinfo.compress.models.counts import CountModel
 from equinfo.compress.network.integer import IntegerByteModel
 from equinfo.corpora import load_corpus, take
+from equinfo.tokenizers import registry
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
 
@@ -77,6 +78,7 @@ NAMES = (
     PLAIN
     + list(CROSSING)
     + CODEBOOKS
+    + ["cased"]
     + list(COMPILED)
     + STATIC
     + COUNTS
@@ -108,6 +110,10 @@ def make(name: str) -> Tokenizer:
         return load(name)
     if name in CODEBOOK_OPTIONS:
         return tokenizer_class("codebook").train(training_text(), **CODEBOOK_OPTIONS[name])
+    if name == "cased":
+        return registry.make("codebook", 1024, training_text(), case=True)
+    if name == "cased-bpe":
+        return registry.make("bpe", 600, training_text(), case=True)
     if name == "codebook-grown":
         return tokenizer_class("codebook").grow(byte_model("counts"), size=512)
     if name in COMPILED:
