@@ -104,12 +104,14 @@ def narrow(interval, freqs, symbol, precision):
 def narrow_to(interval, start, freq, precision):
     """As `narrow`, for the child with cumulative frequency `start` and frequency `freq`."""
     offset, width, shift = _child(interval, start, freq, precision)
+    if width >> max(precision - shift, 0) == 0:  # narrower than a cell
+        return False
     cut = mantissa_cut(width, PRODUCT - precision)
-    low = interval.low.copy()
+    low = interval.low[0], interval.low[1], interval.low[2]
     add_shifted(interval.low, offset, shift)
     first, cell = first_cell(interval.low, shift, precision)
     if first + cell > (width >> cut) << cut:
-        interval.low[:] = low
+        interval.low[0], interval.low[1], interval.low[2] = low
         return False
     interval.m = width >> cut
     interval.e = shift + cut
