@@ -164,6 +164,7 @@ def train_lm(
     shards: Shards | Path | str | None = None,
     max_bytes: int = MAX_BYTES,
     place: bool = False,
+    canonical: bool = False,
     tensorboard: bool = False,
     progress: str | None = None,
     overwrite: bool = False,
@@ -175,8 +176,10 @@ def train_lm(
     The folder remembers the tokenizer, and holds it if it can be had: evaluation and generation
     refuse another. shards: what `tokenize_corpus` wrote; then `corpus` is not used and `tokenizer`,
     if given, only checked. place: tell it each id's place in its window, which every decoder knows,
-    by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). tensorboard:
-    see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
+    by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). canonical:
+    give no probability to ids that the tokenizer never writes after the one before
+    (Tokenizer.canonical_mask), in training and wherever the LM is used. tensorboard: see
+    lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
     again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
     out = target(out)
@@ -203,7 +206,12 @@ def train_lm(
             f"each id of {name} is a unit" if chosen else "name the tokenizer as well as its shards"
         )
         raise EquinfoError(f"there is no place in a unit to tell the LM: {reason}")
-    config = settings.config(source.vocab_size, source.bos_id, period)
+    mask = chosen.canonical_mask() if canonical and chosen else None
+    if canonical and mask is None:
+        reason = "not known of it" if chosen else "name the tokenizer as well as its shards"
+        raise EquinfoError(f"there is no canonical mask for the ids of {name}: {reason}")
+    ranges = 0 if mask is None else len(mask[1])
+    config = settings.config(source.vocab_size, source.bos_id, period, ranges)
     if shards is not None:
         ids = source
     elif isinstance(corpus, TokenStream):
@@ -213,6 +221,8 @@ def train_lm(
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
     options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
+    if mask is not None:
+        options["initial"] = {"canonical.offsets": mask[0], "canonical.ranges": mask[1]}
     result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
     if chosen is not None:
         chosen.save(out / KEPT)

@@ -381,6 +381,7 @@ def train_lm(
     corpus: Corpus = "bundled",
     shards: Path | None = None,
     place: bool = False,
+    canonical: bool = False,
     tensorboard: bool = False,
     max_bytes: int = 1 << 30,
     overwrite: Overwrite = False,
@@ -391,12 +392,14 @@ def train_lm(
         out: folder for checkpoints, metrics and weights.
         shards: the folder that tokenize wrote, in place of a corpus.
         place: tell the model each id's place in its window, where windows are several ids.
+        canonical: give no probability to ids that the tokenizer never writes after the one before.
         tensorboard: write metrics to OUT/tensorboard as well.
         max_bytes: how much of the training text to use.
     """
     from equinfo import api
 
-    options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
+    options: dict[str, Any] = {"place": place, "canonical": canonical, "max_bytes": max_bytes}
+    options |= {"tensorboard": tensorboard}
     options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
     with _going_on(out):
         result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))

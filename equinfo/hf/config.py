@@ -73,6 +73,7 @@ class EquinfoConfig(PretrainedConfig):
         norm_eps: float = DEFAULT.norm_eps,
         tied: bool = DEFAULT.tied,
         period: int = DEFAULT.period,
+        canonical: int = DEFAULT.canonical,
         context: int = 256,
         use_cache: bool = True,
         tokenizer_name: str | None = None,
@@ -82,7 +83,7 @@ class EquinfoConfig(PretrainedConfig):
         check_transformers()
         decoder = DecoderConfig(
             vocab_size, d_model, n_heads, n_layers, head_dim, d_ff, position, activation,  # type: ignore[arg-type]
-            rope_base, relative_clip, norm_eps, tied, period,
+            rope_base, relative_clip, norm_eps, tied, period, canonical,
         )  # fmt: skip
         for name, value in asdict(decoder).items():
             setattr(self, name, value)
@@ -132,8 +133,9 @@ class EquinfoConfig(PretrainedConfig):
             trained.check(ours.identity, "the LM", "trained with")
 
     def to_dict(self) -> dict[str, Any]:
-        """Without a period of 1, so that config.json is what it was before there were others."""
-        return {n: value for n, value in super().to_dict().items() if (n, value) != ("period", 1)}
+        """Without later fields at their defaults: config.json is what it was before."""
+        later = {"period": 1, "canonical": 0}
+        return {n: value for n, value in super().to_dict().items() if later.get(n, self) != value}
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:

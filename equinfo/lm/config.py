@@ -36,7 +36,8 @@ class DecoderConfig:
     position: "rope", or "relative" (learned terms per layer, clipped at `relative_clip` positions
     back; Shaw et al. 2018). activation: of the gated MLP. tied: the output layer shares the
     embedding. period: ids a unit, as the tokenizer says; above 1 an embedding tells the place in
-    its unit of the id to come (`Decoder.places`).
+    its unit of the id to come (`Decoder.places`). canonical: ranges of ids that the tokenizer never
+    writes after another, which then get no probability (`lm.canonical`); 0: all ids have some.
     """
 
     vocab_size: int
@@ -52,12 +53,14 @@ class DecoderConfig:
     norm_eps: float = 1e-6
     tied: bool = False
     period: int = 1
+    canonical: int = 0
 
     def __post_init__(self) -> None:
         check_types(self)
         sizes = ("d_model", "n_heads", "n_layers", "head_dim", "d_ff", "period")
         check_bounds(self, 1, *sizes, "rope_base")
         check_bounds(self, 0, "relative_clip", "norm_eps", "vocab_size")  # 0: layers are counted
+        check_bounds(self, 0, "canonical")
         if self.position == "rope" and self.head_dim % 2:
             raise EquinfoError(f"head_dim is {self.head_dim}: rope turns pairs, it must be even")
 
@@ -76,6 +79,10 @@ class DecoderConfig:
         return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
 
 
+# Of what is no weight in `Decoder.state_dict`: NumPy's name of its type, safetensors' name.
+INTEGERS = {"canonical.offsets": ("int64", "I64"), "canonical.ranges": ("int32", "I32")}
+
+
 def shapes(config: DecoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Name and shape of each weight of `Decoder.state_dict`, in an order of its own."""
     d = config.d_model
@@ -87,6 +94,9 @@ def shapes(config: DecoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield "head.weight", (config.vocab_size, d)
     if config.period > 1:
         yield "place.weight", (config.period, d)
+    if config.canonical:
+        yield "canonical.offsets", (config.vocab_size + 1,)
+        yield "canonical.ranges", (config.canonical, 2)
     block = {"attn_norm": (d,), "q": (inner, d), "k": (inner, d), "v": (inner, d), "o": (d, inner)}
     block |= {"mlp_norm": (d,), "gate": (ff, d), "up": (ff, d), "down": (d, ff)}
     if config.position == "relative":
@@ -208,12 +218,15 @@ class Training(Loop):
             chosen = OptimizerConfig("adafactor", "rsqrt", z_loss=1e-4)
         return replace(chosen, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
 
-    def config(self, vocab_size: int, bos_id: int, period: int = 1) -> "TrainConfig":
+    def config(
+        self, vocab_size: int, bos_id: int, period: int = 1, canonical: int = 0
+    ) -> "TrainConfig":
         """All of it, for a vocabulary. Raises EquinfoError for what does not exist or fit."""
         styles = {"modern": modern, "paper": paper}
         if self.style not in styles:
             raise EquinfoError(f"unknown architecture {self.style!r}; known: {', '.join(styles)}")
-        model = replace(styles[self.style](self.size, vocab_size), period=period)
+        model = styles[self.style](self.size, vocab_size)
+        model = replace(model, period=period, canonical=canonical)
         loop = {one.name: getattr(self, one.name) for one in fields(Loop)}
         return TrainConfig(model, self.optimizer, bos_id, **loop)
 
@@ -282,6 +295,8 @@ class TrainConfig(Loop):
         values = asdict(self)
         if self.model.period == 1:
             del values["model"]["period"]
+        if self.model.canonical == 0:
+            del values["model"]["canonical"]
         short = list(values.pop("short_contexts"))
         return {**values, "short_contexts": short} if short else values
 

@@ -80,9 +80,7 @@ class BPETokenizer(SubwordTokenizer):
         model = json.loads(self.model)["model"]
         pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
         code = model["vocab"]
-        found = {
-            (code[x], code[y]): (rank, code[x + y]) for rank, (x, y) in enumerate(pairs)
-        }
+        found = {(code[x], code[y]): (rank, code[x + y]) for rank, (x, y) in enumerate(pairs)}
         crossed, never = merges.crossed(self.pieces, found)
         table = crossed & merges.uncut(self.pieces, self._kind_of) & ~never[:, None] & ~never
         return self._over_vocabulary(runs(table), never)

@@ -91,7 +91,7 @@ def uncut(pieces: list[bytes], kind_of: Callable[[str], int]) -> np.ndarray:
 def _kind(data: bytes, kind_of: Callable[[str], int], at: int) -> int:
     """Of the character that begins (at = 0) or ends (-1) a part of UTF-8."""
     leads = [k for k, byte in enumerate(data) if byte & 0xC0 != 0x80]
-    if at == 0 and leads[:1] != [0] or not leads:
+    if (at == 0 and leads[:1] != [0]) or not leads:
         return UNKNOWN if at else AMID
     begin, *rest = leads[at:]
     character = data[begin : rest[0] if rest else None].decode("utf-8", "ignore")

@@ -14,7 +14,7 @@ of bytes the strings that begin with u are neighbours: what is forbidden after a
 import numpy as np
 
 from equinfo.compress.dictionary.dictionary import Dictionary
-from equinfo.compress.dictionary.double_array import ANY, END
+from equinfo.compress.dictionary.double_array import ANY
 from equinfo.compress.jit import inline, kernel
 
 Ranges = tuple[np.ndarray, np.ndarray]
@@ -128,10 +128,10 @@ def _begins(blob, ends, k, begin, length):
     at = ends[k - 1] if k else 0
     if ends[k] - at < length:
         return False
-    for step in range(length):
-        if blob[at + step] != blob[begin + step]:
-            return False
-    return True
+    same = 0
+    while same < length and blob[at + same] == blob[begin + same]:
+        same += 1
+    return same == length
 
 
 @kernel
