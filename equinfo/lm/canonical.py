@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig
 
-TABLE = 1 << 13  # ids for which a byte for each pair is kept: 64 MB at most
-ROWS = 1 << 8  # of what is computed at once
+NEVER = float("-inf")
+FEW = 1 << 4
+ROWS = 1 << 8  # of logits that are held at once to see what is wrong
 
 
 class Canonical(nn.Module):
@@ -21,14 +23,15 @@ class Canonical(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.size = config.vocab_size
-        self.nothing = config.special  # PAD, whose row is a part of all
+        self.pad = config.special  # its row is a part of all
+        self._nothing: Tensor | None = None  # what follows nothing, -inf in f32[vocab_size]
+        self._arrays: list[np.ndarray] = []
         offsets = torch.zeros(self.size + 1, dtype=torch.int64)
         self.register_buffer("offsets", offsets)
         self.register_buffer("ranges", torch.zeros(config.canonical, 2, dtype=torch.int32))
-        self._table = torch.empty(0)
 
     def check(self, where: Path | str) -> None:
-        """Raises EquinfoError for what is no mask: all that `forbidden` relies on."""
+        """Raises EquinfoError for what is no mask: all that a look-up relies on."""
         low, high = self.ranges.long().unbind(1)
         counts = self.offsets.diff()
         good = self.offsets[0] == 0 and self.offsets[-1] == len(low) and bool((counts >= 0).all())
@@ -39,41 +42,51 @@ class Canonical(nn.Module):
         if not good:
             raise EquinfoError(f"the canonical mask in {where} is none: train the LM again")
 
-    def forbidden(self, previous: Tensor) -> Tensor:
-        """bool[..., vocab_size]: what never follows `previous`, i64[...]."""
-        if self.size > TABLE:
-            return self._computed(previous.flatten()).view(*previous.shape, self.size)
-        if len(self._table) == 0 or self._table.device != previous.device:
-            every = torch.arange(self.size, device=previous.device).split(ROWS)
-            self._table = torch.cat([self._computed(part) for part in every])
-        return self._table[previous]
+    def forward(self, logits: Tensor, previous: Tensor) -> Tensor:
+        """logits f32[..., vocab_size], in place: -inf for what never follows `previous`, i64[...].
 
-    def _computed(self, previous: Tensor) -> Tensor:
-        """bool[n, vocab_size], by the edges of the rows' ranges."""
-        rows = torch.cat([previous, previous.new_tensor([self.nothing])])
+        Only what is forbidden is touched, a few percent: to read a mask of all takes longer.
+        """
+        if self._nothing is None or self._nothing.device != logits.device:
+            pad = torch.tensor([self.pad], device=logits.device)
+            row = torch.zeros(self.size, device=logits.device)
+            self._nothing = row.index_fill(0, self._inside(pad), NEVER)
+            self._arrays = [t.cpu().numpy() for t in (self.offsets, self.ranges, self._nothing)]
+        if not logits.is_cpu or logits.requires_grad or previous.numel() > FEW:
+            logits += self._nothing
+            logits.view(-1).index_fill_(0, self._inside(previous.flatten()), NEVER)
+            return logits
+        # of few rows a slice a range costs less than ten operations
+        offsets, ranges, nothing = self._arrays
+        rows = logits.numpy().reshape(-1, self.size)
+        for row, i in zip(rows, previous.flatten().tolist(), strict=True):
+            row += nothing
+            for low, high in ranges[offsets[i] : offsets[i + 1]].tolist():
+                row[low:high] = NEVER
+        return logits
+
+    def _inside(self, rows: Tensor) -> Tensor:
+        """i64[m]: the ids in the ranges of rows, i64[n], in a flat bool[n, vocab_size]."""
         begins = self.offsets[rows]
         counts = self.offsets[rows + 1] - begins
-        before = begins - counts.cumsum(0) + counts
-        number = torch.arange(len(rows), device=rows.device).repeat_interleave(counts)
-        which = torch.arange(len(number), device=rows.device) + before[number]
-        low, high = (number[:, None] * (self.size + 1) + self.ranges[which]).unbind(1)
-        edges = torch.zeros(len(rows) * (self.size + 1), dtype=torch.int8, device=rows.device)
-        edges[low] = 1
-        edges[high] = -1  # no range touches the next
-        inside = edges.view(len(rows), -1)[:, :-1].cumsum(1, dtype=torch.int8).bool()
-        return inside[:-1] | inside[-1]
-
-    def forward(self, logits: Tensor, previous: Tensor) -> Tensor:
-        """logits f32[..., vocab_size], in place: -inf for what never follows `previous`."""
-        return logits.masked_fill_(self.forbidden(previous), float("-inf"))
+        low, high = self.ranges[_counting(begins, counts)].long().unbind(1)
+        row = torch.arange(0, len(rows) * self.size, self.size, device=rows.device)
+        return _counting(low + row.repeat_interleave(counts), high - low)
 
     def check_pairs(self, previous: Tensor, targets: Tensor) -> None:
         """Raises EquinfoError where one of targets, i64[n], never follows its `previous`."""
         for a, b in zip(previous.split(ROWS), targets.split(ROWS), strict=True):
-            wrong = self.forbidden(a).gather(1, b[:, None])[:, 0].nonzero()
+            logits = self(torch.zeros(len(a), self.size, device=a.device), a)
+            wrong = logits.gather(1, b[:, None])[:, 0].nonzero()
             if len(wrong):
                 at = int(wrong[0])
                 raise EquinfoError(
                     f"id {int(b[at])} after {int(a[at])}: by its canonical mask the LM's tokenizer"
                     " never writes it; are these another one's ids?"
                 )
+
+
+def _counting(begins: Tensor, counts: Tensor) -> Tensor:
+    """i64[sum of counts]: from each of begins on, as many numbers as i64[n] says."""
+    steps = begins - counts.cumsum(0) + counts
+    return steps.repeat_interleave(counts) + torch.arange(int(counts.sum()), device=steps.device)
