@@ -1,6 +1,7 @@
 """The canonical mask: what an encoder never writes after an id gets no probability there."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ class Canonical(nn.Module):
             return logits
         # of few rows a slice a range costs less than ten operations
         offsets, ranges, nothing = self._arrays
-        rows = logits.numpy().reshape(-1, self.size)
+        rows: Any = logits.numpy().reshape(-1, self.size)
         for row, i in zip(rows, previous.flatten().tolist(), strict=True):
             row += nothing
             for low, high in ranges[offsets[i] : offsets[i + 1]].tolist():
