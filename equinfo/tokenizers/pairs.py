@@ -36,6 +36,8 @@ def crossed(pieces: list[bytes], merges: Merges) -> tuple[np.ndarray, np.ndarray
     table = np.zeros((len(pieces), len(pieces)), dtype=np.bool_)
     ends, begins = ({x: np.array(s).T for x, s in one.items()} for one in (at_end, at_begin))
     for (x, y), (rank, _) in merges.items():
+        if x not in ends or y not in begins:  # pieces that no text has
+            continue
         a, since_a, until_a = ends[x][:, :, None]
         b, since_b, until_b = begins[y]
         since = np.maximum(since_a, since_b)
