@@ -60,8 +60,13 @@ def test_one_folder_is_not_two_models(tmp_path):
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, replace(paper("30k", 300), tied=True), replace(CONFIG, period=3)],
-    ids=["modern", "paper", "told"],
+    [
+        CONFIG,
+        replace(paper("30k", 300), tied=True),
+        replace(CONFIG, period=3),
+        replace(CONFIG, canonical=5),
+    ],
+    ids=["modern", "paper", "told", "canonical"],
 )
 def test_shapes_are_the_decoders(config):
     found = {name: tuple(weight.shape) for name, weight in Decoder(config).state_dict().items()}
@@ -95,7 +100,8 @@ def trained(folder, model=None, config=None, weights=None):
         {"n_heads": 0}, {"head_dim": -32}, {"head_dim": 31}, {"d_model": 32.0}, {"d_ff": None},
         {"d_ff": True}, {"d_ff": [[[]]]}, {"norm_eps": "x"}, {"norm_eps": -1}, {"rope_base": 0},
         {"position": "sideways"}, {"position": []}, {"tied": 1}, {"tied": True}, {"period": 2},
-        {"norm_eps": 10**400}, {"relative_clip": -1}, {"position": "relative"},
+        {"norm_eps": 10**400}, {"relative_clip": -1}, {"position": "relative"}, {"canonical": 2},
+        {"canonical": -1},
     ],
     ids=str,
 )  # fmt: skip
