@@ -49,7 +49,7 @@ class Canonical(nn.Module):
         Only what is forbidden is touched, a few percent: to read a mask of all takes longer.
         """
         if self._nothing is None or self._nothing.device != logits.device:
-            pad = torch.tensor([self.pad], device=logits.device)
+            pad = torch.full((1,), self.pad, device=logits.device)
             row = torch.zeros(self.size, device=logits.device)
             self._nothing = row.index_fill(0, self._inside(pad), NEVER)
             self._arrays = [t.cpu().numpy() for t in (self.offsets, self.ranges, self._nothing)]
