@@ -11,7 +11,7 @@ from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig
 
 NEVER = float("-inf")
-FEW = 1 << 4
+FEW = 1 << 4  # rows
 ROWS = 1 << 8  # of logits that are held at once to see what is wrong
 
 
@@ -25,7 +25,7 @@ class Canonical(nn.Module):
         super().__init__()
         self.size = config.vocab_size
         self.pad = config.special  # its row is a part of all
-        self._nothing: Tensor | None = None  # what follows nothing, -inf in f32[vocab_size]
+        self._nothing: Tensor | None = None  # ids that follow nothing, i64[n]
         self._arrays: list[np.ndarray] = []
         offsets = torch.zeros(self.size + 1, dtype=torch.int64)
         self.register_buffer("offsets", offsets)
@@ -35,7 +35,8 @@ class Canonical(nn.Module):
         """Raises EquinfoError for what is no mask: all that a look-up relies on."""
         low, high = self.ranges.long().unbind(1)
         counts = self.offsets.diff()
-        good = self.offsets[0] == 0 and self.offsets[-1] == len(low) and bool((counts >= 0).all())
+        good = bool(((self.offsets >= 0) & (self.offsets <= len(low))).all() & (counts >= 0).all())
+        good = good and bool(self.offsets[0] == 0) and bool(self.offsets[-1] == len(low))
         good = good and bool(((low >= 0) & (low < high) & (high <= self.size)).all())
         if good:
             row = torch.arange(self.size, device=low.device).repeat_interleave(counts)
@@ -50,18 +51,17 @@ class Canonical(nn.Module):
         """
         if self._nothing is None or self._nothing.device != logits.device:
             pad = torch.full((1,), self.pad, device=logits.device)
-            row = torch.zeros(self.size, device=logits.device)
-            self._nothing = row.index_fill(0, self._inside(pad), NEVER)
+            self._nothing = self._inside(pad)
             self._arrays = [t.cpu().numpy() for t in (self.offsets, self.ranges, self._nothing)]
         if not logits.is_cpu or logits.requires_grad or previous.numel() > FEW:
-            logits += self._nothing
+            logits.index_fill_(-1, self._nothing, NEVER)
             logits.view(-1).index_fill_(0, self._inside(previous.flatten()), NEVER)
             return logits
         # of few rows a slice a range costs less than ten operations
         offsets, ranges, nothing = self._arrays
         rows: Any = logits.numpy().reshape(-1, self.size)
+        rows[:, nothing] = NEVER
         for row, i in zip(rows, previous.flatten().tolist(), strict=True):
-            row += nothing
             for low, high in ranges[offsets[i] : offsets[i + 1]].tolist():
                 row[low:high] = NEVER
         return logits

@@ -73,7 +73,7 @@ class BPETokenizer(SubwordTokenizer):
         None for more than pairs.MOST codes. A run of 2 * PART characters without white space is
         cut anywhere (subword.py), and may hold other pairs at its cuts.
         """
-        if self.code_size > pairs.MOST or _settings(self._library) != _settings(_byte_level()):
+        if self.code_size > pairs.MOST:
             return None
         from equinfo.compress.dictionary.follow import runs
 
@@ -82,7 +82,9 @@ class BPETokenizer(SubwordTokenizer):
         code = model["vocab"]
         found = {(code[x], code[y]): (rank, code[x + y]) for rank, (x, y) in enumerate(merges)}
         crossed, never = pairs.crossed(self.pieces, found)
-        table = crossed & pairs.uncut(self.pieces, self._kind_of) & ~never[:, None] & ~never
+        table = crossed & ~never[:, None] & ~never
+        if getattr(self, "pretokens", "words") == "words":  # else text is cut nowhere
+            table &= pairs.uncut(self.pieces, self._kind_of)
         return self._over_vocabulary(runs(table), never)
 
     def _kind_of(self, character: str) -> int:

@@ -6,7 +6,9 @@ one, if a may end before b's first byte, and if no piece w = a + u may end where
 - u is a beginning of b: w must not be allowed before b's next byte, whatever t is;
 - u is b: b must be allowed before some class of bytes (or the end) before which w is not.
 
-Longer ones hang on t, and some t is taken to have none of them. So what is forbidden is never
+In a strict dictionary (one with a `cut`) a piece that may not end everywhere begins only where text
+is cut: it counts as found after a only if a is such a piece too, and follows only what it is cut
+from. Longer ones hang on t, and some t is taken to have none of them. So what is forbidden is never
 written; what is not, is written in some text, but for few pairs of the second kind. In the order
 of bytes the strings that begin with u are neighbours: what is forbidden after a is a few ranges.
 """
@@ -17,6 +19,7 @@ from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.double_array import ANY
 from equinfo.compress.jit import inline, kernel
 
+MOST_RUNS = 256  # of what all pieces of one kind have in common
 Ranges = tuple[np.ndarray, np.ndarray]
 """(offsets int64[rows + 1], ranges int32[n, 2]): row r's are ranges[offsets[r] : offsets[r + 1]],
 [low, high) each, ascending, and none touches the next."""
@@ -37,17 +40,24 @@ def never_follow(dictionary: Dictionary) -> tuple[Ranges, np.ndarray]:
     # Codes are numbered as if there were no gaps, so that strings side by side make one range.
     written = np.sort(codes)
     rank = np.searchsorted(written, codes)
-    low, high = _longer(blob, ends, masks, dictionary.classes, rank)
+    cut = getattr(dictionary, "cut", None)
+    parts = [_longer(blob, ends, masks, dictionary.classes, rank, cut is not None)]
 
     # before the first bytes of some classes a piece may not end
     size = len(codes) + 1
-    first = np.empty(len(codes), dtype=np.uint8)
-    first[rank] = dictionary.classes[blob[ends - np.diff(ends, prepend=0)]]
-    parts = [(low, high)]
-    for mask in np.unique(masks[masks != ANY]):
-        starts, stops = runs((~mask >> first & 1).astype(np.bool_)[None])[1].T
-        rows = rank[masks == mask, None] * size
-        parts.append(((rows + starts).ravel(), (rows + stops).ravel()))
+    bound = masks != ANY
+    first = dictionary.classes[blob[ends - np.diff(ends, prepend=0)]]
+    last = dictionary.classes[blob[ends - 1]]
+    groups = [(masks == mask, ~mask >> first & 1 == 1) for mask in np.unique(masks[bound])]
+    if cut is not None:
+        groups += [(last == kind, bound & ~cut[kind][first]) for kind in np.unique(last)]
+    for after, forbidden in groups:
+        by_rank = np.empty(len(codes), dtype=np.bool_)
+        by_rank[rank] = forbidden
+        starts, stops = runs(by_rank[None])[1].T
+        if len(starts) <= MOST_RUNS:  # else they are let pass: too many to be kept for each row
+            rows = rank[after, None] * size
+            parts.append(((rows + starts).ravel(), (rows + stops).ravel()))
     low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
 
     # one axis for all rows: joined where they overlap or touch
@@ -72,7 +82,7 @@ def runs(table: np.ndarray) -> Ranges:
 
 
 @kernel
-def _longer(blob, ends, masks, classes, rank):
+def _longer(blob, ends, masks, classes, rank, strict):
     """Runs of b after a for which a longer piece w = a + u is found, as a * (n + 1) + b's rank.
 
     blob, ends: the strings, in the order of bytes; rank: int64[n], the number of each.
@@ -90,6 +100,8 @@ def _longer(blob, ends, masks, classes, rank):
             if not _begins(blob, ends, w, begin, depth):
                 break
             if whole > a and _begins(blob, ends, w, ends[whole - 1], ends[whole] - ends[whole - 1]):
+                continue
+            if strict and masks[w] != ANY and masks[a] == ANY:
                 continue
             whole = w if masks[w] == ANY else whole
             u = ends[w - 1] + depth
