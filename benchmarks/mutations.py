@@ -90,6 +90,9 @@ def artifacts() -> dict[str, Artifact]:
     made: dict[str, Any] = {name: load(name) for name in ("bytes", "gzip8", "zstd12", "xz16")}
     made["bpe"] = tokenizer_class("bpe").train(documents, 300)  # type: ignore[attr-defined]
     made["unigram"] = tokenizer_class("unigram").train(documents, 310)  # type: ignore[attr-defined]
+    for kind in ("bpe", "unigram"):
+        crossing: Any = tokenizer_class(kind)
+        made[f"{kind}-superwords"] = crossing.train(documents, 310, pretokens="superwords")
     made["hf"] = equinfo.from_pretrained(made["bpe"]._library, "hf")
     made["sentencepiece"] = equinfo.from_pretrained(made["unigram"]._library, "sp")
     text = documents[0]

@@ -26,6 +26,7 @@ from equinfo.tokenizers.registry import load, pretrained_tokenizers
 
 if TYPE_CHECKING:
     from equinfo.api import evaluate, token_stream, train_lm, train_m1, train_tokenizer
+    from equinfo.comparison import Comparison, Measurement, compare
     from equinfo.formats import export
     from equinfo.generation import Generation, generate, stream
     from equinfo.sharding import tokenize_corpus
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Comparison",
     "EquinfoError",
     "Generation",
+    "Measurement",
     "Shards",
     "TokenStream",
+    "compare",
     "evaluate",
     "export",
     "from_pretrained",
@@ -59,6 +63,9 @@ _LAZY = {
     "train_lm": "equinfo.api",
     "train_m1": "equinfo.api",
     "train_tokenizer": "equinfo.api",
+    "Comparison": "equinfo.comparison",
+    "Measurement": "equinfo.comparison",
+    "compare": "equinfo.comparison",
     "Generation": "equinfo.generation",
     "generate": "equinfo.generation",
     "stream": "equinfo.generation",

@@ -127,22 +127,19 @@ def token_stream(
     """A corpus's ids in memory: documents, an EOS after each, and the bytes they stand for."""
     chosen = load(tokenizer)
     documents = limited(documents_of(corpus, split), max_bytes, say=True)
-    parts: list[np.ndarray] = []
-    num_tokens = num_bytes = 0
-    eos = np.array([chosen.eos_id], dtype=chosen.dtype)
+    encoded: list[np.ndarray] = []
+    num_bytes = 0
     with tqdm(
         desc=progress, unit="B", unit_scale=True, disable=progress is None, file=sys.stderr
     ) as bar:
         for batch in batched(documents):
-            for ids in chosen.encode_batch(batch):
-                parts += [ids, eos]
-                num_tokens += len(ids)
+            encoded += chosen.encode_batch(batch)
             size = sum(map(len, batch))
             num_bytes += size
             bar.update(size)
-    if not num_tokens:
+    if not any(map(len, encoded)):
         raise EquinfoError("there is no text to encode: the corpus is empty")
-    return TokenStream(np.concatenate(parts), num_tokens, num_bytes)
+    return TokenStream.of(encoded, chosen.eos_id, num_bytes)
 
 
 def byte_stream(documents: Iterable[bytes]) -> np.ndarray:

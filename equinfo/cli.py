@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -154,6 +154,7 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
         text: the text; - to read standard input (4,096 bytes at most).
     """
     from equinfo.show import render, render_several
+    from equinfo.tokenizers.imported import open_any
 
     if not tokenizer:
         raise EquinfoError("name one tokenizer or more: -t bytes -t FOLDER")
@@ -161,7 +162,7 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
     data = stdin().read(4097) if text == "-" else text.encode("utf-8", "surrogateescape")
     if len(data) > 4096:
         raise EquinfoError("there is too much to show: pass 4,096 bytes at most")
-    chosen = [load(name) for name in tokenizer]
+    chosen = [open_any(name) for name in tokenizer]
     with _elapsed("cutting"):
         columns = shutil.get_terminal_size((100, 24)).columns
         several = len(chosen) > 1
@@ -172,6 +173,51 @@ def show(text: Positional[Annotated[str, arg(metavar="TEXT")]], /, tokenizer: To
         )
     say(drawn)
     _next("train-lm", "-t", tokenizer[0], "--out", "lm")
+
+
+@app.command
+def compare(
+    file: Positional[Annotated[str, arg(metavar="FILE", help=CORPUS)]],
+    /,
+    tokenizer: Tokenizers = (),
+    lm: UseAppendAction[Annotated[tuple[str, ...], arg(metavar="LM")]] = (),
+    split: Literal["all", "train", "validation"] = "all",
+    max_bytes: int = 1 << 30,
+    json: bool = False,
+    picture: Annotated[str | None, arg(metavar="PICTURE")] = None,
+) -> None:
+    """Measure tokenizers on a text of yours: bytes/id, bits/byte, MB/s, what they never use.
+
+    For -t also: a folder of transformers, a tokenizer.json, a SentencePiece .model, and hf:NAME,
+    a tokenizer on the Hugging Face hub. docs/compare.md says how each figure is found.
+
+    Args:
+        lm: a folder that train-lm wrote, for its bits/byte in the row of its tokenizer.
+        split: all of the text, or what training takes of it or leaves out.
+        max_bytes: how much of the text to use (whole documents).
+        json: print one JSON object in place of the table.
+        picture: draw bits/byte against bytes/id into this .png, .svg or .pdf.
+    """
+    from dataclasses import asdict
+    from json import dumps
+
+    from equinfo import comparison
+
+    stdout()
+    if picture is not None:
+        comparison.check_picture(picture)
+    with _elapsed("loading") as doing:
+        found = comparison.compare(
+            file, tokenizer, lms=lm, split=split, max_bytes=max_bytes, progress=doing
+        )
+    say(dumps(asdict(found), indent=2) if json else found)
+    if picture is not None:
+        found.draw(picture)
+    shown = [word for name in tokenizer for word in ("-t", name)]
+    if shown:
+        _next("show", *shown, "A sentence of yours.")
+    else:
+        _next("generate", "A beginning", "--lm", lm[0])
 
 
 @app.command
@@ -220,6 +266,8 @@ def train_tokenizer(
     text: int = 8,
     mode: Literal["free", "aligned", "superword"] = "superword",
     parse: Literal["longest", "fewest"] = "longest",
+    pretokens: Literal["words", "superwords", "free"] = "words",
+    transition: float = 0.9,
     level: int | None = None,
     block: int = 10_240,
     raw: bool = False,
@@ -245,6 +293,9 @@ def train_tokenizer(
         mode: pieces of a codebook: free, aligned (inside pretokens), superword (over boundaries
             only to end at one).
         parse: a codebook's longest pieces first, or the fewest.
+        pretokens: what pieces of bpe and unigram may cross: nothing that cuts words, spaces
+            (superwords, as in SuperBPE), or anything (free).
+        transition: the share of the ids that bpe learns inside words before superwords.
         level: effort of gzip (1 to 12), zstd (1 to 19) or xz (0 to 9); their own default if not
             given.
         block: bytes a stream, for gzip, zstd and xz.
@@ -254,6 +305,7 @@ def train_tokenizer(
 
     given: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile, "text": text}
     given |= {"mode": mode, "parse": parse, "level": level, "block": block, "raw": raw}
+    given |= {"pretokens": pretokens, "transition": transition}
     known = [*find_family(kind).options, *["raw"] * raw]  # where it would be ignored, it is refused
     options = {name: given[name] for name in given if name in known}
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
@@ -542,23 +594,31 @@ def _compiling() -> None:
 
 
 @contextlib.contextmanager
-def _elapsed(doing: str) -> Iterator[None]:
-    """In a terminal, the seconds that it takes, once those are two; and what compiling adds."""
+def _elapsed(doing: str) -> Iterator[Callable[[str], None]]:
+    """In a terminal, the seconds that it takes, once those are two; and what compiling adds.
+
+    Yields what says that it does something else now.
+    """
     from equinfo.compress.jit import on_compiling
 
     on_compiling(_compiling)
     over = threading.Event()
     shape = {"bar_format": "{desc}: {elapsed}", "delay": 2, "leave": False, "disable": None}
 
+    def say(doing: str) -> None:
+        bar.set_description_str(doing, refresh=False)
+
     def tick() -> None:
-        with tqdm(desc=doing, file=sys.stderr, **shape) as bar:
+        with bar:
             while not over.wait(0.5):
                 bar.update()
 
+    bar = tqdm(file=sys.stderr, **shape)
+    say(doing)
     thread = threading.Thread(target=tick, daemon=True)
     thread.start()
     try:
-        yield
+        yield say
     finally:
         over.set()
         thread.join()

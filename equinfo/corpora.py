@@ -26,6 +26,7 @@ FOLDER_VARIABLE = "EQUINFO_CORPORA"
 DEFAULT_FOLDER = "data/corpora"
 SHARDED = ("imdb", "books")
 SPLITS = ("train", "validation")
+WHOLE = "all"  # both
 BUNDLED = Path(__file__).parent / "kjv.jsonl.zst"  # a chapter a document, a verse a line
 HELD_OUT = 20  # one document in so many, by its hash; one byte in so many of few documents
 SHORTEST_CUT = 200  # bytes of a document of which a part is held out
@@ -51,14 +52,15 @@ class Corpus:
     parts: tuple[Part, ...]
 
     def documents(self, split: str = "train") -> Iterator[bytes]:
-        """The documents of `split` ("train" or "validation"), none of them empty, part after part.
+        """The documents of `split` ("train", "validation", or "all", uncut), none of them empty,
+        part after part.
 
         Files are read while you iterate; so are errors raised: EquinfoError for a file that cannot
         be read, a line that is no {"text": ...}, a corpus without text, and an empty split. What is
         left out is a warning, one a part, when its last document was taken.
         """
-        if split not in SPLITS:
-            raise EquinfoError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+        if split not in (*SPLITS, WHOLE):
+            raise EquinfoError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, {WHOLE}")
         return self._documents(split)
 
     def _documents(self, split: str) -> Iterator[bytes]:
@@ -66,6 +68,8 @@ class Corpus:
         for part in self.parts:
             for document in part(split):
                 yield document
+        if document is None and split == WHOLE:
+            raise EquinfoError(f"{self.name} holds no text: the corpus is empty")
         if document is None:
             raise EquinfoError(
                 f"{self.name} has no {split} documents: give it more text (where it brings no"
@@ -197,7 +201,7 @@ def _part(name: str | Path) -> Part:
 def _documents(
     name: str, splits: Callable[[], dict[str, Read]], noted: LeftOut, split: str
 ) -> Iterator[bytes]:
-    """Of its own split, or of its train split by content if it has no validation."""
+    """Of its own split or all; of its train split by content if it has no validation."""
     left = LeftOut(noted)
     found = splits()
     if "train" not in found:
@@ -205,7 +209,10 @@ def _documents(
     for other in sorted(found.keys() - SPLITS):
         left.note("test" if other == "test" else "split", other)
     try:
-        if "validation" in found:
+        if split == WHOLE:
+            for own in SPLITS[: 1 + ("validation" in found)]:
+                yield from found[own](left)
+        elif "validation" in found:
             yield from found[split](left)
         else:
             yield from _by_content(name, found["train"], left, split)

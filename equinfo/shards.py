@@ -217,6 +217,13 @@ class TokenStream:
     num_tokens: int
     num_bytes: int
 
+    @classmethod
+    def of(cls, encoded: list[np.ndarray], eos_id: int, num_bytes: int) -> "TokenStream":
+        """Of each document's ids, one or more of them, all of one dtype."""
+        eos = np.array([eos_id], dtype=encoded[0].dtype)
+        parts = [part for ids in encoded for part in (ids, eos)]
+        return cls(np.concatenate(parts), sum(map(len, encoded)), num_bytes)
+
     @property
     def ratio(self) -> float:
         """Token compression ratio: bytes a token (§3.8)."""

@@ -81,6 +81,7 @@ def test_a_lone_text_is_held_out_at_its_end_byte_for_byte(tmp_path, name):
     corpus = load_corpus(write(tmp_path / name, packed))
     train, validation = (b"".join(corpus.documents(split)) for split in SPLITS)
     assert train + validation == content
+    assert list(corpus.documents("all")) == [content]
     assert train.endswith(b"\n")
     assert 0.05 <= len(validation) / len(content) < 0.051
 
@@ -212,6 +213,7 @@ def test_named_corpora_bring_their_own_split(sharded):
     for name in ("imdb", str(sharded / "imdb")):
         assert list(load_corpus(name).documents("train")) == [b"a", b"b", b"c"]
         assert list(load_corpus(name).documents("validation")) == [b"v"]
+        assert list(load_corpus(name).documents("all")) == [b"a", b"b", b"c", b"v"]
     both = load_corpus(f"bundled+{sharded / 'imdb'}")
     assert list(both.documents("validation"))[-1] == b"v"
     assert len(list(both.documents("validation"))) == 68

@@ -47,6 +47,7 @@ RULES = [
     ("*", ("equinfo/hf/*",), ("transformers",)),
     ("*", ("equinfo/harness/*",), ("lm_eval",)),
     ("*", ("equinfo/playground/*",), ("gradio",)),
+    ("equinfo/*", ("equinfo/comparison.py",), ("matplotlib",)),
     (
         "*",
         ("equinfo/formats/*", "equinfo/hf/*", "equinfo/harness/*", "equinfo/sources.py"),

@@ -17,7 +17,7 @@ ROOMS = {
     "hf": (9, 0.15, "hf/", "inside transformers"),
     "playground": (9, 1.2, "playground/", "a local page"),
     "harness": (9, 2.15, "harness/", "lm_eval's tasks"),
-    "api": (9, 3.1, "api", "the chain in steps"),
+    "api": (9, 3.1, "api, comparison", "the chain in steps"),
     "formats": (9, 4.05, "formats/", "ids for other trainers"),
     "show": (8, 1.15, "show, tokenfile", "ids seen, ids in a file"),
     "generation": (8, 2.1, "generation", "text → text"),
@@ -40,6 +40,7 @@ AS_HF = ("tokenizers", "hf")  # the one way up: Tokenizer.as_hf, and names on th
 FILES = {
     "equinfo": "door",
     "cli": "door",
+    "comparison": "api",
     "corpora": "text",
     "sources": "text",
     "reading": "text",

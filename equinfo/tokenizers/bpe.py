@@ -1,4 +1,4 @@
-"""BPE[v]: byte-level byte pair encoding, trained and run by Hugging Face's `tokenizers`."""
+"""BPE[v]: byte-level byte pair encoding, run (and trained on words) by Hugging Face's library."""
 
 import json
 from typing import Any, Self
@@ -7,9 +7,10 @@ import numpy as np
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
+from equinfo.compress.merges import learn
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers import pairs
-from equinfo.tokenizers.subword import TRAINED, SubwordTokenizer, parts_of
+from equinfo.tokenizers.subword import TRAINED, SubwordTokenizer, check_pretokens, parts_of
 from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
@@ -24,7 +25,7 @@ def byte_of_letter() -> dict[str, int]:
 
 
 class BPETokenizer(SubwordTokenizer):
-    """Byte-level BPE with GPT-2's pretokenisation; takes any valid UTF-8.
+    """Byte-level BPE, by default with GPT-2's pretokenisation; takes any valid UTF-8.
 
     model: a `tokenizer.json`. The codes are the library's ids.
     """
@@ -35,7 +36,7 @@ class BPETokenizer(SubwordTokenizer):
 
     def _open(self) -> list[bytes]:
         self._library = tokenizers.Tokenizer.from_buffer(self.model)
-        if _settings(self._library) != _settings(_byte_level()):
+        if _settings(self._library) != _settings(_byte_level(self.pretokens)):
             raise ValueError("it does more to a text than byte-level BPE does")
         letters = byte_of_letter()
         codes = self._library.get_vocab()
@@ -45,27 +46,57 @@ class BPETokenizer(SubwordTokenizer):
         return [bytes(letters[letter] for letter in by_id[code]) for code in range(len(by_id))]
 
     @classmethod
-    def train(cls, documents: list[bytes], vocab_size: int) -> Self:
+    def train(
+        cls,
+        documents: list[bytes],
+        vocab_size: int,
+        pretokens: str = "words",
+        transition: float = 0.9,
+    ) -> Self:
         """Learn `vocab_size` codes (256 bytes and the merges) from documents of UTF-8.
 
-        A text too small to yield as many gives fewer, and `code_size` and `name` say how many.
-        Raises EquinfoError for vocab_size < 256, no text, and documents that are not UTF-8.
+        pretokens: where pairs are merged. "words": inside GPT-2's pretokens. "superwords": there
+        until the share `transition` of the codes is learnt, then across them, by the limits of
+        SuperBPE (compress/merges.py). "free": anywhere inside a document.
+
+        A text too small to yield as many gives fewer, and `code_size` and `name` say how many; what
+        crosses words must be there twice. Raises EquinfoError for vocab_size < 256, another share
+        than 0 to 1, no text, and documents that are not UTF-8.
         """
         if vocab_size < NUM_BYTES:
             raise EquinfoError(f"a BPE vocabulary of {vocab_size}: the bytes alone are {NUM_BYTES}")
+        if not 0 <= transition <= 1:
+            raise EquinfoError(f"a transition at {transition} of the vocabulary: choose 0 to 1")
         texts = utf8_texts(documents)
         if not any(texts):
             raise EquinfoError("no text to train BPE on: the corpus is empty")
-        library = _byte_level()
+        within = {"words": vocab_size, "superwords": int(vocab_size * transition), "free": 0}
+        size = max(within[check_pretokens(pretokens)], NUM_BYTES)
+        library = _byte_level("words")
         trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
+            vocab_size=size,
             initial_alphabet=sorted(byte_of_letter()),
             special_tokens=[],
             show_progress=False,
         )
-        parts = (part for text in texts for part in parts_of(text, TRAINED))
+        seen = texts if size > NUM_BYTES else []
+        parts = (part for text in seen for part in parts_of(text, TRAINED))
         library.train_from_iterator(parts, trainer)
-        return cls(library.to_str().encode())
+        if pretokens == "words":
+            return cls(library.to_str().encode())
+
+        # what was learnt inside words, applied as encoding does: nowhere cut
+        library.pre_tokenizer = _byte_level(pretokens).pre_tokenizer
+        begun = cls(library.to_str().encode(), pretokens)
+        runs = [ids for _, ids in begun.encoded_parts(documents)]
+        whole = json.loads(begun.model)
+        codes = whole["model"]["vocab"]
+        names = sorted(codes, key=codes.get)
+        for a, b in learn(runs, begun.pieces, vocab_size, pretokens == "superwords").tolist():
+            whole["model"]["merges"].append([names[a], names[b]])
+            codes[names[a] + names[b]] = len(names)
+            names.append(names[a] + names[b])
+        return cls(json.dumps(whole).encode(), pretokens)
 
     def canonical_mask(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Of pairs that BPE never writes inside a pretoken, those with no cut between, either.
@@ -83,7 +114,7 @@ class BPETokenizer(SubwordTokenizer):
         found = {(code[x], code[y]): (rank, code[x + y]) for rank, (x, y) in enumerate(merges)}
         crossed, never = pairs.crossed(self.pieces, found)
         table = crossed & ~never[:, None] & ~never
-        if getattr(self, "pretokens", "words") == "words":  # else text is cut nowhere
+        if self.pretokens == "words":  # else text is cut nowhere
             table &= pairs.uncut(self.pieces, self._kind_of)
         return self._over_vocabulary(runs(table), never)
 
@@ -98,10 +129,12 @@ class BPETokenizer(SubwordTokenizer):
         return [np.array(encoding.ids, dtype=self.dtype) for encoding in encodings]
 
 
-def _byte_level() -> tokenizers.Tokenizer:
+def _byte_level(pretokens: str) -> tokenizers.Tokenizer:
     """BPE by GPT-2's letters, with no piece yet. All bytes are letters, so that none is lost."""
     library = tokenizers.Tokenizer(models.BPE())
-    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(
+        add_prefix_space=False, use_regex=pretokens == "words"
+    )
     library.decoder = tokenizers.decoders.ByteLevel()
     return library
 

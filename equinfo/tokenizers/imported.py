@@ -7,10 +7,35 @@ from typing import Any
 from equinfo.artifacts import JSON_NAME
 from equinfo.errors import EquinfoError
 from equinfo.files import as_path
+from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.imported_base import ImportedTokenizer
+from equinfo.tokenizers.registry import kept, load
 
 STEMS = ("tokenizer", "spiece", "sentencepiece.bpe", "spm")  # of SentencePiece's .model files
 MODEL_FILES = ("tokenizer.json", *(f"{stem}.model" for stem in STEMS))
+OF_TRANSFORMERS = (*MODEL_FILES, "tokenizer_config.json", "vocab.json", "vocab.txt")
+HUB = "hf:"
+
+
+def open_any(source: Tokenizer | Path | str) -> Tokenizer:
+    """A tokenizer to look at: whatever `equinfo.load` or `from_pretrained` opens.
+
+    source: what `load` takes; a file or folder of others; the folder of an LM or of transformers
+    that keeps a tokenizer of ours; `hf:NAME`, one on the hub (where a misspelt name is looked for,
+    which takes long). Raises EquinfoError for none.
+    """
+    if isinstance(source, Tokenizer):
+        return source
+    path = as_path(source)
+    name = os.fsdecode(source)
+    if name.startswith(HUB) or path.is_file():
+        return from_pretrained(source)
+    if path.is_dir() and not (path / JSON_NAME).exists():
+        if own := kept(path):
+            return own
+        if any((path / file).is_file() for file in OF_TRANSFORMERS):
+            return from_pretrained(path)
+    return load(name)
 
 
 def from_pretrained(
@@ -20,10 +45,10 @@ def from_pretrained(
 
     source: a folder or file (`tokenizer.json`, SentencePiece's `.model`), a `tokenizers.Tokenizer`,
     a `SentencePieceProcessor`, a fast tokenizer of transformers, or a name on the Hugging Face hub
-    (with transformers installed). name: for tables; by default that of file or folder, and "(HF)"
-    or "(SentencePiece)". lossless: False for one whose texts need not come back, to be measured as
-    it is. Raises EquinfoError where there is none, and for tokenizers written in
-    Python alone, which have no file to keep.
+    (`hf:gpt2`, or `gpt2`; with transformers installed). name: for tables; by default that of file
+    or folder, and "(HF)" or "(SentencePiece)". lossless: False for one whose texts need not come
+    back, to be measured as it is. Raises EquinfoError where there is none, and for tokenizers
+    written in Python alone, which have no file to keep.
     """
     model, found = _read(source) if isinstance(source, str | Path | bytes) else _taken(source)
     if model.lstrip()[:1] == b"{":  # JSON, or SentencePiece's protocol buffer
@@ -50,7 +75,7 @@ def _read(source: str | Path | bytes) -> tuple[bytes, str]:
         return path.read_bytes(), path.resolve().parent.name if generic else path.stem
     from equinfo.hf.baseline import pretrained
 
-    return _taken(pretrained(os.fsdecode(source)))
+    return _taken(pretrained(os.fsdecode(source).removeprefix(HUB)))
 
 
 def _taken(source: Any) -> tuple[bytes, str]:

@@ -46,9 +46,12 @@ class Family:
 FAMILIES = {
     "bytes": Family("byte:ByteTokenizer", "Bytes", "the text's bytes"),
     "bpe": Family(
-        "bpe:BPETokenizer", "BPE", "byte pair encoding, after GPT-2's pretokenisation", "text"
+        "bpe:BPETokenizer", "BPE", "byte pair encoding, after GPT-2's pretokenisation or across it",
+        "text", ("pretokens", "transition"),
     ),
-    "unigram": Family("unigram:UnigramTokenizer", "Unigram", "SentencePiece's Unigram", "text"),
+    "unigram": Family(
+        "unigram:UnigramTokenizer", "Unigram", "SentencePiece's Unigram", "text", ("pretokens",)
+    ),
     "gzip": Family(
         "opaque:GZipTokenizer", "GZip", "bits of Deflate streams", "", ("level", "block", "raw")
     ),

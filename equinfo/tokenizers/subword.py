@@ -6,8 +6,9 @@ character, once it has PART characters; or, where none comes, at 2 * PART. At th
 either family is cut. GPT-2's pretokens hold white space only at their start or nothing but white
 space, so one of them ends there, whatever follows. SentencePiece's pieces hold a space only as
 their first character, so that its best segmentation is those of the parts side by side (but for the
-rounding of the scores it adds up, which the rule takes out of the ids). A text of 2 * PART
-characters without such a place costs a piece at its cut, and no more.
+rounding of the scores it adds up, which the rule takes out of the ids). Where pieces cross words,
+a part ends between two characters of ASCII that stand side by side inside no piece instead. A text
+of 2 * PART characters without such a place costs a piece at its cut, and no more.
 
 Training sees parts of TRAINED characters, for its time grows with the square of a run's length.
 """
@@ -23,6 +24,7 @@ import numpy as np
 
 from equinfo.compress.parallel import num_threads
 from equinfo.errors import EquinfoError, foreign
+from equinfo.stored import word
 from equinfo.tokenizers import utf8
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
@@ -32,19 +34,21 @@ PART = 1 << 14
 TRAINED = 1 << 10
 GROUP = 32  # parts a thread: of what it has encoded, a library holds 75 bytes a byte
 RUN = 1 << 16  # ids
+PRETOKENS = ("words", "superwords", "free")
+"""What pieces may cross. words: nothing that cuts words. superwords: spaces. free: anything."""
 # Python's \s and U+180E hold all that any Unicode calls white space.
 PLACE = re.compile("[^\\s\u180e](?=[ \n])")
 
 
-def parts_of(text: str, size: int | None = None) -> Iterator[str]:
+def parts_of(text: str, size: int | None = None, where: re.Pattern[str] = PLACE) -> Iterator[str]:
     """The parts of a whole text, at least one. Of a beginning all but the last may be encoded.
 
-    size: characters a part, PART if not given.
+    size: characters a part, PART if not given. where: finds a character that one may end with.
     """
     size = size or PART
     at = 0
     while True:
-        place = PLACE.search(text, at + size - 1, at + 2 * size)
+        place = where.search(text, at + size - 1, at + 2 * size)
         if not place and len(text) < at + 2 * size:  # what follows must decide
             break
         end = place.end() if place else at + 2 * size
@@ -53,7 +57,23 @@ def parts_of(text: str, size: int | None = None) -> Iterator[str]:
     yield text[at:]
 
 
-def texts_in_parts(documents: list[bytes]) -> Iterator[tuple[int, str]]:
+def place_outside(pieces: list[bytes]) -> re.Pattern[str]:
+    """Finds a character of ASCII with another after it, if no piece holds the two side by side."""
+    inside = np.zeros((256, 256), dtype=np.bool_)
+    for piece in pieces:
+        data = np.frombuffer(piece, dtype=np.uint8)
+        inside[data[:-1], data[1:]] = True
+    ends = [
+        f"{re.escape(chr(one))}(?=[{re.escape(bytes(after).decode())}])"
+        for one in range(128)
+        if (after := np.flatnonzero(~inside[one, :128]).tolist())
+    ]
+    return re.compile("|".join(ends) or "(?!)")
+
+
+def texts_in_parts(
+    documents: list[bytes], where: re.Pattern[str] = PLACE
+) -> Iterator[tuple[int, str]]:
     """(a document's number, a part of it), in order.
 
     Raises EquinfoError naming document and byte of what is no UTF-8.
@@ -65,7 +85,7 @@ def texts_in_parts(documents: list[bytes]) -> Iterator[tuple[int, str]]:
                 rest = document.decode()
             else:
                 for piece in utf8.pieces_of(document):
-                    *parts, rest = parts_of(rest + piece)
+                    *parts, rest = parts_of(rest + piece, where=where)
                     yield from ((number, part) for part in parts)
         except UnicodeDecodeError as error:
             raise EquinfoError(f"document {number} {NOT_TEXT % error.start}") from error
@@ -150,18 +170,21 @@ class SubwordTokenizer(PiecesTokenizer):
     """One that encodes text in parts, by a library.
 
     model: the library's own `file`, byte for byte: hashed as it is, for other programs to read.
+    pretokens: of PRETOKENS.
     """
 
     label: ClassVar[str]
     file: ClassVar[str]
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, pretokens: str = "words") -> None:
         self.model = model
+        self.pretokens = check_pretokens(pretokens)
         with foreign(f"the stored {self.label} model cannot be read", "rebuild it"):
             self.pieces = self._open()
         self.code_size = len(self.pieces)
         label = self.label[0].upper() + self.label[1:]
-        self.name = f"{label}[{vocabulary_label(self.code_size)}]"
+        labels = [vocabulary_label(self.code_size), *[pretokens] * (pretokens != "words")]
+        self.name = f"{label}[{','.join(labels)}]"
 
     @abstractmethod
     def _open(self) -> list[bytes]:
@@ -175,12 +198,21 @@ class SubwordTokenizer(PiecesTokenizer):
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
         """Ids, of `dtype`, of each text, none longer than a part."""
 
+    @cached_property
+    def place(self) -> re.Pattern[str]:
+        """Finds where a part may end."""
+        return PLACE if self.pretokens == "words" else place_outside(self.pieces)
+
+    def encoded_parts(self, documents: list[bytes]) -> Iterator[tuple[int, np.ndarray]]:
+        """(a document's number, the ids of a part of it), in order."""
+        for group in groups_of(texts_in_parts(documents, self.place)):
+            encoded = self.encode_texts([part for _, part in group])
+            yield from zip([number for number, _ in group], encoded, strict=True)
+
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         encoded: list[list[np.ndarray]] = [[] for _ in documents]
-        for group in groups_of(texts_in_parts(documents)):
-            parts = self.encode_texts([part for _, part in group])
-            for (number, _), ids in zip(group, parts, strict=True):
-                encoded[number].append(ids)
+        for number, ids in self.encoded_parts(documents):
+            encoded[number].append(ids)
         return [ids[0] if len(ids) == 1 else np.concatenate(ids) for ids in encoded]
 
     def encoder(self) -> IncrementalEncoder:
@@ -188,7 +220,7 @@ class SubwordTokenizer(PiecesTokenizer):
 
         def part(data: bytes, last: bool) -> tuple[np.ndarray, int]:
             text, used = codecs.utf_8_decode(data, "strict", last)
-            *parts, rest = parts_of(text)
+            *parts, rest = parts_of(text, where=self.place)
             if last:
                 parts.append(rest)
             else:
@@ -199,8 +231,16 @@ class SubwordTokenizer(PiecesTokenizer):
         return IncrementalEncoder(part, self.dtype)
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        return {}, {self.file: np.frombuffer(self.model, dtype=np.uint8)}
+        config = {} if self.pretokens == "words" else {"pretokens": self.pretokens}
+        return config, {self.file: np.frombuffer(self.model, dtype=np.uint8)}
 
     @classmethod
     def _from_parts(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
-        return cls(tensors[cls.file].tobytes())
+        crossing = word(config, "pretokens", PRETOKENS[1:]) if config else "words"
+        return cls(tensors[cls.file].tobytes(), crossing)
+
+
+def check_pretokens(pretokens: str) -> str:
+    if pretokens not in PRETOKENS:
+        raise EquinfoError(f"pretokens that are {pretokens!r}: choose {', '.join(PRETOKENS)}")
+    return pretokens

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import sentencepiece
@@ -11,7 +11,7 @@ import sentencepiece
 from equinfo.compress.parallel import num_threads
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.sentencepieces import fields
-from equinfo.tokenizers.subword import TRAINED, SubwordTokenizer, parts_of
+from equinfo.tokenizers.subword import TRAINED, SubwordTokenizer, check_pretokens, parts_of
 from equinfo.tokenizers.utf8 import utf8_texts
 
 NUM_BYTES = 256
@@ -19,6 +19,12 @@ SPACE = "\u2581"  # how SentencePiece writes a space, so that a text's own ▁ w
 SPACE_IDS = [byte + 1 for byte in SPACE.encode()]
 RESERVED = re.compile("[\0\u2581\u2585]")  # what its trainer drops whole lines for
 LONGEST_LINE = 1 << 30
+ACROSS: dict[str, Any] = {"split_by_whitespace": False, "max_sentencepiece_length": 64}
+CROSSING = {  # what the trainer is told; by default spaces cut, and 16 characters are the longest
+    "words": {},
+    "superwords": ACROSS,
+    "free": ACROSS | {"split_by_unicode_script": False, "split_by_number": False},
+}
 # Of sentencepiece.proto, (what a field must be, what it is where it is not given), by number.
 SPECS: dict[int, dict[int, tuple[int | bytes, int | bytes]]] = {
     2: {3: (1, 1), 24: (0, 0), 35: (1, 0)},  # trainer: unigram, spaces begin pieces, all bytes
@@ -55,8 +61,11 @@ class UnigramTokenizer(SubwordTokenizer):
         return [bytes([byte]) for byte in range(NUM_BYTES)] + learnt
 
     @classmethod
-    def train(cls, documents: list[bytes], vocab_size: int) -> Self:
+    def train(cls, documents: list[bytes], vocab_size: int, pretokens: str = "words") -> Self:
         """Learn `vocab_size` codes (256 bytes and the pieces) from documents of UTF-8.
+
+        pretokens: what pieces may cross. "words": nothing. "superwords": spaces. "free": also from
+        letters to digits and signs. No piece holds a line feed but at its start.
 
         Fewer where the text is too small: `code_size` says. One thread, so that sums of floats, and
         with them the pieces, are the same each time. Raises EquinfoError for a vocab_size that does
@@ -85,12 +94,13 @@ class UnigramTokenizer(SubwordTokenizer):
                 max_sentence_length=LONGEST_LINE,
                 num_threads=1,
                 minloglevel=2,
+                **CROSSING[check_pretokens(pretokens)],
             )  # fmt: skip
         except RuntimeError as error:
             raise EquinfoError(
                 f"no unigram model of {vocab_size} ids for this text: {error}"
             ) from error
-        return cls(written.getvalue())
+        return cls(written.getvalue(), pretokens)
 
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
         parts = [text.split(SPACE) for text in texts]

@@ -1,7 +1,9 @@
 """M2 is told each id's place in its window (ours): how much of what narrow ids lack is it?"""
 
 from dataclasses import replace
+from pathlib import Path
 
+from experiments.analysis import figures
 from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, not_run, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import ratio
@@ -76,6 +78,32 @@ def line(results: Results, lm: LM) -> list[Cell]:
     narrow = width == results.scale.narrow
     closed = 100 * (without.mean - placed.mean) / gap if narrow and gap > 0 else None
     return [*cells, str(contrast([(1, placed), (-1, without)], paired=True)), closed]
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    scale = results.scale
+    with figures.figure() as (drawn, axes):
+        for x, lm in enumerate(lms(scale)):
+            colour, mark = figures.style_of(lm.stream.tokens.name)
+            without, placed = map(results.trained, (lm, told(lm)))
+            if without and placed:
+                axes.plot([x, x], [without.mean, placed.mean], color=colour, lw=1.5, alpha=0.5)
+            for trained, face in ((without, "white"), (placed, colour)):
+                if trained:
+                    axes.plot([x], [trained.mean], mark, color=colour, mfc=face, ms=9)
+        for face, label in (("white", "without the place"), ("#444444", "told the place")):
+            axes.plot([], [], "o", color="#444444", mfc=face, label=label)
+        labels = ["b={}\nids of {} bits".format(*bits_of(lm)) for lm in lms(scale)]
+        axes.set_xticks(range(len(labels)), labels=labels)
+        axes.set_ylabel("bits / byte")
+        axes.legend(frameon=False)
+        figures.title(
+            axes,
+            f"M2 is told the place of an id in its window — {scale.corpus} corpus, {scale.name}"
+            f" scale, M2 {scale.side[0].size}",
+        )
+        figures.name_missing(axes, results.missing(lms(scale)))
+        return figures.save(drawn, folder, "place")
 
 
 def trends(results: Results) -> list[Trend]:

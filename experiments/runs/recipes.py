@@ -125,19 +125,27 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Training(config.Training, Recipe):
-    """One language model's training. max_epochs: passes over the stream that the recipe allows."""
+    """One language model's training. max_epochs: passes over the stream that the recipe allows.
+
+    d_ff: of its MLPs in place of the size's, where arms are made equal in FLOPs; 0: the size's.
+    """
 
     max_epochs: float = 4.0
+    d_ff: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Without what no recipe sets: keys are those of before there was a choice."""
-        unset = {"short_contexts": [], "checkpoint_blocks": False, "compile": False}
+        unset = {"short_contexts": [], "checkpoint_blocks": False, "compile": False, "d_ff": 0}
         held = super().to_dict()
         return {name: held[name] for name in held if name not in unset or held[name] != unset[name]}
 
     @property
     def tokens(self) -> int:
         return self.steps * self.batch_size * self.context
+
+    def config(self, vocab_size: int, bos_id: int, period: int = 1) -> config.TrainConfig:
+        made = super().config(vocab_size, bos_id, period)
+        return replace(made, model=replace(made.model, d_ff=self.d_ff)) if self.d_ff else made
 
 
 @dataclass(frozen=True)
@@ -232,9 +240,11 @@ class Tokens(Recipe):
 class Stream(Recipe):
     """A tokenizer on a corpus: training and validation text, whole documents up to so many bytes.
 
-    mode: "document", or "block" (§3.3: documents joined and cut to 10,240 bytes; M2 sees a block's
-    first ids). stride: bytes from a training block's beginning to the next one's; 0 for blocks that
-    do not overlap.
+    corpus: names joined by "+"; after a name "%60" leaves every 60th training document out, to tune
+    on. mode: "document", or "block" (§3.3: documents joined and cut to 10,240 bytes; M2 sees a
+    block's first ids). stride: bytes from a training block's beginning to the next one's; 0 for
+    blocks that do not overlap. split: what M2s are evaluated on, "validation", or "tuning": what
+    was left out.
     """
 
     tokens: Tokens
@@ -243,6 +253,7 @@ class Stream(Recipe):
     validation_bytes: int
     mode: str = "document"
     stride: int = 0
+    split: str = added("validation")
 
     @property
     def reads(self) -> "Stream":

@@ -106,10 +106,10 @@ class Runner:
     # -- what the runs are made of -----------------------------------------------------------------
 
     def documents(self, corpus: str, split: str, max_bytes: int) -> Iterator[bytes]:
-        """Whole documents up to so many bytes, as much of each part of a corpus joined by "+"."""
+        """Whole documents up to so many bytes, as much of each part of a corpus (see Stream)."""
         parts = corpus.split("+")
         for part in parts:
-            for document in limited(load_corpus(part).documents(split), max_bytes // len(parts)):
+            for document in limited(split_of(part, split), max_bytes // len(parts)):
                 self.check_time()
                 yield document
 
@@ -171,7 +171,8 @@ class Runner:
             if not (folder / MANIFEST).exists():
                 tokenizer = self.tokenizer(recipe.tokens, label)
                 max_bytes = recipe.train_bytes if split == "train" else recipe.validation_bytes
-                documents = self.documents(recipe.corpus, split, max_bytes)
+                source = recipe.split if split == "validation" else split
+                documents = self.documents(recipe.corpus, source, max_bytes)
                 tokenize_corpus(
                     tokenizer, documents, folder, mode=recipe.mode, shard_bytes=SHARD_BYTES,
                     block_stride=recipe.stride if split == "train" else 0,
@@ -212,6 +213,16 @@ class Runner:
         if result.status == "paused":
             raise OutOfTime
         return {"status": result.status, "seconds": round(result.seconds, 2), "config": config}
+
+
+def split_of(part: str, split: str) -> Iterator[bytes]:
+    """The documents of "train", "validation" or "tuning" of a corpus as Stream names it."""
+    name, _, every = part.partition("%")
+    if split == "validation" or not every:
+        return load_corpus(name).documents(split)
+    numbered = enumerate(load_corpus(name).documents("train"), 1)
+    tuning = split == "tuning"
+    return (document for number, document in numbered if (number % int(every) == 0) == tuning)
 
 
 def bytes_for(recipe: M1) -> Stream:

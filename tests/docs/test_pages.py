@@ -33,7 +33,7 @@ def _quiet_and_offline(monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize("name", ["index.md", "tutorial.md", "huggingface.md"])
+@pytest.mark.parametrize("name", ["index.md", "tutorial.md", "huggingface.md", "compare.md"])
 def test_a_page_prints_what_it_shows(name, tmp_path, monkeypatch):
     page = DOCS / name
     monkeypatch.chdir(tmp_path)

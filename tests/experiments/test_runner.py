@@ -20,7 +20,7 @@ from experiments.runs import runner
 from experiments.runs.recipes import with_training
 from experiments.runs.renumbered import UsedIds
 from experiments.runs.rows import Rows
-from experiments.runs.runner import OutOfTime, Runner, unigram_nats
+from experiments.runs.runner import OutOfTime, Runner, split_of, unigram_nats
 
 # The main result; other kinds of run have tests of their own, and `make smoke` runs everything.
 RUN = ("fig3", "fig4", "table1", "overfit")
@@ -222,6 +222,14 @@ def test_unigram_nats_are_cross_entropy_with_add_one():
     train, validation = np.array([3, 1]), np.array([0, 1])
     expected = -np.log(4 / 6) - np.log(2 / 6)
     assert unigram_nats(train)[validation].sum() == pytest.approx(expected)
+
+
+def test_what_is_tuned_on_is_never_trained_on():
+    whole = list(split_of("bundled", "train"))
+    parts = {split: list(split_of("bundled%7", split)) for split in ("train", "tuning")}
+    assert parts["tuning"] == whole[6::7]
+    assert sorted([*parts["train"], *parts["tuning"]]) == sorted(whole)
+    assert list(split_of("bundled%7", "validation")) == list(split_of("bundled", "validation"))
 
 
 def test_lines_go_to_standard_error(capsys):

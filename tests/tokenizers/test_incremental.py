@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizer_zoo import NAMES, NEURAL, SUBWORDS, make, training_text
+from tokenizer_zoo import CROSSING, NAMES, NEURAL, SUBWORDS, make, training_text
 
 from equinfo.compress.coder import coder, streams
 from equinfo.compress.models.base import SYMBOLS, StaticModel
@@ -74,7 +74,7 @@ def check(tokenizer, document, sizes):
 
 
 def is_text(name):
-    return name in SUBWORDS
+    return make(name).kind in SUBWORDS
 
 
 def test_pieces_give_what_the_whole_gives(name):
@@ -313,7 +313,7 @@ CHARACTERS = [
 # -- subwords --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SUBWORDS)
+@pytest.mark.parametrize("name", [*SUBWORDS, *CROSSING])
 @pytest.mark.parametrize(
     "text",
     [
@@ -348,12 +348,12 @@ def test_no_unigram_piece_holds_a_space_inside():
     assert not any(b" " in piece[1:] for piece in make("unigram").pieces)
 
 
-@pytest.mark.parametrize("name", SUBWORDS)
+@pytest.mark.parametrize("name", [*SUBWORDS, *CROSSING])
 def test_parts_of_a_long_text_are_its_librarys_ids(name):
     """At PART characters and more: the library, given the whole text, cuts it as we do."""
     text = b"".join(training_text())[:100_000].decode("utf-8", "ignore")
     (whole,) = make(name).encode_texts([text])
-    assert len(list(subword.parts_of(text))) > 3
+    assert len(list(subword.parts_of(text, where=make(name).place))) > 3
     assert make(name).encode(text).tolist() == whole.tolist()
 
 

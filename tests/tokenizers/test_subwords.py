@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
-from itertools import product
+from collections import Counter
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizer_zoo import SUBWORDS, make, training_text
 
 from equinfo.artifacts import Artifact
+from equinfo.compress.merges import learn
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers import pairs
 from equinfo.tokenizers.bpe import BPETokenizer
@@ -57,6 +61,91 @@ def test_training_on_little_text_gives_fewer_codes_and_says_so(cls):
 def test_training_on_nothing_or_on_bytes_is_refused(cls, documents, message):
     with pytest.raises(EquinfoError, match=message):
         cls.train(documents, vocab_size=300)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pretokens": "none"}, "'none': choose words, superwords, free"),
+        ({"transition": 1.1}, "transition at 1.1 of the vocabulary: choose 0 to 1"),
+        ({"transition": float("nan")}, "choose 0 to 1"),
+    ],
+)
+def test_what_crosses_words_is_one_of_three_and_a_share_is_none_above_1(options, message):
+    with pytest.raises(EquinfoError, match=message):
+        BPETokenizer.train([b"text"], 300, **options)
+
+
+def test_merges_are_the_librarys_where_both_see_words():
+    """Up to any size below this one as well: each merge follows from those before."""
+    made = BPETokenizer.train(training_text(), 1500)
+    cut = made._library.pre_tokenizer.pre_tokenize_str
+    words = [word for text in training_text() for word, _ in cut(text.decode())]
+    library = json.loads(made.model)["model"]
+    letters = library["vocab"]
+    runs = [np.array([letters[letter] for letter in word]) for word in words]
+    merges = learn(runs, made.pieces[:256], 1500, superwords=False)
+    assert merges.tolist() == [[letters[a], letters[b]] for a, b in library["merges"]]
+
+
+def learnt_plainly(runs, pieces, size, superwords):
+    """`learn`, counting all pairs again for each merge."""
+    merges = []
+    while len(pieces) < size:
+        counts = Counter(pair for run in runs for pair in pairwise(run))
+        if superwords:
+            joined = {(a, b): pieces[a] + pieces[b] for a, b in counts}
+            counts = Counter({
+                pair: counts[pair] for pair in counts
+                if joined[pair][1:].count(b" ") < 4
+                and not (pieces[pair[0]].endswith(b":") and pieces[pair[1]].startswith(b" "))
+            })  # fmt: skip
+        most = max(counts.values(), default=0)
+        if most < 2:
+            break
+        a, b = min(pair for pair in counts if counts[pair] == most)
+        for run in runs:
+            at = 0
+            while at < len(run) - 1:
+                if run[at : at + 2] == [a, b]:
+                    run[at : at + 2] = [len(pieces)]
+                at += 1
+        merges.append([a, b])
+        pieces = [*pieces, pieces[a] + pieces[b]]
+    return merges
+
+
+RUNS = st.lists(st.lists(st.integers(0, 3), max_size=40), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    RUNS, st.sampled_from([[b"a", b" ", b":", b"b"], [b"a", b" b", b"b:", b"  "]]), st.booleans()
+)
+def test_merges_are_those_of_counting_anew(runs, pieces, superwords):
+    arrays = [np.array(run, dtype=np.uint16) for run in runs]
+    expected = learnt_plainly(runs, pieces, 20, superwords)
+    assert learn(arrays, pieces, 20, superwords).tolist() == expected
+
+
+def test_superwords_begin_after_the_transition_and_end_at_four_words():
+    made, words = make("bpe-superwords"), BPETokenizer.train(training_text()[:12], 540)
+    assert made.name == "BPE[v=600,superwords]"
+    assert made.pieces[:540] == words.pieces
+    assert not any(b" " in piece[1:] for piece in words.pieces)
+    assert any(b" " in piece[1:] for piece in made.pieces)
+    text = ": ".join(f"{'the name of this: ' * 9}{n}" for n in range(9)).encode()
+    superwords = BPETokenizer.train([text], 330, "superwords", transition=0.8)
+    free = BPETokenizer.train([text], 330, "free")
+    assert max(piece[1:].count(b" ") for piece in superwords.pieces) == 3
+    assert max(piece[1:].count(b" ") for piece in free.pieces) > 3
+    assert [any(b": " in piece for piece in made.pieces) for made in (superwords, free)] == [0, 1]
+
+
+@pytest.mark.parametrize("config", [{}, {"pretokens": "words"}, {"pretokens": ["free"]}, {"x": 1}])
+def test_a_folder_says_that_its_pieces_cross_words_or_is_refused(config):
+    with pytest.raises(EquinfoError, match="the stored 'bpe'"):
+        BPETokenizer.from_artifact(Artifact("bpe", config, make("bpe-free").artifact.tensors))
 
 
 @pytest.mark.parametrize("size", [-1, 0, 255])

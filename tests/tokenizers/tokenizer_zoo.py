@@ -69,8 +69,11 @@ COMPILED = {
     "compiled-reserve": ("counts", {"bits": 12, "width": 12, "rule": "reserve"}),
     "compiled-narrow": ("static", {"bits": 12, "width": 5, "rule": "rank"}),
 }
+SUBWORDS = ("bpe", "unigram")
+CROSSING = ("bpe-superwords", "bpe-free", "unigram-superwords")
 NAMES = (
     PLAIN
+    + list(CROSSING)
     + CODEBOOKS
     + list(COMPILED)
     + STATIC
@@ -80,8 +83,6 @@ NAMES = (
     + NEURAL
     + list(WINDOW_OPTIONS)
 )
-
-SUBWORDS = ("bpe", "unigram")
 
 
 @cache
@@ -95,6 +96,9 @@ def make(name: str) -> Tokenizer:
     """The tokenizer `name`: of PLAIN, ac-MODEL-WIDTH (or a rival), equalinfo-MODEL-BITS-WIDTH."""
     if name in SUBWORDS:
         return tokenizer_class(name).train(training_text(), vocab_size=600)
+    if name in CROSSING:
+        kind, pretokens = name.split("-")
+        return tokenizer_class(kind).train(training_text()[:12], 600, pretokens=pretokens)
     if name in OPAQUE_OPTIONS:
         kind, options = OPAQUE_OPTIONS[name]
         return tokenizer_class(kind)(**options)

@@ -1,0 +1,137 @@
+"""How loss falls with a model's size and its text: L = E + A / N**a + B / D**b (Hoffmann et al.
+2022, §3.3), and where two such laws cross.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq, least_squares, minimize, nnls
+
+POWERS = (0.1, 0.3, 0.6, 1.0)  # where a search for both powers begins
+LEAST, MOST = 0.01, 3.0
+TINY = 1e-6  # of a term that is 0: its logarithm is searched
+HUBER = 1e-3  # of log L: what is further off counts by its distance, not by its square
+NUM_PARAMETERS = 5
+
+
+@dataclass(frozen=True)
+class Law:
+    """L(N, D) = floor + by_size / N**size_power + by_text / D**text_power, all of them >= 0.
+
+    N: parameters; D: bytes of text; L: bits/byte.
+    """
+
+    floor: float
+    by_size: float
+    size_power: float
+    by_text: float
+    text_power: float
+
+    def __call__(self, size: float | np.ndarray, text: float | np.ndarray) -> np.ndarray:
+        size_term = self.by_size * np.power(size, -self.size_power)
+        return self.floor + size_term + self.by_text * np.power(text, -self.text_power)
+
+
+def fit(sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray) -> Law:
+    """The law through float64[n] points, n >= 5: the least Huber loss of log L, as Hoffmann et al.
+
+    Given both powers the law is linear, so a search over these two alone begins it (variable
+    projection, least squares). ValueError for fewer points than the law has numbers.
+    """
+    if len(losses) < NUM_PARAMETERS:
+        raise ValueError(f"{len(losses)} points for a law of {NUM_PARAMETERS} numbers")
+    # in units of their middle, so that no power makes a column vanish beside another
+    units = [float(np.exp(np.log(one).mean())) for one in (sizes, texts)]
+    n, d = sizes / units[0], texts / units[1]
+
+    def projected(powers: np.ndarray) -> tuple[np.ndarray, float]:
+        a, b = np.clip(powers, LEAST, MOST)
+        return nnls(np.column_stack([np.ones_like(losses), n**-a, d**-b]), losses)
+
+    def residuals(numbers: np.ndarray) -> np.ndarray:
+        floor, by_size, by_text = np.exp(numbers[:3])
+        a, b = numbers[3:]
+        return np.log(floor + by_size * n**-a + by_text * d**-b) - np.log(losses)
+
+    starts = [np.array([a, b]) for a in POWERS for b in POWERS]
+    start = min(starts, key=lambda powers: projected(powers)[1])
+    found = minimize(lambda powers: projected(powers)[1], start, method="Nelder-Mead").x
+    powers = np.clip(found, LEAST, MOST)
+    begin = [*np.log(np.maximum(projected(powers)[0], TINY)), *powers]
+    polished = least_squares(residuals, begin, loss="huber", f_scale=HUBER, xtol=1e-12, ftol=1e-12)
+    floor, by_size, by_text = np.exp(polished.x[:3])
+    a, b = polished.x[3:]
+    return Law(floor, by_size * units[0] ** a, a, by_text * units[1] ** b, b)
+
+
+def resampled(
+    sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray, count: int, seed: int = 0
+) -> list[Law]:
+    """Laws of points drawn with replacement: the bootstrap of Besiroglu et al. 2024, for many."""
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(losses), size=(count, len(losses)))
+    return [fit(sizes[draw], texts[draw], losses[draw]) for draw in draws]
+
+
+def redrawn(
+    law: Law, sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray, count: int, seed: int = 0
+) -> list[Law]:
+    """Laws through fitted points and drawn residuals of log L: a bootstrap for few points.
+
+    Residuals are drawn with replacement, larger by sqrt(n / (n - 5)): a fit leaves less than the
+    noise that it was fitted to.
+    """
+    fitted = np.log(law(sizes, texts))
+    freedom = max(len(losses) - NUM_PARAMETERS, 1)
+    residuals = (np.log(losses) - fitted) * np.sqrt(len(losses) / freedom)
+    draws = np.random.default_rng(seed).choice(residuals, size=(count, len(losses)))
+    return [fit(sizes, texts, np.exp(fitted + draw)) for draw in draws]
+
+
+class Crossing(NamedTuple):
+    """Where one quantity stops being below another: estimate, and a 95 % interval.
+
+    share: of the resamples in which they cross at all within the range; estimate None: they do not.
+    """
+
+    estimate: float | None
+    low: float
+    high: float
+    share: float
+
+
+Curve = Callable[[float], float]
+
+
+def crossing(first: Sequence[Curve], second: Sequence[Curve], low: float, high: float) -> Crossing:
+    """Where first's loss rises above second's between two budgets: of their laws, which come first,
+    and of their resamples, paired by number.
+
+    Curves take a budget (of whatever unit) and give bits/byte. Where first is below all the way,
+    its crossing is infinite, and where it is above all the way, 0.
+    """
+    found = [_meeting(one, other, low, high) for one, other in zip(first, second, strict=True)]
+    drawn = np.array(found[1:] or found)
+    inside = (drawn > 0) & np.isfinite(drawn)
+    bounds = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
+    estimate = found[0] if 0 < found[0] < np.inf else None
+    return Crossing(estimate, float(bounds[0]), float(bounds[1]), float(inside.mean()))
+
+
+def _meeting(first: Curve, second: Curve, low: float, high: float) -> float:
+    def gap(log_budget: float) -> float:
+        budget = float(np.exp(log_budget))
+        return first(budget) - second(budget)
+
+    grid = np.linspace(np.log(low), np.log(high), 65)
+    ahead = np.array([gap(at) < 0 for at in grid])
+    if ahead.all():
+        return np.inf
+    if not ahead.any():
+        return 0.0
+    last = int(np.flatnonzero(ahead)[-1])  # it may begin behind
+    if last == len(grid) - 1:
+        return np.inf
+    return float(np.exp(brentq(gap, grid[last], grid[last + 1])))
