@@ -89,5 +89,6 @@ class Canonical(nn.Module):
 
 def _counting(begins: Tensor, counts: Tensor) -> Tensor:
     """i64[sum of counts]: from each of begins on, as many numbers as i64[n] says."""
-    steps = begins - counts.cumsum(0) + counts
-    return steps.repeat_interleave(counts) + torch.arange(int(counts.sum()), device=steps.device)
+    found = (begins - counts.cumsum(0) + counts).repeat_interleave(counts)
+    found += torch.arange(len(found), device=found.device)
+    return found
