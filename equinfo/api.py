@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,8 +208,7 @@ def train_lm(
     if canonical and mask is None:
         reason = "not known of it" if chosen else "name the tokenizer as well as its shards"
         raise EquinfoError(f"there is no canonical mask for the ids of {name}: {reason}")
-    ranges = 0 if mask is None else len(mask[1])
-    config = settings.config(source.vocab_size, source.bos_id, period, ranges)
+    config = settings.config(source.vocab_size, source.bos_id, period)
     if shards is not None:
         ids = source
     elif isinstance(corpus, TokenStream):
@@ -219,6 +219,7 @@ def train_lm(
     bar = progress and f"{name} {progress}"
     options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
     if mask is not None:
+        config = replace(config, model=replace(config.model, canonical=len(mask[1])))
         options["initial"] = {"canonical.offsets": mask[0], "canonical.ranges": mask[1]}
     result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
     if chosen is not None:

@@ -218,15 +218,12 @@ class Training(Loop):
             chosen = OptimizerConfig("adafactor", "rsqrt", z_loss=1e-4)
         return replace(chosen, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
 
-    def config(
-        self, vocab_size: int, bos_id: int, period: int = 1, canonical: int = 0
-    ) -> "TrainConfig":
+    def config(self, vocab_size: int, bos_id: int, period: int = 1) -> "TrainConfig":
         """All of it, for a vocabulary. Raises EquinfoError for what does not exist or fit."""
         styles = {"modern": modern, "paper": paper}
         if self.style not in styles:
             raise EquinfoError(f"unknown architecture {self.style!r}; known: {', '.join(styles)}")
-        model = styles[self.style](self.size, vocab_size)
-        model = replace(model, period=period, canonical=canonical)
+        model = replace(styles[self.style](self.size, vocab_size), period=period)
         loop = {one.name: getattr(self, one.name) for one in fields(Loop)}
         return TrainConfig(model, self.optimizer, bos_id, **loop)
 
