@@ -164,6 +164,7 @@ def train_lm(
     place: bool = False,
     bigrams: int = 0,
     shares: bool = False,
+    canonical: bool = False,
     tensorboard: bool = False,
     progress: str | None = None,
     overwrite: bool = False,
@@ -178,9 +179,10 @@ def train_lm(
     by an embedding that costs no FLOPs; for windows of several ids (Tokenizer.period). bigrams:
     rows of an embedding of the last two ids, no FLOPs either; five times the vocabulary is usual.
     shares: add the input embedding again before every block, times a number that is learned.
-    tensorboard: see lm/train.py. training: size, style, steps, ..., the fields of
-    `lm.config.Training`. Called again, it goes on from the last checkpoint. Raises EquinfoError
-    where the loss is lost.
+    canonical: give no probability to ids that the tokenizer never writes after the one before
+    (Tokenizer.canonical_mask), in training and wherever the LM is used. tensorboard: see
+    lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
+    again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
     out = target(out)
     with needing("lm", "a language model"):
@@ -206,8 +208,14 @@ def train_lm(
             f"each id of {name} is a unit" if chosen else "name the tokenizer as well as its shards"
         )
         raise EquinfoError(f"there is no place in a unit to tell the LM: {reason}")
+    mask = chosen.canonical_mask() if canonical and chosen else None
+    if canonical and mask is None:
+        reason = "not known of it" if chosen else "name the tokenizer as well as its shards"
+        raise EquinfoError(f"there is no canonical mask for the ids of {name}: {reason}")
     config = settings.config(source.vocab_size, source.bos_id, period)
-    config = replace(config, model=replace(config.model, bigrams=bigrams, shares=shares))
+    ranges = 0 if mask is None else len(mask[1])
+    told = replace(config.model, bigrams=bigrams, shares=shares, canonical=ranges)
+    config = replace(config, model=told)
     if shards is not None:
         ids = source
     elif isinstance(corpus, TokenStream):
@@ -217,6 +225,8 @@ def train_lm(
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
     options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
+    if mask is not None:
+        options["initial"] = {"canonical.offsets": mask[0], "canonical.ranges": mask[1]}
     result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
     if chosen is not None:
         chosen.save(out / KEPT)

@@ -439,6 +439,7 @@ def train_lm(
     place: bool = False,
     bigrams: int = 0,
     shares: bool = False,
+    canonical: bool = False,
     tensorboard: bool = False,
     max_bytes: int = 1 << 30,
     overwrite: Overwrite = False,
@@ -452,12 +453,14 @@ def train_lm(
         bigrams: rows of an embedding of the last two ids, hashed: 5 times the vocabulary is usual;
             0 for none.
         shares: add the input embedding again before every block, times a number that is learned.
+        canonical: give no probability to ids that the tokenizer never writes after the one before.
         tensorboard: write metrics to OUT/tensorboard as well.
         max_bytes: how much of the training text to use.
     """
     from equinfo import api
 
-    options: dict[str, Any] = {"place": place, "tensorboard": tensorboard, "max_bytes": max_bytes}
+    options: dict[str, Any] = {"place": place, "canonical": canonical, "max_bytes": max_bytes}
+    options |= {"tensorboard": tensorboard}
     options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
     options |= {"bigrams": bigrams, "shares": shares}
     with _going_on(out):

@@ -4,13 +4,16 @@ import inspect
 import os
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import equinfo
 from equinfo import api
 from equinfo.errors import EquinfoError
+from equinfo.shards import TokenStream
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"size": "30k", "steps": 2, "batch_size": 2, "context": 16}
@@ -53,6 +56,22 @@ def test_evaluate_takes_a_corpus_a_stream_and_shards(tmp_path):
     gzipped = equinfo.tokenize_corpus("gzip8", TEXTS, tmp_path / "gzipped")
     with pytest.raises(EquinfoError, match=r"was written by GZip.*, not by Bytes"):
         equinfo.evaluate(tmp_path / "lm", corpus=gzipped)
+
+
+def test_an_lm_with_a_canonical_mask_writes_what_the_encoder_could(tmp_path):
+    tokenizer = equinfo.load("english-16k")
+    equinfo.train_lm(tmp_path / "lm", tokenizer, TEXTS, canonical=True, **SMALL)
+    offsets, ranges = tokenizer.canonical_mask()
+    (text,) = equinfo.generate(tmp_path / "lm", prompt="green", max_ids=60, seed=1)
+    for a, b in pairwise(text.ids):
+        assert all(not low <= b < high for low, high in ranges[offsets[a] : offsets[a + 1]])
+    assert equinfo.evaluate(tmp_path / "lm", corpus=TEXTS[:9]).num_ids > 9
+    a = int(np.diff(offsets).argmax())
+    b = int(ranges[offsets[a], 0])
+    with pytest.raises(EquinfoError, match=rf"id {b} after {a}: by its canonical mask"):
+        equinfo.evaluate(tmp_path / "lm", corpus=TokenStream(np.array([a, b]), 2, 9))
+    with pytest.raises(EquinfoError, match=r"no canonical mask for the ids of GZip.*not known"):
+        equinfo.train_lm(tmp_path / "other", "gzip8", TEXTS, canonical=True, **SMALL)
 
 
 def test_an_lm_knows_its_tokenizer_wherever_it_is_and_refuses_another(tmp_path):

@@ -75,6 +75,7 @@ class EquinfoConfig(PretrainedConfig):
         period: int = DEFAULT.period,
         bigrams: int = DEFAULT.bigrams,
         shares: bool = DEFAULT.shares,
+        canonical: int = DEFAULT.canonical,
         context: int = 256,
         use_cache: bool = True,
         tokenizer_name: str | None = None,
@@ -84,7 +85,7 @@ class EquinfoConfig(PretrainedConfig):
         check_transformers()
         decoder = DecoderConfig(
             vocab_size, d_model, n_heads, n_layers, head_dim, d_ff, position, activation,  # type: ignore[arg-type]
-            rope_base, relative_clip, norm_eps, tied, period, bigrams, shares,
+            rope_base, relative_clip, norm_eps, tied, period, bigrams, shares, canonical,
         )  # fmt: skip
         for name, value in asdict(decoder).items():
             setattr(self, name, value)

@@ -129,6 +129,8 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
                 f"the weights in {folder} do not fit its config.json, as in {wrong[0]}: save it"
                 " again"
             )
+        if model.decoder.canonical is not None:
+            model.decoder.canonical.check(folder)
         return (model, info) if asked else model
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
@@ -174,6 +176,7 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         if isinstance(logits_to_keep, int):
             kept = slice(-logits_to_keep or None, None)
         logits = F.linear(hidden[:, kept], self.decoder.head_weight).float()
+        logits = self.decoder.masked(logits, input_ids[:, kept])
         loss = None
         if labels is not None:
             kwargs["vocab_size"] = logits.shape[-1]
@@ -201,10 +204,14 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any
     ) -> nn.Embedding:
-        """Raises EquinfoError for an LM that is told places in units: it finds them by last ids."""
-        if self.config.period > 1 and new_num_tokens not in (None, self.config.vocab_size):
+        """Raises EquinfoError for an LM that is told places in units, by the last ids, and for one
+        with a canonical mask, a tokenizer's.
+        """
+        changed = new_num_tokens not in (None, self.config.vocab_size)
+        if changed and (self.config.period > 1 or self.config.canonical):
             raise EquinfoError(
-                "an LM that is told places in units keeps its vocabulary: its special ids end it"
+                "an LM that is told places in units, or has a canonical mask, keeps its vocabulary:"
+                " its special ids end it"
             )
         embeddings = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
         self.decoder.config = self.config.decoder_config

@@ -27,7 +27,7 @@ SIZES: dict[str, tuple[int, int, int, int, int]] = {
 
 LONGEST_CONTEXT = 1 << 20  # ids; positions take memory
 # Of DecoderConfig, what came later: left out where it is off, so that older folders stay the same.
-LATER: dict[str, Any] = {"period": 1, "bigrams": 0, "shares": False}
+LATER: dict[str, Any] = {"period": 1, "bigrams": 0, "shares": False, "canonical": 0}
 NUM_SPECIAL = 3  # PAD, BOS and EOS end a tokenizer's vocabulary (tokenizers/base.py)
 
 
@@ -41,7 +41,8 @@ class DecoderConfig:
     its unit of the id to come (`Decoder.places`). bigrams: rows of an embedding of the last two ids
     (`Decoder.pairs`); 0 for none. shares: before each block the input embedding (of id, place and
     pair) is added once more, times a number that is learned: x = x + share * x0, as nanochat's
-    x0_lambdas.
+    x0_lambdas. canonical: ranges of ids that the tokenizer never writes after another, which then
+    get no probability (`lm.canonical`); 0: all ids have some.
     """
 
     vocab_size: int
@@ -59,6 +60,7 @@ class DecoderConfig:
     period: int = 1
     bigrams: int = 0
     shares: bool = False
+    canonical: int = 0
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -66,6 +68,7 @@ class DecoderConfig:
         check_bounds(self, 1, *sizes, "rope_base")
         check_bounds(self, 0, "relative_clip", "norm_eps", "vocab_size")  # 0: layers are counted
         check_bounds(self, 0, "bigrams", most=1 << 31)
+        check_bounds(self, 0, "canonical")
         if self.position == "rope" and self.head_dim % 2:
             raise EquinfoError(f"head_dim is {self.head_dim}: rope turns pairs, it must be even")
 
@@ -84,6 +87,10 @@ class DecoderConfig:
         return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
 
 
+# Of what is no weight in `Decoder.state_dict`: NumPy's name of its type, safetensors' name.
+INTEGERS = {"canonical.offsets": ("int64", "I64"), "canonical.ranges": ("int32", "I32")}
+
+
 def shapes(config: DecoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Name and shape of each weight of `Decoder.state_dict`, in an order of its own."""
     d = config.d_model
@@ -99,6 +106,9 @@ def shapes(config: DecoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield "pair.weight", (config.bigrams, d)
     if config.shares:
         yield "share.weight", (config.n_layers, 1)
+    if config.canonical:
+        yield "canonical.offsets", (config.vocab_size + 1,)
+        yield "canonical.ranges", (config.canonical, 2)
     block = {"attn_norm": (d,), "q": (inner, d), "k": (inner, d), "v": (inner, d), "o": (d, inner)}
     block |= {"mlp_norm": (d,), "gate": (ff, d), "up": (ff, d), "down": (d, ff)}
     if config.position == "relative":

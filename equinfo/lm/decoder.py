@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from equinfo.lm.cache import KVCache, LayerCache
+from equinfo.lm.canonical import Canonical
 from equinfo.lm.config import DecoderConfig
 
 Rotary = tuple[Tensor, Tensor]
@@ -157,6 +158,7 @@ class Decoder(nn.Module):
         self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
         if not config.tied:
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.canonical = Canonical(config) if config.canonical else None
 
     @property
     def head_weight(self) -> Tensor:
@@ -260,8 +262,16 @@ class Decoder(nn.Module):
         cos, sin = cache.rotary
         return cos[cache.length :][: ids.shape[1]], sin[cache.length :][: ids.shape[1]]
 
+    def masked(self, logits: Tensor, previous: Tensor) -> Tensor:
+        """logits f32[..., vocab_size], -inf for what never follows `previous`, i64[...]: in place.
+
+        As they are, where the LM has no canonical mask.
+        """
+        return logits if self.canonical is None else self.canonical(logits, previous)
+
     def logits(
         self, ids: Tensor, cache: KVCache | None = None, first: Tensor | None = None
     ) -> Tensor:
         """f32[batch, time, vocab_size]: for a look at few ids; training uses the chunked loss."""
-        return F.linear(self(ids, cache, first=first), self.head_weight).float()
+        logits = F.linear(self(ids, cache, first=first), self.head_weight).float()
+        return self.masked(logits, ids)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
@@ -42,7 +41,8 @@ def evaluate(
     """Predict every id once, in tiles of `context` that begin with bos_id; the last may be short.
 
     ids: integers[n], a stream; or, with `blocks`, the first `context` ids of each of many blocks.
-    Raises EquinfoError for an empty stream or an id beyond the model's vocabulary.
+    Raises EquinfoError for an empty stream, an id beyond the model's vocabulary, and one that never
+    follows the one before by the model's canonical mask.
     """
     if not len(ids) or num_bytes < 1:
         raise EquinfoError("there is nothing to evaluate on: the stream is empty")
@@ -64,25 +64,11 @@ def evaluate(
     at = 0
     for batch in batches:
         first = firsts[at : at + len(batch)]
-        found.append(_nats(model, batch.astype(np.int64), first, bos_id))
+        found.append(_found(model, batch.astype(np.int64), first, bos_id, False)[0])
         at += len(batch)
     nats = np.concatenate(found)
     model.train(was_training)
     return Evaluation(float(nats.sum(dtype=np.float64)), num_bytes, len(ids), nats)
-
-
-def _nats(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int) -> np.ndarray:
-    """f32[rows * context]: of each target."""
-    hidden, there = scored(_hidden(model, targets, first, bos_id), targets)
-    size = chunk_rows(len(model.head_weight), hidden.device)
-    chunks = zip(hidden.split(size), there.split(size), strict=True)
-    parts = [_lost(h @ model.head_weight.T, target).cpu().numpy() for h, target in chunks]
-    return np.concatenate(parts)
-
-
-def _lost(logits: Tensor, targets: Tensor) -> Tensor:
-    """-log p(target), f32[n]."""
-    return logits.logsumexp(1) - logits.gather(1, targets[:, None])[:, 0]
 
 
 @torch.no_grad()
@@ -103,27 +89,29 @@ def predict(
     right = np.zeros(rows.shape, dtype=bool)
     for at in range(0, len(rows), batch_size):
         targets = rows[at : at + batch_size].astype(np.int64)
-        hidden = _hidden(model, targets, firsts[at : at + batch_size], bos_id)
-        found = _predict(*scored(hidden, targets), model.head_weight)
+        found = _found(model, targets, firsts[at : at + batch_size], bos_id)
         for whole, part in zip((nats, right), found, strict=True):
             whole[at : at + batch_size][targets >= 0] = part
     return nats, right
 
 
-def _hidden(model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int) -> Tensor:
-    """What predicts targets (i64[rows, context]), whose first ids have these places (i64[rows])."""
+def _found(
+    model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int, likeliest: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """(nats f32[n], whether the likeliest id was right: bool[n], if wanted) of what is scored of
+    targets, i64[rows, context], whose first ids have these places, i64[rows]; a chunk at a time.
+    """
     arrays = (shifted(targets, bos_id), first)
     ids, places = (torch.from_numpy(array).to(model.embed.weight.device) for array in arrays)
-    return model(ids, first=places)
-
-
-def _predict(hidden: Tensor, targets: Tensor, weight: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """As `predict`, for hidden states f32[n, d_model] and targets i64[n], a chunk at a time."""
-    parts = []
-    size = chunk_rows(len(weight), weight.device)
-    for h, target in zip(hidden.split(size), targets.split(size), strict=True):
-        logits = h @ weight.T
-        likeliest = logits.argmax(1) == target
-        parts.append((_lost(logits, target).cpu().numpy(), likeliest.cpu().numpy()))
-    nats, right = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return nats, right
+    hidden, previous, there = scored(model(ids, first=places), ids, targets)
+    size = chunk_rows(len(model.head_weight), hidden.device)
+    nats, right = [], []
+    for h, before, target in zip(*(t.split(size) for t in (hidden, previous, there)), strict=True):
+        logits = model.masked(h @ model.head_weight.T, before)
+        nats.append(logits.logsumexp(1) - logits.gather(1, target[:, None])[:, 0])
+        if likeliest:
+            right.append(logits.argmax(1) == target)
+    lost = torch.cat(nats)
+    if model.canonical is not None and lost.isinf().any():
+        model.canonical.check_pairs(previous, there)
+    return lost.cpu().numpy(), torch.cat(right).cpu().numpy() if likeliest else np.empty(0)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError, naming
-from equinfo.lm.config import LATER, LONGEST_CONTEXT, DecoderConfig, check_shapes, shapes
+from equinfo.lm.config import INTEGERS, LATER, LONGEST_CONTEXT, DecoderConfig, check_shapes, shapes
 from equinfo.lm.decoder import Decoder
 from equinfo.stored import check_bounds, check_types, made
 
@@ -87,13 +87,14 @@ def check_exported(folder: Path | str) -> list[Path]:
         for file in files:
             with safe_open(file, "pt") as weights:
                 for name in weights.keys():  # noqa: SIM118  # not a dict
-                    part = weights.get_slice(name)
-                    if part.get_dtype() not in FLOATS:
+                    part, short = weights.get_slice(name), name.removeprefix(PREFIX)
+                    known = INTEGERS[short][1:] if short in INTEGERS else FLOATS
+                    if part.get_dtype() not in known:
                         raise EquinfoError(
                             f"the weights in {file} are {part.get_dtype()}, not one of"
-                            f" {', '.join(FLOATS)}: save the model again"
+                            f" {', '.join(known)}: save the model again"
                         )
-                    found[name.removeprefix(PREFIX)] = tuple(part.get_shape())
+                    found[short] = tuple(part.get_shape())
     except (OSError, SafetensorError) as error:
         raise EquinfoError(
             f"the weights in {folder} cannot be read ({error}): save the model again"
@@ -107,7 +108,8 @@ def load_exported(folder: Path | str) -> Decoder:
     weights: dict[str, Tensor] = {}
     for file in check_exported(folder):
         for name, tensor in load_file(file).items():
-            weights[name.removeprefix(PREFIX)] = tensor.float()
+            short = name.removeprefix(PREFIX)
+            weights[short] = tensor if short in INTEGERS else tensor.float()
     model = Decoder(read_exported(folder).model)
     model.load_state_dict(weights)
     return model

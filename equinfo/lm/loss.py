@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equinfo.lm.canonical import Canonical
+
 CHUNK_LOGITS = 1 << 20  # held at once on a CPU: 4 MB in float32, which stay in a cache
 CHUNK_LOGITS_CUDA = 1 << 22
 LEAST_ROWS = 64  # of a chunk: fewer would read a large vocabulary's weights too often
@@ -27,7 +29,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, z_loss: float
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        z_loss: float,
+        canonical: Canonical | None,
+        previous: Tensor,
     ) -> tuple[Tensor, Tensor]:
         rows = chunk_rows(len(weight), hidden.device)
         needs = hidden.requires_grad or weight.requires_grad
@@ -44,6 +52,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 torch.mm(h, products.T, out=logits)
             else:
                 logits.copy_(h @ products.T)
+            if canonical is not None:
+                canonical(logits, previous[at : at + rows])
             of_target = logits.gather(1, target)
             if d_hidden is None or d_weight is None:
                 log_z = logits.logsumexp(1, keepdim=True)
@@ -70,29 +80,37 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_loss: Tensor, _: Any) -> tuple[Any, ...]:
         d_hidden, d_weight = ctx.saved_tensors
-        return d_loss.to(d_hidden.dtype) * d_hidden, d_loss * d_weight, None, None
+        return d_loss.to(d_hidden.dtype) * d_hidden, d_loss * d_weight, None, None, None, None
 
 
 def cross_entropy(
-    hidden: Tensor, weight: Tensor, targets: Tensor, z_loss: float = 0.0
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    z_loss: float = 0.0,
+    canonical: Canonical | None = None,
+    previous: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(loss to differentiate, nats), sums of all positions; loss = nats + z_loss * sum(log(Z)**2).
 
-    hidden: [n, d_model] in the products' type; weight: f32[vocab, d_model]; targets: i64[n]. Memory
-    beyond the inputs and their gradients does not grow with n * vocab.
+    hidden: [n, d_model] in the products' type; weight: f32[vocab, d_model]; targets: i64[n].
+    canonical: what gets no probability after `previous`, i64[n]; a target that it forbids makes
+    nats infinite. Memory beyond the inputs and their gradients does not grow with n * vocab.
     """
-    loss, nats = _ChunkedCrossEntropy.apply(hidden, weight, targets, z_loss)
+    given = (hidden, weight, targets, z_loss, canonical, previous)
+    loss, nats = _ChunkedCrossEntropy.apply(*given)
     return loss, nats.detach()
 
 
-def scored(hidden: Tensor, targets: np.ndarray) -> tuple[Tensor, Tensor]:
-    """The hidden states and targets that count: a position with a negative target is only read.
+def scored(hidden: Tensor, ids: Tensor, targets: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """What counts of hidden states, the ids that they follow, and targets.
 
-    hidden: [rows, context, d_model]; targets: i64[rows, context]. Returns [n, d_model] and i64[n]
-    on hidden's device.
+    hidden: [rows, context, d_model]; ids: i64[rows, context]; targets: i64[rows, context], negative
+    where a position is only read. Returns [n, d_model], i64[n] and i64[n], on hidden's device.
     """
-    hidden = hidden.flatten(0, 1)
+    hidden, ids = hidden.flatten(0, 1), ids.flatten()
     kept = np.flatnonzero(targets >= 0)
     if len(kept) < targets.size:
-        hidden = hidden[torch.from_numpy(kept).to(hidden.device)]
-    return hidden, torch.from_numpy(targets.ravel()[kept]).to(hidden.device)
+        at = torch.from_numpy(kept).to(hidden.device)
+        hidden, ids = hidden[at], ids[at]
+    return hidden, ids, torch.from_numpy(targets.ravel()[kept]).to(hidden.device)

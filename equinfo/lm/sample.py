@@ -104,7 +104,10 @@ def _draw(
     logits: Tensor, allowed: np.ndarray | None, sampling: Sampling, generator: torch.Generator
 ) -> int:
     if allowed is not None:
-        logits = logits.masked_fill(~torch.from_numpy(allowed), float("-inf"))
+        others = ~torch.from_numpy(allowed)
+        logits = logits.masked_fill(others, float("-inf"))
+        if logits.amax() == float("-inf"):  # nothing is left: the canonical mask gives way
+            logits = torch.zeros_like(logits).masked_fill(others, float("-inf"))
     if sampling.temperature == 0:
         return int(logits.argmax())
     # The inverse distribution function: torch.multinomial takes as long as all of a small model.

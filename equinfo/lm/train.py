@@ -29,7 +29,7 @@ from tqdm import tqdm
 from equinfo.artifacts import Artifact, Identity, load_artifact, read_config, read_kind
 from equinfo.errors import EquinfoError, naming, needing
 from equinfo.files import alone, atomic_file, check_empty, clear, target, writing
-from equinfo.lm.config import TrainConfig, check_shapes, shapes
+from equinfo.lm.config import INTEGERS, TrainConfig, check_shapes, shapes
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
 from equinfo.lm.loss import cross_entropy, scored
@@ -99,12 +99,13 @@ def train(
     ids: uint16 or uint32[n], each below the vocabulary's size, or shards, or examples. progress:
     the bar's label, None for none. device: CUDA if there is one. checkpoint_seconds: time between
     checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
-    well. deadline: the time.monotonic() at which to pause. initial: the weights to start from, by
-    their names in the decoder, instead of drawn ones. probe: see `probes`. tokenizer: whose ids
-    these are; the folder remembers it. overwrite: what equinfo wrote in `out` goes first. Raises
-    EquinfoError for a stream that does not fit the model or is shorter than a sequence, and for a
-    folder that holds something else or is being written. KeyboardInterrupt comes after the step and
-    a checkpoint.
+    well. deadline: the time.monotonic() at which to pause. initial: weights to start from, by
+    their names in the decoder, instead of drawn ones; of an LM with a canonical mask that at least
+    (`Tokenizer.canonical_mask`, as canonical.offsets and canonical.ranges). probe: see `probes`.
+    tokenizer: whose ids these are; the folder remembers it. overwrite: what equinfo wrote in `out`
+    goes first. Raises EquinfoError for a stream that does not fit the model or its mask or is
+    shorter than a sequence, and for a folder that holds something else or is being written.
+    KeyboardInterrupt comes after the step and a checkpoint.
     """
     if largest(ids) >= config.model.vocab_size:
         raise EquinfoError(
@@ -260,6 +261,8 @@ def load_lm(folder: Path | str) -> Decoder:
         check_shapes(shapes(config), _shapes(tensors), folder)
         model = Decoder(config)
         model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+    if model.canonical is not None:
+        model.canonical.check(folder)
     for name, weight in model.state_dict().items():
         if not torch.isfinite(weight).all():
             raise EquinfoError(f"{name} in {folder} holds numbers that are not finite: train again")
@@ -322,8 +325,8 @@ def _finished(folder: Path | str) -> dict[str, Any]:
 
 def _shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     """Weights and moments are float32; anything else has a shape that none of them has."""
-    known = np.dtype(np.float32)
-    return {n: array.shape if array.dtype == known else (-1,) for n, array in tensors.items()}
+    known = {n: INTEGERS.get(n.removeprefix("model."), ("float32",))[0] for n in tensors}
+    return {n: array.shape if array.dtype == known[n] else (-1,) for n, array in tensors.items()}
 
 
 def _checked(found: dict[str, Any], identity: dict[str, Any], out: Path) -> dict[str, Any]:
@@ -374,7 +377,10 @@ class _Training:
         exact_products()
         self.model = Decoder(config.model).initialise(config.seed).to(device)
         if initial is not None:
-            self.model.load_state_dict({n: torch.from_numpy(array) for n, array in initial.items()})
+            given = {name: torch.from_numpy(array) for name, array in initial.items()}
+            self.model.load_state_dict({**self.model.state_dict(), **given})
+        if self.model.canonical is not None:
+            self.model.canonical.check("the training's settings")
         self.model.checkpoint_blocks = config.checkpoint_blocks
         self.hidden = torch.compile(self.model) if config.compile else self.model
         self.optimizer = make_optimizer(config.optimizer, self.model)
@@ -401,9 +407,12 @@ class _Training:
                 arrays = (shifted(part, c.bos_id), first)
                 with products:
                     ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
-                    hidden, y = scored(self.hidden(ids, first=places), part)
+                    hidden, x, y = scored(self.hidden(ids, first=places), ids, part)
                 hidden = hidden.to(torch.bfloat16) if self.low else hidden
-                loss, told = cross_entropy(hidden, self.model.head_weight, y, c.optimizer.z_loss)
+                given = (y, c.optimizer.z_loss, self.model.canonical, x)
+                loss, told = cross_entropy(hidden, self.model.head_weight, *given)
+                if self.model.canonical is not None and told.isinf():
+                    self.model.canonical.check_pairs(x, y)
                 (loss / count).backward()
                 nats += told
         clip = c.optimizer.clip or math.inf
@@ -460,4 +469,6 @@ class _Training:
                 number, _, moment = rest.partition(".")
                 state.setdefault(int(number), {})[moment] = torch.from_numpy(array)
         self.model.load_state_dict(weights)
+        if self.model.canonical is not None:
+            self.model.canonical.check(folder)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})

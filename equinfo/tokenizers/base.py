@@ -183,6 +183,26 @@ class Tokenizer(ABC):
         mask[self.eos_id] = self.may_end(ids)
         return mask
 
+    def canonical_mask(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The ids that `encode` never writes after each id; None where that is not known.
+
+        (offsets int64[vocab_size + 1], ranges int32[n, 2]): [low, high), ascending, apart; row i's
+        are ranges[offsets[i] : offsets[i + 1]]. The row of PAD, which is never read, holds what
+        follows nothing and is a part of every row: PAD, BOS, and codes that are never written.
+        """
+        return None
+
+    def _over_vocabulary(
+        self, ranges: tuple[np.ndarray, np.ndarray], never: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `canonical_mask`, of the codes' rows and the codes that are never written."""
+        from equinfo.compress.dictionary.follow import runs
+
+        offsets, found = ranges
+        nothing = runs(np.append(never, [True, True, False])[None])[1]  # PAD and BOS, not EOS
+        ends = np.full(NUM_SPECIAL, offsets[-1] + len(nothing))
+        return np.append(offsets, ends), np.concatenate([found, nothing])
+
     def spans(self, text: Text) -> list[Span]:
         """`text`'s ids in the shortest runs that decode by themselves, with what each stands for.
 

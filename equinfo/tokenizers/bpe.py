@@ -9,6 +9,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from equinfo.compress.merges import learn
 from equinfo.errors import EquinfoError
+from equinfo.tokenizers import pairs
 from equinfo.tokenizers.subword import TRAINED, SubwordTokenizer, check_pretokens, parts_of
 from equinfo.tokenizers.utf8 import utf8_texts
 
@@ -96,6 +97,32 @@ class BPETokenizer(SubwordTokenizer):
             codes[names[a] + names[b]] = len(names)
             names.append(names[a] + names[b])
         return cls(json.dumps(whole).encode(), pretokens)
+
+    def canonical_mask(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of pairs that BPE never writes inside a pretoken, those with no cut between, either.
+
+        None for more than pairs.MOST codes. A run of 2 * PART characters without white space is
+        cut anywhere (subword.py), and may hold other pairs at its cuts.
+        """
+        if self.code_size > pairs.MOST:
+            return None
+        from equinfo.compress.dictionary.follow import runs
+
+        model = json.loads(self.model)["model"]
+        merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+        code = model["vocab"]
+        found = {(code[x], code[y]): (rank, code[x + y]) for rank, (x, y) in enumerate(merges)}
+        crossed, never = pairs.crossed(self.pieces, found)
+        table = crossed & ~never[:, None] & ~never
+        if self.pretokens == "words":  # else text is cut nowhere
+            table &= pairs.uncut(self.pieces, self._kind_of)
+        return self._over_vocabulary(runs(table), never)
+
+    def _kind_of(self, character: str) -> int:
+        """How GPT-2's regular expression takes it, asked of the library."""
+        cut = self._library.pre_tokenizer.pre_tokenize_str
+        joined = [kind for kind, one in enumerate("a1!") if len(cut(one + character)) == 1]
+        return joined[0] if joined else pairs.SPACE if character == " " else pairs.WHITE
 
     def encode_texts(self, texts: list[str]) -> list[np.ndarray]:
         encodings = self._library.encode_batch_fast(texts, add_special_tokens=False)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from equinfo.compress.dictionary.dictionary import Dictionary
+from equinfo.compress.dictionary.follow import never_follow
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
@@ -40,6 +41,12 @@ class LookedUpTokenizer(Tokenizer):
             return super().decoder()
         decode = self.dictionary.decode
         return IncrementalDecoder(lambda ids, last: (decode([ids])[0], len(ids)), self.checked)
+
+    def canonical_mask(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """See dictionary/follow.py; of longest matches whose codes have strings of their own."""
+        if not self.dictionary or self.parse != "longest" or not self.dictionary.lossless:
+            return None
+        return self._over_vocabulary(*never_follow(self.dictionary))
 
     def encode_batch(self, documents: Iterable[Text]) -> list[np.ndarray]:
         """Ids of each document. A str becomes bytes just before its walk, to touch less memory."""

@@ -1,5 +1,7 @@
 """Longest match against a plain one in Python; masks, spans, pieces, threads."""
 
+from itertools import pairwise, product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from equinfo.compress.dictionary import dictionary as module
 from equinfo.compress.dictionary import double_array
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.double_array import BASE, BASE_MASK, LABEL_MASK
+from equinfo.compress.dictionary.follow import never_follow
 from equinfo.errors import EquinfoError
 
 SINGLES = [bytes([byte]) for byte in range(256)]
@@ -240,3 +243,27 @@ def test_too_many_beginnings_are_refused_before_the_table_is_built(monkeypatch):
     monkeypatch.setattr(double_array, "MAX_NODES", 400)
     with pytest.raises(EquinfoError, match="have 450 beginnings"):
         Dictionary([*SINGLES, *(bytes([b]) * 2 for b in range(193))], np.arange(449)).encode([b""])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_never_follows_is_what_no_text_has(seed):
+    """All texts of up to 7 letters; "c" begins no string. Seed 1: pieces end anywhere."""
+    generator = np.random.default_rng(seed)
+    more = sorted({drawn(generator, b"ab ", size) for size in generator.integers(2, 4, size=14)})
+    strings = [*SINGLES, *more]
+    codes = generator.permutation(2 * len(strings))[: len(strings)]
+    masks = generator.choice([255, 0b10000110, 0b10000001], size=len(strings)).astype(np.uint8)
+    masks[: len(strings) if seed == 1 else 256] = 255
+    dictionary = Dictionary(strings, codes, masks, CLASSES)
+    texts = [bytes(text) for size in range(2, 8) for text in product(b"ab c", repeat=size)]
+    written = {p for ids in dictionary.encode(texts) for p in pairwise(ids.tolist())}
+
+    (offsets, ranges), never = never_follow(dictionary)
+    assert np.flatnonzero(~never).tolist() == sorted(codes)
+    rows = [ranges[a:b].tolist() for a, b in pairwise(offsets)]
+    assert all(one[1] < other[0] for row in rows for one, other in pairwise(row))
+    found = {(a, b) for a, row in enumerate(rows) for low, high in row for b in range(low, high)}
+    lettered = codes[[k for k, string in enumerate(strings) if set(string) <= set(b"ab c")]]
+    possible = set(product(lettered.tolist(), repeat=2)) - found
+    assert written <= possible
+    assert possible == written

@@ -631,3 +631,49 @@ def test_the_processor_asks_for_what_equinfo_generates_with():
     )
     assert torch.isfinite(scores[:, tokenizer.eos_id]).all()
     assert torch.isinf(scores[:, [tokenizer.pad_id, tokenizer.bos_id]]).all()
+
+
+# -- the canonical mask ----------------------------------------------------------------------------
+
+
+def test_the_canonical_mask_goes_along(tmp_path):
+    """The same logits as the decoder's, trained with, saved in any type, and read by both."""
+    mask = {"canonical.offsets": np.append(np.arange(258), [257, 257])}
+    mask["canonical.ranges"] = np.tile(np.array([[64, 128]], dtype=np.int32), (257, 1))
+    mask["canonical.ranges"][PAD] = [PAD, EOS]
+    config = replace(modern("30k", 259), canonical=257)
+    decoder = Decoder(config).initialise(0)
+    weights = {name: torch.from_numpy(array) for name, array in mask.items()}
+    decoder.load_state_dict({**decoder.state_dict(), **weights})
+    model, ids = (
+        EquinfoForCausalLM.from_lm(decoder, equinfo.load("bytes"), context=64),
+        ids_of(2, 9),
+    )
+    out = model(ids, labels=ids.clamp(max=63))
+    assert torch.equal(out.logits, decoder.logits(ids))
+    assert out.logits[..., 64:128].isneginf().all()
+    out.loss.backward()
+    assert decoder.embed.weight.grad.isfinite().all()
+    for dtype in (torch.float32, torch.bfloat16):
+        folder = tmp_path / str(dtype)
+        model.to(dtype).save_pretrained(folder)
+        back = EquinfoForCausalLM.from_pretrained(folder, dtype=dtype)
+        for read in (back.decoder, load_lm(folder)):
+            assert (
+                read.state_dict()["canonical.ranges"].tolist() == mask["canonical.ranges"].tolist()
+            )
+        drawn = back.generate(ids, **GREEDY)[:, 9:]
+        assert not ((drawn >= 64) & (drawn < 128)).any()
+    with pytest.raises(EquinfoError, match="has a canonical mask, keeps its vocabulary"):
+        back.resize_token_embeddings(300)
+    stored = load_file(folder / "model.safetensors")
+    stored["decoder.canonical.ranges"][0, 1] = 300
+    save_file(stored, folder / "model.safetensors", {"format": "pt"})
+    for read in (EquinfoForCausalLM.from_pretrained, load_lm):
+        with pytest.raises(EquinfoError, match=f"canonical mask in .*{folder.name} is none"):
+            read(folder)
+    save_file(
+        {**stored, "decoder.canonical.ranges": torch.zeros(257, 2)}, folder / "model.safetensors"
+    )
+    with pytest.raises(EquinfoError, match="are F32, not one of I32"):
+        load_lm(folder)

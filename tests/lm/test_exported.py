@@ -64,8 +64,9 @@ def test_one_folder_is_not_two_models(tmp_path):
         CONFIG,
         replace(paper("30k", 300), tied=True),
         replace(CONFIG, period=3, bigrams=7, shares=True),
+        replace(CONFIG, canonical=5),
     ],
-    ids=["modern", "paper", "told"],
+    ids=["modern", "paper", "told", "canonical"],
 )
 def test_shapes_are_the_decoders(config):
     found = {name: tuple(weight.shape) for name, weight in Decoder(config).state_dict().items()}
@@ -100,7 +101,8 @@ def trained(folder, model=None, config=None, weights=None):
         {"d_ff": True}, {"d_ff": [[[]]]}, {"norm_eps": "x"}, {"norm_eps": -1}, {"rope_base": 0},
         {"position": "sideways"}, {"position": []}, {"tied": 1}, {"tied": True}, {"period": 2},
         {"bigrams": 2}, {"bigrams": -1}, {"bigrams": 1 << 40}, {"shares": True}, {"shares": 1},
-        {"norm_eps": 10**400}, {"relative_clip": -1}, {"position": "relative"},
+        {"norm_eps": 10**400}, {"relative_clip": -1}, {"position": "relative"}, {"canonical": 2},
+        {"canonical": -1},
     ],
     ids=str,
 )  # fmt: skip

@@ -84,7 +84,8 @@ def test_positions_that_are_not_scored_get_no_gradient():
     torch.manual_seed(0)
     hidden, weight = torch.randn(2, 3, 4, requires_grad=True), torch.randn(9, 4, requires_grad=True)
     targets = np.array([[~1, 2, ~3], [4, ~0, 8]])
-    states, kept = scored(hidden, targets)
+    states, previous, kept = scored(hidden, torch.arange(6).view(2, 3), targets)
+    assert previous.tolist() == [1, 3, 5]
     ours, _ = cross_entropy(states, weight, kept)
     ours.backward()
     by_hand = F.cross_entropy(

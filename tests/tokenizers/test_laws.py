@@ -1,5 +1,7 @@
 """The laws of `tokenizers/base.py`, one suite over every kind."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -89,6 +91,26 @@ def test_any_documents_come_back_batched_and_one_by_one(tokenizer):
             assert tokenizer.decode(ids) == document
 
     law()
+
+
+def test_no_text_has_what_the_canonical_mask_forbids(tokenizer):
+    """And dictionaries of longest matches and BPE have one that says something."""
+    mask = tokenizer.canonical_mask()
+    if mask is None:
+        looked_up = getattr(tokenizer, "dictionary", None) and tokenizer.parse == "longest"
+        assert not looked_up
+        assert tokenizer.kind != "bpe"
+        return
+    rows = [[range(*one) for one in mask[1][a:b]] for a, b in pairwise(mask[0])]
+    nothing = {i for one in rows[tokenizer.pad_id] for i in one}
+    assert nothing >= {tokenizer.pad_id, tokenizer.bos_id}
+    assert tokenizer.eos_id not in nothing
+    assert sum(len(one) for row in rows[: tokenizer.code_size] for one in row) > 100
+    streams = tokenizer.encode_batch([*edge_documents(tokenizer), long_text(tokenizer)])
+    for a, b in {pair for ids in streams for pair in pairwise(ids.tolist())}:
+        assert b not in nothing
+        assert not any(b in one for one in rows[a])
+    assert nothing.isdisjoint(int(ids[0]) for ids in streams if len(ids))
 
 
 def test_a_batch_equals_a_loop(tokenizer):

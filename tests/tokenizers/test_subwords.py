@@ -5,10 +5,11 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizer_zoo import SUBWORDS, make, training_text
@@ -16,6 +17,7 @@ from tokenizer_zoo import SUBWORDS, make, training_text
 from equinfo.artifacts import Artifact
 from equinfo.compress.merges import learn
 from equinfo.errors import EquinfoError
+from equinfo.tokenizers import pairs
 from equinfo.tokenizers.bpe import BPETokenizer
 from equinfo.tokenizers.registry import tokenizer_class
 from equinfo.tokenizers.subword import TRAINED
@@ -156,6 +158,42 @@ def test_the_smallest_bpe_is_the_bytes():
     made = BPETokenizer.train([b"text text"], vocab_size=256)
     assert made.code_size == 256
     assert len(made.encode("é text")) == 7
+
+
+def test_the_pairs_that_bpe_never_writes_are_its_library_s():
+    """Inside a pretoken; "aaa" and its like are merged from the left."""
+    made = BPETokenizer.train(
+        ["banana ananas aaa aaaa éa bandana nnn".encode()] * 2, vocab_size=285
+    )
+    model = json.loads(made.model)
+    library = tokenizers.Tokenizer.from_str(json.dumps({**model, "pre_tokenizer": None}))
+    codes = model["model"]["vocab"]
+    merges = {
+        (codes[x], codes[y]): (rank, codes[x + y])
+        for rank, (x, y) in enumerate(model["model"]["merges"])
+    }
+    crossed, never = pairs.crossed(made.pieces, merges)
+    assert not never.any()
+    names = sorted(codes, key=codes.get)
+    texts = [a + b for a in names for b in names]
+    two = product(range(len(names)), repeat=2)
+    found = library.encode_batch_fast(texts)
+    split = [one.ids != [*pair] for one, pair in zip(found, two, strict=True)]
+    assert crossed.ravel().tolist() == split
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("ab", False), ("a ", True), (" b", False), ("  ", True), ("a1", True), ("12", False),
+        ("é漢", False), ("'s", True), ("sb", True), ("xb", False), ("!'", False), ("!a", True),
+        ("\u00a0a", True), ("\n ", True), (" \u00a0", True), ("a\u0301", True),
+    ],
+)  # fmt: skip
+def test_where_words_are_never_cut(text, cut):
+    """Between the two characters; behind the "s" of "it's" they may be."""
+    pieces = [character.encode() for character in text[-2:]]
+    assert pairs.uncut(pieces, make("bpe")._kind_of)[0, 1] == (not cut)
 
 
 def test_a_unigram_vocabulary_without_room_for_letters_is_refused_in_one_line():
