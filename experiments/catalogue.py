@@ -25,6 +25,7 @@ NAMES = (
     "fig5", "fig6", "sec5_1", "table5", "table6", "table7", "fig2", "fig9", "fig8", "table8",
     "fig10", "fig11", "table9", "a1", "fig13", "table10", "fig14", "fig15", "table11", "d5",
     "context", "appendix_b", "place", "latency", "harness", "sweep", "blocks", "large",
+    "cards", "beyond",
 )  # fmt: skip
 EXPERIMENTS: dict[str, Experiment] = {
     name: import_module(f"experiments.exhibits.{name}").EXPERIMENT for name in NAMES
@@ -35,6 +36,7 @@ ALIASES = {
     "table13": "fig15", "table14": "table8", "table15": "fig3", "table16": "fig5",
     "table17": "fig14", "fig7": "table5",
     "fig12": "table9", "fig16": "fig11", "fig17": "fig11", "sec5.1": "sec5_1",
+    "fig-beyond": "beyond",
 }  # fmt: skip
 
 

@@ -13,6 +13,25 @@ from experiments.runs.recipes import LM, M1, Stream, Tokens, Training
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """What experiments cards and beyond compare tokenizers on, beside the paper's questions.
+
+    corpus: with a tuning split (recipes.Stream). fit_bytes: of text that tokenizers are fitted to.
+    train_bytes, validation_bytes: of streams. card_bytes: of text that each card's M2 sees. ladder:
+    the same of the main runs. ratios: bytes a token of training text by arm; those that lack one
+    are not made equal in FLOPs and text.
+    """
+
+    corpus: str
+    fit_bytes: int
+    train_bytes: int
+    validation_bytes: int
+    card_bytes: int
+    ladder: tuple[int, ...]
+    ratios: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Scale:
     """What stands for what of the paper's, and how much of it.
 
@@ -68,6 +87,7 @@ class Scale:
     block_bytes: int = 0
     block_stride: int = 0
     block_steps: int = 0
+    beyond: Beyond | None = None
 
     @property
     def base(self) -> Training:
@@ -87,6 +107,11 @@ class Scale:
     @cached_property
     def m1(self) -> M1:
         return M1(self.corpus, self.train_bytes, self.m1_training)
+
+    @cached_property
+    def beyond_m1(self) -> M1 | None:
+        """M1 trained on the text of `beyond`."""
+        return replace(self.m1, corpus=self.beyond.corpus) if self.beyond else None
 
     # -- tokenizers --------------------------------------------------------------------------------
 
@@ -234,6 +259,7 @@ TINY = Scale(
     m2_trainings=(_BRIEF, replace(_BRIEF, size="0.4m", learning_rate=8e-3)),
     claim_only=True,
     scaled_steps=(4, 16),
+    beyond=Beyond("bundled%20", 1 << 18, 1 << 18, 1 << 15, 1 << 16, (1 << 15, 1 << 16)),
     vocabulary=2048,
     narrow=6,
     wide=12,
@@ -307,6 +333,14 @@ CPU = Scale(
     block_bytes=112 << 20,
     block_stride=2048,
     block_steps=9766,  # 40 M ids
+    beyond=Beyond(
+        "imdb%60+books%60",
+        fit_bytes=16 << 20,
+        train_bytes=120 << 20,
+        validation_bytes=2 << 20,
+        card_bytes=10 << 20,
+        ladder=(3_200_000, 10_240_000, 32_768_000, 104_857_600),
+    ),
 )
 
 # The paper warms up for a twentieth of its steps, to a rate of 1 / sqrt(10,000): both are kept.

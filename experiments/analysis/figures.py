@@ -27,6 +27,8 @@ STYLES = {
     "BPE": ("#E69F00", "D"),
     "Unigram": ("#D55E00", "o"),
     "SentencePiece": ("#D55E00", "o"),
+    "BPE across words": ("#8F6A00", "d"),
+    "Unigram across words": ("#7A3600", "H"),
     "Codebook": ("#882255", "h"),  # not of that palette, and apart from it
     "GZip": ("#8A8A8A", "X"),
     "StaticAC": ("#56B4E9", "v"),
@@ -80,7 +82,10 @@ def style_of(tokenizer: str) -> tuple[str, str]:
         values = dict(part.split("=") for part in options.rstrip("]").split(",") if "=" in part)
         width = 16 if values["v"] == "65k" else int(values["v"]).bit_length() - 1
         family += ", several ids a window" if int(values["b"]) > width else ""
-    return STYLES[family]
+    if family == "Cased":
+        return style_of(options.removesuffix("]"))
+    across = family in ("BPE", "Unigram") and options.rstrip("]").endswith(("superwords", "free"))
+    return STYLES[family + " across words" * across]
 
 
 @contextmanager

@@ -4,7 +4,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq, least_squares, minimize, nnls
@@ -29,7 +29,8 @@ class Law:
     by_text: float
     text_power: float
 
-    def __call__(self, size: float | np.ndarray, text: float | np.ndarray) -> np.ndarray:
+    def __call__(self, size: Any, text: Any) -> Any:
+        """At float64[n] or floats."""
         size_term = self.by_size * np.power(size, -self.size_power)
         return self.floor + size_term + self.by_text * np.power(text, -self.text_power)
 
@@ -93,37 +94,32 @@ def redrawn(
 class Crossing(NamedTuple):
     """Where one quantity stops being below another: estimate, and a 95 % interval.
 
-    share: of the resamples in which they cross at all within the range; estimate None: they do not.
+    Infinite where it is below all the way, 0 where it is above.
     """
 
-    estimate: float | None
+    estimate: float
     low: float
     high: float
-    share: float
 
 
-Curve = Callable[[float], float]
+Curve = Callable[[float], Any]
 
 
 def crossing(first: Sequence[Curve], second: Sequence[Curve], low: float, high: float) -> Crossing:
     """Where first's loss rises above second's between two budgets: of their laws, which come first,
     and of their resamples, paired by number.
 
-    Curves take a budget (of whatever unit) and give bits/byte. Where first is below all the way,
-    its crossing is infinite, and where it is above all the way, 0.
+    Curves take a budget (of whatever unit) and give bits/byte.
     """
     found = [_meeting(one, other, low, high) for one, other in zip(first, second, strict=True)]
-    drawn = np.array(found[1:] or found)
-    inside = (drawn > 0) & np.isfinite(drawn)
-    bounds = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
-    estimate = found[0] if 0 < found[0] < np.inf else None
-    return Crossing(estimate, float(bounds[0]), float(bounds[1]), float(inside.mean()))
+    bounds = np.quantile(found[1:] or found, [0.025, 0.975], method="inverted_cdf")
+    return Crossing(found[0], float(bounds[0]), float(bounds[1]))
 
 
 def _meeting(first: Curve, second: Curve, low: float, high: float) -> float:
     def gap(log_budget: float) -> float:
         budget = float(np.exp(log_budget))
-        return first(budget) - second(budget)
+        return float(first(budget) - second(budget))
 
     grid = np.linspace(np.log(low), np.log(high), 65)
     ahead = np.array([gap(at) < 0 for at in grid])

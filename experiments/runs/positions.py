@@ -16,7 +16,7 @@ from equinfo.lm.evaluate import predict
 from equinfo.lm.train import Probe, probes
 from equinfo.shards import Shards
 from experiments.runs.recipes import Positions
-from experiments.runs.runner import Runner, m2_fields
+from experiments.runs.runner import Runner, m2_fields, told
 
 PROBED = 1 << 16  # validation ids at most
 BATCHES = 20
@@ -41,8 +41,7 @@ def run(runner: Runner, recipe: Positions, label: str) -> dict[str, Any]:
     folder = runner.store.folder(recipe)
     trained = runner.train(
         training, tokenizer.vocab_size, tokenizer.bos_id, train, folder,
-        f"{label} {tokenizer.name} positions",
-        tokenizer.period if recipe.lm.place else 1,
+        f"{label} {tokenizer.name} positions", **told(recipe.lm, tokenizer),
         probe=Probe(probing(rows, positions, tokenizer.bos_id), frozenset(recipe.steps)),
     )  # fmt: skip
     found = probes(folder)

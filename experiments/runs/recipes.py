@@ -193,7 +193,7 @@ class Tokens(Recipe):
 
     size: ids in the vocabulary (codes). corpus, train_bytes: what it is fitted on. bits, rule,
     reset: of equalinfo's windows. text: bytes a window, of equaltext. raw: gzip without header and
-    checksum.
+    checksum. mode, parse: of codebooks. pretokens, transition: of BPE and Unigram. case: as signs.
     """
 
     family: str
@@ -207,6 +207,11 @@ class Tokens(Recipe):
     text: int = 0
     raw: bool = False
     ready: str = added("")
+    mode: str = added("superword")
+    parse: str = added("longest")
+    pretokens: str = added("words")
+    transition: float = added(0.9)
+    case: bool = added(False)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -230,10 +235,13 @@ class Tokens(Recipe):
         elif self.family == "equaltext":
             parts = [f"t={self.text}", *parts]
         elif self.family == "codebook":
-            parts.append("superword")
+            parts += [self.mode, *[self.parse] * (self.parse != "longest")]
+        elif self.pretokens != "words":
+            parts.append(self.pretokens)
         elif self.raw:
             parts.append("raw")
-        return f"{FAMILIES[self.family].label}[{','.join(parts)}]"
+        name = f"{FAMILIES[self.family].label}[{','.join(parts)}]"
+        return f"Cased[{name}]" if self.case else name
 
 
 @dataclass(frozen=True)
@@ -276,13 +284,17 @@ class LM(Recipe):
 
     used: its ids are those that the training part holds, and one that stands for all others (see
     renumbered.UsedIds). place: it is told each id's place in its window, where windows are several
-    ids.
+    ids. canonical: no probability for what the tokenizer never writes next. bigrams, shares: of
+    lm.config.DecoderConfig.
     """
 
     stream: Stream
     training: Training
     used: bool = added(False)
     place: bool = added(False)
+    canonical: bool = added(False)
+    bigrams: int = added(0)
+    shares: bool = added(False)
 
     def needs(self) -> Iterator[Recipe]:
         yield from self._needed_m1s()

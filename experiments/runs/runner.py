@@ -9,10 +9,12 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -188,12 +190,12 @@ class Runner:
         ids: np.ndarray | StoredIds,
         folder: Path,
         progress: str,
-        period: int = 1,
+        model: Mapping[str, Any] = MappingProxyType({}),
         **options: Any,
     ) -> dict[str, Any]:
         """Train in `folder`: {"status", "seconds", "config"}. Raises OutOfTime at the deadline, and
         EquinfoError where the stream would have to be repeated more often than the recipe says.
-        period: ids a unit in which an M2 is told places. options: see lm.train.
+        model: what of the decoder the training does not say. options: see lm.train.
         """
         num_ids = len(ids) if isinstance(ids, np.ndarray) else ids.num_ids
         epochs = training.tokens / num_ids
@@ -205,7 +207,8 @@ class Runner:
             )
         from equinfo.lm.train import train
 
-        config = training.config(vocab_size, bos_id, period)
+        config = training.config(vocab_size, bos_id)
+        config = replace(config, model=replace(config.model, **model))
         with self.alone(folder):
             result = train(
                 config, ids, folder, progress=progress, deadline=self.deadline, **options
@@ -298,8 +301,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     ids = used or train
     trained = runner.train(
         recipe.training, ids.vocab_size, used.bos_id if used else tokenizer.bos_id, ids, folder,
-        f"{label} {tokenizer.name} M2 {recipe.training.size}",
-        tokenizer.period if recipe.place else 1,
+        f"{label} {tokenizer.name} M2 {recipe.training.size}", **told(recipe, tokenizer),
     )  # fmt: skip
     config = trained["config"]
     fields = {
@@ -327,6 +329,20 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
         "flops_per_byte_exact": flops.flops_per_byte_exact(config.model, ratio, config.context)
         + m1_flops(runner, recipe.stream.tokens),
     }
+
+
+def told(lm: LM, tokenizer: Tokenizer) -> dict[str, Any]:
+    """What Runner.train takes of an M2's recipe, besides its training."""
+    period = tokenizer.period if lm.place else 1
+    model = {"period": period, "bigrams": lm.bigrams, "shares": lm.shares}
+    if not lm.canonical:
+        return {"model": model}
+    mask = tokenizer.canonical_mask()
+    if mask is None:
+        raise EquinfoError(f"what {tokenizer.name} never writes next is not known")
+    offsets, ranges = mask
+    initial = {"canonical.offsets": offsets, "canonical.ranges": ranges}
+    return {"model": model | {"canonical": len(ranges)}, "initial": initial}
 
 
 def trained_folder(runner: Runner, lm: LM, label: str) -> Path:

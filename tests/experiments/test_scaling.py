@@ -37,6 +37,5 @@ def test_curves_cross_where_they_meet_or_not_at_all():
     found = crossing(early, late, 1.0, 1e9)
     assert found.estimate == pytest.approx(np.exp(10.0))
     assert found.low == found.high == pytest.approx(np.exp(10.0))
-    assert found.share == 1
-    assert crossing(late, early, 1.0, 1e4) == (None, 0.0, 0.0, 0.0)
-    assert crossing(early, late, 1.0, 1e4)[:3] == (None, np.inf, np.inf)
+    assert crossing(late, early, 1.0, 1e4) == (0.0, 0.0, 0.0)
+    assert crossing(early, late, 1.0, 1e4) == (np.inf, np.inf, np.inf)

@@ -1,0 +1,259 @@
+"""Beyond BPE: the contest's tokenizers up a ladder of text and of sizes, at equal FLOPs/byte (ours).
+
+Arms are those that the cards left (experiment cards); bits/byte are of validation text, on which
+nothing was chosen. A law of loss through each arm's runs says where one arm's lead ends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equinfo.lm.flops import flops_per_token_exact
+from experiments.analysis import figures
+from experiments.analysis.compare import Check, Results, Trend, not_run, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.figures import Point
+from experiments.analysis.quantities import Quantity, mflops_of_all, ratio
+from experiments.analysis.scaling import Crossing, Curve, Law, crossing, fit, redrawn
+from experiments.analysis.statistics import contrast
+from experiments.analysis.tables import Cell, Table
+from experiments.exhibits.cards import Arm, arms, given, run
+from experiments.runs.recipes import LM, Training, seeds
+from experiments.scales import Scale, decoder
+
+OURS = "superwords"
+RIVALS = ("BPE", "BPE across words", "Unigram")
+SEEDS = 5
+CLAIMED = 1  # the rung of the ladder at which every seed is run
+BEHIND = 0.005  # of the rival's bits/byte: how far above it the interval may reach
+FEWER = 0.1  # decoder steps a byte
+RESAMPLES = 400
+FARTHEST = 1e13  # bytes of text: how far laws are followed
+COLUMNS = [
+    "arm", "size", "MB of text", "bytes/token", "d_ff", "MFLOPs/byte, every product", "seeds",
+    "bits/byte", "law",
+]  # fmt: skip
+NOTE = (
+    "Equal text and equal FLOPs/byte (attention and output layer counted) at each size, so training"
+    " FLOPs are equal as well; validation text of all corpora. law: bits/byte by the law of loss"
+    " through all of the arm's runs, E + A / N^a + B / D^b: N parameters with the output layer, D"
+    " bytes of text."
+)
+
+
+def entrants(scale: Scale) -> list[Arm]:
+    """Ours, then its rivals."""
+    known = arms(scale)
+    return [known[name] for name in (OURS, *RIVALS)] if known else []
+
+
+def rungs(scale: Scale) -> list[tuple[Training, int]]:
+    """(M2, bytes of text), the cheapest first."""
+    return list(product(scale.m2_trainings, given(scale).ladder)) if scale.beyond else []
+
+
+def climb(scale: Scale, arm: Arm, training: Training, text: int) -> LM:
+    return run(scale, arm, training, text, "validation")
+
+
+def claimed(scale: Scale, arm: Arm) -> LM:
+    """The run that a claim rests on, with all seeds."""
+    return climb(scale, arm, scale.base, given(scale).ladder[CLAIMED])
+
+
+def recipes(scale: Scale) -> list[LM]:
+    """The claim's seeds, then the ladder by size and text."""
+    all_arms = entrants(scale)
+    claims = [lm for arm in all_arms for lm in seeds(claimed(scale, arm), seed_count(scale))]
+    return [*claims, *(climb(scale, arm, *rung) for rung in rungs(scale) for arm in all_arms)]
+
+
+def seed_count(scale: Scale) -> int:
+    return SEEDS if scale.seeds > 1 else 1
+
+
+def law(results: Results, arm: Arm) -> tuple[Law, list[Law]] | None:
+    """The arm's law of loss and its resamples; None until all of its runs are there."""
+    scale = results.scale
+    lms = [climb(scale, arm, *rung) for rung in rungs(scale)]
+    rows = results.all_done(lms)
+    if len(rows) < len(lms):
+        return None
+    sizes = np.array([parameters(lm) for lm in lms])
+    texts = np.array([float(text) for _, text in rungs(scale)])
+    losses = np.array([row.bits_per_byte for row in rows])
+    found = fit(sizes, texts, losses)
+    return found, redrawn(found, sizes, texts, losses, RESAMPLES)
+
+
+def parameters(lm: LM) -> float:
+    """Weights that a step multiplies by: layers and output layer."""
+    shape = decoder(lm.training.size)
+    wide = replace(shape, d_ff=lm.training.d_ff or shape.d_ff, vocab_size=lm.vocab_size)
+    return flops_per_token_exact(wide, 0) / 2
+
+
+def end_of_lead(results: Results, rival: Arm, training: Training) -> Crossing | None:
+    """The bytes of text at which our M2s of a size stop being ahead of a rival's."""
+    scale = results.scale
+    mine, theirs = (law(results, arm) for arm in (arms(scale)[OURS], rival))
+    if mine is None or theirs is None:
+        return None
+    least = float(rungs(scale)[0][1])
+
+    def curves(arm: Arm, found: tuple[Law, list[Law]]) -> list[Curve]:
+        size = parameters(climb(scale, arm, training, int(least)))
+        return [partial(one, size) for one in (found[0], *found[1])]
+
+    return crossing(curves(arms(scale)[OURS], mine), curves(rival, theirs), least, FARTHEST)
+
+
+def leads(results: Results, rival: Arm) -> list[str]:
+    """Up to how much text we lead, by the laws of loss, a sentence a size."""
+    said = []
+    for training in results.scale.m2_trainings:
+        end = end_of_lead(results, rival, training)
+        if end is not None:
+            low, at, high = (f"{one / 1e6:.3g}" for one in (end.low, end.estimate, end.high))
+            reach = f"{at} MB of text ({low} to {high})"
+            said.append(
+                f"By the laws, the lead over {rival.name} at {training.size} ends at {reach}."
+            )
+    return said
+
+
+def reduce(results: Results) -> Table:
+    scale = results.scale
+    laws = {arm.name: law(results, arm) for arm in entrants(scale)}
+    body: list[list[Cell]] = []
+    for (training, text), arm in product(rungs(scale), entrants(scale)):
+        lm = climb(scale, arm, training, text)
+        done = results.all_done(seeds(lm, seed_count(scale)))
+        bits = float(np.mean([row.bits_per_byte for row in done])) if done else None
+        known: list[Cell] = [arm.name, training.size, round(text / 1e6, 1)]
+        known += [results.number(lm, ratio), lm.training.d_ff or decoder(training.size).d_ff]
+        by_law = laws[arm.name]
+        fitted = float(by_law[0](parameters(lm), text)) if by_law else None
+        body.append([*known, results.number(lm, mflops_of_all), len(done), bits, fitted])
+    return results.table("The ladder", COLUMNS, body, NOTE)
+
+
+def trends(results: Results) -> list[Trend]:
+    scale = results.scale
+    if scale.beyond is None:
+        return []
+    ours, *rivals = entrants(scale)
+    test = (
+        f"at {given(scale).ladder[CLAIMED] / 1e6:.0f} MB of text, {scale.base.size}, equal text,"
+        f" equal FLOPs/byte with the output layer counted, {SEEDS} seeds: the mean difference is at"
+        f" most 0 and its 95 % interval ends at most {BEHIND:.1%} above each rival's"
+    )
+    decided = trend(
+        f"{ours.tokens.name} is at or below {', '.join(RIVALS)} in bits/byte",
+        test,
+        [level(results, ours, rival) for rival in rivals],
+    )
+    ends = [end for one in rivals for end in leads(results, one)]
+    numbers = f"{decided.numbers}. {' '.join(ends)}" if ends else decided.numbers
+    return [
+        replace(decided, numbers=numbers),
+        trend(
+            f"{ours.tokens.name} takes fewer decoder steps a byte",
+            f"at least {FEWER:.0%} fewer than each of them",
+            [fewer_steps(results, ours, rival) for rival in rivals],
+        ),
+    ]
+
+
+def level(results: Results, ours: Arm, rival: Arm) -> Check:
+    """Whether ours is level with a rival: not above it, and hardly by the whole interval."""
+    all_seeds = Results(results.rows, replace(results.scale, seeds=seed_count(results.scale)))
+    mine, theirs = (all_seeds.trained(claimed(results.scale, arm)) for arm in (ours, rival))
+    name = f"{ours.name} to {rival.name}"
+    if mine is None or theirs is None:
+        return not_run(name)
+    gap = contrast([(1, mine), (-1, theirs)])
+    limit = BEHIND * theirs.mean
+    decided = gap.below(limit)
+    holds = gap.estimate <= 0 if decided else decided
+    return Check(f"{name}: {mine.mean:.4f} against {theirs.mean:.4f}, {gap}", holds)
+
+
+def fewer_steps(results: Results, ours: Arm, rival: Arm) -> Check:
+    mine, theirs = (results.number(claimed(results.scale, arm), ratio) for arm in (ours, rival))
+    name = f"{ours.name} to {rival.name}"
+    if mine is None or theirs is None:
+        return not_run(name)
+    share = 1 - theirs / mine
+    return Check(f"{name}: {share:.1%} fewer", share >= FEWER)
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    """Bits/byte against FLOPs/byte and against bytes a step on the most text, and against text."""
+    scale = results.scale
+    text = max(given(scale).ladder)
+    most = [
+        climb(scale, arm, training, text)
+        for arm, training in product(entrants(scale), scale.m2_trainings)
+    ]
+    with figures.figure(14.5, 5.4) as (drawn, axes):
+        axes.remove()
+        by_cost, by_steps, by_text = drawn.subplots(1, 3)
+        for panel, quantity, label in (
+            (by_cost, mflops_of_all, "inference MFLOPs / byte, every product"),
+            (by_steps, ratio, "bytes / decoder step"),
+        ):
+            figures.draw_runs(panel, points_of(most, results, quantity))
+            panel.set_xlabel(label)
+            figures.title(panel, f"{text / 1e6:.0f} MB of text; sizes joined")
+        by_cost.set_xscale("log")
+        figures.plain_ticks(by_cost.xaxis, subs=(1, 2, 5))
+        draw_ladder(by_text, results)
+        by_cost.set_ylabel("bits / byte")
+        for arm in entrants(scale):
+            colour, mark = figures.style_of(arm.tokens.name)
+            by_cost.plot([], [], mark + "-", color=colour, label=arm.tokens.name)
+        by_cost.legend(frameon=False, fontsize=8)
+        figures.name_missing(by_cost, results.missing(most))
+        figures.heading(
+            drawn, f"Equal text, equal FLOPs/byte — {given(scale).corpus}, {scale.name}"
+        )
+        return figures.save(drawn, folder, "beyond")
+
+
+def points_of(lms: Sequence[LM], results: Results, quantity: Quantity) -> list[Point]:
+    found = [(lm.stream.tokens.name, row) for lm in lms if (row := results.done(lm))]
+    return [Point(name, quantity(row), row.bits_per_byte) for name, row in found]
+
+
+def draw_ladder(axes: Any, results: Results) -> None:
+    """Bits/byte of the smallest and largest M2s by text, and their laws up to ten times as much."""
+    scale = results.scale
+    ladder = given(scale).ladder
+    ahead = np.geomspace(ladder[0], 10 * ladder[-1], 60)
+    for arm in entrants(scale):
+        colour, mark = figures.style_of(arm.tokens.name)
+        by_law = law(results, arm)
+        for training in (scale.base, scale.m2_trainings[-1]):
+            lms = [climb(scale, arm, training, text) for text in ladder]
+            found = [(text, results.number(lm)) for text, lm in zip(ladder, lms, strict=True)]
+            there = [(text / 1e6, bits) for text, bits in found if bits is not None]
+            axes.plot(*zip(*there, strict=True) if there else ([], []), mark, color=colour)
+            if by_law:
+                line = by_law[0](parameters(lms[0]), ahead)
+                axes.plot(ahead / 1e6, line, color=colour, lw=1)
+    axes.set_xscale("log")
+    figures.plain_ticks(axes.xaxis, subs=(1, 3))
+    axes.set_xlabel("MB of text")
+    sizes = f"{scale.base.size} (above) and {scale.m2_trainings[-1].size}"
+    figures.title(axes, f"M2s of {sizes}; lines: the laws of loss")
+
+
+EXPERIMENT = exhibit(
+    __name__, "ours", "the best tokenizers for a budget: a ladder of text and size"
+)

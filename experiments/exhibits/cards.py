@@ -1,0 +1,203 @@
+"""Cards: what each idea beyond the paper gives an M2 of the same cost on the same text (ours).
+
+Every arm is a tokenizer and what its M2 is told. All see as much text, through an MLP so wide that
+FLOPs/byte, output layer counted, are those of BPE's M2: training FLOPs are equal as well, and
+bits/byte alone decide. They are those of the tuning split: what is chosen here is reported
+elsewhere (experiment beyond), on other text.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from equinfo.lm.flops import flops_per_byte_exact, flops_per_token_exact
+from experiments.analysis import figures
+from experiments.analysis.compare import Results
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import bits_per_byte, mflops_of_all, ratio
+from experiments.analysis.statistics import Interval, contrast
+from experiments.analysis.tables import Cell, Table
+from experiments.runs.recipes import LM, Stream, Tokens, Training
+from experiments.scales import Beyond, Scale, decoder
+
+RIVAL = "BPE"
+STEP = 8  # MLPs are as wide as a multiple of it
+LEAST_WIDTH = 32
+COLUMNS = [
+    "arm", "tokenizer", "against", "bytes/token", "d_ff", "MFLOPs/byte, every product", "seeds",
+    "bits/byte", "difference", "%",
+]  # fmt: skip
+NOTE = (
+    "Equal text, equal FLOPs/byte (attention and output layer counted), bits/byte of the tuning"
+    " split, which is no part of the training text; differences with 95 % intervals over seeds and"
+    " texts, paired by seed where both M2s see the same ids. Arms that are their rivals' own have"
+    " the same cards. The place in a unit is a card of ids that are several a window (experiment"
+    " place): a codebook's have none."
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """name: of its line. told: fields of LM. against: the arm that says what the card gives."""
+
+    name: str
+    tokens: Tokens
+    told: Mapping[str, Any] = field(default_factory=dict)
+    against: str = RIVAL
+
+
+def given(scale: Scale) -> Beyond:
+    """What the scale says of both experiments, where it has them."""
+    assert scale.beyond is not None
+    return scale.beyond
+
+
+def tokens(scale: Scale, family: str, size: int = 0, **options: Any) -> Tokens:
+    """A tokenizer of their training text, by default of the scale's vocabulary."""
+    text = given(scale)
+    m1 = scale.beyond_m1 if family == "equalinfo" else None
+    return Tokens(family, size or scale.vocabulary, text.corpus, text.fit_bytes, m1=m1, **options)
+
+
+def arms(scale: Scale) -> dict[str, Arm]:
+    """Every arm by its name, a base before what is compared with it."""
+    if not scale.beyond:
+        return {}
+    size = scale.vocabulary
+    bigrams = {"bigrams": 5 * size}
+    base = "superwords"
+    bpe, ours, strict = (
+        tokens(scale, "bpe"),
+        tokens(scale, "codebook"),
+        tokens(scale, "codebook", mode="strict"),
+    )
+    found = [
+        Arm(RIVAL, bpe),
+        Arm(base, ours),
+        Arm("strict", strict, against=base),
+        Arm("aligned", tokens(scale, "codebook", mode="aligned"), against=base),
+        Arm("BPE, canonical", bpe, {"canonical": True}),
+        Arm("superwords, canonical", ours, {"canonical": True}, base),
+        Arm("strict, canonical", strict, {"canonical": True}, "strict"),
+        Arm("BPE, bigrams", bpe, bigrams),
+        Arm("superwords, bigrams", ours, bigrams, base),
+        Arm("BPE, shares", bpe, {"shares": True}),
+        Arm("superwords, shares", ours, {"shares": True}, base),
+        Arm("BPE, case", tokens(scale, "bpe", case=True)),
+        Arm("superwords, case", tokens(scale, "codebook", case=True), against=base),
+        Arm("BPE across words", tokens(scale, "bpe", pretokens="superwords")),
+        Arm("BPE without pretokens", tokens(scale, "bpe", pretokens="free")),
+        Arm("Unigram", tokens(scale, "unigram")),
+        Arm("Unigram across words", tokens(scale, "unigram", pretokens="superwords")),
+    ]
+    for parse in ("fewest", "likeliest"):
+        one = tokens(scale, "codebook", parse=parse)
+        found.append(Arm(f"superwords, {parse}", one, against=base))
+    for smaller in (size // 8, size // 4, size // 2, 2 * size):
+        found.append(Arm(f"BPE of {smaller:,}", tokens(scale, "bpe", smaller)))
+        one = tokens(scale, "codebook", smaller)
+        found.append(Arm(f"superwords of {smaller:,}", one, against=base))
+    half = tokens(scale, "codebook", size // 2, parse="fewest")
+    found.append(Arm(f"superwords of {size // 2:,}, fewest", half, against=base))
+    windows = tokens(scale, "equalinfo", 1 << scale.wide, bits=scale.windows[0])
+    found += [Arm("EqualInfoAC", windows), Arm("bytes", tokens(scale, "bytes", 256))]
+    return {one.name: one for one in found}
+
+
+def widened(scale: Scale, arm: Arm, training: Training) -> Training:
+    """The training with an MLP that makes FLOPs/byte the rival's at this size; the same where the
+    contest does not say how many bytes a token has.
+    """
+    ratios = given(scale).ratios
+    if arm.name not in ratios:
+        return training
+    shape = decoder(training.size)
+    theirs = replace(shape, vocab_size=tokens(scale, "bpe").size + 3)
+    budget = flops_per_byte_exact(theirs, ratios[RIVAL], training.context)
+    narrow = replace(shape, vocab_size=arm.tokens.size + 3, d_ff=STEP)
+    least = flops_per_token_exact(narrow, training.context)
+    slope = 6 * shape.d_model * shape.n_layers  # FLOPs an id of each unit of d_ff
+    width = STEP + STEP * round((budget * ratios[arm.name] - least) / slope / STEP)
+    return replace(training, d_ff=max(width, LEAST_WIDTH))
+
+
+def run(
+    scale: Scale, arm: Arm, training: Training, text: int, split: str, equal: bool = True
+) -> LM:
+    """An arm's M2 on so many bytes of text, evaluated on a split; equal: in FLOPs/byte."""
+    where = given(scale)
+    stream = Stream(
+        arm.tokens, where.corpus, where.train_bytes, where.validation_bytes, split=split
+    )
+    per_step = training.batch_size * training.context * where.ratios.get(arm.name, 1.0)
+    training = replace(training, steps=max(round(text / per_step), 1))
+    lm = scale.lm(arm.tokens, widened(scale, arm, training) if equal else training)
+    return replace(lm, stream=stream, **arm.told)
+
+
+def card(scale: Scale, arm: Arm) -> LM:
+    return run(scale, arm, scale.base, given(scale).card_bytes, "tuning")
+
+
+def recipes(scale: Scale) -> list[LM]:
+    """Every arm's first seed before the others'."""
+    firsts = [card(scale, arm) for arm in arms(scale).values()]
+    return sorted(scale.seeded(*firsts), key=lambda lm: lm.training.seed)
+
+
+def against(results: Results, arm: Arm) -> Interval | None:
+    """The difference of an arm's bits/byte from those of the arm that it is compared with."""
+    scale = results.scale
+    other = arms(scale)[arm.against]
+    ours, theirs = (results.trained(card(scale, one)) for one in (arm, other))
+    if arm.name == RIVAL or ours is None or theirs is None:
+        return None
+    return contrast([(1, ours), (-1, theirs)], paired=arm.tokens == other.tokens)
+
+
+def reduce(results: Results) -> Table:
+    """The best first, then what has not run."""
+    scale = results.scale
+    body: list[list[Cell]] = []
+    for arm in arms(scale).values():
+        lm = card(scale, arm)
+        done, trained, gap = results.done(lm), results.trained(lm), against(results, arm)
+        runs = len(results.all_done(scale.seeded(lm)))
+        bits = trained.mean if trained else results.number(lm, bits_per_byte)
+        width = (lm.training.d_ff or decoder(lm.training.size).d_ff) if done else None
+        known = [arm.name, arm.tokens.name, arm.against if arm.name != RIVAL else ""]
+        numbers = [results.number(lm, ratio), width, results.number(lm, mflops_of_all), runs]
+        share = 100 * gap.estimate / (bits - gap.estimate) if gap and bits else None
+        body.append([*known, *numbers, bits, str(gap) if gap else None, share])
+    at = COLUMNS.index("bits/byte")
+    body.sort(key=lambda line: float(line[at] or math.inf))
+    return results.table("Cards at equal text and FLOPs/byte", COLUMNS, body, NOTE)
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    """Every arm's difference from BPE."""
+    scale = results.scale
+    all_arms = arms(scale)
+    rival = results.trained(card(scale, all_arms[RIVAL]))
+    found = [(arm, results.trained(card(scale, arm))) for arm in all_arms.values()]
+    there = [(arm, one) for arm, one in found if one and arm.name != RIVAL]
+    if rival is None or not there:
+        return []
+    there.sort(key=lambda pair: -pair[1].mean)
+    with figures.figure(8.6, 1.6 + 0.27 * len(there)) as (drawn, axes):
+        for y, (arm, one) in enumerate(there):
+            gap = contrast([(1, one), (-1, rival)])
+            colour, mark = figures.style_of(arm.tokens.name)
+            axes.errorbar([gap.estimate], [y], xerr=[gap.margin], fmt=mark, color=colour, capsize=3)
+        axes.axvline(0, color="#E69F00", lw=1)
+        axes.set_yticks(range(len(there)), labels=[arm.name for arm, _ in there])
+        axes.set_xlabel("bits / byte above BPE's, at equal text and FLOPs / byte")
+        title = f"{given(scale).card_bytes / 1e6:.0f} MB of text, M2 {scale.base.size}"
+        figures.title(axes, f"Cards — {title}; bars: 95 % over seeds and texts")
+        figures.name_missing(axes, [arm.name for arm, one in found if one is None])
+        return figures.save(drawn, folder, "cards")
+
+
+EXPERIMENT = exhibit(__name__, "ours", "cards beyond the paper, at equal text and FLOPs/byte")
