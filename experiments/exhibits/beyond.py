@@ -1,4 +1,4 @@
-"""Beyond BPE: the contest's tokenizers up a ladder of text and of sizes, at equal FLOPs/byte (ours).
+"""Beyond BPE: tokenizers up a ladder of text and of sizes, at equal FLOPs/byte (ours).
 
 Arms are those that the cards left (experiment cards); bits/byte are of validation text, on which
 nothing was chosen. A law of loss through each arm's runs says where one arm's lead ends.
