@@ -30,10 +30,11 @@ RULES = [
     ("equinfo/tokenizers/*", (), ("torch", "equinfo.lm", "equinfo.api", "equinfo.cli")),
     (
         "equinfo/lm/*",
-        ("equinfo/lm/bridge.py",),
+        ("equinfo/lm/bridge.py", "equinfo/lm/canonical.py"),
         ("equinfo.tokenizers", "equinfo.compress", "equinfo.corpora"),
     ),
     ("equinfo/lm/bridge.py", (), ("equinfo.tokenizers", "equinfo.corpora")),
+    ("equinfo/lm/canonical.py", (), ("equinfo.tokenizers", "equinfo.corpora")),
     ("equinfo/plain/*", (), ("numpy", "numba", "equinfo.compress", "equinfo.tokenizers")),
     ("equinfo/*", (), ("experiments", "tests", "benchmarks")),
     # what Windows has not

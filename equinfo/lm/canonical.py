@@ -1,9 +1,7 @@
 """The canonical mask: what an encoder never writes after an id gets no probability there."""
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +9,6 @@ from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig
 
 NEVER = float("-inf")
-FEW = 1 << 4  # rows
 ROWS = 1 << 8  # of logits that are held at once to see what is wrong
 
 
@@ -25,8 +22,6 @@ class Canonical(nn.Module):
         super().__init__()
         self.size = config.vocab_size
         self.pad = config.special  # its row is a part of all
-        self._nothing: Tensor | None = None  # ids that follow nothing, i64[n]
-        self._arrays: list[np.ndarray] = []
         offsets = torch.zeros(self.size + 1, dtype=torch.int64)
         self.register_buffer("offsets", offsets)
         self.register_buffer("ranges", torch.zeros(config.canonical, 2, dtype=torch.int32))
@@ -49,21 +44,14 @@ class Canonical(nn.Module):
 
         Only what is forbidden is touched, a few percent: to read a mask of all takes longer.
         """
-        if self._nothing is None or self._nothing.device != logits.device:
-            pad = torch.full((1,), self.pad, device=logits.device)
-            self._nothing = self._inside(pad)
-            self._arrays = [t.cpu().numpy() for t in (self.offsets, self.ranges, self._nothing)]
-        if not logits.is_cpu or logits.requires_grad or previous.numel() > FEW:
-            logits.index_fill_(-1, self._nothing, NEVER)
-            logits.view(-1).index_fill_(0, self._inside(previous.flatten()), NEVER)
+        if logits.is_cpu and logits.dtype == torch.float32 and not logits.requires_grad:
+            from equinfo.compress.dictionary.follow import fill
+
+            arrays = (previous.numpy().ravel(), self.pad, self.offsets.numpy(), self.ranges.numpy())
+            fill(logits.numpy().reshape(-1, self.size), *arrays, NEVER)
             return logits
-        # of few rows a slice a range costs less than ten operations
-        offsets, ranges, nothing = self._arrays
-        rows: Any = logits.numpy().reshape(-1, self.size)
-        rows[:, nothing] = NEVER
-        for row, i in zip(rows, previous.flatten().tolist(), strict=True):
-            for low, high in ranges[offsets[i] : offsets[i + 1]].tolist():
-                row[low:high] = NEVER
+        for rows in (torch.full_like(previous, self.pad), previous):
+            logits.view(-1).index_fill_(0, self._inside(rows.flatten()), NEVER)
         return logits
 
     def _inside(self, rows: Tensor) -> Tensor:

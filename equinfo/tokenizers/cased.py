@@ -105,6 +105,10 @@ class CasedTokenizer(Tokenizer):
     def may_end(self, ids: np.ndarray) -> bool:
         return self.inner.may_end(ids)
 
+    def canonical_mask(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """That of `inner` for any text, with signs or not."""
+        return self.inner.canonical_mask()
+
     def _runs(self, text: bytes) -> list[tuple[Any, int]]:
         return list(self._whole_runs(text))
 

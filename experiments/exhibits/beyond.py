@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from equinfo.lm.flops import flops_per_token_exact
 from experiments.analysis import figures
 from experiments.analysis.compare import Check, Results, Trend, not_run, trend
 from experiments.analysis.experiment import exhibit
@@ -94,8 +93,8 @@ def law(results: Results, arm: Arm) -> tuple[Law, list[Law]] | None:
 def parameters(lm: LM) -> float:
     """Weights that a step multiplies by: layers and output layer."""
     shape = decoder(lm.training.size)
-    wide = replace(shape, d_ff=lm.training.d_ff or shape.d_ff, vocab_size=lm.vocab_size)
-    return flops_per_token_exact(wide, 0) / 2
+    wide = replace(shape, d_ff=lm.training.d_ff or shape.d_ff)
+    return wide.parameters + wide.d_model * lm.vocab_size
 
 
 def end_of_lead(results: Results, rival: Arm, training: Training) -> Crossing | None:

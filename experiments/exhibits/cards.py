@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from equinfo.lm.flops import flops_per_byte_exact, flops_per_token_exact
 from experiments.analysis import figures
 from experiments.analysis.compare import Results
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import bits_per_byte, mflops_of_all, ratio
 from experiments.analysis.statistics import Interval, contrast
 from experiments.analysis.tables import Cell, Table
+from experiments.plan.cost import forward_flops
 from experiments.runs.recipes import LM, Stream, Tokens, Training
 from experiments.scales import Beyond, Scale, decoder
 
@@ -114,12 +114,11 @@ def widened(scale: Scale, arm: Arm, training: Training) -> Training:
     if arm.name not in ratios:
         return training
     shape = decoder(training.size)
-    theirs = replace(shape, vocab_size=tokens(scale, "bpe").size + 3)
-    budget = flops_per_byte_exact(theirs, ratios[RIVAL], training.context)
-    narrow = replace(shape, vocab_size=arm.tokens.size + 3, d_ff=STEP)
-    least = flops_per_token_exact(narrow, training.context)
+    theirs = forward_flops(training, tokens(scale, "bpe").vocab_size)
+    narrow = forward_flops(replace(training, d_ff=STEP), arm.tokens.vocab_size)
+    spare = theirs / ratios[RIVAL] * ratios[arm.name] - narrow
     slope = 6 * shape.d_model * shape.n_layers  # FLOPs an id of each unit of d_ff
-    width = STEP + STEP * round((budget * ratios[arm.name] - least) / slope / STEP)
+    width = STEP + STEP * round(spare / slope / STEP)
     return replace(training, d_ff=max(width, LEAST_WIDTH))
 
 

@@ -105,7 +105,7 @@ class Recipe:
     @property
     def vocab_size(self) -> int:
         """Ids of the model that its run trains; a transduction's and a speller's within a few."""
-        return int(self.reads.tokens.size) + NUM_SPECIAL if self.reads else 0
+        return self.reads.tokens.vocab_size if self.reads else 0
 
     @property
     def title(self) -> str:
@@ -212,6 +212,10 @@ class Tokens(Recipe):
     pretokens: str = added("words")
     transition: float = added(0.9)
     case: bool = added(False)
+
+    @property
+    def vocab_size(self) -> int:
+        return self.size + NUM_SPECIAL
 
     @property
     def options(self) -> dict[str, Any]:

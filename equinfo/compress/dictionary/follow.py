@@ -166,3 +166,15 @@ def _first(blob, ends, begin, length):
         else:
             high = middle
     return low
+
+
+@kernel
+def fill(values, rows, always, offsets, ranges, value):
+    """values, f32[n, m], in place: `value` in the ranges of `always` and of each of rows, i64[n].
+
+    offsets: int64[m + 1]; ranges: int32[k, 2], those of row i from offsets[i] to offsets[i + 1].
+    """
+    for at in range(len(rows)):
+        for row in (always, rows[at]):
+            for k in range(offsets[row], offsets[row + 1]):
+                values[at, ranges[k, 0] : ranges[k, 1]] = value
