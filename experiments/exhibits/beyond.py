@@ -18,7 +18,15 @@ from experiments.analysis.compare import Check, Results, Trend, not_run, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.figures import Point
 from experiments.analysis.quantities import Quantity, mflops_of_all, ratio
-from experiments.analysis.scaling import Crossing, Curve, Law, crossing, fit, redrawn
+from experiments.analysis.scaling import (
+    NUM_PARAMETERS,
+    Crossing,
+    Curve,
+    Law,
+    crossing,
+    fit,
+    redrawn,
+)
 from experiments.analysis.statistics import contrast
 from experiments.analysis.tables import Cell, Table
 from experiments.exhibits.cards import Arm, arms, given, run
@@ -81,7 +89,7 @@ def law(results: Results, arm: Arm) -> tuple[Law, list[Law]] | None:
     scale = results.scale
     lms = [climb(scale, arm, *rung) for rung in rungs(scale)]
     rows = results.all_done(lms)
-    if len(rows) < len(lms):
+    if len(rows) < len(lms) or len(lms) <= NUM_PARAMETERS:
         return None
     sizes = np.array([parameters(lm) for lm in lms])
     texts = np.array([float(text) for _, text in rungs(scale)])
@@ -134,7 +142,7 @@ def reduce(results: Results) -> Table:
         lm = climb(scale, arm, training, text)
         done = results.all_done(seeds(lm, seed_count(scale)))
         bits = float(np.mean([row.bits_per_byte for row in done])) if done else None
-        known: list[Cell] = [arm.name, training.size, round(text / 1e6, 1)]
+        known: list[Cell] = [arm.name, training.size, f"{text / 1e6:.3g}"]
         known += [results.number(lm, ratio), lm.training.d_ff or decoder(training.size).d_ff]
         by_law = laws[arm.name]
         fitted = float(by_law[0](parameters(lm), text)) if by_law else None
@@ -148,7 +156,7 @@ def trends(results: Results) -> list[Trend]:
         return []
     ours, *rivals = entrants(scale)
     test = (
-        f"at {given(scale).ladder[CLAIMED] / 1e6:.0f} MB of text, {scale.base.size}, equal text,"
+        f"at {given(scale).ladder[CLAIMED] / 1e6:.3g} MB of text, {scale.base.size}, equal text,"
         f" equal FLOPs/byte with the output layer counted, {SEEDS} seeds: the mean difference is at"
         f" most 0 and its 95 % interval ends at most {BEHIND:.1%} above each rival's"
     )
@@ -209,7 +217,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
         ):
             figures.draw_runs(panel, points_of(most, results, quantity))
             panel.set_xlabel(label)
-            figures.title(panel, f"{text / 1e6:.0f} MB of text; sizes joined")
+            figures.title(panel, f"{text / 1e6:.3g} MB of text; sizes joined")
         by_cost.set_xscale("log")
         figures.plain_ticks(by_cost.xaxis, subs=(1, 2, 5))
         draw_ladder(by_text, results)

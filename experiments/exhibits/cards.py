@@ -25,6 +25,7 @@ from experiments.scales import Beyond, Scale, decoder
 RIVAL = "BPE"
 STEP = 8  # MLPs are as wide as a multiple of it
 LEAST_WIDTH = 32
+LEAST_SIZE = 1 << 9  # of codebooks
 COLUMNS = [
     "arm", "tokenizer", "against", "bytes/token", "d_ff", "MFLOPs/byte, every product", "seeds",
     "bits/byte", "difference", "%",
@@ -95,10 +96,11 @@ def arms(scale: Scale) -> dict[str, Arm]:
     for parse in ("fewest", "likeliest"):
         one = tokens(scale, "codebook", parse=parse)
         found.append(Arm(f"superwords, {parse}", one, against=base))
-    for smaller in (size // 8, size // 4, size // 2, 2 * size):
-        found.append(Arm(f"BPE of {smaller:,}", tokens(scale, "bpe", smaller)))
-        one = tokens(scale, "codebook", smaller)
-        found.append(Arm(f"superwords of {smaller:,}", one, against=base))
+    for other in (size // 8, size // 4, size // 2, 2 * size):
+        if other >= LEAST_SIZE:
+            found.append(Arm(f"BPE of {other:,}", tokens(scale, "bpe", other)))
+            one = tokens(scale, "codebook", other)
+            found.append(Arm(f"superwords of {other:,}", one, against=base))
     half = tokens(scale, "codebook", size // 2, parse="fewest")
     found.append(Arm(f"superwords of {size // 2:,}, fewest", half, against=base))
     windows = tokens(scale, "equalinfo", 1 << scale.wide, bits=scale.windows[0])
@@ -193,7 +195,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
         axes.axvline(0, color="#E69F00", lw=1)
         axes.set_yticks(range(len(there)), labels=[arm.name for arm, _ in there])
         axes.set_xlabel("bits / byte above BPE's, at equal text and FLOPs / byte")
-        title = f"{given(scale).card_bytes / 1e6:.0f} MB of text, M2 {scale.base.size}"
+        title = f"{given(scale).card_bytes / 1e6:.3g} MB of text, M2 {scale.base.size}"
         figures.title(axes, f"Cards — {title}; bars: 95 % over seeds and texts")
         figures.name_missing(axes, [arm.name for arm, one in found if one is None])
         return figures.save(drawn, folder, "cards")
