@@ -60,10 +60,18 @@ class CodebookTokenizer(LookedUpTokenizer):
 
     @classmethod
     def train(
-        cls, documents: list[bytes], size: int, mode: str = "superword", parse: str = "longest"
+        cls,
+        documents: list[bytes],
+        size: int,
+        mode: str = "superword",
+        parse: str = "longest",
+        weights: list[np.ndarray] | None = None,
     ) -> Self:
-        """Fit `size` strings to documents. Raises EquinfoError where these have too few."""
-        made = fit(documents, size, mode, parse)
+        """Fit `size` strings to documents. weights: of their bytes, see codebook/fit.py.
+
+        Raises EquinfoError where these have too few.
+        """
+        made = fit(documents, size, mode, parse, weights=weights)
         return cls(made.strings, mode, parse, "fitted", made.costs)
 
     @classmethod

@@ -103,6 +103,8 @@ def arms(scale: Scale) -> dict[str, Arm]:
             found.append(Arm(f"superwords of {other:,}", one, against=base))
     half = tokens(scale, "codebook", size // 2, parse="fewest")
     found.append(Arm(f"superwords of {size // 2:,}, fewest", half, against=base))
+    hard = tokens(scale, "codebook", hard=card(scale, found[1]))
+    found.append(Arm("superwords, refitted to what is hard", hard, against=base))
     windows = tokens(scale, "equalinfo", 1 << scale.wide, bits=scale.windows[0])
     found += [Arm("EqualInfoAC", windows), Arm("bytes", tokens(scale, "bytes", 256))]
     return {one.name: one for one in found}

@@ -194,6 +194,7 @@ class Tokens(Recipe):
     size: ids in the vocabulary (codes). corpus, train_bytes: what it is fitted on. bits, rule,
     reset: of equalinfo's windows. text: bytes a window, of equaltext. raw: gzip without header and
     checksum. mode, parse: of codebooks. pretokens, transition: of BPE and Unigram. case: as signs.
+    hard: an M2 by whose bits the text's pieces count when a codebook is fitted.
     """
 
     family: str
@@ -212,6 +213,7 @@ class Tokens(Recipe):
     pretokens: str = added("words")
     transition: float = added(0.9)
     case: bool = added(False)
+    hard: "LM | None" = field(default=None, metadata={"added": True})
 
     @property
     def vocab_size(self) -> int:
@@ -301,7 +303,7 @@ class LM(Recipe):
     shares: bool = added(False)
 
     def needs(self) -> Iterator[Recipe]:
-        yield from self._needed_m1s()
+        yield from super().needs()
         yield self.stream
 
     def attempts(self) -> list[Recipe]:

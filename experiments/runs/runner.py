@@ -27,12 +27,14 @@ from equinfo.lm.sequences import StoredIds
 from equinfo.sharding import tokenize_corpus
 from equinfo.shards import MANIFEST, Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.codebook import CodebookTokenizer
 from equinfo.tokenizers.registry import FAMILIES, load, make
 from experiments.runs.recipes import LM, M1, Recipe, Stream, Tokens, Training
 from experiments.runs.renumbered import Renumbered, UsedIds
 from experiments.runs.rows import Row, Rows, provenance
 from experiments.runs.store import Store
 
+MOST_WEIGHT = 8  # of a piece that an M2 finds hard
 SHARD_BYTES = 4 << 20  # text a shard: what a kill can cost in encoding
 
 # What carries out a recipe of each type: (runner, recipe, label) -> a row's fields.
@@ -164,6 +166,10 @@ class Runner:
         if FAMILIES[recipe.family].reads(m1):
             say(f"{label} making {recipe.name}")
         documents = self.documents(recipe.corpus, "train", recipe.train_bytes)
+        if recipe.hard:
+            held = list(documents)
+            weights = hardness(self, recipe.hard, held, label)
+            return CodebookTokenizer.train(held, recipe.size, recipe.mode, recipe.parse, weights)
         return make(recipe.family, recipe.size, documents, m1, **recipe.options)
 
     def stream(self, recipe: Stream, split: str, label: str = "") -> Shards:
@@ -343,6 +349,28 @@ def told(lm: LM, tokenizer: Tokenizer) -> dict[str, Any]:
     offsets, ranges = mask
     initial = {"canonical.offsets": offsets, "canonical.ranges": ranges}
     return {"model": model | {"canonical": len(ranges)}, "initial": initial}
+
+
+def hardness(runner: Runner, lm: LM, documents: list[bytes], label: str) -> list[np.ndarray]:
+    """uint8[bytes] of each document: bits an M2 needs for the piece that a byte lies in, over their
+    mean, in halves: 1 to MOST_WEIGHT.
+    """
+    from equinfo.lm.evaluate import evaluate
+    from equinfo.lm.train import best_device, load_lm
+
+    tokenizer = runner.tokenizer(lm.stream.tokens, label)
+    model = load_lm(trained_folder(runner, lm, label)).to(best_device())
+    context = lm.training.context
+    weights = []
+    for document in documents:
+        ids = np.append(tokenizer.encode(document), tokenizer.eos_id)
+        found = evaluate(model, ids, len(document), context=context, bos_id=tokenizer.bos_id)
+        mean = found.sum_nats / found.num_ids
+        halves = np.rint(2 * found.nats[:-1] / mean).clip(1, MOST_WEIGHT).astype(np.uint8)
+        weights.append(
+            np.repeat(halves, [len(tokenizer.token_bytes(i)) for i in ids[:-1].tolist()])
+        )
+    return weights
 
 
 def trained_folder(runner: Runner, lm: LM, label: str) -> Path:

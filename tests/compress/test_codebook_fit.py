@@ -261,3 +261,11 @@ def test_a_model_with_too_few_likely_strings_is_refused():
         grow(StaticModel(row), 1 << 16, "aligned")
     with pytest.raises(EquinfoError, match="cannot be grown"):
         grow(StaticModel(row), 512, "strict")
+
+
+def test_a_weight_is_as_many_copies_of_a_document(documents):
+    first, *others = documents[:40]
+    weights = [np.full(len(one), 1, dtype=np.uint8) for one in [first, *others]]
+    weights[0] *= 3
+    weighed = fit([first, *others], 512, "superword", rounds=1, weights=weights)
+    assert weighed.strings == fit([first] * 3 + others, 512, "superword", rounds=1).strings

@@ -63,18 +63,27 @@ def most_strings(count: int) -> str:
 
 
 def fit(
-    documents: list[bytes], size: int, mode: str, how: str = "longest", rounds: int = ROUNDS
+    documents: list[bytes],
+    size: int,
+    mode: str,
+    how: str = "longest",
+    rounds: int = ROUNDS,
+    weights: list[np.ndarray] | None = None,
 ) -> Codebook:
     """The codebook of `size` strings (of SIZES) that makes long pieces of these documents.
 
     mode: one of pretokens.MODES. how: one of parse.PARSES. rounds: at most so many on the sample,
-    and on the whole text. Every string but the bytes is a piece of the text's own parse at least
-    once. Deterministic, whatever the number of threads. Memory: the text once more, and about 12
-    bytes for each of its pieces. Raises EquinfoError where the text has too few strings.
+    and on the whole text. weights: how often a piece counts that begins at each byte of each
+    document, uint8[bytes], small numbers: memory and time follow their mean. Every string but the
+    bytes is a piece of the text's own parse at least once. Deterministic, whatever the number of
+    threads. Memory: the text once more, and about 12 bytes for each of its pieces. Raises
+    EquinfoError where the text has too few strings.
     """
     check_size(size)
     check_mode(mode)
     check_parse(how)
+    if weights is not None:
+        weights = [weight for weight, one in zip(weights, documents, strict=True) if one]
     documents = [document for document in documents if document]
     total = sum(map(len, documents)) + len(documents)
     if not 0 < total <= MAX_TEXT:
@@ -83,18 +92,31 @@ def fit(
     step = total // SAMPLE
     if step > 1:
         sample = Text(documents[::step])
+        fitting.weights = _joined(weights, step)
         fitting.settle(sample, pretoken_starts(sample), rounds)
     text = Text(documents)
+    fitting.weights = _joined(weights)
     fitting.settle(text, fitting.cut(text) if step > 1 else pretoken_starts(text), rounds)
     fitting.replace_unused(text)
     return Codebook.ordered(fitting.strings, fitting.uses, fitting.costs)
 
 
+def _joined(weights: list[np.ndarray] | None, step: int = 1) -> np.ndarray | None:
+    """Of the places of the Text of every `step`-th document."""
+    if weights is None:
+        return None
+    end = np.zeros(1, dtype=np.uint8)
+    return np.concatenate([part for weight in weights[::step] for part in (weight, end)])
+
+
 class _Fitting:
     """A codebook on its way.
 
-    strings: bytes first. uses: in the last cut, by `costs`. spare: what is next.
+    strings: bytes first. uses: in the last cut, by `costs`. spare: what is next. weights: of the
+    places of the text at hand, None where all are alike.
     """
+
+    weights: np.ndarray | None = None
 
     def __init__(self, size: int, mode: str, how: str) -> None:
         self.size = size
@@ -113,6 +135,8 @@ class _Fitting:
             before = ratio
 
     def choose(self, text: Text, starts: np.ndarray) -> None:
+        if self.weights is not None:
+            starts = np.repeat(starts, self.weights[starts])
         floor = max(len(starts) // (self.size * RARE), 2)
         candidates = count_strings(text, starts, self.mode, CANDIDATES * self.size, floor)
         ranked = candidates.ranked(PIECE_COST[self.mode])
