@@ -331,7 +331,8 @@ def test_round_trips_keep_every_bit(config, tmp_path):
         tmp_path / "a"
     )
     written = json.loads((tmp_path / "a" / "config.json").read_text())
-    assert (LATER.keys() & written.keys() == LATER.keys()) == (config == TOLD)
+    on = {name for name, off in LATER.items() if getattr(config, name) != off}
+    assert LATER.keys() & written.keys() == on
     ours = load_lm(tmp_path / "a")
     assert ours.config == config
     assert_same_weights(ours, decoder)
