@@ -18,8 +18,8 @@ class Beyond:
 
     corpus: with a tuning split (recipes.Stream). fit_bytes: of text that tokenizers are fitted to.
     train_bytes, validation_bytes: of streams. card_bytes: of text that each card's M2 sees. ladder:
-    the same of the main runs. ratios: bytes a token of training text by arm; those that lack one
-    are not made equal in FLOPs and text.
+    the same of the main runs. ratios: bytes a token of training text by tokenizer, to make arms
+    equal in text and FLOPs; empty: they are not.
     """
 
     corpus: str

@@ -111,32 +111,31 @@ def arms(scale: Scale) -> dict[str, Arm]:
 
 
 def widened(scale: Scale, arm: Arm, training: Training) -> Training:
-    """The training with an MLP that makes FLOPs/byte the rival's at this size; the same where the
-    contest does not say how many bytes a token has.
-    """
-    ratios = given(scale).ratios
-    if arm.name not in ratios:
-        return training
+    """The training with an MLP that makes FLOPs/byte those of BPE's M2 of this size."""
     shape = decoder(training.size)
-    theirs = forward_flops(training, tokens(scale, "bpe").vocab_size)
+    rival = tokens(scale, "bpe")
+    theirs = forward_flops(training, rival.vocab_size) / bytes_a_token(scale, rival)
     narrow = forward_flops(replace(training, d_ff=STEP), arm.tokens.vocab_size)
-    spare = theirs / ratios[RIVAL] * ratios[arm.name] - narrow
+    spare = theirs * bytes_a_token(scale, arm.tokens) - narrow
     slope = 6 * shape.d_model * shape.n_layers  # FLOPs an id of each unit of d_ff
     width = STEP + STEP * round(spare / slope / STEP)
     return replace(training, d_ff=max(width, LEAST_WIDTH))
 
 
-def run(
-    scale: Scale, arm: Arm, training: Training, text: int, split: str, equal: bool = True
-) -> LM:
-    """An arm's M2 on so many bytes of text, evaluated on a split; equal: in FLOPs/byte."""
+def bytes_a_token(scale: Scale, tokens: Tokens) -> float:
+    """Of training text; 1 at scales that do not say, where arms are not made equal."""
+    return given(scale).ratios.get(tokens.name, 1.0)
+
+
+def run(scale: Scale, arm: Arm, training: Training, text: int, split: str) -> LM:
+    """An arm's M2 on so many bytes of text, at the rival's FLOPs/byte, evaluated on a split."""
     where = given(scale)
     stream = Stream(
         arm.tokens, where.corpus, where.train_bytes, where.validation_bytes, split=split
     )
-    per_step = training.batch_size * training.context * where.ratios.get(arm.name, 1.0)
+    per_step = training.batch_size * training.context * bytes_a_token(scale, arm.tokens)
     training = replace(training, steps=max(round(text / per_step), 1))
-    lm = scale.lm(arm.tokens, widened(scale, arm, training) if equal else training)
+    lm = scale.lm(arm.tokens, widened(scale, arm, training) if where.ratios else training)
     return replace(lm, stream=stream, **arm.told)
 
 
