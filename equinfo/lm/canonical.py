@@ -72,7 +72,8 @@ class Canonical(nn.Module):
                 at = int(wrong[0])
                 raise EquinfoError(
                     f"id {int(b[at])} after {int(a[at])}: by its canonical mask the LM's tokenizer"
-                    " never writes it; are these another one's ids?"
+                    " never writes it; these are another one's ids, or of more text without a space"
+                    " than it takes at once (tens of thousands of characters, of BPE)"
                 )
 
 
