@@ -18,8 +18,8 @@ class Beyond:
 
     corpus: with a tuning split (recipes.Stream). fit_bytes: of text that tokenizers are fitted to.
     train_bytes, validation_bytes: of streams. card_bytes: of text that each card's M2 sees. ladder:
-    the same of the main runs. ratios: bytes a token of training text by tokenizer, to make arms
-    equal in text and FLOPs; empty: they are not.
+    the same of the main runs. ratios: bytes a token of training text, EOS counted, by tokenizer, to
+    make arms equal in text and FLOPs; empty: they are not.
     """
 
     corpus: str
@@ -340,6 +340,31 @@ CPU = Scale(
         validation_bytes=2 << 20,
         card_bytes=10 << 20,
         ladder=(3_200_000, 10_240_000, 32_768_000, 104_857_600),
+        ratios={
+            "Bytes": 0.9995,
+            "BPE[v=512]": 2.107,
+            "BPE[v=1024]": 2.669,
+            "BPE[v=2048]": 3.129,
+            "BPE[v=4096]": 3.563,
+            "BPE[v=8192]": 3.940,
+            "Cased[BPE[v=4096]]": 3.523,
+            "BPE[v=4096,superwords]": 3.930,
+            "BPE[v=4096,free]": 3.674,
+            "Unigram[v=4096]": 3.506,
+            "Unigram[v=4096,superwords]": 3.717,
+            "Codebook[v=512,superword]": 2.099,
+            "Codebook[v=1024,superword]": 2.773,
+            "Codebook[v=2048,superword]": 3.385,
+            "Codebook[v=4096,superword]": 4.031,
+            "Codebook[v=8192,superword]": 4.686,
+            "Codebook[v=2048,superword,fewest]": 3.392,
+            "Codebook[v=4096,superword,fewest]": 4.037,
+            "Codebook[v=4096,superword,likeliest]": 4.030,
+            "Codebook[v=4096,strict]": 3.986,
+            "Codebook[v=4096,aligned]": 3.642,
+            "Cased[Codebook[v=4096,superword]]": 4.086,
+            "EqualInfoAC[b=12,v=4096]": 2.44,
+        },
     ),
 )
 

@@ -103,6 +103,7 @@ def arms(scale: Scale) -> dict[str, Arm]:
             found.append(Arm(f"superwords of {other:,}", one, against=base))
     half = tokens(scale, "codebook", size // 2, parse="fewest")
     found.append(Arm(f"superwords of {size // 2:,}, fewest", half, against=base))
+    # its ratio is taken for that of the first codebook
     hard = tokens(scale, "codebook", hard=card(scale, found[1]))
     found.append(Arm("superwords, refitted to what is hard", hard, against=base))
     windows = tokens(scale, "equalinfo", 1 << scale.wide, bits=scale.windows[0])
