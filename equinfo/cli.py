@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from inspect import signature
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -309,9 +310,9 @@ def train_tokenizer(
     given: dict[str, Any] = {"rule": rule, "reset": reset, "compile": compile, "text": text}
     given |= {"mode": mode, "parse": parse, "level": level, "block": block, "raw": raw}
     given |= {"pretokens": pretokens, "transition": transition, "case": case}
-    # where they would be ignored, they are refused
-    known = [*find_family(kind).options, *["raw"] * raw, *["case"] * case]
-    options = {name: given[name] for name in given if name in known}
+    # what a family has not is refused where it was asked for, and else left out
+    known, asked = find_family(kind).options, signature(train_tokenizer).parameters
+    options = {n: v for n, v in given.items() if n in known or v != asked[n].default}
     options |= {"size": size, "bits": bits, "m1": m1, "max_bytes": max_bytes}
     options |= {"overwrite": overwrite}
     with _elapsed(f"making {kind}"):

@@ -70,6 +70,7 @@ def test_pipes():
             "choose a power of two, 2 to 65536",
         ),
         (["train-tokenizer", "bpe", "--corpus", "nowhere", "--out", "x"], "nowhere"),
+        (["train-tokenizer", "bpe", "--mode", "strict", "--out", "x"], "BPE knows no option mode"),
         (["train-m1", "--out", "x", "--size", "0.m", "--corpus", "nowhere"], "0.m.*did you mean"),
         (["train-lm", "-t", "bytes", "--out", "x", "--size", "7q", "--corpus", "nowhere"], "7q"),
         (["train-lm", "-t", "bytes", "--out", "x", "--corpus", "nowhere"], "nowhere"),

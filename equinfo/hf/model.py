@@ -179,6 +179,9 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         logits = self.decoder.masked(logits, input_ids[:, kept])
         loss = None
         if labels is not None:
+            if self.decoder.canonical is not None:  # PAD and BOS follow nothing: not scored
+                special = self.decoder.config.special
+                labels = labels.masked_fill((labels == special) | (labels == special + 1), -100)
             kwargs["vocab_size"] = logits.shape[-1]
             loss = self.loss_function(logits=logits, labels=labels, **kwargs)
         kept_cache: dict[str, Any] = {CACHE: cache}

@@ -32,7 +32,8 @@ class Canonical(nn.Module):
         counts = self.offsets.diff()
         good = bool(((self.offsets >= 0) & (self.offsets <= len(low))).all() & (counts >= 0).all())
         good = good and bool(self.offsets[0] == 0) and bool(self.offsets[-1] == len(low))
-        good = good and bool(((low >= 0) & (low < high) & (high <= self.size)).all())
+        # EOS, the last id, may always follow: something is left of every row
+        good = good and bool(((low >= 0) & (low < high) & (high < self.size)).all())
         if good:
             row = torch.arange(self.size, device=low.device).repeat_interleave(counts)
             good = bool(((low[1:] > high[:-1]) | (row[1:] > row[:-1])).all())
@@ -48,7 +49,7 @@ class Canonical(nn.Module):
             from equinfo.compress.dictionary.follow import fill
 
             arrays = (previous.numpy().ravel(), self.pad, self.offsets.numpy(), self.ranges.numpy())
-            fill(logits.numpy().reshape(-1, self.size), *arrays, NEVER)
+            fill(logits.view(-1, self.size).numpy(), *arrays, NEVER)
             return logits
         for rows in (torch.full_like(previous, self.pad), previous):
             logits.view(-1).index_fill_(0, self._inside(rows.flatten()), NEVER)
@@ -71,7 +72,8 @@ class Canonical(nn.Module):
                 at = int(wrong[0])
                 raise EquinfoError(
                     f"id {int(b[at])} after {int(a[at])}: by its canonical mask the LM's tokenizer"
-                    " never writes it; are these another one's ids?"
+                    " never writes it; these are another one's ids, or of more text without a space"
+                    " than it takes at once (tens of thousands of characters, of BPE)"
                 )
 
 

@@ -60,7 +60,7 @@ def page(tokenizers: Mapping[str, Tokenizer], writer: Continuer | None = None) -
         with gradio.Tab("Bits"):
             _html(markup.note(BITS))
             # the last whose ids have text of their own, if there is one
-            labels = [label for label, one in tokenizers.items() if one.unit is not None]
+            labels = [label for label, one in tokenizers.items() if not one.ends_itself]
             first = (labels or list(tokenizers))[-1]
             which = gradio.Dropdown(
                 list(tokenizers), value=first, label="Tokenizer", elem_id="which"

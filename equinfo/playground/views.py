@@ -146,7 +146,7 @@ def _prefix_card(label: str, tokenizer: Tokenizer, text: str, words: Sequence[st
 
 def _compared(reading: Reading, kept: np.ndarray) -> list[str]:
     """Chips, marked where an id does not stay: pieces, or single ids where they have no text."""
-    if reading.tokenizer.unit is not None:
+    if not reading.tokenizer.ends_itself:
         return [_marked(number, *one) for number, one in enumerate(_pieces(reading, kept))]
     ids = enumerate(zip(reading.ids, kept, strict=True))
     return [_marked(number, str(i), f"id {i}", same, "eq-id") for number, (i, same) in ids]

@@ -87,6 +87,7 @@ class CodebookTokenizer(LookedUpTokenizer):
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         if self.parse == "longest":
             return super()._encode_batch(documents)
+        self.dictionary.trie  # noqa: B018 (built before the threads ask for it)
         return map_groups(
             lambda group: [self._best(document, last=True)[0] for document in group], documents
         )

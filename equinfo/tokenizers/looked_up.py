@@ -17,7 +17,7 @@ class LookedUpTokenizer(Tokenizer):
     """Ids are the codes of `dictionary`; where there is none, all is as by the class after this."""
 
     dictionary: Dictionary | None
-    parse: str = "longest"  # see dictionary/parse.py; the other one needs more than the walk
+    parse: str = "longest"  # see dictionary/parse.py; the others need more than the walk
 
     def _encode_batch(self, documents: list[bytes]) -> list[np.ndarray]:
         if self.dictionary:

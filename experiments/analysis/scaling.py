@@ -67,15 +67,6 @@ def fit(sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray) -> Law:
     return Law(floor, by_size * units[0] ** a, a, by_text * units[1] ** b, b)
 
 
-def resampled(
-    sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray, count: int, seed: int = 0
-) -> list[Law]:
-    """Laws of points drawn with replacement: the bootstrap of Besiroglu et al. 2024, for many."""
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(losses), size=(count, len(losses)))
-    return [fit(sizes[draw], texts[draw], losses[draw]) for draw in draws]
-
-
 def redrawn(
     law: Law, sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray, count: int, seed: int = 0
 ) -> list[Law]:

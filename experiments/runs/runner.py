@@ -344,8 +344,8 @@ def told(lm: LM, tokenizer: Tokenizer) -> dict[str, Any]:
     if not lm.canonical:
         return {"model": model}
     mask = tokenizer.canonical_mask()
-    if mask is None:
-        raise EquinfoError(f"what {tokenizer.name} never writes next is not known")
+    if mask is None or lm.used:
+        raise EquinfoError(f"what {tokenizer.name} never writes next is not known of these ids")
     offsets, ranges = mask
     initial = {"canonical.offsets": offsets, "canonical.ranges": ranges}
     return {"model": model | {"canonical": len(ranges)}, "initial": initial}

@@ -238,11 +238,14 @@ def test_too_long_a_string_is_refused(string, message):
         Dictionary([*SINGLES, string], np.arange(257))
 
 
-def test_too_many_beginnings_are_refused_before_the_table_is_built(monkeypatch):
+@pytest.mark.parametrize("tries", [1, 2])
+def test_too_many_beginnings_are_refused_before_the_table_is_built(monkeypatch, tries):
     monkeypatch.setattr(double_array, "_place", None)
     monkeypatch.setattr(double_array, "MAX_NODES", 400)
-    with pytest.raises(EquinfoError, match="have 450 beginnings"):
-        Dictionary([*SINGLES, *(bytes([b]) * 2 for b in range(193))], np.arange(449)).encode([b""])
+    strings = [*SINGLES, *(bytes([b]) * 2 for b in range(193))]
+    cut = np.ones((8, 8), dtype=bool) if tries == 2 else None
+    with pytest.raises(EquinfoError, match=f"{450 * tries} beginnings.* at most {400 * tries}"):
+        Dictionary(strings, np.arange(449), cut=cut).encode([b""])
 
 
 @pytest.mark.parametrize("seed", range(3))

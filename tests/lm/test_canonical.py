@@ -131,7 +131,7 @@ def test_a_training_keeps_its_mask_and_refuses_what_it_forbids(tmp_path):
     [
         ("offsets", 0, 1), ("offsets", 2, 1 << 40), ("offsets", -1, 3), ("offsets", 1, -1),
         ("offsets", slice(1, 3), [(1 << 63) - 1, -2]),
-        ("ranges", (0, 0), -1), ("ranges", (0, 1), VOCAB + 1), ("ranges", (0, 0), 9),
+        ("ranges", (0, 0), -1), ("ranges", (0, 1), VOCAB), ("ranges", (0, 0), 9),
         ("ranges", (1, 0), 0),
     ],
     ids=str,

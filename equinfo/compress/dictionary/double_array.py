@@ -45,7 +45,7 @@ PAIRS = 1 << 16  # where nodes begin in the table
 LEAF = PAIRS + 1  # the base of nodes without children
 LENGTH_BITS = 12
 MAX_LENGTH = (1 << LENGTH_BITS) - 1
-MAX_NODES = 1 << CODE_BITS  # so that `fallback` has a place for all; about 120 bytes each to build
+MAX_NODES = 1 << CODE_BITS  # of a trie, and places of `fallback`; about 120 bytes each to build
 LOOKAHEAD = 128  # bytes that a walk may read beyond the piece that it then ends; more than 4 * 20
 NUM_CLASSES, END = 8, 7  # classes of bytes; the last is that of the end of a document
 FAR = 1 << 8  # places that a search passes before the next one begins further on
@@ -84,8 +84,9 @@ def build(
     with `cut` (bool[8, 8]), the second one, too.
 
     Strings that may not end everywhere have codes of their own. Raises EquinfoError, before it is
-    built, for more than MAX_NODES beginnings, and where a piece may end more than LOOKAHEAD bytes
-    back: a walk reads these again, so without a bound it would take longer than in proportion.
+    built, for more than MAX_NODES beginnings (a trie, or with a place in `fallback`), and where a
+    piece may end more than LOOKAHEAD bytes back: a walk reads these again, so without a bound it
+    would take longer than in proportion.
     """
     alphabetic = sorted(range(len(strings)), key=strings.__getitem__)
     one_trie, roots = len(alphabetic), 1 if cut is None else 2
@@ -96,9 +97,9 @@ def build(
     shared = _shared(blob, ends)
     shared[one_trie : one_trie + 1] = 0
     nodes = roots + len(blob) - int(shared.sum())
-    if nodes > MAX_NODES:
+    if nodes > roots * MAX_NODES:
         raise EquinfoError(
-            f"its strings have {nodes} beginnings: a dictionary's have at most {MAX_NODES}"
+            f"its strings have {nodes} beginnings: a dictionary's have at most {roots * MAX_NODES}"
         )
     parent, byte, node = _nodes(blob, ends, shared, nodes, one_trie)
     code = np.full(len(parent), -1, dtype=np.int64)
@@ -135,6 +136,10 @@ def build(
     # whose piece ended far back has no code to keep, and takes a place that is left.
     far = ~own & (back > MAX_BACK)
     asks = far | own & (mask != ANY)
+    if asks.sum() > MAX_NODES:
+        raise EquinfoError(
+            f"{asks.sum()} beginnings of its strings hang on what follows: at most {MAX_NODES} may"
+        )
     field = np.where(own, code, borrowed)
     field[far] = _unused(field[asks & own], int(far.sum()))
     fallback = np.zeros(int(field[asks].max(initial=0)) + 1, dtype=np.uint32)
