@@ -59,9 +59,11 @@ def fit(sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray) -> Law:
     starts = [np.array([a, b]) for a in POWERS for b in POWERS]
     start = min(starts, key=lambda powers: projected(powers)[1])
     found = minimize(lambda powers: projected(powers)[1], start, method="Nelder-Mead").x
-    powers = np.clip(found, LEAST, MOST)
+    powers = np.clip(found, 1.01 * LEAST, 0.99 * MOST)
     begin = [*np.log(np.maximum(projected(powers)[0], TINY)), *powers]
-    polished = least_squares(residuals, begin, loss="huber", f_scale=HUBER, xtol=1e-12, ftol=1e-12)
+    bounds = [-np.inf] * 3 + [LEAST] * 2, [np.inf] * 3 + [MOST] * 2
+    close = {"xtol": 1e-12, "ftol": 1e-12, "loss": "huber", "f_scale": HUBER}
+    polished = least_squares(residuals, begin, bounds=bounds, **close)
     floor, by_size, by_text = np.exp(polished.x[:3])
     a, b = polished.x[3:]
     return Law(floor, by_size * units[0] ** a, a, by_text * units[1] ** b, b)

@@ -31,11 +31,14 @@ COLUMNS = [
     "bits/byte", "difference", "%",
 ]  # fmt: skip
 NOTE = (
-    "Equal text, equal FLOPs/byte (attention and output layer counted), bits/byte of the tuning"
-    " split, which is no part of the training text; differences with 95 % intervals over seeds and"
-    " texts, paired by seed where both M2s see the same ids. Arms that are their rivals' own have"
-    " the same cards. The place in a unit is a card of ids that are several a window (experiment"
-    " place): a codebook's have none."
+    "Equal text, equal FLOPs/byte (attention and output layer counted), bits/byte of the tuning "
+    "split, which is no part of the training text. FLOPs/byte are higher where no MLP is thin "
+    "enough (BPE of the most ids, EqualInfoAC, whose M1 is not counted). Weights that cost no "
+    "product (bigrams) are not counted, and wider MLPs are more parameters; every arm has its "
+    "family's learning rate. A codebook that is refitted has the steps of the first. "
+    "Differences have 95 % intervals over seeds and texts, paired by seed where both M2s see "
+    "the same ids. Arms that are their rivals' own have the same cards. The place in a unit is "
+    "a card of ids that are several a window (experiment place): a codebook's have none."
 )
 
 
@@ -125,7 +128,8 @@ def widened(scale: Scale, arm: Arm, training: Training) -> Training:
 
 def bytes_a_token(scale: Scale, tokens: Tokens) -> float:
     """Of training text; 1 at scales that do not say, where arms are not made equal."""
-    return given(scale).ratios.get(tokens.name, 1.0)
+    ratios = given(scale).ratios
+    return ratios[tokens.name] if ratios else 1.0
 
 
 def run(scale: Scale, arm: Arm, training: Training, text: int, split: str) -> LM:
