@@ -46,7 +46,7 @@ def test_a_figure_is_the_same_bytes_and_keeps_every_name_inside(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         with figures.figure() as (drawn, axes):
-            axes.set_ylim(0, 14)
+            axes.set_ylim(0, 16)
             figures.draw_runs(axes, points)
             figures.name_runs(axes, points)
             figures.save(drawn, tmp_path / folder, "some")

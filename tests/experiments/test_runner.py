@@ -24,7 +24,7 @@ from experiments.runs.runner import OutOfTime, Runner, split_of, unigram_nats
 
 # The main result; other kinds of run have tests of their own, and `make smoke` runs everything.
 RUN = ("fig3", "fig4", "table1", "overfit")
-OTHER_KINDS = ("table5", "fig2", "fig8", "fig9", "fig10", "fig11", "fig13")
+OTHER_KINDS = ("table5", "fig2", "fig8", "fig9", "fig10", "fig11", "fig13", "cards", "beyond")
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +150,8 @@ def test_a_failed_run_is_re_seeded_once_and_its_row_stands_for_the_recipe(
     recipe = with_training(micro.lms[0], steps=5)
     real = Runner.train
 
-    def failing(self, training, *arguments):
-        result = real(self, training, *arguments)
+    def failing(self, training, *arguments, **told):
+        result = real(self, training, *arguments, **told)
         return result if training.seed else result | {"status": "collapsed"}
 
     monkeypatch.setattr(Runner, "train", failing)
