@@ -231,7 +231,7 @@ def test_a_prefix_that_is_never_an_end_is_not_chosen(documents):
 # -- grown -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", set(MODES) - {"strict"})
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "strict"])
 def test_a_grown_codebook_has_its_size_and_all_bytes(documents, mode):
     model = CountModel.train(documents, order=3)
     strings, chances, costs = grow(model, 1024, mode)
