@@ -28,12 +28,9 @@ def append(row: dict[str, Any], out: Path | None) -> None:
     """Add a row, with commit, device, command and versions, to the file `out`, if there is one."""
     if out is None:
         return
-    name = Path(sys.argv[0]).stem
-    command = " ".join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])
+    named = {"benchmark": Path(sys.argv[0]).stem, **row, **provenance()}
     with out.open("a") as file:
-        file.write(
-            json.dumps({"benchmark": name, **row, **provenance(), "command": command}) + "\n"
-        )
+        file.write(json.dumps(named) + "\n")
 
 
 def validation_pieces(corpus: str, num_bytes: int, piece: int) -> list[bytes]:

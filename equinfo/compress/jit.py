@@ -41,7 +41,7 @@ class CacheFile(IndexDataCacheFile):
         try:
             content = super().load(key)
             return pickle.loads(content[1]) if _digest(content[1]) == content[0] else None
-        except Exception:
+        except Exception:  # as above
             return None
 
     def save(self, key: Any, data: Any) -> None:

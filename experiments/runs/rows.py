@@ -110,6 +110,8 @@ def provenance() -> dict[str, Any]:
     command = re.sub(r" --(?:results|work|against|out)[ =]\S+", "", command)
     if command.startswith("__main__.py"):
         command = "python -m experiments" + command.removeprefix("__main__.py")
+    if Path(sys.argv[0]).parent.name == "benchmarks":
+        command = "python -m benchmarks." + command.replace(".py", "", 1)
     return {"commit": _commit(), "device": _device(), "command": command, "versions": _versions()}
 
 
