@@ -22,7 +22,7 @@ import equinfo
 from benchmarks.common import append
 from benchmarks.train_step import step
 from equinfo.corpora import documents_of, limited
-from equinfo.lm.config import OptimizerConfig, modern
+from equinfo.lm.config import OptimizerConfig, mask_weights, modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import cross_entropy
 from equinfo.lm.optimize import make_optimizer
@@ -84,9 +84,7 @@ def cost(tokenizer: Tokenizer, mask: Mask, rounds: int) -> dict[str, float]:
     ids = tokenizer.encode(document)[: 16 * 257].astype(np.int64)
     rows = torch.from_numpy(ids.reshape(16, 257))
     plain = modern("0.4m", tokenizer.vocab_size)
-    weights = dict(
-        zip(("canonical.offsets", "canonical.ranges"), map(torch.from_numpy, mask), strict=True)
-    )
+    weights = {name: torch.from_numpy(part) for name, part in mask_weights(mask).items()}
     models = []
     for config in (plain, replace(plain, canonical=len(mask[1]))):
         model = Decoder(config).initialise(0)

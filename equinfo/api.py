@@ -26,7 +26,7 @@ from equinfo.corpora import AnyCorpus, batched, documents_of, limited, take
 from equinfo.errors import EquinfoError, naming_files, needing
 from equinfo.files import as_path, check_empty, clear, target
 from equinfo.generation import pair
-from equinfo.lm.config import M1_TRAINING, Training
+from equinfo.lm.config import M1_TRAINING, Training, mask_weights
 from equinfo.shards import Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import KEPT, find_family, load, make
@@ -226,7 +226,7 @@ def train_lm(
     bar = progress and f"{name} {progress}"
     options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
     if mask is not None:
-        options["initial"] = {"canonical.offsets": mask[0], "canonical.ranges": mask[1]}
+        options["initial"] = mask_weights(mask)
     result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
     if chosen is not None:
         chosen.save(out / KEPT)

@@ -91,6 +91,11 @@ class DecoderConfig:
 INTEGERS = {"canonical.offsets": ("int64", "I64"), "canonical.ranges": ("int32", "I32")}
 
 
+def mask_weights(mask: tuple[Any, Any]) -> dict[str, Any]:
+    """A tokenizer's canonical mask, (offsets, ranges), by its names in the decoder."""
+    return dict(zip(INTEGERS, mask, strict=True))
+
+
 def shapes(config: DecoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Name and shape of each weight of `Decoder.state_dict`, in an order of its own."""
     d = config.d_model

@@ -116,11 +116,9 @@ def _meeting(first: Curve, second: Curve, low: float, high: float) -> float:
 
     grid = np.linspace(np.log(low), np.log(high), 65)
     ahead = np.array([gap(at) < 0 for at in grid])
-    if ahead.all():
+    if ahead[-1]:
         return np.inf
     if not ahead.any():
         return 0.0
     last = int(np.flatnonzero(ahead)[-1])  # it may begin behind
-    if last == len(grid) - 1:
-        return np.inf
     return float(np.exp(brentq(gap, grid[last], grid[last + 1])))

@@ -6,7 +6,7 @@ nothing was chosen. A law of loss through each arm's runs says where one arm's l
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,17 @@ def law(results: Results, arm: Arm) -> tuple[Law, list[Law]] | None:
     rows = results.all_done(lms)
     if len(rows) < len(lms) or len(lms) <= NUM_PARAMETERS:
         return None
-    sizes = np.array([parameters(lm) for lm in lms])
-    texts = np.array([float(text) for _, text in rungs(scale)])
-    losses = np.array([row.bits_per_byte for row in rows])
+    sizes = [parameters(lm) for lm in lms]
+    points = zip(sizes, rungs(scale), rows, strict=True)
+    return fitted(tuple((size, text, row.bits_per_byte) for size, (_, text), row in points))
+
+
+@cache
+def fitted(points: tuple[tuple[float, float, float], ...]) -> tuple[Law, list[Law]]:
+    """The law through (parameters, bytes of text, bits/byte), and its resamples: seconds of work
+    that table, figure and trends share.
+    """
+    sizes, texts, losses = np.array(points, dtype=np.float64).T
     found = fit(sizes, texts, losses)
     return found, redrawn(found, sizes, texts, losses, RESAMPLES)
 
@@ -108,7 +116,8 @@ def parameters(lm: LM) -> float:
 def end_of_lead(results: Results, rival: Arm, training: Training) -> Crossing | None:
     """The bytes of text at which our M2s of a size stop being ahead of a rival's."""
     scale = results.scale
-    mine, theirs = (law(results, arm) for arm in (arms(scale)[OURS], rival))
+    ours = entrants(scale)[0]
+    mine, theirs = (law(results, arm) for arm in (ours, rival))
     if mine is None or theirs is None:
         return None
     least = float(rungs(scale)[0][1])
@@ -117,7 +126,7 @@ def end_of_lead(results: Results, rival: Arm, training: Training) -> Crossing | 
         size = parameters(climb(scale, arm, training, int(least)))
         return [partial(one, size) for one in (found[0], *found[1])]
 
-    return crossing(curves(arms(scale)[OURS], mine), curves(rival, theirs), least, FARTHEST)
+    return crossing(curves(ours, mine), curves(rival, theirs), least, FARTHEST)
 
 
 def leads(results: Results, rival: Arm) -> list[str]:

@@ -72,14 +72,12 @@ def arms(scale: Scale) -> dict[str, Arm]:
     size = scale.vocabulary
     bigrams = {"bigrams": 5 * size}
     base = "superwords"
-    bpe, ours, strict = (
-        tokens(scale, "bpe"),
-        tokens(scale, "codebook"),
-        tokens(scale, "codebook", mode="strict"),
-    )
+    bpe, ours = tokens(scale, "bpe"), tokens(scale, "codebook")
+    strict = tokens(scale, "codebook", mode="strict")
+    superwords = Arm(base, ours)
     found = [
         Arm(RIVAL, bpe),
-        Arm(base, ours),
+        superwords,
         Arm("strict", strict, against=base),
         Arm("aligned", tokens(scale, "codebook", mode="aligned"), against=base),
         Arm("BPE, canonical", bpe, {"canonical": True}),
@@ -107,7 +105,7 @@ def arms(scale: Scale) -> dict[str, Arm]:
     half = tokens(scale, "codebook", size // 2, parse="fewest")
     found.append(Arm(f"superwords of {size // 2:,}, fewest", half, against=base))
     # its ratio is taken for that of the first codebook
-    hard = tokens(scale, "codebook", hard=card(scale, found[1]))
+    hard = tokens(scale, "codebook", hard=card(scale, superwords))
     found.append(Arm("superwords, refitted to what is hard", hard, against=base))
     windows = tokens(scale, "equalinfo", 1 << scale.wide, bits=scale.windows[0])
     found += [Arm("EqualInfoAC", windows), Arm("bytes", tokens(scale, "bytes", 256))]
@@ -198,7 +196,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
             gap = contrast([(1, one), (-1, rival)])
             colour, mark = figures.style_of(arm.tokens.name)
             axes.errorbar([gap.estimate], [y], xerr=[gap.margin], fmt=mark, color=colour, capsize=3)
-        axes.axvline(0, color="#E69F00", lw=1)
+        axes.axvline(0, color=figures.style_of(RIVAL)[0], lw=1)
         axes.set_yticks(range(len(there)), labels=[arm.name for arm, _ in there])
         axes.set_xlabel("bits / byte above BPE's, at equal text and FLOPs / byte")
         title = f"{given(scale).card_bytes / 1e6:.3g} MB of text, M2 {scale.base.size}"

@@ -23,6 +23,7 @@ from equinfo import api
 from equinfo.compress.models.base import EOD, SYMBOLS, load_model, to_artifact
 from equinfo.corpora import limited, load_corpus
 from equinfo.errors import EquinfoError
+from equinfo.lm.config import mask_weights
 from equinfo.lm.sequences import StoredIds
 from equinfo.sharding import tokenize_corpus
 from equinfo.shards import MANIFEST, Shards, TokenStream
@@ -346,9 +347,7 @@ def told(lm: LM, tokenizer: Tokenizer) -> dict[str, Any]:
     mask = tokenizer.canonical_mask()
     if mask is None or lm.used:
         raise EquinfoError(f"what {tokenizer.name} never writes next is not known of these ids")
-    offsets, ranges = mask
-    initial = {"canonical.offsets": offsets, "canonical.ranges": ranges}
-    return {"model": model | {"canonical": len(ranges)}, "initial": initial}
+    return {"model": model | {"canonical": len(mask[1])}, "initial": mask_weights(mask)}
 
 
 def hardness(runner: Runner, lm: LM, documents: list[bytes], label: str) -> list[np.ndarray]:
@@ -359,6 +358,7 @@ def hardness(runner: Runner, lm: LM, documents: list[bytes], label: str) -> list
     from equinfo.lm.train import best_device, load_lm
 
     tokenizer = runner.tokenizer(lm.stream.tokens, label)
+    assert isinstance(tokenizer, CodebookTokenizer)
     model = load_lm(trained_folder(runner, lm, label)).to(best_device())
     context = lm.training.context
     weights = []
@@ -367,9 +367,7 @@ def hardness(runner: Runner, lm: LM, documents: list[bytes], label: str) -> list
         found = evaluate(model, ids, len(document), context=context, bos_id=tokenizer.bos_id)
         mean = found.sum_nats / found.num_ids
         halves = np.rint(2 * found.nats[:-1] / mean).clip(1, MOST_WEIGHT).astype(np.uint8)
-        weights.append(
-            np.repeat(halves, [len(tokenizer.token_bytes(i)) for i in ids[:-1].tolist()])
-        )
+        weights.append(np.repeat(halves, tokenizer.dictionary.lengths(ids[:-1])))
     return weights
 
 
