@@ -124,7 +124,8 @@ def tokenize_corpus(
     library's own threads; None, for Ray: one a CPU of the cluster); the files are the same for any
     number. In a script, call with more than one under `if __name__ == "__main__":`, as for any
     multiprocessing. part: "3/64" for the third of 64 shares of the corpus's files, for machines
-    that know nothing of each other; `merge_shards` makes shards of them. block_stride: bytes from a
+    that know nothing of each other; `merge_shards` makes shards of them. Documents that are given
+    as such are all of that part. block_stride: bytes from a
     block's beginning to the next one's, 0 for block_bytes; a training example is a block's first
     ids, so blocks that overlap make more of them. shard_bytes: text a file, about; memory is about
     four times that a worker. corpus: as for the other steps. max_bytes: documents up to as many
@@ -163,24 +164,24 @@ def tokenize_corpus(
     if isinstance(loaded, Corpus):
         named = {"name": loaded.name, "split": split}
     if isinstance(loaded, Corpus) and max_bytes is None:
-        units = loaded.units(split)
-    elif share:
-        raise EquinfoError("a part is of a corpus's files: name a corpus, and no max_bytes")
+        units = list(enumerate(loaded.units(split)))
+        several = len(units)
+        mine = units[share[0] - 1 :: share[1]] if share else units
+    elif share and max_bytes is not None:
+        raise EquinfoError("a part has no max_bytes: it cannot know what others have taken")
     else:
         documents = documents_of(loaded, split)
         if max_bytes is not None:
             documents = limited(documents, max_bytes, say=True)
         held = documents if engine == "processes" else list(documents)
-        units = [Unit("", partial(_given, held), 0)]
-    mine = list(enumerate(units))
-    if share:
-        mine = mine[share[0] - 1 :: share[1]]
+        number, several = (share[0] - 1, share[1]) if share else (0, 1)
+        mine = [(number, Unit("", partial(_given, held), 0))]
     check_empty(out, overwrite=True)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     with alone(out):
         _make_ready(out, overwrite)
-        cut = _Cut(plan, shard_bytes, len(units) > 1)
+        cut = _Cut(plan, shard_bytes, several > 1)
         written = partial(_written, out)
         worker = (_start_worker, (tokenizer.artifact,))
         results: Iterator[tuple[Entry, int] | Noted]
@@ -202,7 +203,7 @@ def tokenize_corpus(
             if isinstance(loaded, Corpus):
                 raise loaded.empty(split)
             raise EquinfoError("there is no text to encode: the corpus is empty")
-        parts = {"part": list(share), "units": len(units)} if share else {}
+        parts = {"part": list(share), "units": several} if share else {}
         _finish(out, {**plan, "corpus": named, **parts}, entries, tokenizer)
     return Shards(out, verify=False, part=bool(share))
 
