@@ -379,15 +379,13 @@ def tokenize(
         shard_bytes: text a shard, about.
         max_bytes: how much text to use (whole documents); all by default.
     """
-    from equinfo.compress.parallel import num_threads
     from equinfo.sharding import tokenize_corpus
 
     with _going_on(out):
         shards = tokenize_corpus(
             tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
-            engine=engine, workers=workers or (None if engine == "ray" else num_threads()),
-            part=part, shard_bytes=shard_bytes, max_bytes=max_bytes, progress="tokenize",
-            overwrite=overwrite,
+            engine=engine, workers=workers, part=part, shard_bytes=shard_bytes,
+            max_bytes=max_bytes, progress="tokenize", overwrite=overwrite,
         )  # fmt: skip
     say(shards)
     if part is None:
