@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from equinfo.comparison import Comparison, Measurement, compare
     from equinfo.formats import export
     from equinfo.generation import Generation, generate, stream
+    from equinfo.inspection import info, verify
+    from equinfo.loading import ShardDataset
     from equinfo.sharding import tokenize_corpus
     from equinfo.shards import Shards, TokenStream
     from equinfo.tokenizers.imported import from_pretrained
@@ -39,6 +41,7 @@ __all__ = [
     "EquinfoError",
     "Generation",
     "Measurement",
+    "ShardDataset",
     "Shards",
     "TokenStream",
     "compare",
@@ -46,6 +49,7 @@ __all__ = [
     "export",
     "from_pretrained",
     "generate",
+    "info",
     "load",
     "load_corpus",
     "pretrained_tokenizers",
@@ -55,6 +59,7 @@ __all__ = [
     "train_lm",
     "train_m1",
     "train_tokenizer",
+    "verify",
 ]
 
 _LAZY = {
@@ -69,6 +74,9 @@ _LAZY = {
     "Generation": "equinfo.generation",
     "generate": "equinfo.generation",
     "stream": "equinfo.generation",
+    "info": "equinfo.inspection",
+    "verify": "equinfo.inspection",
+    "ShardDataset": "equinfo.loading",
     "Shards": "equinfo.shards",
     "TokenStream": "equinfo.shards",
     "export": "equinfo.formats",

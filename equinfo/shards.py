@@ -406,6 +406,10 @@ class _Shard:
             if special != len(last) or (last != eos_id).any():
                 raise _damaged(self.path, "it holds ids that its tokenizer does not write there")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is mapped: a copy in another process maps the file itself."""
+        return {k: v for k, v in vars(self).items() if k not in ("ids", "_table")}
+
     @cached_property
     def ids(self) -> np.ndarray:
         """[num_ids]"""
