@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from equinfo.errors import EquinfoError, needing
+from equinfo.errors import EquinfoError, naming, needing
 from equinfo.lm.sequences import Sequences
 from equinfo.shards import Shards
+from equinfo.stored import number
 
 with needing("lm", "a loader for torch"):
     import torch
@@ -56,7 +57,7 @@ class ShardDataset(IterableDataset):
         self.shards = shards if isinstance(shards, Shards) else Shards(shards)
         if (rank is None) != (world is None):
             raise EquinfoError("rank and world go together: give both or neither")
-        self.rank, self.world = (rank, world) if rank is not None else _place()
+        self.rank, self.world = _place() if rank is None or world is None else (rank, world)
         for name, value, least in (
             ("context", context, 1),
             ("batch_size", 1 if batch_size is None else batch_size, 1),
@@ -80,12 +81,12 @@ class ShardDataset(IterableDataset):
                 f"{self.end} sequences are fewer than the {self.step} of a step: use more text,"
                 " less context or smaller batches"
             )
-        self._loaded: tuple[int, int] | None = None
-        self._next = (0, 1)  # the first sequence of the step to come; workers that share the steps
+        self._loaded: dict[str, int] | None = None
+        self._next = {"sequences": 0, "workers": 1, "step": self.step}
 
     def __iter__(self) -> Iterator[Any]:
         """From the beginning, or once from what was loaded. Raises EquinfoError for single
-        sequences in several workers, and for a worker's state in another number of them."""
+        sequences in several workers, and for a worker's state among other workers."""
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         if workers > 1 and self.batch_size is None:
@@ -93,53 +94,54 @@ class ShardDataset(IterableDataset):
                 f"single sequences from {workers} workers come in no fixed order: give the dataset"
                 " its batch_size, and the DataLoader batch_size=None"
             )
-        first, sharing = self._loaded or (0, 1)
-        self._loaded = None
-        if sharing == 1:
+        begin = self._loaded or {"sequences": 0, "workers": 1}
+        first = begin["sequences"]
+        if begin["workers"] == 1:
             first += worker * self.step
-        elif sharing != workers:
+        elif (begin["workers"], begin["step"]) != (workers, self.step):
             raise EquinfoError(
-                f"the state is that of one of {sharing} workers and there are {workers}: go on with"
-                f" num_workers={sharing}, or set its sequences to steps * {self.step} and workers"
-                " to 1"
+                f"the state is of one of {begin['workers']} workers at {begin['step']} sequences a"
+                f" step, and here are {workers} at {self.step}: load one with workers 1 and"
+                " sequences as many as all ranks have taken"
             )
-        self._next = (first, workers)
+        self._loaded = None
+        self._next = {"sequences": first, "workers": workers, "step": self.step}
         return self._items()
 
     def _items(self) -> Iterator[Any]:
-        first, workers = self._next
+        first, turn = self._next["sequences"], self._next["workers"] * self.step
         while self.end is None or first + self.step <= self.end:
             batch = self.sequences.batch(first + self.rank * self.size, self.size)
-            first += workers * self.step
-            self._next = (first, workers)  # before it is yielded: the state after it
+            first += turn
+            self._next["sequences"] = first  # the state after what is yielded
             ids, labels = (torch.from_numpy(part) for part in batch)
             if self.batch_size is None:
                 ids, labels = ids[0], labels[0]
-            yield (
-                ({"input": ids}, labels)
-                if self.torchtitan
-                else {"input_ids": ids, "labels": labels}
-            )
+            given = {"input" if self.torchtitan else "input_ids": ids}
+            yield (given, labels) if self.torchtitan else {**given, "labels": labels}
 
     def state_dict(self) -> dict[str, Any]:
-        """Where to go on: `sequences`, of all ranks, come before the next step; so any number of
-        ranks, and any batch size, can. workers: 1, or how many take turns, each with such a state.
+        """Where to go on: before the next step come `sequences`, of all ranks together; so any
+        number of ranks, at any batch size, can go on. workers above 1: they take turns, and each
+        has a state of its own, which only as many at as many sequences a `step` can take up.
         """
-        sequences, workers = self._loaded or self._next
-        return {**self._identity, "sequences": sequences, "workers": workers}
+        return {**self._identity, **(self._loaded or self._next)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Have the next iteration go on from there. Raises EquinfoError for another's state."""
+        if not isinstance(state, dict):
+            raise EquinfoError(f"a state is a dict of state_dict(), not a {type(state).__name__}")
         for name, own in self._identity.items():
-            if not isinstance(state, dict) or state.get(name) != own:
-                theirs = state.get(name) if isinstance(state, dict) else state
+            if state.get(name) != own:
                 raise EquinfoError(
-                    f"the state is of another dataset: its {name} is {theirs!r}, here it is {own!r}"
+                    f"the state is of another dataset: its {name} is {state.get(name)!r}, here it"
+                    f" is {own!r}"
                 )
-        for name, least in (("sequences", 0), ("workers", 1)):
-            if type(state.get(name)) is not int or state[name] < least:
-                raise EquinfoError(f"the state's {name} is {state.get(name)!r}: it was altered")
-        self._loaded = (state["sequences"], state["workers"])
+        with naming("the state"):
+            self._loaded = {
+                name: number(state, name, least, 1 << 60)
+                for name, least in (("sequences", 0), ("workers", 1), ("step", 1))
+            }
 
     @property
     def _identity(self) -> dict[str, Any]:
