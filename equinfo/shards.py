@@ -187,6 +187,16 @@ def check_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def check_shard(path: Path) -> None:
+    """Raises EquinfoError where a shard, by itself, is not whole, or is none."""
+    header, start = read_head(path)
+    shard = _Shard(path, header, start)
+    if path.stat().st_size != shard.size:
+        raise _damaged(path, "its size is not what its header says")
+    check_digest(path)
+    shard.check(header, ids_too=True)
+
+
 def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> None:
     """Raises EquinfoError for a shard of another tokenizer, mode or corpus."""
     wrong = None
@@ -246,7 +256,7 @@ class Shards:
         from another folder.
         """
         self.folder = as_path(folder)
-        self.manifest = _read_manifest(self.folder)
+        self.manifest = read_manifest(self.folder)
         self._files = []
         for number, entry in enumerate(self.manifest["shards"]):
             path = self.folder / shard_name(number)
@@ -484,7 +494,8 @@ def check_version(folder: Path) -> None:
         raise _other_version(folder / MANIFEST, stored["version"])
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a folder's manifest says. Raises EquinfoError where it has none that is whole."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

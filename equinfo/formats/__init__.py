@@ -2,7 +2,8 @@
 
 `equinfo.json` in it says what the formats have no place for: the tokenizer, its special ids, and
 the bytes of text that the ids stand for, without which there is no bits/byte (nats summed over a
-split's num_ids / ln 2 / its num_bytes). `files` has the size and SHA-256 of every other file.
+split's num_ids / ln 2 / its num_bytes). `files` has the size and SHA-256 of every other file,
+`hash` is the SHA-256 of the canonical JSON of all the rest.
 
 Where rows do not say each document's bytes, SPLITset-documents.npy does (a name that no loader
 takes for data of the split): int64[num_documents + 1, 2], for each document, or block, the place of
@@ -22,7 +23,7 @@ import numpy as np
 from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError, naming, naming_files
 from equinfo.files import EXPORT as INFO
-from equinfo.files import atomic_folder, check_empty, target
+from equinfo.files import atomic_folder, check_empty, content_hash, target
 from equinfo.formats import flat, rows
 from equinfo.formats.common import Splits, pieces, split_info, splits_of, tokenizer_info
 from equinfo.shards import Shards
@@ -93,6 +94,7 @@ def export(
             _write_documents(folder / told[name]["documents"], part)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         info["files"] = {path.relative_to(folder).as_posix(): _described(path) for path in files}
+        info["hash"] = content_hash(info)
         (folder / INFO).write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
     return info
 
@@ -103,6 +105,9 @@ def read_info(folder: Path) -> dict[str, Any]:
     with naming(path):
         info = json.loads(path.read_text(encoding="utf-8"))
         number(info, "version", VERSION, VERSION)
+        told = {name: value for name, value in info.items() if name != "hash"}
+        if {"files", "hash"} & info.keys() and info.get("hash") != content_hash(told):
+            raise EquinfoError("it was altered: export the shards again")
         word(info, "format", FORMATS)
         word(info, "mode", ("document", "block"))
         Identity.read(info["tokenizer"])
