@@ -6,6 +6,7 @@ in one line that names the file.
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from equinfo import formats, shards, tokenfile
+from equinfo import artifacts, formats, shards, tokenfile
 from equinfo.artifacts import JSON_NAME, Identity, load_artifact, located, read_config, read_kind
 from equinfo.compress.models.base import load_model
 from equinfo.corpora import AnyCorpus, documents_of, limited
@@ -22,7 +23,7 @@ from equinfo.errors import EquinfoError, naming, naming_files, needing
 from equinfo.files import EXPORT, as_path, whole
 from equinfo.lm.config import TrainConfig
 from equinfo.sharding import blocks
-from equinfo.shards import MANIFEST, Shards
+from equinfo.shards import MANIFEST, PART, Shards
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import KEPT, kept, load
 from equinfo.tokenizers.registry import KINDS as TOKENIZERS
@@ -57,7 +58,9 @@ def info(path: Path | str) -> Info:
     place = located(as_path(path))
     kind = _kind(place)
     facts, command = KINDS[kind].describe(place)
-    return Info(place, kind, facts, command)
+    size = sum(file.stat().st_size for file in (place, *place.rglob("*")) if file.is_file())
+    facts = {"version": KINDS[kind].version, **facts, "on disk": size}
+    return Info(place, kind, facts, command.replace("PATH", shlex.quote(str(place))))
 
 
 @naming_files()
@@ -108,6 +111,8 @@ def _kind(path: Path) -> str:
     elif path.is_dir():
         if whole(path / EXPORT).is_file():
             return "export"
+        if (path / PART).is_file():
+            return "part of shards"
         if (path / MANIFEST).is_file() or any(path.glob("shard-*.ids")):
             return "token shards"
         if whole(path / JSON_NAME).is_file():
@@ -136,7 +141,7 @@ def _describe_file(path: Path) -> tuple[Facts, str]:
     return {
         "tokenizer": written_by, "ids": counts.num_ids, "bytes": counts.num_bytes,
         **_ratio(counts.num_bytes, counts.num_ids),
-    }, f"equinfo decode {path} -t TOKENIZER -o {path}.back"  # fmt: skip
+    }, "equinfo decode PATH -t TOKENIZER -o PATH.back"  # fmt: skip
 
 
 def _check_file(path: Path) -> str:
@@ -154,7 +159,7 @@ def _shard_facts(head: dict[str, Any]) -> Facts:
 
 
 def _describe_shard(path: Path) -> tuple[Facts, str]:
-    return _shard_facts(shards.read_head(path)[0]), f"equinfo info {path.parent}"
+    return _shard_facts(shards.read_head(path)[0]), "equinfo info PATH/.."
 
 
 def _check_shard(path: Path) -> str:
@@ -170,7 +175,7 @@ def _describe_shards(path: Path) -> tuple[Facts, str]:
     corpus = {name: manifest["corpus"].get(name) for name in ("name", "split")}
     facts = {"corpus": corpus["name"], "split": corpus["split"], **_shard_facts(manifest)}
     facts["shards"] = len(manifest["shards"])
-    return facts, f"equinfo train-lm --shards {path} --out lm"
+    return facts, "equinfo train-lm --shards PATH --out lm"
 
 
 def _check_shards(path: Path) -> str:
@@ -179,11 +184,26 @@ def _check_shards(path: Path) -> str:
     return f"{len(opened.manifest['shards'])} shards{' and their tokenizer' if own else ''}"
 
 
+def _describe_part(path: Path) -> tuple[Facts, str]:
+    part = shards.read_manifest(path, PART)
+    facts = {"part": str(part.get("part")), **_shard_facts(part), "shards": len(part["shards"])}
+    return facts, "equinfo merge, when all parts are there"
+
+
+def _check_part(path: Path) -> str:
+    entries = shards.read_manifest(path, PART)["shards"]
+    for entry in entries:
+        file = path / Path(str(entry.get("file"))).name
+        if shards.check_shard(file) != entry["sha256"]:
+            raise EquinfoError(f"{file} is another shard than {PART} says: tokenize it again")
+    return f"{len(entries)} shards"
+
+
 def _describe_tokenizer(path: Path) -> tuple[Facts, str]:
     made = load(path)
     facts: Facts = {"kind": made.kind, "name": made.name, "fingerprint": made.fingerprint}
     facts |= {"codes": made.code_size, "lossless": "yes" if made.lossless else "no"}
-    return facts, f'equinfo show -t {path} "any text"'
+    return facts, 'equinfo show -t PATH "any text"'
 
 
 def _describe_model(path: Path) -> tuple[Facts, str]:
@@ -193,11 +213,11 @@ def _describe_model(path: Path) -> tuple[Facts, str]:
         "parameters": model.parameters,
         "context": model.max_context,
     }
-    return facts, f"equinfo train-tokenizer equalinfo --m1 {path} --out windows"
+    return facts, "equinfo train-tokenizer equalinfo --m1 PATH --out windows"
 
 
 def _describe_artifact(path: Path) -> tuple[Facts, str]:
-    return {"kind": read_kind(path)}, f"equinfo verify {path}"
+    return {"kind": read_kind(path)}, "equinfo verify PATH"
 
 
 def _check_artifact(path: Path) -> str:
@@ -220,7 +240,7 @@ def _lm_facts(path: Path) -> Facts:
 
 
 def _describe_weights(path: Path) -> tuple[Facts, str]:
-    return _lm_facts(path), f"equinfo info {path.parent}"
+    return _lm_facts(path), "equinfo info PATH/.."
 
 
 def _checkpoints(path: Path) -> list[Path]:
@@ -232,11 +252,12 @@ def _describe_training(path: Path) -> tuple[Facts, str]:
     command = "the same training command again"
     if (path / "weights").is_dir():
         facts = _lm_facts(path / "weights")
-        command = f"equinfo evaluate --lm {path}"
+        command = "equinfo evaluate --lm PATH"
     elif checkpoints := _checkpoints(path):
         facts = KINDS[_kind(checkpoints[-1])].describe(checkpoints[-1])[0]
     if (path / "byte-model").is_dir():
         model, command = _describe_model(path / "byte-model")
+        command = command.replace("PATH", "PATH/byte-model")
         facts["byte model"] = ", ".join(f"{name} {value}" for name, value in model.items())
     return facts, command
 
@@ -276,7 +297,7 @@ def _describe_transformers(path: Path) -> tuple[Facts, str]:
     found = read_exported(path)
     facts = {"tokenizer": found.tokenizer, "ids": found.model.vocab_size}
     facts |= {"parameters": found.model.parameters, "context": found.context}
-    return facts, f'equinfo generate "A beginning" --lm {path}'
+    return facts, 'equinfo generate "A beginning" --lm PATH'
 
 
 def _check_transformers(path: Path) -> str:
@@ -290,7 +311,7 @@ def _describe_export(path: Path) -> tuple[Facts, str]:
     facts |= {"mode": noted["mode"], "context": noted.get("context")}
     for name, split in noted["splits"].items():
         facts[name] = f"{split['num_ids']:,} ids of {split['num_bytes']:,} bytes"
-    return facts, f"{noted['format']}'s own loader, on {path}"
+    return facts, f"{noted['format']}'s own loader, on PATH"
 
 
 def _check_export(path: Path) -> str:
@@ -303,25 +324,28 @@ def _ratio(num_bytes: int, num_codes: int) -> Facts:
 
 
 class Kind(NamedTuple):
-    """describe: (facts, the command to go on with). check: what was proven, or EquinfoError."""
+    """version: of the format. describe: (facts, the command to go on with, in which PATH is the
+    path). check: what was proven, or EquinfoError."""
 
+    version: int | None
     describe: Callable[[Path], tuple[Facts, str]]
     check: Callable[[Path], str]
 
 
 ARTIFACTS = {"byte-model": "byte model", "lm": "LM's weights", "checkpoint": "checkpoint"}
 KINDS = {
-    "token file": Kind(_describe_file, _check_file),
-    "token shard": Kind(_describe_shard, _check_shard),
-    "token shards": Kind(_describe_shards, _check_shards),
-    "export": Kind(_describe_export, _check_export),
-    "tokenizer": Kind(_describe_tokenizer, _check_artifact),
-    "byte model": Kind(_describe_model, _check_artifact),
-    "LM's weights": Kind(_describe_weights, _check_artifact),
-    "checkpoint": Kind(_describe_weights, _check_artifact),
-    "artefact": Kind(_describe_artifact, _check_artifact),
-    "training": Kind(_describe_training, _check_training),
-    "transformers' LM": Kind(_describe_transformers, _check_transformers),
+    "token file": Kind(tokenfile.VERSION, _describe_file, _check_file),
+    "token shard": Kind(shards.VERSION, _describe_shard, _check_shard),
+    "token shards": Kind(shards.VERSION, _describe_shards, _check_shards),
+    "part of shards": Kind(shards.VERSION, _describe_part, _check_part),
+    "export": Kind(formats.VERSION, _describe_export, _check_export),
+    "tokenizer": Kind(artifacts.VERSION, _describe_tokenizer, _check_artifact),
+    "byte model": Kind(artifacts.VERSION, _describe_model, _check_artifact),
+    "LM's weights": Kind(artifacts.VERSION, _describe_weights, _check_artifact),
+    "checkpoint": Kind(artifacts.VERSION, _describe_weights, _check_artifact),
+    "artefact": Kind(artifacts.VERSION, _describe_artifact, _check_artifact),
+    "training": Kind(None, _describe_training, _check_training),
+    "transformers' LM": Kind(None, _describe_transformers, _check_transformers),
 }
 
 

@@ -37,6 +37,7 @@ FORMAT = "equinfo-shards"
 VERSION = 1
 MAGIC = b"eqshard" + bytes([VERSION])
 MANIFEST = "manifest.json"
+PART = "part.json"  # in its place, of a part of the corpus
 ALIGN = 64
 DIGEST = 32
 LONGEST_HEADER = 1 << 20
@@ -187,14 +188,15 @@ def check_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_shard(path: Path) -> None:
-    """Raises EquinfoError where a shard, by itself, is not whole, or is none."""
+def check_shard(path: Path) -> str:
+    """Its hash, in hex. Raises EquinfoError where a shard, by itself, is not whole, or is none."""
     header, start = read_head(path)
     shard = _Shard(path, header, start)
     if path.stat().st_size != shard.size:
         raise _damaged(path, "its size is not what its header says")
-    check_digest(path)
+    digest = check_digest(path)
     shard.check(header, ids_too=True)
+    return digest
 
 
 def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -494,14 +496,14 @@ def check_version(folder: Path) -> None:
         raise _other_version(folder / MANIFEST, stored["version"])
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any]:
     """What a folder's manifest says. Raises EquinfoError where it has none that is whole."""
-    path = folder / MANIFEST
+    path = folder / name
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EquinfoError(
-            f"{folder} holds no finished shards ({MANIFEST} cannot be read): `equinfo tokenize`"
+            f"{folder} holds no finished shards ({name} cannot be read): `equinfo tokenize`"
             " makes them, or finishes what was begun"
         ) from error
     except (ValueError, RecursionError) as error:

@@ -1,5 +1,6 @@
 """What equinfo wrote is described and proven whole; a flipped byte or a cut names the file."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import equinfo
 from equinfo import cli, tokenfile
 from equinfo.errors import EquinfoError
+from equinfo.files import content_hash
 from equinfo.hf.model import EquinfoForCausalLM
 from equinfo.inspection import KINDS, info, verify
 from equinfo.lm.config import Training
@@ -21,6 +23,7 @@ PLACES = {  # of one of each kind
     "token file": "text.ids",
     "token shard": "shards/shard-00001.ids",
     "token shards": "shards",
+    "part of shards": "part",
     "export": "export",
     "tokenizer": "bpe",
     "byte model": "m1/byte-model",
@@ -39,6 +42,12 @@ def made(tmp_path_factory) -> Path:
     (place / "text.ids").write_bytes(tokenfile.to_bytes(BYTES, TEXT))
     equinfo.tokenize_corpus("bytes", TEXTS, place / "shards", shard_bytes=3000)
     equinfo.tokenize_corpus("bytes", TEXTS, place / "blocks", mode="block", block_bytes=200)
+    shutil.copytree(place / "shards", place / "part")
+    part = {**equinfo.Shards(place / "shards").manifest, "part": "2/3"}
+    told = json.dumps({**part, "hash": content_hash(part)})
+    (place / "part" / "part.json").write_text(told)
+    (place / "part" / "manifest.json").unlink()
+    shutil.rmtree(place / "part" / "tokenizer")
     equinfo.export(place / "shards", place / "export", "megatron")
     equinfo.train_tokenizer("bpe", place / "bpe", TEXTS, size=300)
     equinfo.train_m1(place / "m1", TEXTS, order=2)
@@ -55,6 +64,7 @@ SAID = {
     "token file": {"tokenizer": BYTES.identity, "ids": len(TEXT), "bytes/id": "1.000"},
     "token shard": {"mode": "document", "tokenizer": BYTES.identity},
     "token shards": {"documents": 90, "bytes": sum(map(len, TEXTS)), "bytes/id": "1.000"},
+    "part of shards": {"part": "2/3", "documents": 90},
     "export": {"format": "megatron", "tokenizer": BYTES.identity},
     "tokenizer": {"kind": "bpe", "codes": 300, "lossless": "yes"},
     "byte model": {"kind": "counts"},
@@ -79,6 +89,7 @@ def test_what_is_whole_is_described_and_verified(made, kind):
     found = info(place)
     assert (found.kind, found.path) == (kind, place)
     assert found.facts.items() >= SAID[kind].items()
+    assert found.facts["on disk"] > 100
     assert NEXT.get(kind, "").format(place) in found.next
     assert f"what        {kind}\n" in str(found)
     checked = verify(place)
@@ -128,7 +139,7 @@ def test_a_training_is_described_as_far_as_it_is(made, tmp_path):
     assert begun.facts["steps"] == "1 of 2"
     assert "again" in begun.next
     m1 = info(made / "m1")
-    assert (m1.kind, "counts" in m1.facts["byte model"]) == ("training", True)
+    assert (m1.kind, "kind counts" in m1.facts["byte model"]) == ("training", True)
     assert f"--m1 {made / 'm1' / 'byte-model'}" in m1.next
     shutil.copytree(made / "lm", tmp_path / "lm")
     shutil.rmtree(tmp_path / "lm" / "tokenizer")
