@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import equinfo
-from equinfo import cli, tokenfile
+from equinfo import tokenfile
 from equinfo.errors import EquinfoError
 from equinfo.files import content_hash
 from equinfo.hf.model import EquinfoForCausalLM
@@ -213,24 +213,3 @@ def test_what_equinfo_did_not_write_is_said_to_be_none(tmp_path, name, message):
     for look in (info, verify):
         with pytest.raises(EquinfoError, match=message):
             look(tmp_path / name)
-
-
-def test_the_commands_print_a_line_or_fail_with_one(made, tmp_path, monkeypatch, capsys):
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["equinfo", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return stop.code, *capsys.readouterr()
-        return 0, *capsys.readouterr()
-
-    shards = made / "shards"
-    assert run("info", shards)[1].startswith(f"path        {shards}\nwhat        token shards\n")
-    assert run("verify", made / "text.ids", "--against", made / "text", "-t", "bytes") == (
-        0, f"{made / 'text.ids'}: token file, whole: the checksums of 2,200 ids; decodes to"
-        f" {made / 'text'}\n", "",
-    )  # fmt: skip
-    (tmp_path / "cut").write_bytes((made / "text.ids").read_bytes()[:-1])
-    status, out, error = run("verify", tmp_path / "cut")
-    assert (status, out, len(error.splitlines())) == (1, "", 1)
-    assert str(tmp_path / "cut") in error
