@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from equinfo.generation import Generation, generate, stream
     from equinfo.inspection import info, verify
     from equinfo.loading import ShardDataset
-    from equinfo.sharding import tokenize_corpus
+    from equinfo.sharding import merge_shards, tokenize_corpus
     from equinfo.shards import Shards, TokenStream
     from equinfo.tokenizers.imported import from_pretrained
 
@@ -52,6 +52,7 @@ __all__ = [
     "info",
     "load",
     "load_corpus",
+    "merge_shards",
     "pretrained_tokenizers",
     "stream",
     "token_stream",
@@ -81,6 +82,7 @@ _LAZY = {
     "TokenStream": "equinfo.shards",
     "export": "equinfo.formats",
     "from_pretrained": "equinfo.tokenizers.imported",
+    "merge_shards": "equinfo.sharding",
     "tokenize_corpus": "equinfo.sharding",
 }
 

@@ -5,9 +5,10 @@ without reading it all, and what proves it. Whatever is damaged is refused by th
 in one line that names the file.
 """
 
+import hashlib
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -18,12 +19,13 @@ import numpy as np
 from equinfo import artifacts, formats, shards, tokenfile
 from equinfo.artifacts import JSON_NAME, Identity, load_artifact, located, read_config, read_kind
 from equinfo.compress.models.base import load_model
-from equinfo.corpora import AnyCorpus, documents_of, limited
+from equinfo.corpora import AnyCorpus, Corpus, documents_of, limited, load_corpus, read_units
 from equinfo.errors import EquinfoError, naming, naming_files, needing
 from equinfo.files import EXPORT, as_path, whole
 from equinfo.lm.config import TrainConfig
 from equinfo.sharding import blocks
-from equinfo.shards import MANIFEST, PART, Shards
+from equinfo.shards import MANIFEST, Shards
+from equinfo.stored import digest
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import KEPT, kept, load
 from equinfo.tokenizers.registry import KINDS as TOKENIZERS
@@ -94,8 +96,8 @@ def verify(
             checked += f"; {_compare_shards(found.path, source, tokenizer, sample, seed)}"
         else:
             raise EquinfoError(
-                f"{path} is no token file and no folder of finished shards: a source is compared"
-                " with those alone"
+                f"{path} is no token file and no folder of shards: a source is compared with those"
+                " alone"
             )
     return replace(found, facts={**found.facts, "checked": checked})
 
@@ -111,8 +113,6 @@ def _kind(path: Path) -> str:
     elif path.is_dir():
         if whole(path / EXPORT).is_file():
             return "export"
-        if (path / PART).is_file():
-            return "part of shards"
         if (path / MANIFEST).is_file() or any(path.glob("shard-*.ids")):
             return "token shards"
         if whole(path / JSON_NAME).is_file():
@@ -172,31 +172,26 @@ def _describe_shards(path: Path) -> tuple[Facts, str]:
         done = len(list(path.glob("shard-*.ids")))
         return {"unfinished": f"{done} shards and no {MANIFEST}"}, "the same tokenize command again"
     manifest = shards.read_manifest(path)
-    corpus = {name: manifest["corpus"].get(name) for name in ("name", "split")}
-    facts = {"corpus": corpus["name"], "split": corpus["split"], **_shard_facts(manifest)}
-    facts["shards"] = len(manifest["shards"])
+    part = manifest.get("part")
+    facts = {
+        "part": part and f"{part[0]}/{part[1]}", "corpus": manifest["corpus"].get("name"),
+        "split": manifest["corpus"].get("split"), **_shard_facts(manifest),
+        "shards": len(manifest["shards"]),
+    }  # fmt: skip
+    if part:
+        return facts, "equinfo merge, with the other parts"
     return facts, "equinfo train-lm --shards PATH --out lm"
 
 
+def _opened(path: Path, verify: bool) -> Shards:
+    """Finished shards, of a part or of all."""
+    return Shards(path, verify, part=bool(shards.read_manifest(path).get("part")))
+
+
 def _check_shards(path: Path) -> str:
-    opened = Shards(path)
+    opened = _opened(path, verify=True)
     own = opened.tokenizer()
     return f"{len(opened.manifest['shards'])} shards{' and their tokenizer' if own else ''}"
-
-
-def _describe_part(path: Path) -> tuple[Facts, str]:
-    part = shards.read_manifest(path, PART)
-    facts = {"part": str(part.get("part")), **_shard_facts(part), "shards": len(part["shards"])}
-    return facts, "equinfo merge, when all parts are there"
-
-
-def _check_part(path: Path) -> str:
-    entries = shards.read_manifest(path, PART)["shards"]
-    for entry in entries:
-        file = path / Path(str(entry.get("file"))).name
-        if shards.check_shard(file) != entry["sha256"]:
-            raise EquinfoError(f"{file} is another shard than {PART} says: tokenize it again")
-    return f"{len(entries)} shards"
 
 
 def _describe_tokenizer(path: Path) -> tuple[Facts, str]:
@@ -222,6 +217,17 @@ def _describe_artifact(path: Path) -> tuple[Facts, str]:
 
 def _check_artifact(path: Path) -> str:
     return f"its hash, {load_artifact(path).hash[:12]}"
+
+
+def _check_checkpoint(path: Path) -> str:
+    """Of one process, an artefact; of several, one that names their files."""
+    files = read_config(path).get("files", {})
+    with naming(path):
+        for name in files:
+            with (path / Path(name).name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest(files, name):
+                    raise EquinfoError(f"{path / name} was cut or altered: remove {path}")
+    return f"{_check_artifact(path)}{f', and {len(files)} files of ranks' if files else ''}"
 
 
 def _lm_facts(path: Path) -> Facts:
@@ -337,12 +343,11 @@ KINDS = {
     "token file": Kind(tokenfile.VERSION, _describe_file, _check_file),
     "token shard": Kind(shards.VERSION, _describe_shard, _check_shard),
     "token shards": Kind(shards.VERSION, _describe_shards, _check_shards),
-    "part of shards": Kind(shards.VERSION, _describe_part, _check_part),
     "export": Kind(formats.VERSION, _describe_export, _check_export),
     "tokenizer": Kind(artifacts.VERSION, _describe_tokenizer, _check_artifact),
     "byte model": Kind(artifacts.VERSION, _describe_model, _check_artifact),
     "LM's weights": Kind(artifacts.VERSION, _describe_weights, _check_artifact),
-    "checkpoint": Kind(artifacts.VERSION, _describe_weights, _check_artifact),
+    "checkpoint": Kind(artifacts.VERSION, _describe_weights, _check_checkpoint),
     "artefact": Kind(artifacts.VERSION, _describe_artifact, _check_artifact),
     "training": Kind(None, _describe_training, _check_training),
     "transformers' LM": Kind(None, _describe_transformers, _check_transformers),
@@ -382,23 +387,33 @@ class _Source(NamedTuple):
     def units(self, manifest: dict[str, Any]) -> Iterator[tuple[bytes, int]]:
         """(what was encoded by itself, its bytes of text)."""
         split = self.split or manifest["corpus"].get("split") or "train"
-        documents: Iterable[bytes] = documents_of(self.corpus, split)
-        if self.max_bytes is not None:
-            documents = limited(documents, self.max_bytes)
-        if manifest["mode"] == "document":
-            yield from ((document, len(document)) for document in documents)
-            return
-        documents = iter(documents)
-        while group := list(islice(documents, manifest["group_documents"])):
-            yield from blocks(group, manifest["block_bytes"], manifest.get(shards.STRIDE, 0))
+        named = isinstance(self.corpus, str | Path)
+        corpus: Any = load_corpus(self.corpus) if named else self.corpus  # type: ignore[arg-type]
+        if isinstance(corpus, Corpus) and self.max_bytes is None:
+            part, of = manifest.get("part") or (1, 1)
+            runs = read_units(corpus.units(split)[part - 1 :: of])
+        else:
+            documents = documents_of(corpus, split)
+            runs = iter(
+                [documents if self.max_bytes is None else limited(documents, self.max_bytes)]
+            )
+        for documents in runs:
+            while group := list(islice(documents, manifest["group_documents"])):
+                if manifest["mode"] == "document":
+                    yield group[0], len(group[0])
+                else:
+                    stride = manifest.get(shards.STRIDE, 0)
+                    yield from blocks(group, manifest["block_bytes"], stride)
 
 
 def _compare_shards(path: Path, source: _Source, tokenizer: Any, sample: int, seed: int) -> str:
     """What of them was compared. Raises EquinfoError where it is not that of the source."""
-    opened = Shards(path, verify=False)
+    opened = _opened(path, verify=False)
     own = opened.tokenizer(None if tokenizer is None else load(tokenizer))
     if own is None:
         raise EquinfoError(f"{path} does not hold its tokenizer, {opened.identity}: name it (-t T)")
+    if sample < 1 or seed < 0:
+        raise EquinfoError(f"sample is {sample} and seed {seed}: at least 1, and at least 0")
     if not own.lossless:
         raise EquinfoError(f"{own.name} is not lossless: what {path} decodes to proves nothing")
     total = opened.num_documents

@@ -39,7 +39,7 @@ def located(name: str | Path) -> Path:
 
 @contextlib.contextmanager
 def reaching(name: str | Path) -> Iterator[None]:
-    """Around what asks for an address: whatever its file system raises is one line with its name."""
+    """Around what asks for an address: what its file system raises becomes a line that names it."""
     try:
         yield
     except EquinfoError:

@@ -9,7 +9,6 @@ import pytest
 import equinfo
 from equinfo import tokenfile
 from equinfo.errors import EquinfoError
-from equinfo.files import content_hash
 from equinfo.hf.model import EquinfoForCausalLM
 from equinfo.inspection import KINDS, info, verify
 from equinfo.lm.config import Training
@@ -23,7 +22,6 @@ PLACES = {  # of one of each kind
     "token file": "text.ids",
     "token shard": "shards/shard-00001.ids",
     "token shards": "shards",
-    "part of shards": "part",
     "export": "export",
     "tokenizer": "bpe",
     "byte model": "m1/byte-model",
@@ -42,12 +40,7 @@ def made(tmp_path_factory) -> Path:
     (place / "text.ids").write_bytes(tokenfile.to_bytes(BYTES, TEXT))
     equinfo.tokenize_corpus("bytes", TEXTS, place / "shards", shard_bytes=3000)
     equinfo.tokenize_corpus("bytes", TEXTS, place / "blocks", mode="block", block_bytes=200)
-    shutil.copytree(place / "shards", place / "part")
-    part = {**equinfo.Shards(place / "shards").manifest, "part": "2/3"}
-    told = json.dumps({**part, "hash": content_hash(part)})
-    (place / "part" / "part.json").write_text(told)
-    (place / "part" / "manifest.json").unlink()
-    shutil.rmtree(place / "part" / "tokenizer")
+    equinfo.tokenize_corpus("bytes", TEXTS, place / "part", part="2/3", shard_bytes=3000)
     equinfo.export(place / "shards", place / "export", "megatron")
     equinfo.train_tokenizer("bpe", place / "bpe", TEXTS, size=300)
     equinfo.train_m1(place / "m1", TEXTS, order=2)
@@ -64,7 +57,6 @@ SAID = {
     "token file": {"tokenizer": BYTES.identity, "ids": len(TEXT), "bytes/id": "1.000"},
     "token shard": {"mode": "document", "tokenizer": BYTES.identity},
     "token shards": {"documents": 90, "bytes": sum(map(len, TEXTS)), "bytes/id": "1.000"},
-    "part of shards": {"part": "2/3", "documents": 90},
     "export": {"format": "megatron", "tokenizer": BYTES.identity},
     "tokenizer": {"kind": "bpe", "codes": 300, "lossless": "yes"},
     "byte model": {"kind": "counts"},
@@ -156,6 +148,16 @@ def test_unfinished_shards_are_told_and_not_taken_for_whole(made, tmp_path):
         verify(tmp_path / "shards")
 
 
+def test_a_part_is_told_and_verified(made):
+    found = verify(made / "part", TEXTS)
+    assert (found.kind, found.facts["part"], found.facts["documents"]) == (
+        "token shards",
+        "2/3",
+        90,
+    )
+    assert "equinfo merge" in found.next
+
+
 def test_what_ships_is_known_by_its_name():
     assert info("english-16k").facts["codes"] == 16_384
     assert info("english-m1").kind == "byte model"
@@ -177,6 +179,20 @@ def test_shards_are_compared_with_their_text(made, name):
             verify(made / name, another, sample=1)
 
 
+@pytest.mark.parametrize("options", [{}, {"part": "2/3"}, {"mode": "block", "block_bytes": 300}])
+def test_shards_of_several_files_are_compared_with_them(tmp_path, monkeypatch, options):
+    monkeypatch.setattr("equinfo.corpora.UNIT_BYTES", 1)  # each file by itself
+    for n in range(4):
+        texts = "".join(json.dumps({"text": text.decode()}) + "\n" for text in TEXTS[n::4])
+        (tmp_path / "corpus").mkdir(exist_ok=True)
+        (tmp_path / "corpus" / f"train-{n}.jsonl").write_text(texts)
+    equinfo.tokenize_corpus("bytes", tmp_path / "corpus", tmp_path / "s", **options)
+    found = verify(tmp_path / "s", tmp_path / "corpus", sample=10)
+    assert "; 10 of" in found.facts["checked"]
+    with pytest.raises(EquinfoError, match=r"name the split and max_bytes"):
+        verify(tmp_path / "s", tmp_path / "corpus", max_bytes=1000)
+
+
 def test_a_token_file_is_compared_with_its_file(made, tmp_path):
     assert verify(made / "text.ids", made / "text", tokenizer="bytes").facts["checked"]
     with pytest.raises(EquinfoError, match=r"decoded by Bytes .*: name that tokenizer"):
@@ -190,7 +206,7 @@ def test_a_token_file_is_compared_with_its_file(made, tmp_path):
 
 
 def test_no_other_thing_is_compared(made):
-    with pytest.raises(EquinfoError, match="is no token file and no folder of finished shards"):
+    with pytest.raises(EquinfoError, match="is no token file and no folder of shards"):
         verify(made / "lm", made / "text")
 
 

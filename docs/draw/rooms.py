@@ -47,6 +47,7 @@ FILES = {
     "inspection": "door",
     "loading": "shards",
     "sharding": "shards",
+    "engines": "shards",
     "tokenfile": "show",
 }
 
