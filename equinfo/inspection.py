@@ -25,7 +25,7 @@ from equinfo.files import EXPORT, as_path, whole
 from equinfo.lm.config import TrainConfig
 from equinfo.sharding import blocks
 from equinfo.shards import MANIFEST, Shards
-from equinfo.stored import digest
+from equinfo.stored import digest, section
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import KEPT, kept, load
 from equinfo.tokenizers.registry import KINDS as TOKENIZERS
@@ -221,12 +221,14 @@ def _check_artifact(path: Path) -> str:
 
 def _check_checkpoint(path: Path) -> str:
     """Of one process, an artefact; of several, one that names their files."""
-    files = read_config(path).get("files", {})
+    config = read_config(path)
     with naming(path):
-        for name in files:
-            with (path / Path(name).name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != digest(files, name):
-                    raise EquinfoError(f"{path / name} was cut or altered: remove {path}")
+        files = section(config, "files") if "files" in config else {}
+    for name in files:
+        file = path / Path(name).name
+        with naming(file), file.open("rb") as content:
+            if hashlib.file_digest(content, "sha256").hexdigest() != digest(files, name):
+                raise EquinfoError(f"it was cut or altered: remove {path}")
     return f"{_check_artifact(path)}{f', and {len(files)} files of ranks' if files else ''}"
 
 

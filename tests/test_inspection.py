@@ -1,5 +1,6 @@
 """What equinfo wrote is described and proven whole; a flipped byte or a cut names the file."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 import equinfo
 from equinfo import tokenfile
+from equinfo.artifacts import Artifact, read_config
 from equinfo.errors import EquinfoError
 from equinfo.hf.model import EquinfoForCausalLM
 from equinfo.inspection import KINDS, info, verify
@@ -138,6 +140,23 @@ def test_a_training_is_described_as_far_as_it_is(made, tmp_path):
     equinfo.load("gzip8").save(tmp_path / "lm" / "tokenizer")
     with pytest.raises(EquinfoError, match="was trained with Bytes"):
         verify(tmp_path / "lm")
+
+
+def test_the_files_of_ranks_are_checked_each(made, tmp_path):
+    """As lm/ranks.py writes a checkpoint: an artefact without tensors that names their hashes."""
+    config = read_config(made / "begun" / "checkpoint-000000001")
+    names = [f"shard-0000{rank}-model.safetensors" for rank in (1, 2)]
+    files = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
+    Artifact("checkpoint", {**config, "files": files}, {}).save(tmp_path)
+    for name in names:
+        (tmp_path / name).write_text(name)
+    assert "2 files of ranks" in verify(tmp_path).facts["checked"]
+    (tmp_path / names[1]).write_text("altered")
+    with pytest.raises(EquinfoError, match=f"{names[1]}: it was cut or altered"):
+        verify(tmp_path)
+    (tmp_path / names[1]).unlink()
+    with pytest.raises(EquinfoError, match=names[1]):
+        verify(tmp_path)
 
 
 def test_unfinished_shards_are_told_and_not_taken_for_whole(made, tmp_path):
