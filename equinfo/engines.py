@@ -1,5 +1,6 @@
 """Work on many tasks at once: in processes of this machine, or on Ray, there or on a cluster."""
 
+import logging
 import multiprocessing
 import os
 import pickle
@@ -137,7 +138,8 @@ def on_ray(
         from ray.data import ActorPoolStrategy, DataContext
 
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     count = workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
     context = DataContext.get_current()
     block = context.target_max_block_size

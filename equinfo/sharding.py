@@ -301,7 +301,6 @@ def _collected(
             bar.update(entry["num_bytes"])
             if read and size:
                 bar.total = max(round(bar.n * size / read), bar.n)
-                bar.refresh()
     for part, noted in left.items():
         noted.say(part)
     return sorted(entries, key=lambda entry: place_of(entry["file"]))

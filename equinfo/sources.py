@@ -59,7 +59,8 @@ def matching(name: str) -> list[Path]:
     from fsspec.core import url_to_fs
 
     system, pattern = url_to_fs(name)
-    return [located(system.unstrip_protocol(path)) for path in sorted(system.glob(pattern))]
+    shown = [path for path in sorted(system.glob(pattern)) if "/." not in path]
+    return [located(system.unstrip_protocol(path)) for path in shown]
 
 
 def as_documents(rows: Iterable[tuple[str, Any]], left: LeftOut) -> Iterator[bytes]:

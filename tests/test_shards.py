@@ -534,6 +534,18 @@ def test_parts_that_are_merged_are_the_shards_of_one_run_and_of_any_workers(corp
     assert [PLAIN.decode(ids) for ids, _ in merged.documents()] == TEXTS
 
 
+def test_ray_writes_the_same_files_and_its_errors_are_one_line(corpus, tmp_path):
+    pytest.importorskip("ray")
+    whole = tokenize_corpus(PLAIN, corpus, tmp_path / "whole", shard_bytes=SMALL)
+    options = {"shard_bytes": SMALL, "engine": "ray"}
+    tokenize_corpus(PLAIN, corpus, tmp_path / "ray", **options, workers=1)
+    assert content(tmp_path / "ray") == content(whole.folder)
+    (corpus / "3.jsonl").write_text("{")
+    refused(
+        lambda: tokenize_corpus(PLAIN, corpus, tmp_path / "e", **options), r"3.jsonl:1: not valid"
+    )
+
+
 def test_parts_that_do_not_belong_together_are_refused_by_name(corpus, tmp_path):
     def part(name: str, which: str, tokenizer=PLAIN, **options) -> Path:
         options = {"shard_bytes": SMALL, "part": which, **options}
