@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from equinfo.comparison import Comparison, Measurement, compare
     from equinfo.formats import export
     from equinfo.generation import Generation, generate, stream
-    from equinfo.inspection import info, verify
+    from equinfo.inspection import Info, info, verify
     from equinfo.loading import ShardDataset
     from equinfo.sharding import merge_shards, tokenize_corpus
     from equinfo.shards import Shards, TokenStream
@@ -40,6 +40,7 @@ __all__ = [
     "Comparison",
     "EquinfoError",
     "Generation",
+    "Info",
     "Measurement",
     "ShardDataset",
     "Shards",
@@ -75,6 +76,7 @@ _LAZY = {
     "Generation": "equinfo.generation",
     "generate": "equinfo.generation",
     "stream": "equinfo.generation",
+    "Info": "equinfo.inspection",
     "info": "equinfo.inspection",
     "verify": "equinfo.inspection",
     "ShardDataset": "equinfo.loading",
