@@ -453,6 +453,51 @@ def export(
 
 
 @app.command
+def info(path: Positional[Annotated[str, arg(metavar="PATH")]], /) -> None:
+    """Say what a file or folder of equinfo's is: whose ids, how many, what to do with it next.
+
+    Args:
+        path: whatever equinfo wrote, or the name of a tokenizer or M1 that ships with it.
+    """
+    from equinfo import inspection
+
+    say(inspection.info(path))
+
+
+@app.command
+def verify(
+    path: Positional[Annotated[str, arg(metavar="PATH")]],
+    /,
+    against: Annotated[str | None, arg(metavar="SOURCE")] = None,
+    tokenizer: Annotated[str | None, arg(aliases=["-t"], metavar="T")] = None,
+    split: Literal["train", "validation"] | None = None,
+    max_bytes: int | None = None,
+    sample: int = 200,
+    seed: int = 0,
+) -> None:
+    """Read all of what equinfo wrote: format, lengths, checksums. Damage is one line that names the
+    file, and exit status 1.
+
+    Args:
+        path: a token file, shards or one of them, an export, a tokenizer, an M1, a training or a
+            checkpoint.
+        against: what it was made from, to be compared: the file that a token file encodes, the
+            corpus of shards.
+        tokenizer: the tokenizer of a token file, with --against; shards hold theirs.
+        split: of the corpus; by default the one that the shards name.
+        max_bytes: as given to tokenize.
+        sample: documents (or blocks) of shards to decode; the sizes of all are compared.
+        seed: of the sample.
+    """
+    from equinfo import inspection
+
+    options: dict[str, Any] = {"tokenizer": tokenizer, "split": split, "max_bytes": max_bytes}
+    with _elapsed("reading"):
+        found = inspection.verify(path, against, sample=sample, seed=seed, **options)
+    say(f"{path}: {found.kind}, whole: {found.facts['checked']}")
+
+
+@app.command
 def train_lm(
     out: Out,
     training: Flat = Training(),  # noqa: B008  # a frozen value
