@@ -103,7 +103,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.encoders --out results/bench
 
 benchmarks: setup
-	for name in $(filter-out encoders common train_speed,$(basename $(notdir $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in $(filter-out encoders common train_speed trials,$(basename $(notdir $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 pretrained: setup
 	$(BIN)/python -m experiments.pretrained

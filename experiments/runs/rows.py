@@ -108,10 +108,11 @@ def provenance() -> dict[str, Any]:
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     # where files lie decides no number
     command = re.sub(r" --(?:results|work|against|out)[ =]\S+", "", command)
-    if command.startswith("__main__.py"):
-        command = "python -m experiments" + command.removeprefix("__main__.py")
-    if Path(sys.argv[0]).parent.name == "benchmarks":
-        command = "python -m benchmarks." + command.replace(".py", "", 1)
+    place = Path(sys.argv[0]).resolve()
+    root = Path(__file__).resolve().parents[2]
+    if place.is_relative_to(root) and place.suffix == ".py":
+        module = ".".join(place.relative_to(root).with_suffix("").parts)
+        command = f"python -m {module.removesuffix('.__main__')}{command.removeprefix(place.name)}"
     return {"commit": _commit(), "device": _device(), "command": command, "versions": _versions()}
 
 
