@@ -197,7 +197,6 @@ def _opened(folder: Path, manifest: dict[str, Any]) -> str:
     sizes = [size for _, size in documents]
     if len(documents) != opened.num_documents or sum(sizes) != opened.num_bytes:
         return f"wrong: it holds {len(documents)} documents of {sum(sizes)} bytes"
-    opened.fingerprint, opened.ratio, list(opened.batches(8, 1) and [])
     for ids, _ in documents[:4]:
         try:
             equinfo.load("bytes").decode(ids)

@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from equinfo.errors import EquinfoError
+from equinfo.files import writing
 from experiments.runs.recipes import RECIPE_VERSION, Recipe
 
 PACKAGES = ("equinfo", "numpy", "numba", "torch", "tokenizers", "sentencepiece", "deflate")
@@ -211,10 +212,11 @@ class Rows:
         Several processes may add to one file: the lock says that a broken line is a kill's.
         """
         line = json.dumps(asdict(row), allow_nan=False).encode() + b"\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self.path}.lock"), self.path.open("ab+", buffering=0) as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-            if file.write(line) != len(line):
-                raise EquinfoError(f"{self.path} cannot take another row: the disk is full")
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{self.path}.lock"), self.path.open("ab+", buffering=0) as file:
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+                if file.write(line) != len(line):
+                    raise EquinfoError(f"{self.path} cannot take another row: the disk is full")
         self.by_key[row.key] = row
