@@ -75,7 +75,7 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 
 def run(name: str, first: int, count: int, jobs: int) -> "Counter[str]":
     part = PARTS[name]
-    with environment(part.environment):
+    with environment({"PYTHONWARNINGS": "ignore", **part.environment}):
         return part.run(first, count, jobs)
 
 

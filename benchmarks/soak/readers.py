@@ -26,12 +26,12 @@ from equinfo import shards, tokenfile
 from equinfo.corpora import load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.files import content_hash
-from equinfo.lm.config import TrainConfig, modern
+from equinfo.lm.config import OptimizerConfig, TrainConfig, modern
 from equinfo.sharding import tokenize_corpus
 from experiments.runs.rows import Rows
 
 BOMBS = 0.0002  # of all trials
-BOMB = 1 << 27  # bytes that one unpacks to
+BOMB = 1 << 25  # bytes that one unpacks to
 TEXT = (mutations.SENTENCES * 8).encode()
 PIECES = (
     b"\0", b"\n", b"\r\n", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b'"',
@@ -93,7 +93,7 @@ def originals() -> dict[str, bytes]:
         tokenize_corpus("bytes", documents, place() / mode, mode=mode, block_bytes=100)
         made[f"{mode}.shard"] = (place() / mode / "shard-00000.ids").read_bytes()
     made["manifest.json"] = (place() / mode / shards.MANIFEST).read_bytes()
-    config = TrainConfig(modern("30k", 259), bos_id=257)
+    config = TrainConfig(modern("30k", 259), OptimizerConfig(), bos_id=257)
     made["settings.json"] = json.dumps(config.to_dict()).encode()
     made["rows.jsonl"] = _row()
     return made

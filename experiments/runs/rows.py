@@ -168,12 +168,12 @@ class Rows:
         """Read the file again, for what other processes have added."""
         self.by_key: dict[str, Row] = {}
         self.foreign: list[str] = []
-        content = self.path.read_text() if self.path.exists() else ""
-        whole = content[: content.rfind("\n") + 1]  # a kill in mid-write leaves a broken last line
-        for number, line in enumerate(whole.splitlines(), 1):
+        content = self.path.read_bytes() if self.path.exists() else b""
+        *whole, _ = content.split(b"\n")  # a kill in mid-write leaves a broken last line
+        for number, line in enumerate(whole, 1):
             self._take(line, number)
 
-    def _take(self, line: str, number: int) -> None:
+    def _take(self, line: bytes, number: int) -> None:
         try:
             stored = json.loads(line)
             if stored.get("version") != RECIPE_VERSION:
@@ -181,11 +181,11 @@ class Rows:
                 self.foreign.append(f"{self.path.name}:{number} ({version})")
                 return
             row = Row(**stored)
-        except (ValueError, TypeError, AttributeError) as error:
+            self.by_key[row.key] = row
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise EquinfoError(
                 f"{self.path}:{number} is not a result row ({error}): remove the line"
             ) from error
-        self.by_key[row.key] = row
 
     def done(self, recipe: Recipe) -> Row | None:
         """The finished row of a recipe, if any: where it failed, that of a later attempt."""
