@@ -2,10 +2,11 @@
 
     python -m benchmarks.soak                                all parts, as large as they are
     python -m benchmarks.soak decoders --seed 0 --count 1000 --jobs 2
+    python -m benchmarks.soak --table                        what all rows say, for SECURITY.md
 
-A seed decides all of a trial; ranges of seeds make a row each in results/soak.jsonl, with a count
+A seed decides all of a trial; each range of seeds makes a row of results/soak.jsonl, with a count
 of every outcome, and a range that has its row without a failure is not run again. Every failure is
-printed with its seed, and the exit status is 1. Parts: {parts}.
+printed with its seed, and the exit status is 1.
 """
 
 import argparse
@@ -14,9 +15,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,6 @@ PARTS = {
     "full": Part(of("soak.faults:full", HOUR), 44, 22),
     "two": Part(of("soak.faults:two", HOUR), 22, 22),
 }
-__doc__ = (__doc__ or "").format(parts=", ".join(PARTS))
 
 
 @contextmanager
@@ -79,14 +78,27 @@ def run(name: str, first: int, count: int, jobs: int) -> "Counter[str]":
         return part.run(first, count, jobs)
 
 
-def done(out: Path) -> set[tuple[str, int, int]]:
-    """(part, first, count) of the rows without a failure."""
+def read(out: Path) -> dict[tuple[str, int, int], "Counter[str]"]:
+    """Outcomes by (part, first, count), the last of each."""
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    return {
-        (row["part"], row["first"], row["count"])
-        for row in rows
-        if not any(row["outcomes"].get(name) for name in trials.FAILURES)
-    }
+    return {(r["part"], r["first"], r["count"]): Counter(r["outcomes"]) for r in rows}
+
+
+def failures(outcomes: "Counter[str]") -> int:
+    return sum(outcomes[kind] for kind in trials.FAILURES)
+
+
+def table(out: Path) -> str:
+    """In Markdown, a line a part."""
+    totals: dict[str, Counter[str]] = {}
+    for (name, *_), outcomes in read(out).items():
+        totals.setdefault(name, Counter()).update(outcomes)
+    lines = ["| part | trials | outcomes | failures |", "|---|---:|---|---:|"]
+    for name, total in totals.items():
+        good = {kind: n for kind, n in total.items() if n and kind not in trials.FAILURES}
+        told = ", ".join(f"{n:,} {kind}" for kind, n in sorted(good.items()))
+        lines.append(f"| {name} | {total.total():,} | {told} | {failures(total)} |")
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -94,14 +106,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="PART", choices=[[], *PARTS])
+    parser.add_argument(
+        "names", nargs="*", metavar="PART", choices=[[], *PARTS], help=", ".join(PARTS)
+    )
     parser.add_argument("--seed", type=int, default=0, help="the first")
     parser.add_argument("--count", type=int, help="trials, of each part")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--table", action="store_true", help="print what the rows say, and end")
     given = parser.parse_args()
+    if given.table:
+        print(table(given.out))
+        return 0
     failed = False
-    there = done(given.out)
+    there = {key for key, outcomes in read(given.out).items() if not failures(outcomes)}
     for name in given.names or PARTS:
         part = PARTS[name]
         last = given.seed + (given.count or part.count)
@@ -116,7 +134,7 @@ def main() -> int:
             row["seconds"] = round(time.monotonic() - begin)
             print(json.dumps(row), flush=True)
             append(row, given.out)
-            failed |= any(outcomes[kind] for kind in trials.FAILURES)
+            failed |= failures(outcomes) > 0
     return int(failed)
 
 

@@ -15,7 +15,7 @@ from equinfo.errors import EquinfoError
 from experiments.runs.rows import Row, Rows
 
 ROWS = 400
-STEPS = 40
+STEPS = 20
 EXPORTS = ("parquet", "arrow", "nanogpt", "llmc", "megatron")
 
 
@@ -34,7 +34,14 @@ def make_base(base: Path) -> None:
 
 def row(number: int) -> Row:
     return Row(
-        "Soak", f"key-{number}", "tiny", "done", {"number": number}, None, 0.0, values={"n": "x" * 900}
+        "Soak",
+        f"key-{number}",
+        "tiny",
+        "done",
+        {"number": number},
+        None,
+        0.0,
+        values={"n": "x" * 900},
     )
 
 
@@ -58,7 +65,14 @@ def encode(base: Path, out: Path, writer: int) -> None:
 def tokenize(base: Path, out: Path, writer: int) -> None:
     options = ("--workers", 2, "--shard-bytes", 100_000)
     _command(
-        "tokenize", "-t", base / "tokenizer", "--corpus", base / "text.jsonl", "--out", out, *options
+        "tokenize",
+        "-t",
+        base / "tokenizer",
+        "--corpus",
+        base / "text.jsonl",
+        "--out",
+        out,
+        *options,
     )
 
 

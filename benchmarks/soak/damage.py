@@ -104,7 +104,9 @@ def _trained(place: Path, tokenizer: Any) -> dict[str, Thing]:
     train(config, ids, paused, deadline=0.0, tokenizer=tokenizer.identity)
     exported = place / "exported"
     exported.mkdir()
-    weights = {f"decoder.{name}": t.numpy() for name, t in load_lm(place / "lm").state_dict().items()}
+    weights = {
+        f"decoder.{name}": t.numpy() for name, t in load_lm(place / "lm").state_dict().items()
+    }
     save_file(weights, exported / "model.safetensors")
     told = {**vars(model), "context": 16, "bos_token_id": config.bos_id, "model_type": "equinfo"}
     (exported / "config.json").write_text(json.dumps(told))

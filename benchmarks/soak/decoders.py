@@ -23,12 +23,11 @@ from benchmarks.trials import guarded, is_failure, refusal
 from equinfo.compress.bits import pack
 from equinfo.errors import EquinfoError
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.imported_base import ImportedTokenizer
 from equinfo.tokenizers.opaque import OpaqueTokenizer
 from equinfo.tokenizers.registry import pretrained_tokenizers, tokenizer_class
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "tokenizers"))
-import tokenizer_zoo as zoo  # noqa: E402
+import tokenizer_zoo as zoo
 
 SMALL = "small "  # those of benchmarks.mutations, which has kinds that the zoo lacks
 ENCODED_AGAIN = 0.25  # of the texts that hostile ids give
@@ -39,10 +38,12 @@ SLOWLY = 40  # of those a trial for so many of others
 @cache
 def names() -> list[str]:
     """Of all tokenizers, those of a network and the like once for SLOWLY times of others."""
-    known = [*zoo.NAMES, *(SMALL + name for name in mutations.artifacts()), *pretrained_tokenizers()]
-    return [
-        name for name in known for _ in range(1 if any(s in name for s in SLOW) else SLOWLY)
+    known = [
+        *zoo.NAMES,
+        *(SMALL + name for name in mutations.artifacts()),
+        *pretrained_tokenizers(),
     ]
+    return [name for name in known for _ in range(1 if any(s in name for s in SLOW) else SLOWLY)]
 
 
 @cache
@@ -239,8 +240,8 @@ def _wrong_types(size: int) -> list[Any]:
         [0.5], ["a"], [None], [[0]], [[0], [0, 1]], np.zeros((2, 2)), np.zeros((0, 3), np.uint16),
         np.zeros(3), np.array([float("nan")]), [10**30], [-(10**30)], [1 << 64], [(1 << 64) - 1],
         b"abc", "abc", None, 5, {1}, {}, {0: 1}, True, [True], np.array([True]), range(3), (),
-        np.array([1, 2], dtype=object), np.array([object()]), np.array(3), np.array("2020", "M8[D]"),
-        np.array([1], "m8[s]"), np.array([1 + 2j]), np.zeros(2, [("a", "i4")]), memoryview(b"ab"),
+        np.array([1, 2], dtype=object), np.array([object()]), np.array(3),
+        np.array(["2020"], "M8[D]"), np.array([1], "m8[s]"), np.array([1 + 2j]), np.zeros(2, [("a", "i4")]), memoryview(b"ab"),
         bytearray(b"ab"), iter([1]), [size], [size + 1, size + 2], [-1], np.array([-1], np.int8),
         np.array([size], np.int64), np.array([255], ">u2"), np.array(["1"]), [b"1"], [()],
         _Hostile(), [_Hostile()], object(), int, np.uint64(1 << 63), np.array([1 << 63], np.uint64),

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.soak.commands import COMMANDS, ROWS, make_base
+from benchmarks.soak.commands import COMMANDS, make_base
 from benchmarks.trials import guarded, is_failure
 
 KILLED = ("encode", "tokenize", "train", "rows")
@@ -150,10 +150,10 @@ def _units(name: str, out: Path) -> dict[str, Any]:
     if name == "rows":
         file = out / "rows.jsonl"
         content = file.read_bytes() if file.exists() else b""
-        return dict.fromkeys(line for line in content.splitlines(keepends=True) if line[-1:] == b"\n")
+        return dict.fromkeys(content.split(b"\n")[:-1])
     if name == "train":
         steps = [int(path.name.removeprefix("checkpoint-")) for path in out.glob("checkpoint-*")]
-        return {line: None for line in _metrics(out)[: max(steps, default=0)]}
+        return dict.fromkeys(_metrics(out)[: max(steps, default=0)])
     return {}
 
 
@@ -161,7 +161,7 @@ def _metrics(out: Path) -> list[bytes]:
     """Lines, whole ones, of a training that is under way or finished."""
     file = out / "metrics.jsonl"
     content = file.read_bytes() if file.exists() else b""
-    return [line for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
+    return content.split(b"\n")[:-1]
 
 
 def _lost(name: str, out: Path, units: dict[str, Any]) -> str:
@@ -170,7 +170,9 @@ def _lost(name: str, out: Path, units: dict[str, Any]) -> str:
     if name == "train":  # the lines of steps that were not taken again have their old seconds
         now = dict.fromkeys(_metrics(out))
     gone = [unit for unit in units if now.get(unit, "gone") != units[unit]]
-    return f"wrong: {len(gone)} finished units of {len(units)} were lost or made again" if gone else ""
+    return (
+        f"wrong: {len(gone)} finished units of {len(units)} were lost or made again" if gone else ""
+    )
 
 
 # -- the faults ------------------------------------------------------------------------------------
@@ -227,9 +229,9 @@ def _kill(name: str, rng: random.Random) -> str:
             else:
                 process.communicate()
             units = _units(name, out)
-            if name == "train" and (late := len(_metrics(out)) - len(units)) > 1:
-                if not (out / "weights").exists():
-                    return f"wrong: the last checkpoint is {late} steps old"
+            late = len(_metrics(out)) - len(units) if name == "train" else 0
+            if late > 1 and not (out / "weights").exists():
+                return f"wrong: the last checkpoint is {late} steps old"
             if (again := _run(name, out)) != "done":
                 return again if is_failure(again) else f"wrong: run again, it says {again}"
             return _lost(name, out, units) or _compared(name, out) or "killed"
@@ -299,4 +301,6 @@ def _two(name: str, rng: random.Random) -> str:
             return failed[0]
         if "done" not in found:
             return f"wrong: both are refused: {found}"
-        return _compared(name, out, writers) or ("both done" if found[0] == found[1] else "one refused")
+        return _compared(name, out, writers) or (
+            "both done" if found[0] == found[1] else "one refused"
+        )

@@ -78,7 +78,9 @@ def originals() -> dict[str, bytes]:
     import pyarrow
     import pyarrow.parquet
 
-    lines = b"".join(json.dumps({"text": t, "n": [1, {}]}).encode() + b"\n" for t in mutations.TEXTS)
+    lines = b"".join(
+        json.dumps({"text": t, "n": [1, {}]}).encode() + b"\n" for t in mutations.TEXTS
+    )
     made = {f"a.txt{s}": _packed(f"a.txt{s}")(TEXT) for s in ("", ".gz", ".xz", ".zst")}
     made |= {f"a.jsonl{s}": _packed(f"a.jsonl{s}")(lines) for s in ("", ".gz", ".xz", ".zst")}
     made["a.py"], made["a.json"] = b"print()\n" * 90, lines
@@ -179,7 +181,12 @@ def _shard(name: str, content: bytes) -> str:
     try:
         head, _ = shards.read_head(file)
         counts = {part: head[part] for part in shards.COUNTS}
-        entry = {"file": file.name, "sha256": digest.hexdigest(), "source": head["source"], **counts}
+        entry = {
+            "file": file.name,
+            "sha256": digest.hexdigest(),
+            "source": head["source"],
+            **counts,
+        }
         manifest = {**head, "format": shards.FORMAT, "version": shards.VERSION, "corpus": {}}
         manifest |= {"shards": [entry], "source": ""}
         return _opened(folder, manifest)
