@@ -170,9 +170,7 @@ def _lost(name: str, out: Path, units: dict[str, Any]) -> str:
     if name == "train":  # the lines of steps that were not taken again have their old seconds
         now = dict.fromkeys(_metrics(out))
     gone = [unit for unit in units if now.get(unit, "gone") != units[unit]]
-    return (
-        f"wrong: {len(gone)} finished units of {len(units)} were lost or made again" if gone else ""
-    )
+    return f"wrong: {len(gone)} of {len(units)} units were lost or made again" if gone else ""
 
 
 # -- the faults ------------------------------------------------------------------------------------
