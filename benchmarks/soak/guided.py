@@ -17,11 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LONGEST = 1 << 14  # bytes of an input
-TRACED = (  # no kernels: what is traced is not compiled
-    "equinfo.artifacts", "equinfo.corpora", "equinfo.errors", "equinfo.lm.config",
-    "equinfo.reading", "equinfo.shards", "equinfo.sources", "equinfo.stored", "equinfo.tokenfile",
-    "equinfo.tokenizers.incremental", "equinfo.tokenizers.opaque", "experiments.runs.rows",
-)  # fmt: skip
 EVERY = 1000  # inputs between two writings of the counts
 
 
@@ -49,10 +44,18 @@ def _run(seed: int, count: int) -> Counter[str]:
         return counts
 
 
+def _modules(room: str) -> list[str]:
+    package = Path(__file__).parents[2] / "equinfo"
+    files = [file.relative_to(package).with_suffix("") for file in (package / room).rglob("*.py")]
+    return [".".join(file.parts).removesuffix(".__init__") for file in files]
+
+
 def main() -> None:
     import atheris
 
-    with atheris.instrument_imports(include=list(TRACED), enable_loader_override=False):
+    # what is traced cannot be compiled
+    kernels = ["equinfo.fixedpoint", *(f"equinfo.{name}" for name in _modules("compress"))]
+    with atheris.instrument_imports(include=["equinfo"], exclude=kernels):
         from benchmarks.soak import readers
         from benchmarks.trials import guarded, is_failure
 
