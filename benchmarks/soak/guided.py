@@ -1,11 +1,10 @@
 """The readers' trials under atheris, which looks for inputs that reach new code.
 
-    python -m benchmarks.soak.guided OUT -seed=1 -runs=10000     # libFuzzer's options
+    python -m benchmarks.soak.guided OUT COUNT -seed=1     # and other options of libFuzzer
 
 The counts of outcomes go to the file OUT. Needs equinfo[soak].
 """
 
-import atexit
 import json
 import os
 import subprocess
@@ -34,8 +33,8 @@ def _run(seed: int, count: int) -> Counter[str]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "counts"
         limits = (f"-max_len={LONGEST}", "-timeout=120", "-rss_limit_mb=4096", "-verbosity=0")
-        command = [sys.executable, "-m", "benchmarks.soak.guided", str(out), f"-seed={seed}"]
-        command += [f"-runs={count}", *limits, f"-artifact_prefix={folder}/"]
+        command = [sys.executable, "-m", "benchmarks.soak.guided", str(out), str(count)]
+        command += [f"-seed={seed}", *limits, f"-artifact_prefix={folder}/"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         counts = Counter(json.loads(out.read_text())) if out.exists() else Counter()
         if done.returncode:
@@ -59,7 +58,7 @@ def main() -> None:
         from benchmarks.soak import readers
         from benchmarks.trials import guarded, is_failure
 
-    out = Path(sys.argv.pop(1))
+    out, count = Path(sys.argv.pop(1)), int(sys.argv.pop(1))
     names = list(readers.originals())
     counts: Counter[str] = Counter()
 
@@ -72,7 +71,7 @@ def main() -> None:
         name = names[data[0] % len(names)] if data else names[0]
         found = guarded(lambda: readers.check(name, data[1:]))
         counts[found.partition(":")[0]] += 1
-        if not counts.total() % EVERY:
+        if not counts.total() % EVERY or counts.total() >= count:  # then it exits at once
             tell()
         if is_failure(found):
             tell()
@@ -82,8 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for number, name in enumerate(names):
             (Path(corpus) / str(number)).write_bytes(bytes([number]) + readers.originals()[name])
-        atexit.register(tell)
-        atheris.Setup([*sys.argv, corpus], one)
+        atheris.Setup([*sys.argv, f"-runs={count}", corpus], one)
         atheris.Fuzz()
 
 
