@@ -37,9 +37,10 @@ def vocabulary_label(code_size: int) -> str:
 
 def listed(streams: Iterable[T]) -> list[T]:
     """Of what `decode_batch` is given. Raises EquinfoError for what is none."""
-    if not isinstance(streams, Iterable):
-        raise EquinfoError("decode_batch takes a list of id streams; use decode for one")
-    return list(streams)
+    try:
+        return list(iter(streams))
+    except TypeError as error:  # also NumPy's, of an array without dimensions
+        raise EquinfoError("decode_batch takes a list of id streams; use decode for one") from error
 
 
 class Tokenizer(ABC):

@@ -169,8 +169,9 @@ def test_wrong_ids_are_a_clear_error(tokenizer):
     for ids in [*wrong, [[0], [0, 1]], NoArray()]:
         with pytest.raises(EquinfoError, match=r"out of range|flat sequence of integers"):
             tokenizer.decode(ids)
-    with pytest.raises(EquinfoError, match="takes a list of id streams"):
-        tokenizer.decode_batch(3)
+    for streams in (3, np.array(3)):
+        with pytest.raises(EquinfoError, match="takes a list of id streams"):
+            tokenizer.decode_batch(streams)
 
 
 def test_hostile_ids_decode_or_are_refused(tokenizer):
