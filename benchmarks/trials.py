@@ -95,7 +95,7 @@ def _run(name: str, first: int, last: int, step: int, stuck: float) -> Counter[s
     context = multiprocessing.get_context("spawn")
     total: Counter[str] = Counter()
     while first < last:
-        at = context.Value("q", first)
+        at = context.Value("q", -1)
         results, end = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(name, first, last, step, at, end))
         process.start()
@@ -116,6 +116,8 @@ def _run(name: str, first: int, last: int, step: int, stuck: float) -> Counter[s
         process.join()
         if done:
             break
+        if at.value < 0:
+            raise RuntimeError(f"{name} ended before its first trial: exit {process.exitcode}")
         kind = "hangs" if time.monotonic() - since > stuck else "crashes"
         total[kind] += 1
         print(f"{name} {at.value}: {kind}", flush=True)
