@@ -14,6 +14,8 @@
 #   make smoke          all of it at scale tiny, from nothing, in a folder of its own
 #   make report         the pages of docs/results, all tables and figures, from the rows of scale cpu
 #   make other-transformers    tests/hf with TRANSFORMERS=4.57.6, in an environment of its own
+#   make soak           hostile inputs by the million, damage, kills, full disks: results/soak.jsonl; goes on where it was
+#   make audit          known vulnerabilities of what .venv holds
 #   make wheel-check    the wheel in fresh environments outside this folder, with each set of extras
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -30,7 +32,7 @@ TABLES := $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,table$(n))
 FIGURES := $(foreach n,2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,fig$(n))
 EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b place latency harness sweep blocks large equal_bytes cards beyond fig-beyond
 
-.PHONY: setup demo test other-transformers wheel-check lint docs bench benchmarks pretrained paper queue background status smoke report clean $(EXPERIMENTS)
+.PHONY: setup demo test other-transformers wheel-check soak audit lint docs bench benchmarks pretrained paper queue background status smoke report clean $(EXPERIMENTS)
 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
@@ -90,6 +92,13 @@ other-transformers:
 wheel-check:
 	PYTHON=$(PYTHON) tests/wheel.sh
 
+soak: setup
+	$(INSTALL) -e '.[dev,soak]'
+	$(BIN)/python -m benchmarks.soak --jobs $(JOBS)
+
+audit: setup
+	$(BIN)/python tests/audit.py
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -103,7 +112,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.encoders --out results/bench
 
 benchmarks: setup
-	for name in $(filter-out encoders common train_speed,$(basename $(notdir $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in $(filter-out encoders common train_speed trials,$(basename $(notdir $(wildcard benchmarks/*.py)))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 pretrained: setup
 	$(BIN)/python -m experiments.pretrained

@@ -7,20 +7,16 @@ the texts. What loads must give back each text, and have a name that moves no te
 what does not must be refused in one printable line, that of EquinfoError, which names the folder.
 Most trials never touch the disk: what is tried is what a folder says, and its hash is right. Every
 failure is printed with its seed; a line with the commit goes to results/mutations.jsonl at the end.
+`python -m benchmarks.soak` runs these, too.
 """
 
 import argparse
-import gc
 import json
 import marshal
-import multiprocessing
 import random
-import resource
 import struct
 import tempfile
 import time
-import traceback
-from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -31,6 +27,7 @@ import numpy as np
 import equinfo
 from benchmarks.common import append
 from benchmarks.golden_networks import random_network
+from benchmarks.trials import FAILURES, guarded, is_failure, refusal, run
 from equinfo.artifacts import JSON_NAME, TENSORS_NAME, Artifact
 from equinfo.compress.dictionary.parse import costs_of
 from equinfo.compress.models.base import ByteModel, StaticModel
@@ -44,10 +41,6 @@ from equinfo.tokenizers.opaque import OpaqueTokenizer
 from equinfo.tokenizers.registry import load, tokenizer_class
 
 RESULTS = Path(__file__).parents[1] / "results" / "mutations.jsonl"
-FAILURES = ("crashes", "wrong", "tracebacks", "hangs", "memory")
-SECONDS = 2  # of processor time, that a trial may take
-STUCK = 120  # seconds after which a trial is killed: it never ends
-GROWTH = 512 << 20  # bytes of memory that a trial may take
 ON_DISK = 0.02  # of all trials
 
 SENTENCES = (
@@ -275,35 +268,31 @@ def _changed_values(array: np.ndarray, rng: random.Random) -> np.ndarray:
 
 
 def trial(seed: int) -> str:
-    """ "refused", "loaded", or one of FAILURES and what happened."""
+    """ "refused", "loaded", or a failure, which names the artefact."""
     with np.errstate(all="ignore"):
-        artifact = mutated(seed)
-        rng = random.Random(~seed)
-        on_disk = rng.random() < ON_DISK
-        texts = rng.sample(TEXTS, 2)
-        data = (
-            texts
-            if artifact.kind in ("bpe", "unigram", "hf", "sentencepiece")
-            else [*texts, *rng.sample(DATA, 1)]
-        )
-        try:
-            if on_disk:
-                with tempfile.TemporaryDirectory() as folder:
-                    where = _written(artifact, Path(folder) / "stored", rng)
-                    tokenizer = load(where)
-            else:
-                where = f"the stored {artifact.kind!r}"
-                tokenizer = tokenizer_class(artifact.kind).from_artifact(artifact)
-        except equinfo.EquinfoError as error:
-            line = str(error)
-            named = str(where) in line and line.isprintable() and len(line) < 2100
-            return "refused" if named else f"tracebacks: no line: {line!r}"
-        except BaseException:
-            return f"tracebacks: {traceback.format_exc()}"
-        try:
-            return _works(tokenizer, data, rng)
-        except BaseException:
-            return f"tracebacks: {traceback.format_exc()}"
+        found = guarded(lambda: _trial(seed))
+    kind, _, what = found.partition(":")
+    return f"{kind}: {artifact_name(seed)}:{what}" if is_failure(found) else found
+
+
+def _trial(seed: int) -> str:
+    artifact = mutated(seed)
+    rng = random.Random(~seed)
+    on_disk = rng.random() < ON_DISK
+    texts = rng.sample(TEXTS, 2)
+    texts_only = artifact.kind in ("bpe", "unigram", "hf", "sentencepiece")
+    data = texts if texts_only else [*texts, *rng.sample(DATA, 1)]
+    where: object = f"the stored {artifact.kind!r}"
+    try:
+        if on_disk:
+            with tempfile.TemporaryDirectory() as folder:
+                where = _written(artifact, Path(folder) / "stored", rng)
+                tokenizer = load(where)
+        else:
+            tokenizer = tokenizer_class(artifact.kind).from_artifact(artifact)
+    except equinfo.EquinfoError as error:
+        return refusal(error, where)
+    return _works(tokenizer, data, rng)
 
 
 def _written(artifact: Artifact, folder: Path, rng: random.Random) -> Path:
@@ -356,83 +345,14 @@ def _works(tokenizer: Tokenizer, data: list[Any], rng: random.Random) -> str:
         try:
             tokenizer.decode(strange)
         except equinfo.EquinfoError as error:
-            if not str(error).isprintable():
-                return f"tracebacks: no line: {str(error)!r}"
+            if is_failure(found := refusal(error)):
+                return found
     return "loaded"
-
-
-def timed(seed: int) -> str:
-    """`trial`, of which a second one says whether it is slow, or what it compiled was."""
-    for _ in range(2):
-        begin = time.process_time()
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        found = trial(seed)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
-        seconds = time.process_time() - begin
-        if found.partition(":")[0] in FAILURES:
-            return found
-        if grown > GROWTH:
-            return f"memory: {grown >> 20} MiB more"
-        if seconds <= SECONDS:
-            return found
-    return f"hangs: {seconds:.1f} s"
-
-
-# -- many ------------------------------------------------------------------------------------------
-
-
-def _work(first: int, last: int, step: int, at: Any, results: Any) -> None:
-    counted: Counter[str] = Counter()
-    for seed in range(first, last, step):
-        at.value = seed
-        found = timed(seed)
-        counted[found.partition(":")[0]] += 1
-        if ":" in found:
-            print(f"seed {seed} ({artifact_name(seed)}): {found}", flush=True)
-        if not seed // step % 1000:
-            gc.collect()  # models and their memos hold each other
-            results.send(counted)
-            counted = Counter()
-    results.send(counted)
-    results.send(None)
 
 
 def artifact_name(seed: int) -> str:
     names = list(artifacts())
     return names[random.Random(seed).randrange(len(names))]
-
-
-def run(first: int, last: int, step: int) -> Counter[str]:
-    """Trials in a process of their own, begun anew behind a seed that ends or stops it."""
-    context = multiprocessing.get_context("spawn")
-    total: Counter[str] = Counter()
-    while first < last:
-        at = context.Value("q", first)
-        results, end = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(first, last, step, at, end))
-        process.start()
-        end.close()
-        done, seed, since = False, -1, time.monotonic()
-        while not done:
-            try:
-                if results.poll(1):
-                    counted = results.recv()
-                    done = counted is None
-                    total.update(counted or {})
-            except EOFError:  # it is gone
-                break
-            if at.value != seed:
-                seed, since = at.value, time.monotonic()
-            elif time.monotonic() - since > STUCK:
-                process.kill()
-        process.join()
-        if done:
-            break
-        kind = "hangs" if time.monotonic() - since > STUCK else "crashes"
-        total[kind] += 1
-        print(f"seed {at.value} ({artifact_name(at.value)}): {kind}", flush=True)
-        first = at.value + step
-    return total
 
 
 def main() -> None:
@@ -442,13 +362,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    last = given.first + given.count
     begin = time.monotonic()
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(given.jobs) as threads:
-        parts = threads.map(lambda job: run(given.first + job, last, given.jobs), range(given.jobs))
-        total = sum(parts, Counter())
+    total = run("benchmarks.mutations:trial", given.first, given.count, given.jobs)
     names = ("refused", "loaded", *FAILURES)
     row = {"first": given.first, "count": given.count, **{name: total[name] for name in names}}
     row["seconds"] = round(time.monotonic() - begin)

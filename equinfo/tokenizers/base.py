@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from equinfo.artifacts import Artifact, Identity, load_artifact
 from equinfo.compress.parallel import map_groups
-from equinfo.errors import EquinfoError, needing
+from equinfo.errors import EquinfoError, foreign, needing
 from equinfo.tokenizers.incremental import NO_IDS, IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.spans import Span, spans_of
 from equinfo.tokenizers.utf8 import Text, all_as_bytes, as_bytes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from equinfo.hf.tokenizer import EquinfoTokenizer
 
 NUM_SPECIAL = 3
+T = TypeVar("T")
 
 
 def id_dtype(size: int) -> type[np.uint16] | type[np.uint32]:
@@ -32,6 +33,14 @@ def id_dtype(size: int) -> type[np.uint16] | type[np.uint32]:
 def vocabulary_label(code_size: int) -> str:
     """ "v=256", "v=4096", and "v=65k" as the paper writes 65,536."""
     return "v=65k" if code_size == 1 << 16 else f"v={code_size}"
+
+
+def listed(streams: Iterable[T]) -> list[T]:
+    """Of what `decode_batch` is given. Raises EquinfoError for what is none."""
+    try:
+        return list(iter(streams))
+    except TypeError as error:  # also NumPy's, of an array without dimensions
+        raise EquinfoError("decode_batch takes a list of id streams; use decode for one") from error
 
 
 class Tokenizer(ABC):
@@ -132,7 +141,7 @@ class Tokenizer(ABC):
 
     def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
         """The bytes of each id stream, equal to `[self.decode(s) for s in streams]`."""
-        checked = [self.checked(ids) for ids in streams]
+        checked = [self.checked(ids) for ids in listed(streams)]
         if not checked:
             return []
         return (
@@ -246,7 +255,8 @@ class Tokenizer(ABC):
 
         An array of `dtype` comes back as it is.
         """
-        array = np.asarray(ids)
+        with foreign("ids must be a flat sequence of integers"):
+            array = np.asarray(ids)
         if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
             raise EquinfoError("ids must be a flat sequence of integers")
         if array.size and (array.min() < 0 or array.max() >= self.code_size):

@@ -8,7 +8,7 @@ import numpy as np
 from equinfo.compress.dictionary.dictionary import Dictionary
 from equinfo.compress.dictionary.follow import never_follow
 from equinfo.errors import EquinfoError
-from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.base import Tokenizer, listed
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.utf8 import Text, all_as_bytes
 
@@ -63,7 +63,7 @@ class LookedUpTokenizer(Tokenizer):
 
     def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
         """The bytes of each id stream; arrays of `dtype` as they are: a check costs more."""
-        streams = list(streams)
+        streams = listed(streams)
         plain = [s for s in streams if isinstance(s, np.ndarray) and s.dtype == self.dtype]
         if self.dictionary and len(plain) == len(streams) > 0 and {s.ndim for s in plain} == {1}:
             with contextlib.suppress(EquinfoError):  # the long way says which id is wrong

@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from equinfo.errors import EquinfoError
+from equinfo.files import writing
 from experiments.runs.recipes import RECIPE_VERSION, Recipe
 
 PACKAGES = ("equinfo", "numpy", "numba", "torch", "tokenizers", "sentencepiece", "deflate")
@@ -108,10 +109,11 @@ def provenance() -> dict[str, Any]:
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     # where files lie decides no number
     command = re.sub(r" --(?:results|work|against|out)[ =]\S+", "", command)
-    if command.startswith("__main__.py"):
-        command = "python -m experiments" + command.removeprefix("__main__.py")
-    if Path(sys.argv[0]).parent.name == "benchmarks":
-        command = "python -m benchmarks." + command.replace(".py", "", 1)
+    place = Path(sys.argv[0]).resolve()
+    root = Path(__file__).resolve().parents[2]
+    if place.is_relative_to(root) and place.suffix == ".py":
+        module = ".".join(place.relative_to(root).with_suffix("").parts)
+        command = f"python -m {module.removesuffix('.__main__')}{command.removeprefix(place.name)}"
     return {"commit": _commit(), "device": _device(), "command": command, "versions": _versions()}
 
 
@@ -166,12 +168,12 @@ class Rows:
         """Read the file again, for what other processes have added."""
         self.by_key: dict[str, Row] = {}
         self.foreign: list[str] = []
-        content = self.path.read_text() if self.path.exists() else ""
-        whole = content[: content.rfind("\n") + 1]  # a kill in mid-write leaves a broken last line
-        for number, line in enumerate(whole.splitlines(), 1):
+        content = self.path.read_bytes() if self.path.exists() else b""
+        *whole, _ = content.split(b"\n")  # a kill in mid-write leaves a broken last line
+        for number, line in enumerate(whole, 1):
             self._take(line, number)
 
-    def _take(self, line: str, number: int) -> None:
+    def _take(self, line: bytes, number: int) -> None:
         try:
             stored = json.loads(line)
             if stored.get("version") != RECIPE_VERSION:
@@ -179,11 +181,11 @@ class Rows:
                 self.foreign.append(f"{self.path.name}:{number} ({version})")
                 return
             row = Row(**stored)
-        except (ValueError, TypeError, AttributeError) as error:
+            self.by_key[row.key] = row
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise EquinfoError(
                 f"{self.path}:{number} is not a result row ({error}): remove the line"
             ) from error
-        self.by_key[row.key] = row
 
     def done(self, recipe: Recipe) -> Row | None:
         """The finished row of a recipe, if any: where it failed, that of a later attempt."""
@@ -210,10 +212,11 @@ class Rows:
         Several processes may add to one file: the lock says that a broken line is a kill's.
         """
         line = json.dumps(asdict(row), allow_nan=False).encode() + b"\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self.path}.lock"), self.path.open("ab+", buffering=0) as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-            if file.write(line) != len(line):
-                raise EquinfoError(f"{self.path} cannot take another row: the disk is full")
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{self.path}.lock"), self.path.open("ab+", buffering=0) as file:
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+                if file.write(line) != len(line):
+                    raise EquinfoError(f"{self.path} cannot take another row: the disk is full")
         self.by_key[row.key] = row

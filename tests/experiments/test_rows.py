@@ -1,8 +1,10 @@
 """Rows: derived numbers, foreign versions, what a kill leaves."""
 
+import errno
 import json
 import math
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -74,9 +76,23 @@ def test_a_line_broken_by_a_kill_is_dropped_and_mended(tmp_path):
 
 def test_a_foreign_line_is_named(tmp_path):
     path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps({"version": RECIPE_VERSION, "colour": "red"}) + "\n")
-    with pytest.raises(EquinfoError, match=r"rows.jsonl:1 is not a result row"):
+    strange = {**vars(row()), "key": [1]}
+    for line in ({"version": RECIPE_VERSION, "colour": "red"}, strange):
+        path.write_text(json.dumps(line) + "\n")
+        with pytest.raises(EquinfoError, match=r"rows.jsonl:1 is not a result row"):
+            Rows(path)
+    path.write_bytes(b"\xff\n")
+    with pytest.raises(EquinfoError, match=r"rows.jsonl:1 is not a result row .*utf-8"):
         Rows(path)
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(EquinfoError, match=r"rows.jsonl cannot be written: No space"):
+        Rows(tmp_path / "rows.jsonl").append(row())
 
 
 def test_keys_are_content():

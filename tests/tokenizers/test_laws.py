@@ -159,10 +159,19 @@ def test_special_ids_are_distinct_and_beyond_the_codes(tokenizer):
             tokenizer.decode([0, one])
 
 
+class NoArray:
+    def __array__(self, *_, **__):
+        raise RuntimeError("none")
+
+
 def test_wrong_ids_are_a_clear_error(tokenizer):
-    for ids in ([-1], [1 << 40], [0.5], [1.0], ["a"], [[0, 1]], [None], 3, np.array([True])):
+    wrong = [[-1], [1 << 40], [0.5], [1.0], ["a"], [[0, 1]], [None], 3, np.array([True])]
+    for ids in [*wrong, [[0], [0, 1]], NoArray()]:
         with pytest.raises(EquinfoError, match=r"out of range|flat sequence of integers"):
             tokenizer.decode(ids)
+    for streams in (3, np.array(3)):
+        with pytest.raises(EquinfoError, match="takes a list of id streams"):
+            tokenizer.decode_batch(streams)
 
 
 def test_hostile_ids_decode_or_are_refused(tokenizer):
