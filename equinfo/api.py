@@ -184,8 +184,8 @@ def train_lm(
     shares: add the input embedding again before every block, times a number that is learned.
     canonical: give no probability to ids that the tokenizer never writes after the one before
     (Tokenizer.canonical_mask), in training and wherever the LM is used. tensorboard,
-    sharded: see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
-    again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
+    sharded: see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`.
+    Called again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
     out = target(out)
     with needing("lm", "a language model"):

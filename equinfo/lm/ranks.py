@@ -231,7 +231,9 @@ def replicated(root: nn.Module) -> Any:
     """`root` on every rank; what a backward pass leaves is the mean of all ranks' gradients."""
     from torch.nn.parallel import DistributedDataParallel
 
-    return DistributedDataParallel(root, broadcast_buffers=False, gradient_as_bucket_view=True)
+    with warnings.catch_warnings():  # of another name that torch has since 2.13
+        warnings.filterwarnings("ignore", ".*broadcast_buffers")
+        return DistributedDataParallel(root, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def cut(tensor: Tensor, like: Any) -> Tensor:
