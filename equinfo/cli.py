@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from inspect import signature
@@ -26,6 +27,7 @@ from equinfo.streams import mend_streams, named, note, open_input, open_output, 
 from equinfo.tokenizers.registry import FAMILIES, find_family, load, pretrained_tokenizers
 
 PIECE = 1 << 20  # bytes read at a time
+PATIENCE = 1.0  # seconds until others than rank 0 complain
 CORPUS = "bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +."
 
 TOKENIZER = (
@@ -644,7 +646,10 @@ def _elapsed(doing: str) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def _one_voice() -> Iterator[None]:
-    """Of the processes that torchrun starts rank 0 alone speaks, unless one of them is gone."""
+    """Of the processes that torchrun starts rank 0 alone speaks.
+
+    The others say why they end, too, if rank 0 has not ended: torchrun ends all once one has.
+    """
     if os.environ.get("RANK", "0") == "0" or "MASTER_PORT" not in os.environ:
         yield
         return
@@ -658,7 +663,8 @@ def _one_voice() -> Iterator[None]:
         except LostRank:
             raise
         except EquinfoError:
-            sys.exit(1)
+            time.sleep(PATIENCE)
+            raise
         except KeyboardInterrupt:
             sys.exit(130)
 

@@ -60,8 +60,9 @@ class Ranks:
         self.kept = 0
         self.ended = threading.Event()  # a scheduler, or torchrun, wants this rank to end
         self.group: Any = None
-        if world > 1:
+        if in_group():
             self.group = dist.new_group(backend="gloo")  # numbers and words, whatever the device
+        if world > 1:
             name = self.first(lambda: secrets.token_hex(8))
             self.store = dist.PrefixStore(name, dist.distributed_c10d._get_default_store())
 
@@ -128,34 +129,38 @@ class Ranks:
         torch.distributed says no more than that a connection broke. So each rank leaves a word of
         its own and closes its connections, which brings those who wait for it here as well.
         """
-        cut = isinstance(error, RuntimeError)
+        broken = isinstance(error, RuntimeError)
         silent, words = set(range(self.world)), {}
-        gone = contextlib.suppress(
-            RuntimeError
-        )  # the store goes with rank 0, unless torchrun has it
-        with gone:
-            self.store.set(str(self.rank), "" if cut else str(error) or repr(error))
-        if not cut:
-            return error
-        with gone:
-            self.group = None
-            traceback.clear_frames(error.__traceback__)  # what else holds a connection
-            if ours:
-                dist.destroy_process_group()
-            gc.collect()
+        try:
+            self.store.set(str(self.rank), "" if broken else str(error) or repr(error))
+            if broken:
+                traceback.clear_frames(error.__traceback__)  # they hold connections, too
+                self.leave(ours)
             end = time.monotonic() + PATIENCE
-            while silent and time.monotonic() < end:
+            while broken and silent and time.monotonic() < end:
                 for rank in [rank for rank in silent if self.store.check([str(rank)])]:
                     words[rank] = self.store.get(str(rank)).decode(errors="replace")
                     silent.remove(rank)
                 time.sleep(0.02)
+        except RuntimeError:  # the store went with rank 0; torchrun's stays
+            silent &= {0}
+        if not broken:
+            return error
         for rank, word in words.items():
             if word:
                 return EquinfoError(f"rank {rank}: {word}")
         if not silent:
             return error
-        lost = "rank 0" if 0 in silent else f"rank {', '.join(map(str, sorted(silent)))}"
-        return LostRank(f"{lost} is gone: the same command goes on from step {self.kept}")
+        gone = ", ".join(map(str, sorted(silent)))
+        return LostRank(f"rank {gone} is gone: the same command goes on from step {self.kept}")
+
+    def leave(self, ours: bool) -> None:
+        """Close the connections made for the training."""
+        group, self.group = self.group, None
+        if group is not None:
+            dist.destroy_process_group(None if ours else group)
+        del group
+        gc.collect()
 
 
 @contextlib.contextmanager
@@ -179,17 +184,16 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         with foreign("the ranks do not find each other", "start them with torchrun"):
             dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     ranks = Ranks(device, dist.get_rank(), dist.get_world_size())
-    try:
-        with _terminated(ranks.ended):
+    with _terminated(ranks.ended):  # also while `cause` asks: torchrun ends those that a rank left
+        try:
             yield ranks
-    except BaseException as error:
-        found = ranks.cause(error, ours) if ranks.world > 1 else error
-        if found is error:
-            raise
-        raise found from None
-    finally:
-        if ours and in_group():
-            dist.destroy_process_group()
+        except BaseException as error:
+            found = ranks.cause(error, ours) if ranks.world > 1 else error
+            if found is error:
+                raise
+            raise found from None
+        finally:
+            ranks.leave(ours)
 
 
 @contextlib.contextmanager
@@ -201,7 +205,7 @@ def _terminated(ended: threading.Event) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: not Python's
 
 
 # -- weights ---------------------------------------------------------------------------------------
@@ -292,7 +296,6 @@ def _dcp() -> Any:
 
     if not hasattr(dcp, "HuggingFaceStorageReader"):
         raise EquinfoError(f"torch {torch.__version__} has no checkpoints of ranks: install 2.9")
-    warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
     return dcp
 
 
@@ -355,7 +358,8 @@ def load(ranks: Ranks, folder: Path, tensors: dict[str, Tensor]) -> None:
     dcp = _dcp()
     reader = dcp.HuggingFaceStorageReader(str(folder))
     alone = ranks.world == 1
-    with _first_failure(f"{folder} cannot be read"):
+    with _first_failure(f"{folder} cannot be read"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled")  # as it is asked to be
         dcp.load(tensors, storage_reader=reader, process_group=ranks.group, no_dist=alone)
 
 
