@@ -14,7 +14,7 @@ from typing import Any
 
 import tyro
 
-from equinfo.sharding import ONE_THREAD
+from equinfo.engines import ONE_THREAD
 
 os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
 

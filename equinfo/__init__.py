@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from equinfo.comparison import Comparison, Measurement, compare
     from equinfo.formats import export
     from equinfo.generation import Generation, generate, stream
-    from equinfo.sharding import tokenize_corpus
+    from equinfo.sharding import merge_shards, tokenize_corpus
     from equinfo.shards import Shards, TokenStream
     from equinfo.tokenizers.imported import from_pretrained
 
@@ -48,6 +48,7 @@ __all__ = [
     "generate",
     "load",
     "load_corpus",
+    "merge_shards",
     "pretrained_tokenizers",
     "stream",
     "token_stream",
@@ -73,6 +74,7 @@ _LAZY = {
     "TokenStream": "equinfo.shards",
     "export": "equinfo.formats",
     "from_pretrained": "equinfo.tokenizers.imported",
+    "merge_shards": "equinfo.sharding",
     "tokenize_corpus": "equinfo.sharding",
 }
 

@@ -359,7 +359,9 @@ def tokenize(
     split: Literal["train", "validation"] = "train",
     mode: Literal["document", "block"] = "document",
     block_bytes: int = 10_240,
+    engine: Literal["processes", "ray"] = "processes",
     workers: int | None = None,
+    part: Annotated[str | None, arg(metavar="K/N")] = None,
     shard_bytes: int = 1 << 24,
     max_bytes: int | None = None,
     overwrite: Overwrite = False,
@@ -373,7 +375,10 @@ def tokenize(
         mode: document (each by itself, EOS after it) or block (the paper's: 128 documents joined,
             cut to blocks).
         block_bytes: bytes a block, for mode block.
+        engine: processes of this machine, or ray, there or on the cluster that RAY_ADDRESS names.
         workers: processes; by default one a core. The files are the same for any number.
+        part: 3/64 for the third of 64 shares of the corpus's files, each made by a command of its
+            own; merge makes shards of all.
         shard_bytes: text a shard, about.
         max_bytes: how much text to use (whole documents); all by default.
     """
@@ -383,14 +388,35 @@ def tokenize(
     with _going_on(out):
         shards = tokenize_corpus(
             tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
-            workers=workers or num_threads(), shard_bytes=shard_bytes, max_bytes=max_bytes,
-            progress="tokenize", overwrite=overwrite,
+            engine=engine, workers=workers or (None if engine == "ray" else num_threads()),
+            part=part, shard_bytes=shard_bytes, max_bytes=max_bytes, progress="tokenize",
+            overwrite=overwrite,
         )  # fmt: skip
-    say(
-        f"{shards.manifest['name']}: {shards.num_documents} {mode}s, {shards.num_bytes} bytes ->"
-        f" {shards.num_tokens} ids in {len(shards.manifest['shards'])} shards, {shards.ratio:.2f}"
-        " bytes/id"
-    )
+    say(shards)
+    if part is None:
+        _next("train-lm", "--shards", out, "--out", "lm")
+    else:
+        _next("merge", out, "THE OTHER PARTS", "--out", "ids")
+
+
+@app.command
+def merge(
+    parts: Positional[Annotated[tuple[str, ...], arg(metavar="PART...")]],
+    /,
+    out: Out,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make shards of the folders that tokenize --part wrote, all of them, in any order.
+
+    Args:
+        parts: the folders.
+        out: the folder to write: the files that one tokenize of all would have written.
+    """
+    from equinfo.sharding import merge_shards
+
+    with _elapsed("merging"):
+        shards = merge_shards(parts, out, overwrite=overwrite)
+    say(shards)
     _next("train-lm", "--shards", out, "--out", "lm")
 
 

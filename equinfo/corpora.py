@@ -1,8 +1,9 @@
 """Corpora: names and paths -> documents (bytes), train and validation.
 
 A name is `bundled` (the King James text, in the package), `imdb` or `books` (folders of shards
-under the folder that EQUINFO_CORPORA names), a folder of text, a file, a glob, a Hugging Face data
-set (`hf:allenai/c4:en`), or several of these joined by `+`. docs/corpora.md has the rules.
+under the folder that EQUINFO_CORPORA names), a folder of text, a file, a glob, each of these also
+as an address that fsspec knows (`s3://...`), a Hugging Face data set (`hf:allenai/c4:en`), or
+several of these joined by `+`. docs/corpora.md has the rules.
 """
 
 import hashlib
@@ -10,17 +11,25 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from glob import glob, has_magic
-from itertools import islice
+from glob import has_magic
+from itertools import chain, groupby, islice
 from pathlib import Path, PurePath
 from typing import Any
 
 from equinfo import sources
 from equinfo.errors import EquinfoError, naming_files
-from equinfo.reading import PACKED, UTF_16, LeftOut, place_to_cut, read_lines, read_text
-from equinfo.sources import Read
+from equinfo.reading import (
+    PACKED,
+    UTF_16,
+    LeftOut,
+    place_to_cut,
+    read_lines,
+    read_text,
+    stored_size,
+)  # fmt: skip
+from equinfo.sources import Read, Splits
 
 FOLDER_VARIABLE = "EQUINFO_CORPORA"
 DEFAULT_FOLDER = "data/corpora"
@@ -31,6 +40,7 @@ BUNDLED = Path(__file__).parent / "kjv.jsonl.zst"  # a chapter a document, a ver
 HELD_OUT = 20  # one document in so many, by its hash; one byte in so many of few documents
 SHORTEST_CUT = 200  # bytes of a document of which a part is held out
 MOST_PASSED = 1 << 30  # bytes of documents too large for a limit that are passed over
+UNIT_BYTES = 1 << 24  # of files, as they are stored, that are read together by one worker
 
 TEXT_SUFFIXES = (
     ".txt", ".md", ".markdown", ".rst", ".tex", ".html", ".xml", ".css", ".yaml", ".yml", ".toml",
@@ -40,8 +50,23 @@ TEXT_SUFFIXES = (
 )  # fmt: skip
 ROW_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 
-# Of a corpus: split -> documents, none where it has no such split. Raises where it has no text.
-Part = Callable[[str], Iterator[bytes]]
+
+@dataclass(frozen=True)
+class Unit:
+    """Documents that follow one another, of one file or of a few: read by itself, also elsewhere.
+
+    part: of the corpus, by its name. size: bytes of the files as they are stored, 0 if not known.
+    noted: what the part had to leave out before it was read, in its first unit.
+    """
+
+    part: str
+    read: Read
+    size: int
+    noted: LeftOut = field(default_factory=LeftOut)
+
+
+# Of a corpus: split -> its units, one at least. Raises where it has no such split or no text.
+Part = Callable[[str], list[Unit]]
 
 
 @dataclass(frozen=True)
@@ -65,17 +90,38 @@ class Corpus:
 
     def _documents(self, split: str) -> Iterator[bytes]:
         document = None
-        for part in self.parts:
-            for document in part(split):
+        for documents in read_units(self.units(split)):
+            for document in documents:
                 yield document
-        if document is None and split == WHOLE:
-            raise EquinfoError(f"{self.name} holds no text: the corpus is empty")
         if document is None:
-            raise EquinfoError(
-                f"{self.name} has no {split} documents: give it more text (where it brings no"
-                f" validation split, one document in {HELD_OUT} is held out, by its hash, or of"
-                f" fewer the end of each that has {SHORTEST_CUT} bytes)"
-            )
+            raise self.empty(split)
+
+    def units(self, split: str = "train") -> list[Unit]:
+        """The same documents, in pieces. They depend on names and sizes of files alone."""
+        return [unit for part in self.parts for unit in part(split)]
+
+    def empty(self, split: str) -> EquinfoError:
+        """What to raise where `split` has no documents."""
+        if split == WHOLE:
+            return EquinfoError(f"{self.name} holds no text: the corpus is empty")
+        return EquinfoError(
+            f"{self.name} has no {split} documents: give it more text (where it brings no"
+            f" validation split, one document in {HELD_OUT} is held out, by its hash, or of"
+            f" fewer the end of each that has {SHORTEST_CUT} bytes)"
+        )
+
+
+def read_units(units: Iterable[Unit]) -> Iterator[Iterator[bytes]]:
+    """Each unit's documents, to be taken before the next one's. After the last unit of a part what
+    was left out of it is a warning."""
+    for part, together in groupby(units, lambda unit: unit.part):
+        left = LeftOut()
+        try:
+            for unit in together:
+                left.add(unit.noted)
+                yield unit.read(left)
+        finally:
+            left.say(part)
 
 
 AnyCorpus = Corpus | Path | str | Iterable[bytes | str]
@@ -90,14 +136,17 @@ def load_corpus(name: str | Path) -> Corpus:
     .xz; .parquet files have a column `text`. A folder is read with all folders in it, by path.
     Files and folders that are named as splits are splits, and tests are never read. Where there is
     no validation split, a document whose SHA-256 lies in the first 5 % is held out; of fewer than
-    20 documents, the last 5 % of each. docs/corpora.md says what is left out; it is a warning.
+    20 documents, the last 5 % of each. docs/corpora.md says what is left out; it is a warning. An
+    address such as s3://BUCKET/FOLDER needs `equinfo[remote]` and the package of its file system.
     Raises EquinfoError, before anything is read, for what does not exist.
     """
     if not isinstance(name, str | Path):
         raise EquinfoError(f"a corpus is a name or a path, not a {type(name).__name__}")
-    whole = isinstance(name, Path) or Path(name.removeprefix(sources.PREFIX)).exists()
-    names = [name] if whole else str(name).split("+")
-    return Corpus(str(name), tuple(_part(one) for one in names))
+    with sources.reaching(name):
+        plain = name.removeprefix(sources.PREFIX) if isinstance(name, str) else name
+        whole = isinstance(name, Path) or sources.located(plain).exists()
+        names = [name] if whole else str(name).split("+")
+        return Corpus(str(name), tuple(_part(one) for one in names))
 
 
 def documents_of(corpus: AnyCorpus, split: str = "train") -> Iterator[bytes]:
@@ -192,15 +241,13 @@ def _part(name: str | Path) -> Part:
             )
         return _folder(root / name, SPLITS)
     if isinstance(name, str) and name.startswith(sources.PREFIX):
-        return partial(_documents, name, sources.open_hugging_face(name), LeftOut())
-    if name and Path(name).is_dir():
-        return _folder(Path(name))
+        return partial(_units, name, sources.open_hugging_face(name), LeftOut())
+    if name and sources.located(name).is_dir():
+        return _folder(sources.located(name))
     return _named(str(name))
 
 
-def _documents(
-    name: str, splits: Callable[[], dict[str, Read]], noted: LeftOut, split: str
-) -> Iterator[bytes]:
+def _units(name: str, splits: Splits, noted: LeftOut, split: str) -> list[Unit]:
     """Of its own split or all; of its train split by content if it has no validation."""
     left = LeftOut(noted)
     found = splits()
@@ -208,31 +255,32 @@ def _documents(
         raise EquinfoError(f"{name} has no train split; it has {', '.join(found)}")
     for other in sorted(found.keys() - SPLITS):
         left.note("test" if other == "test" else "split", other)
-    try:
-        if split == WHOLE:
-            for own in SPLITS[: 1 + ("validation" in found)]:
-                yield from found[own](left)
-        elif "validation" in found:
-            yield from found[split](left)
-        else:
-            yield from _by_content(name, found["train"], left, split)
-    finally:
-        left.say(name)
+    if split == WHOLE:
+        chosen = [*found["train"], *found.get("validation", [])]
+    elif "validation" in found:
+        chosen = found[split]
+    else:
+        chosen = _by_content(name, found["train"], split)
+    units = [Unit(name, read, size) for read, size in chosen]
+    return [replace(units[0], noted=left), *units[1:]]
 
 
-def _by_content(name: str, read: Read, left: LeftOut, split: str) -> Iterator[bytes]:
+def _by_content(name: str, reads: list[tuple[Read, int]], split: str) -> list[tuple[Read, int]]:
     """By hash; of fewer documents than one of which would be held out, the last part of each."""
-    few = sum(1 for _ in islice(read(LeftOut()), HELD_OUT)) < HELD_OUT
-    empty = True
+    documents = chain.from_iterable(read(LeftOut()) for read, _ in reads)
+    count = sum(1 for _ in islice(documents, HELD_OUT))
+    if not count:
+        raise EquinfoError(f"{name} holds no text: the corpus is empty")
+    return [(partial(_held, read, count < HELD_OUT, split), size) for read, size in reads]
+
+
+def _held(read: Read, few: bool, split: str, left: LeftOut) -> Iterator[bytes]:
     for document in read(left):
-        empty = False
         if few and len(document) >= SHORTEST_CUT:
             end = place_to_cut(document, len(document) - len(document) // HELD_OUT)
             yield document[:end] if split == "train" else document[end:]
         elif held_out(document) == (split == "validation"):
             yield document
-    if empty:
-        raise EquinfoError(f"{name} holds no text: the corpus is empty")
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -241,12 +289,7 @@ def _by_content(name: str, read: Read, left: LeftOut, split: str) -> Iterator[by
 def _named(name: str) -> Part:
     """What a path or a glob names. Raises EquinfoError for none and for other kinds."""
     left = LeftOut()
-    if name and Path(name).exists():
-        paths = [Path(name)]
-    else:
-        # Path.glob takes no absolute pattern
-        paths = [Path(path) for path in sorted(glob(name, recursive=True))]  # noqa: PTH207
-    files = [path for path in paths if path.is_file()]
+    files = [path for path in sources.matching(name) if path.is_file()]
     if not files:
         what = "no file matches" if has_magic(name) else "there is no"
         raise EquinfoError(
@@ -263,7 +306,8 @@ def _named(name: str) -> Part:
     for path in files:
         if not _kind(path):
             left.note("kind", path)
-    base = Path(os.path.commonpath([path.parent for path in known]))
+    shared = set.intersection(*({*path.parents} for path in known))
+    base = max(shared, key=lambda path: len(path.parts))
     return _of_files(name, _by_split(known, base, left), left)
 
 
@@ -334,10 +378,23 @@ def _is_data(path: PurePath) -> bool:
 def _of_files(
     name: str, files: dict[str, list[Path]], left: LeftOut, in_folder: bool = False
 ) -> Part:
-    reads: dict[str, Read] = {
-        split: partial(_read_all, found, in_folder) for split, found in files.items()
-    }
-    return partial(_documents, name, lambda: reads, left)
+    def splits() -> dict[str, list[tuple[Read, int]]]:
+        return {split: list(_together(found, in_folder)) for split, found in files.items()}
+
+    return partial(_units, name, splits, left)
+
+
+def _together(files: list[Path], in_folder: bool) -> Iterator[tuple[Read, int]]:
+    """Files in groups of at least UNIT_BYTES, but for the last."""
+    group: list[Path] = []
+    size = 0
+    for path in files:
+        group.append(path)
+        size += stored_size(path)
+        if size >= UNIT_BYTES or path is files[-1]:
+            yield partial(_read_all, group, in_folder), size
+            group = []
+            size = 0
 
 
 def _read_all(files: list[Path], in_folder: bool, left: LeftOut) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ A damaged file is an error, never a shorter text. `LeftOut` counts what a corpus
 """
 
 import gzip
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -40,6 +41,11 @@ class LeftOut(dict[str, tuple[int, object]]):
         count, first = self.get(reason, (0, what))
         self[reason] = (count + 1, first)
 
+    def add(self, other: "LeftOut") -> None:
+        for reason, (count, what) in other.items():
+            before, first = self.get(reason, (0, what))
+            self[reason] = (before + count, first)
+
     def say(self, name: str) -> None:
         """Warn of it in one line; nothing where all was taken."""
         told = [
@@ -49,6 +55,23 @@ class LeftOut(dict[str, tuple[int, object]]):
         ]
         if told:
             warnings.warn(f"{name}: left out {'; '.join(told)}", stacklevel=1)
+
+
+class Taken(threading.local):
+    """bytes: of files, as they are stored, that this thread has read."""
+
+    bytes = 0
+
+
+taken = Taken()
+
+
+def stored_size(path: Path) -> int:
+    """Bytes of the file as it is stored, or EquinfoError."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise EquinfoError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def read_text(path: Path) -> Iterator[bytes]:
@@ -119,23 +142,34 @@ def chunks(path: Path) -> Iterator[bytes]:
     """
     packed = path.suffix.lower()
     try:
+        if packed in PACKED and not stored_size(path):
+            raise EOFError("it is empty")
         with path.open("rb") as raw:
-            if packed in PACKED and not raw.peek(1):
-                raise EOFError("it is empty")
             if packed == ".zst":
-                yield from _zstd_chunks(raw)
+                unpacked = _zstd_chunks(raw)
             elif packed == ".xz":
-                yield from _xz_chunks(raw)
+                unpacked = _xz_chunks(raw)
             else:
                 file = gzip.GzipFile(fileobj=raw) if packed == ".gz" else raw
-                while data := file.read(CHUNK):
-                    yield data
+                unpacked = iter(lambda: file.read(CHUNK), b"")
+            before = 0
+            for data in unpacked:
+                yield data
+                if raw.seekable():
+                    taken.bytes += raw.tell() - before
+                    before = raw.tell()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise EquinfoError(f"{path} was cut short or altered ({error}): fetch it again") from error
     except OSError as error:
         raise EquinfoError(f"{path} cannot be read: {error.strerror or error}") from error
     except MemoryError as error:
         raise EquinfoError(f"{path} needs more memory to unpack than there is") from error
+    except Exception as error:
+        if isinstance(path, Path) or isinstance(error, EquinfoError):
+            raise
+        raise EquinfoError(
+            f"{path} cannot be read: {error!r}"
+        ) from error  # fsspec's are of any kind
 
 
 def _xz_chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ writes all this.
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -37,6 +38,7 @@ FORMAT = "equinfo-shards"
 VERSION = 1
 MAGIC = b"eqshard" + bytes([VERSION])
 MANIFEST = "manifest.json"
+SHARD_NAME = re.compile(r"shard-(\d{5,9})(?:-(\d{5,9}))?\.ids")
 ALIGN = 64
 DIGEST = 32
 LONGEST_HEADER = 1 << 20
@@ -60,8 +62,12 @@ class Counts:
 class Entry(Counts):
     """A shard in the manifest."""
 
+    file: str
     sha256: str
     source: str
+
+    def __post_init__(self) -> None:
+        place_of(self.file)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +98,21 @@ class Head(Counts):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(Head):
-    """Of a folder."""
+    """Of a folder. part: [3, 64] of the third of 64 parts, which may be empty; units: of all."""
 
     source: str = ""
     corpus: dict
     shards: list
+    part: list | None = None
+    units: int = 0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        if self.shards or self.part is None:
+            super().__post_init__()
+        if self.part is not None:
+            whole = [type(number) for number in self.part] == [int, int]
+            if not whole or not 1 <= self.part[0] <= self.part[1]:
+                raise EquinfoError("it is no such part")
         entries = [read(Entry, entry) for entry in self.shards]
         for part in COUNTS:
             if getattr(self, part) != sum(getattr(entry, part) for entry in entries):
@@ -116,8 +129,17 @@ def read(cls: type[T], values: Any) -> T:
     return made(cls, values)
 
 
-def shard_name(number: int) -> str:
-    return f"shard-{number:05}.ids"
+def shard_name(number: int, unit: int | None = None) -> str:
+    """Of the shard of that number; of those of a unit, where a corpus has several."""
+    return f"shard-{number:05}.ids" if unit is None else f"shard-{unit:05}-{number:05}.ids"
+
+
+def place_of(name: str) -> tuple[int, ...]:
+    """The numbers in a shard's name, which order shards. Raises EquinfoError for no such name."""
+    found = SHARD_NAME.fullmatch(name)
+    if not found:
+        raise EquinfoError(f"{name[:60]!r} is no name of a shard")
+    return tuple(int(number) for number in found.groups() if number)
 
 
 def write_shard(
@@ -238,18 +260,27 @@ class Shards:
     after block, without EOS.
     """
 
-    def __init__(self, folder: Path | str, verify: bool = True) -> None:
-        """Open `folder`; `verify` reads everything once to check the hashes.
+    def __init__(self, folder: Path | str, verify: bool = True, part: bool = False) -> None:
+        """Open `folder`; `verify` reads everything once to check the hashes. part: it is a part of
+        a corpus.
 
         Raises EquinfoError, in one line with the remedy, for a folder that is unfinished, of
-        another format version, or lacks a shard, and for a shard that was cut, altered or put there
-        from another folder.
+        another format version, or lacks a shard, for a shard that was cut, altered or put there
+        from another folder, and for a part where a whole is asked for, or a whole for a part.
         """
         self.folder = as_path(folder)
         self.manifest = _read_manifest(self.folder)
+        found = self.manifest.get("part")
+        if found and not part:
+            raise EquinfoError(
+                f"{self.folder} is part {found[0]} of {found[1]} of a corpus: `equinfo merge` makes"
+                " shards of all of them"
+            )
+        if part and not found:
+            raise EquinfoError(f"{self.folder} is no part of a corpus, but all of one")
         self._files = []
-        for number, entry in enumerate(self.manifest["shards"]):
-            path = self.folder / shard_name(number)
+        for entry in self.manifest["shards"]:
+            path = self.folder / entry["file"]
             header, start = read_head(path)
             check_plan(path, header, {**self.manifest, "source": entry["source"]})
             shard = _Shard(path, header, start)
@@ -260,6 +291,12 @@ class Shards:
                 raise _damaged(path, "its hash is not what the manifest says")
             shard.check(header, verify)
             self._files.append(shard)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.manifest['name']}: {self.num_documents} {self.mode}s, {self.num_bytes} bytes ->"
+            f" {self.num_tokens} ids in {len(self._files)} shards, {self.ratio:.2f} bytes/id"
+        )
 
     # -- what it holds -----------------------------------------------------------------------------
 

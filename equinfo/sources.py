@@ -1,14 +1,16 @@
-"""Corpora that are no plain files: Parquet, folders, Hugging Face's data sets."""
+"""Where corpora are: paths and addresses, folders, Parquet, Hugging Face's data sets."""
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from glob import glob
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, cast
 
 from equinfo.errors import EquinfoError, needing
-from equinfo.reading import PACKED, LeftOut
+from equinfo.reading import PACKED, LeftOut, taken
 
 COLUMN = "text"
 PREFIX = "hf:"
@@ -22,6 +24,43 @@ SPLIT_WORD = re.compile(rf"(?<![a-z])(?:{'|'.join(SPLIT_WORDS)})(?![a-z])")
 ONLY_A_SPLIT = re.compile(rf"(?:{'|'.join(SPLIT_WORDS)})(?:\W?_?\d+(?:\W?_?of\W?_?\d+)?)?")
 
 Read = Callable[[LeftOut], Iterator[bytes]]
+Splits = Callable[[], dict[str, list[tuple[Read, int]]]]
+"""Of each split what reads it, one after another, and the bytes of its files (0: not known)."""
+
+
+def located(name: str | Path) -> Path:
+    """The path of that name; of an address (s3://BUCKET/FILE) the same by fsspec."""
+    if isinstance(name, Path) or "://" not in name:
+        return Path(name)
+    with needing("remote", name):
+        from upath import UPath
+    return cast(Path, UPath(name))
+
+
+@contextlib.contextmanager
+def reaching(name: str | Path) -> Iterator[None]:
+    """Around what asks for an address: what its file system raises becomes a line that names it."""
+    try:
+        yield
+    except EquinfoError:
+        raise
+    except Exception as error:  # each file system has its own
+        if "://" not in str(name):
+            raise
+        raise EquinfoError(f"{name} cannot be reached: {_first_line(error)}") from error
+
+
+def matching(name: str) -> list[Path]:
+    """The path of that name if it exists, or else what matches it as a glob, sorted."""
+    if not name or located(name).exists():
+        return [located(name)] if name else []
+    if "://" not in name:
+        return [Path(path) for path in sorted(glob(name, recursive=True))]  # noqa: PTH207
+    from fsspec.core import url_to_fs
+
+    system, pattern = url_to_fs(name)
+    shown = [path for path in sorted(system.glob(pattern)) if "/." not in path]
+    return [located(system.unstrip_protocol(path)) for path in shown]
 
 
 def as_documents(rows: Iterable[tuple[str, Any]], left: LeftOut) -> Iterator[bytes]:
@@ -56,8 +95,9 @@ def parquet_texts(path: Path) -> Iterator[tuple[str, bytes | None]]:
 
     number = 0
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with path.open("rb") as raw, pyarrow.parquet.ParquetFile(raw) as file:
             _check_column(file.schema_arrow.names, str(path))
+            size = path.stat().st_size
             for batch in file.iter_batches(ROWS, columns=[COLUMN]):
                 column = batch.column(0)
                 if pyarrow.types.is_dictionary(column.type):
@@ -72,6 +112,7 @@ def parquet_texts(path: Path) -> Iterator[tuple[str, bytes | None]]:
                         text.decode("utf-8")
                     yield f"{path}: row {number}", text
                     number += 1
+                taken.bytes += size * batch.num_rows // file.metadata.num_rows
     except EquinfoError:
         raise
     except UnicodeDecodeError as error:
@@ -88,6 +129,12 @@ def parquet_texts(path: Path) -> Iterator[tuple[str, bytes | None]]:
 def tree_files(folder: Path, left: LeftOut) -> list[Path]:
     """The files below `folder`, by path: nothing hidden, no folder that is a link, no file twice by
     a link."""
+    if not isinstance(folder, Path):  # fsspec's: it has no links
+        names = [found.relative_to(folder) for found in folder.rglob("*") if found.is_file()]
+        shown = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+        for name in set(names) - set(shown):
+            left.note("hidden", name)
+        return [folder / name for name in sorted(shown, key=lambda name: name.parts)]
     files: list[Path] = []
     links: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=lambda e: left.note("folder", e.filename)):
@@ -139,8 +186,8 @@ def splits_by_name(paths: Iterable[PurePath], is_data: Callable[[PurePath], bool
     ]
 
 
-def open_hugging_face(name: str) -> Callable[[], dict[str, Read]]:
-    """How to reach a data set, `hf:NAME[:CONFIG][@REVISION]` or `hf:FOLDER`: split -> documents.
+def open_hugging_face(name: str) -> Splits:
+    """How to reach a data set, `hf:NAME[:CONFIG][@REVISION]` or `hf:FOLDER`, a file at a time.
 
     E.g. hf:allenai/c4:en, hf:HuggingFaceFW/fineweb:sample-10BT, hf:/data/my-parquet-files. They are
     streamed: nothing is read before the result is called. Raises EquinfoError where the package is
@@ -159,7 +206,7 @@ def open_hugging_face(name: str) -> Callable[[], dict[str, Read]]:
         path, _, config = rest.partition(":")
         options = {"path": path, "name": config or None, "revision": revision or None}
 
-    def splits() -> dict[str, Read]:
+    def splits() -> dict[str, list[tuple[Read, int]]]:
         try:
             found = datasets.load_dataset(**options, streaming=True)
         except Exception as error:  # of many kinds, by what went wrong where
@@ -167,11 +214,19 @@ def open_hugging_face(name: str) -> Callable[[], dict[str, Read]]:
                 f"{name} cannot be loaded ({type(error).__name__}: {_first_line(error)})"
             ) from error
         return {
-            SPLIT_WORDS.get(str(split), str(split)): partial(_streamed, stream, name)
+            SPLIT_WORDS.get(str(split), str(split)): [
+                (partial(_streamed, one, name), 0) for one in _files(stream)
+            ]
             for split, stream in found.items()
         }
 
     return splits
+
+
+def _files(stream: Any) -> list[Any]:
+    """A data set's files, a stream each."""
+    count = getattr(stream, "num_shards", 1)
+    return [stream.shard(count, number) for number in range(count)] if count > 1 else [stream]
 
 
 def _streamed(stream: Any, name: str, left: LeftOut) -> Iterator[bytes]:

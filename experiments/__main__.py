@@ -91,7 +91,7 @@ def _choose_device(device: str | None, jobs: int) -> None:
     if jobs < 1:
         raise EquinfoError(f"--jobs {jobs}: it takes one process at least")
     if jobs > 1:
-        from equinfo.sharding import ONE_THREAD
+        from equinfo.engines import ONE_THREAD
 
         # bars would overwrite each other
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"), TQDM_DISABLE="1")

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import lzma
+import pickle
 import sys
 import warnings
 from collections.abc import Iterator
@@ -427,6 +428,36 @@ def test_a_folder_without_text_is_refused_at_once(tmp_path):
     write(tmp_path / "a" / "picture.png", b"x")
     with pytest.raises(EquinfoError, match="holds no text: no file in it"):
         load_corpus(str(tmp_path))
+
+
+def test_an_address_is_read_as_a_path_is(tmp_path):
+    upath = pytest.importorskip("upath")
+    lines = "\n".join(json.dumps({"text": f"document {number}"}) for number in range(50))
+    files = {
+        "data/train-0.jsonl.gz": gzip.compress(lines.encode()),
+        "data/train-1.txt": b"text",
+        "validation.jsonl": b'{"text": "held out"}',
+        ".hidden.txt": b"hidden",
+    }
+    far = upath.UPath("memory://far/away")
+    for root in (tmp_path, far):
+        for name, content in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(content)
+    for name in ("", "/**/*.*", "/data/train-0.jsonl.gz"):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            theirs = list(load_corpus(f"memory://far/away{name}").documents("all"))
+        assert theirs == list(load_corpus(f"{tmp_path}{name}").documents("all"))
+        assert any("hidden files" in str(one.message) for one in said) == (not name)
+    for name, message in (
+        ("memory://far/none", "there is no 'memory://far/none'"),
+        ("zzz://far/away", "zzz://far/away cannot be reached: Unsupported filesystem"),
+    ):
+        with pytest.raises(EquinfoError, match=message):
+            load_corpus(name)
+    pickled = pickle.dumps(load_corpus("memory://far/away").units())
+    assert [list(unit.read(reading.LeftOut()))[-1] for unit in pickle.loads(pickled)] == [b"text"]
 
 
 def test_source_files_may_be_named(tmp_path):

@@ -46,6 +46,8 @@ RULES = [
         ("torch",),
     ),
     ("*", ("equinfo/hf/*",), ("transformers",)),
+    ("*", ("equinfo/engines.py",), ("ray",)),
+    ("*", ("equinfo/sources.py",), ("fsspec", "upath")),
     ("*", ("equinfo/harness/*",), ("lm_eval",)),
     ("*", ("equinfo/playground/*",), ("gradio",)),
     ("equinfo/*", ("equinfo/comparison.py",), ("matplotlib",)),

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 import equinfo
-from equinfo import api, sharding, shards
+from equinfo import api, corpora, sharding, shards
 from equinfo.compress.models.base import StaticModel
 from equinfo.corpora import load_corpus, take
+from equinfo.engines import in_processes
 from equinfo.errors import EquinfoError
 from equinfo.files import content_hash
 from equinfo.lm.sequences import Sequences
-from equinfo.sharding import blocks, tokenize_corpus
+from equinfo.sharding import blocks, merge_shards, tokenize_corpus
 from equinfo.shards import Shards
 from equinfo.tokenizers.arithmetic import ArithmeticTokenizer
 from equinfo.tokenizers.bpe import BPETokenizer
@@ -323,11 +324,11 @@ def test_foreign_shards_are_refused_when_read_and_when_resumed(copy, tmp_path):
 
 
 def test_a_shorter_corpus_does_not_pass_for_the_longer_one(copy):
-    _, _, first = next(sharding._tasks(iter(TEXTS), copy, {"group_documents": 1}, SMALL))
-    shorter = [text for group in first for text in group]
+    first = next(sharding._Cut({"group_documents": 1}, SMALL, False)._tasks(0, iter(TEXTS)))
+    shorter = [text for group in first.groups for text in group]
     refused(
         lambda: tokenize_corpus(PLAIN, shorter, copy, shard_bytes=SMALL),
-        "this corpus ends before it",
+        "which is not of this corpus",
     )
 
 
@@ -452,7 +453,17 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option", [{"mode": "page"}, {"workers": 0}, {"shard_bytes": 0}, {"block_bytes": 3}]
+    "option",
+    [
+        {"mode": "page"},
+        {"engine": "steam"},
+        {"workers": 0},
+        {"shard_bytes": 0},
+        {"block_bytes": 3},
+        {"part": "4/3"},
+        {"part": "one"},
+        {"part": "1/2", "max_bytes": 9},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(tmp_path, option):
     refused(
@@ -461,19 +472,104 @@ def test_options_that_make_no_sense_are_refused(tmp_path, option):
     assert not (tmp_path / "s").exists()
 
 
-def test_a_worker_that_dies_is_one_line_and_a_second_run_finishes(made, tmp_path):
+def test_a_worker_that_dies_is_replaced(made, tmp_path):
     def documents():
         yield from TEXTS[:150]
         for process in multiprocessing.active_children():
             os.kill(process.pid, signal.SIGKILL)
         yield from TEXTS[150:]
 
-    refused(
-        lambda: tokenize_corpus(PLAIN, documents(), tmp_path / "s", shard_bytes=SMALL, workers=2),
-        "a worker ended before its work did .*: run again",
-    )
-    tokenize_corpus(PLAIN, TEXTS, tmp_path / "s", shard_bytes=SMALL)
+    tokenize_corpus(PLAIN, documents(), tmp_path / "s", shard_bytes=SMALL, workers=2)
     assert content(tmp_path / "s") == content(made)
+
+
+def _end(task: int) -> int:
+    if task == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def test_work_that_ends_every_worker_is_given_up_in_one_line():
+    results = in_processes(_end, range(9), 2, _end, (0,))
+    refused(lambda: list(results), "3 workers ended before their work did .*: run again")
+
+
+# -- units, parts ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch) -> Path:
+    """Four files, a unit each."""
+    monkeypatch.setattr(corpora, "UNIT_BYTES", 1)
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for number in range(4):
+        lines = [json.dumps({"text": text.decode()}) for text in TEXTS[50 * number :][:50]]
+        (folder / f"{number}.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def test_parts_that_are_merged_are_the_shards_of_one_run_and_of_any_workers(corpus, tmp_path):
+    whole = tokenize_corpus(PLAIN, corpus, tmp_path / "whole", shard_bytes=SMALL)
+    documents = list(load_corpus(corpus).documents())
+    assert [PLAIN.decode(ids) for ids, _ in whole.documents()] == documents
+    tokenize_corpus(PLAIN, corpus, tmp_path / "two", shard_bytes=SMALL, workers=2)
+    assert content(tmp_path / "two") == content(whole.folder)
+    for of in (1, 3, 6):  # of which two are empty
+        folders = [tmp_path / f"{number} of {of}" for number in range(1, of + 1)]
+        for number, folder in enumerate(folders, 1):
+            options = {"shard_bytes": SMALL, "part": f"{number}/{of}"}
+            part = tokenize_corpus(PLAIN, corpus, folder, **options)
+            assert tokenize_corpus(PLAIN, corpus, folder, **options).manifest == part.manifest
+            with pytest.raises(EquinfoError, match=f"is part {number} of {of} of a corpus"):
+                Shards(folder)
+        merged = merge_shards(folders[::-1], tmp_path / f"merged {of}")
+        assert content(merged.folder) == content(whole.folder)
+        assert merged.tokenizer().fingerprint == PLAIN.fingerprint
+        assert merge_shards(folders, merged.folder).manifest == whole.manifest
+    halves = (TEXTS[:150], TEXTS[150:])
+    given = [tokenize_corpus(PLAIN, half, tmp_path / str(n), part=f"{n}/2").folder
+             for n, half in enumerate(halves, 1)]  # fmt: skip
+    merged = merge_shards(given, tmp_path / "of documents")
+    assert [PLAIN.decode(ids) for ids, _ in merged.documents()] == TEXTS
+
+
+def test_ray_writes_the_same_files_and_its_errors_are_one_line(corpus, tmp_path):
+    pytest.importorskip("ray")
+    whole = tokenize_corpus(PLAIN, corpus, tmp_path / "whole", shard_bytes=SMALL)
+    options = {"shard_bytes": SMALL, "engine": "ray"}
+    tokenize_corpus(PLAIN, corpus, tmp_path / "ray", **options, workers=1)
+    assert content(tmp_path / "ray") == content(whole.folder)
+    (corpus / "3.jsonl").write_text("{")
+    refused(
+        lambda: tokenize_corpus(PLAIN, corpus, tmp_path / "e", **options), r"3.jsonl:1: not valid"
+    )
+
+
+def test_parts_that_do_not_belong_together_are_refused_by_name(corpus, tmp_path):
+    def part(name: str, which: str, tokenizer=PLAIN, **options) -> Path:
+        options = {"shard_bytes": SMALL, "part": which, **options}
+        return tokenize_corpus(tokenizer, corpus, tmp_path / name, **options).folder
+
+    first, second = part("first", "1/2"), part("second", "2/2")
+    (corpus / "5.jsonl").write_text('{"text": "more"}')
+    for others, message in (
+        ([], "part 2 of 2 is missing: `equinfo tokenize --part 2/2` makes it"),
+        ([first], "are both part 1/2"),
+        ([part("third", "2/3")], "third has units 5 and .*first has 4"),
+        ([part("gzip", "2/2", GZIP)], r"gzip was written by GZip\[v=256\] .*, not by Bytes"),
+        ([part("blocks", "2/2", mode="block")], "blocks has mode block and .*first has document"),
+        ([tokenize_corpus(PLAIN, corpus, tmp_path / "all").folder], "all is no part of a corpus"),
+    ):
+        refused(lambda: merge_shards([first, *others], tmp_path / "out"), message)  # noqa: B023
+    shard = next(second.glob("*.ids"))
+    data = bytearray(shard.read_bytes())
+    data[200] ^= 1
+    shard.write_bytes(data)
+    refused(
+        lambda: merge_shards([first, second], tmp_path / "out"), f"{shard.name} is no whole shard"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 ORPHANS = """

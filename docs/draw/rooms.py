@@ -45,6 +45,7 @@ FILES = {
     "sources": "text",
     "reading": "text",
     "sharding": "shards",
+    "engines": "shards",
     "tokenfile": "show",
 }
 

@@ -142,7 +142,7 @@ class Sequences:
                 " context"
             )
         if model is None or model.period == 1:
-            self._firsts = np.zeros(self.count, dtype=np.int64)
+            self._firsts = np.broadcast_to(np.int64(0), self.count)  # of no size
         elif isinstance(ids, np.ndarray):
             self._firsts = places(ids, np.arange(self.count) * context, model)
         else:

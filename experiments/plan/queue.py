@@ -12,8 +12,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from equinfo.engines import end_with_parent
 from equinfo.errors import EquinfoError
-from equinfo.sharding import end_with_parent
 from experiments.analysis.compare import Results
 from experiments.analysis.experiment import Experiment
 from experiments.plan.jobs import WHOLE, Plan, Shard, hours, survey

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from equinfo.sharding import ONE_THREAD
+from equinfo.engines import ONE_THREAD
 from experiments import __main__ as command
 from experiments import catalogue
 from experiments.analysis.experiment import Experiment

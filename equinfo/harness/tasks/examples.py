@@ -9,12 +9,12 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, TypeVar
 
 from datasets import Dataset
 
-from equinfo.corpora import limited, load_corpus
+from equinfo.corpora import limited, load_corpus, read_units
 from equinfo.errors import EquinfoError
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ def _documents(corpus: str, split: str) -> Iterator[str]:
     """Documents that are UTF-8, the first ones of each part of a corpus."""
     parts = load_corpus(corpus).parts
     for part in parts:
-        for document in limited(part(split), READ // len(parts)):
+        for document in limited(chain.from_iterable(read_units(part(split))), READ // len(parts)):
             try:
                 yield document.decode()
             except UnicodeDecodeError:

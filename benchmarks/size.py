@@ -1,0 +1,145 @@
+"""Time and memory from 60 MB to 2 GB: python -m benchmarks.size --out results/size.jsonl
+
+Each run is a command of its own in one thread: `equinfo tokenize` of so many bytes of imdb and
+books, over and over, or of a million documents of one line; `equinfo encode` and `decode` of one
+document. A row has the CPU seconds of the process and the largest memory that it held. What --out
+holds already is not measured again. --draw: results/size.svg from the rows.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+import equinfo
+from benchmarks.common import append
+from equinfo.corpora import documents_of, limited
+from equinfo.engines import ONE_THREAD
+
+MB = 1_000_000
+DOCUMENT = 500  # MB, of one document
+LINES = 1_000_000
+READY = ("bytes", "gzip8", "zstd8", "english-64k", "english-equalinfo16")
+FITTED: dict[str, dict[str, Any]] = {
+    "bpe": {"size": 4096}, "unigram": {"size": 4096}, "static-ac": {"size": 256},
+}  # fmt: skip
+
+
+def texts(num_bytes: int) -> Iterator[bytes]:
+    again = chain.from_iterable(documents_of("imdb+books") for _ in repeat(None))
+    return limited(again, num_bytes)
+
+
+def write(place: Path, form: str, size: int) -> Path:
+    """A corpus's file. form: documents (size: MB), document (MB), or lines (how many)."""
+    path = place / f"{form}-{size}{'.txt' if form == 'document' else '.jsonl'}"
+    if path.exists():
+        return path
+    with path.open("wb") as file:
+        if form == "document":
+            for text in texts(size * MB):
+                file.write(text + b"\n")
+        elif form == "documents":
+            for text in texts(size * MB):
+                file.write(json.dumps({"text": text.decode()}).encode() + b"\n")
+        else:
+            lines = (line for text in texts(1 << 40) for line in text.splitlines() if line)
+            for line in islice(lines, size):
+                text = line.decode()[:200]
+                file.write(json.dumps({"text": text}).encode() + b"\n")
+    return path
+
+
+def measured(*arguments: str | Path) -> dict[str, float]:
+    """CPU seconds and peak memory (MB) of a command, which must succeed."""
+    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
+    command = [sys.executable, "-m", "equinfo.cli", *map(str, arguments)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed: {said[-500:]}")
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    seconds = usage.ru_utime + usage.ru_stime
+    return {"seconds": round(seconds, 2), "peak_mb": round(usage.ru_maxrss * unit / MB, 1)}
+
+
+def main(
+    sizes: tuple[int, ...] = (60, 250, 1000, 2000),
+    tokenizers: tuple[str, ...] = (*READY, *FITTED),
+    out: Path | None = None,
+    draw: bool = False,
+) -> None:
+    if draw:
+        picture(read(out or Path("results/size.jsonl")), Path("results/size.svg"))
+        return
+    known = {(row["tokenizer"], row["form"], row["size"]) for row in read(out)}
+    forms = [("documents", size) for size in sizes]
+    forms += [("lines", LINES), ("document", sizes[0]), ("document", DOCUMENT)]
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        for form, size in forms:
+            for name in tokenizers:
+                if (name, form, size) in known:
+                    continue
+                folder: str | Path = name
+                if name in FITTED:
+                    folder = place / name
+                    if not folder.exists():
+                        equinfo.train_tokenizer(
+                            name, folder, "imdb+books", max_bytes=4 * MB, **FITTED[name]
+                        )
+                text = write(place, form, size)
+                row: dict[str, Any] = {"tokenizer": name, "form": form, "size": size}
+                if form == "document":
+                    ids = place / "ids"
+                    row |= measured("encode", text, "-t", folder, "-o", ids)
+                    back = measured("decode", ids, "-t", folder, "-o", place / "back")
+                    row |= {f"decode_{part}": value for part, value in back.items()}
+                    subprocess.run(["cmp", text, place / "back"], check=True)
+                else:
+                    shards = place / "shards"
+                    options = ("--corpus", text, "--workers", "1", "--overwrite")
+                    row |= measured("tokenize", "-t", folder, "--out", shards, *options)
+                    written = equinfo.Shards(shards, verify=False)
+                    row |= {"text_bytes": written.num_bytes, "num_ids": written.num_ids}
+                    row |= {"ids_bytes": sum(path.stat().st_size for path in shards.glob("*.ids"))}
+                print(row, flush=True)
+                append({**row, "num_bytes": text.stat().st_size}, out)
+            write(place, form, size).unlink()
+
+
+def read(path: Path | None) -> list[dict[str, Any]]:
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def picture(rows: list[dict[str, Any]], path: Path) -> None:
+    """Seconds and memory against the size of the text, a line a tokenizer."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), constrained_layout=True)
+    for name in dict.fromkeys(row["tokenizer"] for row in rows):
+        some = [r for r in rows if (r["tokenizer"], r["form"]) == (name, "documents")]
+        some.sort(key=lambda row: row["size"])
+        for axis, part in zip(axes, ("seconds", "peak_mb"), strict=True):
+            axis.plot([r["size"] for r in some], [r[part] for r in some], "o-", ms=3, label=name)
+    for axis, label in zip(axes, ("CPU seconds", "peak memory, MB"), strict=True):
+        axis.set(xscale="log", xlabel="text, MB", ylabel=label)
+    axes[0].set_yscale("log")
+    axes[1].set_ylim(bottom=0)
+    axes[1].legend(fontsize=7, ncols=2)
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
