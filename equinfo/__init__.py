@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from equinfo.comparison import Comparison, Measurement, compare
     from equinfo.formats import export
     from equinfo.generation import Generation, generate, stream
+    from equinfo.inspection import Info, info, verify
+    from equinfo.loading import ShardDataset
     from equinfo.sharding import merge_shards, tokenize_corpus
     from equinfo.shards import Shards, TokenStream
     from equinfo.tokenizers.imported import from_pretrained
@@ -38,7 +40,9 @@ __all__ = [
     "Comparison",
     "EquinfoError",
     "Generation",
+    "Info",
     "Measurement",
+    "ShardDataset",
     "Shards",
     "TokenStream",
     "compare",
@@ -46,6 +50,7 @@ __all__ = [
     "export",
     "from_pretrained",
     "generate",
+    "info",
     "load",
     "load_corpus",
     "merge_shards",
@@ -56,6 +61,7 @@ __all__ = [
     "train_lm",
     "train_m1",
     "train_tokenizer",
+    "verify",
 ]
 
 _LAZY = {
@@ -70,6 +76,10 @@ _LAZY = {
     "Generation": "equinfo.generation",
     "generate": "equinfo.generation",
     "stream": "equinfo.generation",
+    "Info": "equinfo.inspection",
+    "info": "equinfo.inspection",
+    "verify": "equinfo.inspection",
+    "ShardDataset": "equinfo.loading",
     "Shards": "equinfo.shards",
     "TokenStream": "equinfo.shards",
     "export": "equinfo.formats",

@@ -43,7 +43,7 @@ def located(name_or_path: Path | str) -> Path:
     shipped = PRETRAINED / name_or_path
     if shipped.parent != PRETRAINED or not shipped.is_dir():
         return Path(name_or_path)
-    if not Path(name_or_path).is_dir():
+    if not Path(name_or_path).is_dir() or Path(name_or_path) == shipped:
         return shipped
     warnings.warn(
         f"the folder {name_or_path} is taken, not the ready-made {name_or_path}, which it hides:"

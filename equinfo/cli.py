@@ -382,15 +382,13 @@ def tokenize(
         shard_bytes: text a shard, about.
         max_bytes: how much text to use (whole documents); all by default.
     """
-    from equinfo.compress.parallel import num_threads
     from equinfo.sharding import tokenize_corpus
 
     with _going_on(out):
         shards = tokenize_corpus(
             tokenizer, corpus, out, split=split, mode=mode, block_bytes=block_bytes,
-            engine=engine, workers=workers or (None if engine == "ray" else num_threads()),
-            part=part, shard_bytes=shard_bytes, max_bytes=max_bytes, progress="tokenize",
-            overwrite=overwrite,
+            engine=engine, workers=workers, part=part, shard_bytes=shard_bytes,
+            max_bytes=max_bytes, progress="tokenize", overwrite=overwrite,
         )  # fmt: skip
     say(shards)
     if part is None:
@@ -455,6 +453,51 @@ def export(
         for name, split in info["splits"].items()
     )
     say(f"{info['tokenizer']['name']} as {format} in {out}: {splits}")
+
+
+@app.command
+def info(path: Positional[Annotated[str, arg(metavar="PATH")]], /) -> None:
+    """Say what a file or folder of equinfo's is: whose ids, how many, what to do with it next.
+
+    Args:
+        path: whatever equinfo wrote, or the name of a tokenizer or M1 that ships with it.
+    """
+    from equinfo import inspection
+
+    say(inspection.info(path))
+
+
+@app.command
+def verify(
+    path: Positional[Annotated[str, arg(metavar="PATH")]],
+    /,
+    against: Annotated[str | None, arg(metavar="SOURCE")] = None,
+    tokenizer: Annotated[str | None, arg(aliases=["-t"], metavar="T")] = None,
+    split: Literal["train", "validation"] | None = None,
+    max_bytes: int | None = None,
+    sample: int = 200,
+    seed: int = 0,
+) -> None:
+    """Read all of what equinfo wrote: format, lengths, checksums. Damage is one line that names the
+    file, and exit status 1.
+
+    Args:
+        path: a token file, shards or one of them, an export, a tokenizer, an M1, a training or a
+            checkpoint.
+        against: what it was made from, to be compared: the file that a token file encodes, the
+            corpus of shards.
+        tokenizer: the tokenizer of a token file, with --against; shards hold theirs.
+        split: of the corpus; by default the one that the shards name.
+        max_bytes: as given to tokenize.
+        sample: documents (or blocks) of shards to decode; the sizes of all are compared.
+        seed: of the sample.
+    """
+    from equinfo import inspection
+
+    options: dict[str, Any] = {"tokenizer": tokenizer, "split": split, "max_bytes": max_bytes}
+    with _elapsed("reading"):
+        found = inspection.verify(path, against, sample=sample, seed=seed, **options)
+    say(f"{path}: {found.kind}, whole: {found.facts['checked']}")
 
 
 @app.command

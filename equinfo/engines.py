@@ -119,36 +119,38 @@ def end_with_parent() -> None:
 
 
 def on_ray(
-    read: Callable[[Any], Iterator[Any]],
     units: list[Any],
-    work: Callable[[Task], Result],
+    read: Callable[[Any], Iterator[Any]] | None,
+    work: Callable[[Any], Result],
     workers: int | None,
     start: Start,
     given: tuple[Any, ...],
-    size: int,
+    size: int = 0,
 ) -> Iterator[Result]:
-    """work(task) of all that read(unit) yields of each unit, in any order, by Ray Data.
+    """work(unit) of each unit, in any order, by Ray Data; or, with `read`, work(task) of all tasks
+    that read(unit) yields, which then are read by some and worked on by others.
 
-    Readers and workers (None: one a CPU of the cluster; each begins with start(*given)) run side by
-    side; Ray repeats what a machine that fails had at hand. size: bytes of a task, about. Raises
-    the EquinfoErrors of `read` and `work`, and one where Ray itself fails.
+    workers: None for one a CPU of the cluster; each begins with start(*given). Ray repeats what a
+    machine that fails had at hand. size: bytes of a task, about. Raises the EquinfoErrors of `read`
+    and `work`, and one where Ray itself fails.
     """
     with needing("ray", "the engine ray"):
         import ray
         from ray.data import ActorPoolStrategy, DataContext
 
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     count = workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
     context = DataContext.get_current()
-    block = context.target_max_block_size
-    context.target_max_block_size = size  # a task is a block: it can go to any worker
+    before = context.target_max_block_size
+    context.target_max_block_size = size or before  # a task is a block: any worker can have it
     context.enable_progress_bars = False
     try:
-        rows = [{"unit": pickle.dumps(unit)} for unit in units]
+        rows = [{"task": pickle.dumps(unit)} for unit in units]
         data: Any = ray.data.from_items(rows, override_num_blocks=len(rows))
-        data = data.flat_map(_Reader(read), num_cpus=READER)
+        if read is not None:
+            data = data.flat_map(_Reader(read), num_cpus=READER)
         data = data.map(
             _Worker,
             fn_constructor_args=(work, start, given),
@@ -164,7 +166,7 @@ def on_ray(
         told = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise EquinfoError(f"Ray failed ({told}): run again; finished shards are kept") from error
     finally:
-        context.target_max_block_size = block
+        context.target_max_block_size = before
 
 
 class _Reader:
@@ -173,7 +175,7 @@ class _Reader:
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
-            for task in self.read(pickle.loads(row["unit"])):
+            for task in self.read(pickle.loads(row["task"])):
                 yield {"task": pickle.dumps(task)}
         except EquinfoError as error:
             yield {"task": pickle.dumps(error)}

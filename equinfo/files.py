@@ -34,7 +34,7 @@ OURS = (  # what the commands write in a folder
 EXPORT = "equinfo.json"
 EXPORTED = (  # and `export`, beside that file
     EXPORT, "train.bin", "val.bin", "meta.pkl", "*_text_document.*", "*-of-*.parquet",
-    "dataset_dict.json", "train", "validation",
+    "dataset_dict.json", "train", "validation", "*set-documents.npy",
 )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 from equinfo.artifacts import Artifact
+from equinfo.compress.parallel import num_threads
 from equinfo.corpora import (
     AnyCorpus,
     Corpus,
@@ -65,6 +66,7 @@ ENGINES = ("processes", "ray")
 BLOCK_BYTES = 10_240
 GROUP_DOCUMENTS = 128
 SHARD_BYTES = 16 << 20
+UNEVEN = 1.2  # times its share: what the slowest worker may have of the files
 END_OF_DOCUMENT = b"\0"
 NOTES = {
     "document": "each document's ids, then EOS (id code_size + 2); a document's ids decode to its"
@@ -99,6 +101,9 @@ class Noted:
     left: LeftOut
 
 
+Done = tuple[Entry, int] | Noted  # a shard's entry, and the bytes of files that were read for it
+
+
 @naming_files()
 def tokenize_corpus(
     tokenizer: Tokenizer | Path | str,
@@ -119,19 +124,19 @@ def tokenize_corpus(
 ) -> Shards:
     """Write a corpus's ids to the folder `out`, or finish what was begun there, and open it.
 
-    engine: "processes", for which this one reads the texts, or "ray", whose workers read them too,
-    and all must reach `out`. workers: processes, of one thread each (1: this process, with the
-    library's own threads; None, for Ray: one a CPU of the cluster); the files are the same for any
-    number. In a script, call with more than one under `if __name__ == "__main__":`, as for any
-    multiprocessing. part: "3/64" for the third of 64 shares of the corpus's files, for machines
-    that know nothing of each other; `merge_shards` makes shards of them. Documents that are given
-    as such are all of that part. block_stride: bytes from a
-    block's beginning to the next one's, 0 for block_bytes; a training example is a block's first
-    ids, so blocks that overlap make more of them. shard_bytes: text a file, about; memory is about
-    four times that a worker. corpus: as for the other steps. max_bytes: documents up to as many
-    (`corpora.limited`). overwrite: what equinfo wrote in `out` goes first. Raises EquinfoError for
-    a mode that does not exist, text the tokenizer cannot take, and a folder that holds other things
-    or is being written.
+    engine: "processes" of this machine, or "ray", whose workers must all reach the corpus and
+    `out`. workers: processes, of one thread each (1: this process, with the library's own threads;
+    None: one a CPU, of the cluster's for Ray); the files are the same for any number. They read the
+    texts themselves where the corpus's files can be shared out evenly. In a script, call with more
+    than one under `if __name__ == "__main__":`, as for any multiprocessing. part: "3/64" for the
+    third of 64 shares of the corpus's files, for machines that know nothing of each other;
+    `merge_shards` makes shards of them. Documents that are given as such are all of that part.
+    block_stride: bytes from a block's beginning to the next one's, 0 for block_bytes; a training
+    example is a block's first ids, so blocks that overlap make more of them. shard_bytes: text a
+    file, about; memory is about four times that a worker. corpus: as for the other steps.
+    max_bytes: documents up to as many (`corpora.limited`). overwrite: what equinfo wrote in `out`
+    goes first. Raises EquinfoError for a mode that does not exist, text the tokenizer cannot take,
+    and a folder that holds other things or is being written.
     """
     out = target(out)
     tokenizer = load(tokenizer)
@@ -183,15 +188,22 @@ def tokenize_corpus(
         _make_ready(out, overwrite)
         cut = _Cut(plan, shard_bytes, several > 1)
         written = partial(_written, out)
+        all_written = partial(_all_written, out, cut)
         worker = (_start_worker, (tokenizer.artifact,))
-        results: Iterator[tuple[Entry, int] | Noted]
-        if engine == "ray":
-            results = on_ray(cut.read, mine, written, workers, *worker, shard_bytes)
+        size = sum(unit.size for _, unit in mine)
+        results: Iterator[Done]
+        if engine == "ray" and len(mine) > 1:
+            results = chain.from_iterable(on_ray(mine, None, all_written, workers, *worker))
+        elif engine == "ray":
+            results = on_ray(mine, cut.read, written, workers, *worker, shard_bytes)
         elif workers == 1:
             results = (written(task, tokenizer) for task in cut.here(mine))
+        elif _even([unit.size for _, unit in mine], workers or num_threads()):
+            many = in_processes(all_written, mine, workers or num_threads(), *worker)
+            results = chain.from_iterable(many)
         else:
-            results = in_processes(written, cut.here(mine), workers or 1, *worker)
-        size = sum(unit.size for _, unit in mine)
+            tasks = cut.here(mine)
+            results = in_processes(written, tasks, workers or num_threads(), *worker)
         entries = _collected(results, size, progress)
         more = {path.name for path in out.glob("shard-*.ids")} - {one["file"] for one in entries}
         if more:
@@ -276,13 +288,19 @@ def _share(part: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
+def _even(sizes: list[int], workers: int) -> bool:
+    """Whether units of these sizes, each given to who has least, keep all workers busy."""
+    loads = [0] * workers
+    for size in sizes:
+        loads[loads.index(min(loads))] += size or 1  # 0: all are unknown
+    return max(loads) * workers <= UNEVEN * sum(loads)
+
+
 def _given(documents: Iterable[bytes], left: LeftOut) -> Iterator[bytes]:
     yield from documents
 
 
-def _collected(
-    results: Iterator[tuple[Entry, int] | Noted], size: int, progress: str | None
-) -> list[Entry]:
+def _collected(results: Iterator[Done], size: int, progress: str | None) -> list[Entry]:
     """The manifest's entries in their order, and a bar meanwhile.
 
     size: bytes of all the files; how much of them was read says how much text there will be.
@@ -402,11 +420,13 @@ def _start_worker(artifact: Artifact) -> None:
     _tokenizer = tokenizer_class(artifact.kind).from_artifact(artifact)
 
 
-def _written(
-    out: Path, task: Task | Noted, tokenizer: Tokenizer | None = None
-) -> tuple[Entry, int] | Noted:
-    """A shard's entry in the manifest, and the bytes read for it. tokenizer: None for a worker's
-    own."""
+def _all_written(out: Path, cut: _Cut, numbered: tuple[int, Unit]) -> list[Done]:
+    """All of a unit, by a worker."""
+    return [_written(out, task) for task in cut.read(numbered)]
+
+
+def _written(out: Path, task: Task | Noted, tokenizer: Tokenizer | None = None) -> Done:
+    """tokenizer: None for a worker's own."""
     if isinstance(task, Noted):
         return task
     entry = make_shard(tokenizer or _tokenizer, out / task.name, task.head, task.groups)

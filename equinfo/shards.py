@@ -209,6 +209,16 @@ def check_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def check_shard(path: Path) -> None:
+    """Raises EquinfoError where a shard, by itself, is not whole, or is none."""
+    header, start = read_head(path)
+    shard = _Shard(path, header, start)
+    if path.stat().st_size != shard.size:
+        raise _damaged(path, "its size is not what its header says")
+    check_digest(path)
+    shard.check(header, ids_too=True)
+
+
 def check_plan(path: Path, header: dict[str, Any], expected: dict[str, Any]) -> None:
     """Raises EquinfoError for a shard of another tokenizer, mode or corpus."""
     wrong = None
@@ -269,7 +279,7 @@ class Shards:
         from another folder, and for a part where a whole is asked for, or a whole for a part.
         """
         self.folder = as_path(folder)
-        self.manifest = _read_manifest(self.folder)
+        self.manifest = read_manifest(self.folder)
         found = self.manifest.get("part")
         if found and not part:
             raise EquinfoError(
@@ -443,6 +453,10 @@ class _Shard:
             if special != len(last) or (last != eos_id).any():
                 raise _damaged(self.path, "it holds ids that its tokenizer does not write there")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is mapped: a copy in another process maps the file itself."""
+        return {k: v for k, v in vars(self).items() if k not in ("ids", "_table")}
+
     @cached_property
     def ids(self) -> np.ndarray:
         """[num_ids]"""
@@ -517,7 +531,8 @@ def check_version(folder: Path) -> None:
         raise _other_version(folder / MANIFEST, stored["version"])
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a folder's manifest says. Raises EquinfoError where it has none that is whole."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

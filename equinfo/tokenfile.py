@@ -94,32 +94,45 @@ def read(tokenizer: Tokenizer, file: BinaryIO, what: str = "the token file") -> 
     begins.
     """
     source = _Hashed(file, what)
-    dtype = _check_header(tokenizer, source)
+    written_by, dtype = _header(source)
+    written_by.check(tokenizer.identity, what)
     decoder = tokenizer.decoder()
-    num_ids = num_bytes = 0
-    while count := source.number():
-        if count > FRAME:
-            raise source.damaged(f"a frame of {count} ids")
-        data = source.exactly(count * dtype.itemsize)
-        if source.number() != zlib.crc32(data):
-            raise source.damaged("a frame's checksum does not match")
+    num_bytes = 0
+    for ids in _frames(source, dtype):
         with naming(what):
-            piece = decoder.feed(np.frombuffer(data, dtype=dtype))
-        num_ids += count
+            piece = decoder.feed(ids)
         num_bytes += len(piece)
         yield piece
-    promised_ids, promised_bytes = struct.unpack("<QQ", source.exactly(16))
-    digest = source.hash.digest()
-    if source.exactly(DIGEST) != digest or promised_ids != num_ids:
-        raise source.damaged("its checksum does not match")
-    if file.read(1):
-        raise source.damaged("it goes on after its end")
     with naming(what):
         piece = decoder.finish()
     num_bytes += len(piece)
-    if num_bytes != promised_bytes:
-        raise EquinfoError(f"{what} decodes to {num_bytes} bytes and promises {promised_bytes}")
+    if num_bytes != source.counts.num_bytes:
+        promised = source.counts.num_bytes
+        raise EquinfoError(f"{what} decodes to {num_bytes} bytes and promises {promised}")
     yield piece
+
+
+def check(file: BinaryIO, what: str = "the token file") -> Counts:
+    """Read all of it without its tokenizer. Raises EquinfoError as `read` does, but for what only
+    decoding shows."""
+    source = _Hashed(file, what)
+    _, dtype = _header(source)
+    for _ in _frames(source, dtype):
+        pass
+    return source.counts
+
+
+def describe(file: BinaryIO, what: str = "the token file") -> tuple[Identity, Counts]:
+    """What wrote a file on disk and what it says to hold; of its ids nothing is read."""
+    source = _Hashed(file, what)
+    written_by, dtype = _header(source)
+    begin = file.tell()
+    left = file.seek(0, io.SEEK_END) - begin
+    file.seek(-min(left, 16 + DIGEST), io.SEEK_END)
+    counts = Counts(*struct.unpack("<QQ", source.exactly(16)))
+    if counts.num_ids * dtype.itemsize > left:
+        raise source.damaged("it ends too early")
+    return written_by, counts
 
 
 def to_bytes(tokenizer: Tokenizer, data: bytes) -> bytes:
@@ -141,6 +154,7 @@ class _Hashed:
         self.file = file
         self.what = what
         self.hash = hashlib.sha256()
+        self.counts = Counts(0, 0)  # once all has been read
 
     def write(self, data: bytes) -> None:
         self.file.write(data)
@@ -168,8 +182,8 @@ class _Hashed:
         return EquinfoError(f"{self.what} was cut short or altered: {how}; encode it again")
 
 
-def _check_header(tokenizer: Tokenizer, source: _Hashed) -> np.dtype:
-    """The ids' type, once the header says that `tokenizer` wrote them."""
+def _header(source: _Hashed) -> tuple[Identity, np.dtype]:
+    """What wrote the ids, and their type."""
     what = source.what
     magic = source.up_to(len(MAGIC))
     if magic[:-1] != MAGIC[:-1] or len(magic) < len(MAGIC):
@@ -194,5 +208,24 @@ def _check_header(tokenizer: Tokenizer, source: _Hashed) -> np.dtype:
         raise EquinfoError(f"{what} has a header that equinfo did not write: encode it again")
     with naming(what):
         written_by = Identity.read({**header, "fingerprint": header["tokenizer"]})
-    written_by.check(tokenizer.identity, what)
-    return np.dtype(DTYPES[header["dtype"]])
+    return written_by, np.dtype(DTYPES[header["dtype"]])
+
+
+def _frames(source: _Hashed, dtype: np.dtype) -> Iterator[np.ndarray]:
+    """The ids, each frame once its checksum is right; after the last the file is, and counted."""
+    num_ids = 0
+    while count := source.number():
+        if count > FRAME:
+            raise source.damaged(f"a frame of {count} ids")
+        data = source.exactly(count * dtype.itemsize)
+        if source.number() != zlib.crc32(data):
+            raise source.damaged("a frame's checksum does not match")
+        num_ids += count
+        yield np.frombuffer(data, dtype=dtype)
+    counts = Counts(*struct.unpack("<QQ", source.exactly(16)))
+    digest = source.hash.digest()
+    if source.exactly(DIGEST) != digest or counts.num_ids != num_ids:
+        raise source.damaged("its checksum does not match")
+    if source.file.read(1):
+        raise source.damaged("it goes on after its end")
+    source.counts = counts

@@ -284,6 +284,23 @@ def test_list_and_version(run):
         assert name in out
 
 
+def test_info_and_verify_say_what_is_there_or_what_is_wrong_in_a_line(tmp_path, run):
+    source, ids = tmp_path / "in", tmp_path / "a file.ids"
+    source.write_bytes(b"some text" * 50)
+    assert run("encode", source, "-t", "bytes", "-o", ids)[0] == 0
+    status, out, _ = run("info", ids)
+    assert (status, out.splitlines()[:2]) == (0, [f"path        {ids}", "what        token file"])
+    assert f"equinfo decode '{ids}'" in out
+    status, out, _ = run("verify", ids, "--against", source, "-t", "bytes")
+    whole = f"{ids}: token file, whole: the checksums of 450 ids; decodes to {source}\n"
+    assert (status, out) == (0, whole)
+    ids.write_bytes(ids.read_bytes()[:-1])
+    for path, named in ((ids, ids), (source, source), (tmp_path / "none", "none does not exist")):
+        status, out, error = run("verify", path)
+        assert (status, out, len(error.splitlines())) == (1, "", 1)
+        assert str(named) in error
+
+
 def test_help_teaches(run):
     status, out, _ = run("--help")
     assert status == 0
@@ -298,6 +315,8 @@ def test_help_teaches(run):
         "generate",
         "tokenize",
         "evaluate",
+        "info",
+        "verify",
     ):
         assert command in out
         status, options, _ = run(command, "--help")

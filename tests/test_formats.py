@@ -14,7 +14,7 @@ import pytest
 import equinfo
 from equinfo.compress.models.base import StaticModel
 from equinfo.errors import EquinfoError
-from equinfo.formats import FORMATS, INFO, export, rows
+from equinfo.formats import FORMATS, INFO, check_export, export, rows
 from equinfo.formats.rows import to_dataset
 from equinfo.lm.sequences import Sequences
 from equinfo.shards import Shards
@@ -263,6 +263,47 @@ def test_the_note_names_tokenizer_and_bytes(tmp_path, made, format):
             "num_ids": size + len(texts),
         }
         assert noted["splits"][split].items() >= counts.items()
+
+
+KINDS = [(format, None) for format in FORMATS] + [("parquet", CONTEXT), ("arrow", CONTEXT)]
+
+
+@ALL
+@pytest.mark.parametrize(("format", "context"), KINDS)
+def test_each_documents_bytes_are_in_the_rows_or_beside_the_ids(
+    tmp_path, made, name, format, context
+):
+    shards = made[name]
+    wide = format == "nanogpt" and name == "wide"
+    info = export(shards, tmp_path / "out", format, context=context, wide=wide)
+    (split,) = info["splits"].values()
+    if format in ("parquet", "arrow") and (context is None or name == "blocks"):
+        assert "documents" not in split  # in the rows; or ids that stand for no whole block
+        return
+    table = np.load(tmp_path / "out" / split["documents"], mmap_mode="r")
+    assert (table.dtype, table.shape) == (np.int64, (shards.num_documents + 1, 2))
+    rows, sizes = rows_of(shards)
+    ids = stream(shards)
+    starts, at_bytes = table.T
+    assert [ids[a:b].tolist() for a, b in pairwise(starts)] == rows
+    assert np.diff(at_bytes).tolist() == sizes
+    assert table[-1].tolist() == [shards.num_ids, shards.num_bytes]
+
+
+@pytest.mark.parametrize(("format", "context"), KINDS)
+def test_every_file_is_noted_and_checked(tmp_path, made, format, context):
+    out = tmp_path / "out"
+    info = export(made["narrow"], out, format, validation=made["held-out"], context=context)
+    files = [path for path in out.rglob("*") if path.is_file() and path.name != INFO]
+    assert sorted(info["files"]) == sorted(path.relative_to(out).as_posix() for path in files)
+    assert check_export(out) == len(files)
+    for path in files:
+        content = path.read_bytes()
+        for damaged in (content[:-1], content[:-1] + bytes([content[-1] ^ 1]), None):
+            path.write_bytes(damaged) if damaged is not None else path.unlink()
+            with pytest.raises(EquinfoError, match=f"{path.name} (is missing|was cut or altered)"):
+                check_export(out)
+        path.write_bytes(content)
 
 
 @pytest.mark.parametrize("format", FORMATS)

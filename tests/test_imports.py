@@ -42,7 +42,13 @@ RULES = [
     ("*", ("equinfo/plain/*",), ("equinfo.plain",)),
     (
         "equinfo/*",
-        ("equinfo/lm/*", "equinfo/hf/model.py", "equinfo/hf/logits.py", "equinfo/harness/*"),
+        (
+            "equinfo/lm/*",
+            "equinfo/hf/model.py",
+            "equinfo/hf/logits.py",
+            "equinfo/harness/*",
+            "equinfo/loading.py",
+        ),
         ("torch",),
     ),
     ("*", ("equinfo/hf/*",), ("transformers",)),

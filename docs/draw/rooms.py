@@ -44,6 +44,8 @@ FILES = {
     "corpora": "text",
     "sources": "text",
     "reading": "text",
+    "inspection": "door",
+    "loading": "shards",
     "sharding": "shards",
     "engines": "shards",
     "tokenfile": "show",

@@ -2,21 +2,32 @@
 
 `equinfo.json` in it says what the formats have no place for: the tokenizer, its special ids, and
 the bytes of text that the ids stand for, without which there is no bits/byte (nats summed over a
-split's num_ids / ln 2 / its num_bytes).
+split's num_ids / ln 2 / its num_bytes). `files` has the size and SHA-256 of every other file,
+`hash` is the SHA-256 of the canonical JSON of all the rest.
+
+Where rows do not say each document's bytes, SPLITset-documents.npy does (a name that no loader
+takes for data of the split): int64[num_documents + 1, 2], for each document, or block, the place of
+its first id in the split's stream and of its first byte in the split's text; the last row is the
+end of both. So documents m .. n-1 are the ids [m, 0] .. [n, 0] and [n, 1] - [m, 1] bytes.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from equinfo.errors import EquinfoError, naming_files
+import numpy as np
+
+from equinfo.artifacts import Identity
+from equinfo.errors import EquinfoError, naming, naming_files
 from equinfo.files import EXPORT as INFO
-from equinfo.files import atomic_folder, check_empty, target
+from equinfo.files import atomic_folder, check_empty, content_hash, target
 from equinfo.formats import flat, rows
-from equinfo.formats.common import Splits, split_info, splits_of, tokenizer_info
+from equinfo.formats.common import Splits, pieces, split_info, splits_of, tokenizer_info
 from equinfo.shards import Shards
+from equinfo.stored import digest, number, section, word
 
 FORMATS = ("parquet", "arrow", "nanogpt", "llmc", "megatron")
 VERSION = 1
@@ -65,15 +76,80 @@ def export(
         "llmc": flat.write_llmc,
         "megatron": flat.write_megatron,
     }
+    told = {name: split_info(part) for name, part in splits.items()}
     with atomic_folder(out, overwrite) as folder:
-        info = {
+        info: dict[str, Any] = {
             "version": VERSION,
             "format": format,
             "tokenizer": tokenizer_info(first),
             "dtype": write[format](splits, folder),
             "mode": first.mode,
             "context": context,
-            "splits": {split: split_info(part) for split, part in splits.items()},
+            "splits": told,
         }
+        rows_say = format in ("parquet", "arrow") and context is None
+        cut = context is not None and first.mode == "block"  # to ids that stand for no whole block
+        for name, part in splits.items() if not rows_say and not cut else ():
+            told[name]["documents"] = f"{name}set-documents.npy"
+            _write_documents(folder / told[name]["documents"], part)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        info["files"] = {path.relative_to(folder).as_posix(): _described(path) for path in files}
+        info["hash"] = content_hash(info)
         (folder / INFO).write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
     return info
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """What equinfo.json says, or EquinfoError where it is none that `export` writes."""
+    path = folder / INFO
+    with naming(path):
+        info = json.loads(path.read_text(encoding="utf-8"))
+        number(info, "version", VERSION, VERSION)
+        told = {name: value for name, value in info.items() if name != "hash"}
+        if {"files", "hash"} & info.keys() and info.get("hash") != content_hash(told):
+            raise EquinfoError("it was altered: export the shards again")
+        word(info, "format", FORMATS)
+        word(info, "mode", ("document", "block"))
+        Identity.read(info["tokenizer"])
+        for name, split in section(info, "splits").items():
+            word({"split": name}, "split", ("train", "validation"))
+            for count in ("num_ids", "num_documents", "num_bytes"):
+                number(split, count, 0, 1 << 60)
+        for name, file in info.get("files", {}).items():
+            number(file, "size", 0, 1 << 60)
+            digest(file, "sha256")
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise EquinfoError(f"it names {name!r}, which is no file beside it")
+        return info
+
+
+def check_export(folder: Path) -> int:
+    """Read all of an export; how many files have the hash that is noted of them.
+
+    Raises EquinfoError for a file that is missing or altered. Exports of earlier versions note no
+    hashes.
+    """
+    files = read_info(folder).get("files", {})
+    for name, noted in files.items():
+        if not (folder / name).is_file():
+            raise EquinfoError(f"{folder / name} is missing: export the shards again")
+        if _described(folder / name) != noted:
+            raise EquinfoError(f"{folder / name} was cut or altered: export the shards again")
+    return len(files)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"size": path.stat().st_size, "sha256": found}
+
+
+def _write_documents(path: Path, shards: Shards) -> None:
+    shape = (shards.num_documents + 1, 2)
+    table = np.lib.format.open_memmap(path, "w+", np.dtype("<i8"), shape)
+    at = 0
+    for _, lengths, num_bytes in pieces(shards):
+        ends = np.cumsum(np.stack([lengths, num_bytes], axis=1), axis=0)
+        table[at + 1 : at + len(ends) + 1] = table[at] + ends
+        at += len(ends)
+    table.flush()
