@@ -64,6 +64,7 @@ def train_m1(
         config = chosen.config(SYMBOLS, EOD)  # EOD as BOS: "nothing yet" and "an end" are one
         with needing("lm", "a language model"):
             from equinfo.lm.bridge import to_byte_model
+            from equinfo.lm.ranks import is_main
             from equinfo.lm.train import load_lm, train
     documents = take(documents_of(corpus), max_bytes, say=True)
     if order is not None:
@@ -77,7 +78,8 @@ def train_m1(
         ids = byte_stream(documents)
         _finished(train(config, ids, out, progress=progress, overwrite=overwrite))
         model = to_byte_model(load_lm(out), chosen.context, ids)
-    to_artifact(model).save(out / "byte-model")
+    if order is not None or is_main():
+        to_artifact(model).save(out / "byte-model")
     return model
 
 
@@ -166,6 +168,7 @@ def train_lm(
     shares: bool = False,
     canonical: bool = False,
     tensorboard: bool = False,
+    sharded: bool | None = None,
     progress: str | None = None,
     overwrite: bool = False,
     **training: Any,
@@ -180,12 +183,13 @@ def train_lm(
     rows of an embedding of the last two ids, no FLOPs either; five times the vocabulary is usual.
     shares: add the input embedding again before every block, times a number that is learned.
     canonical: give no probability to ids that the tokenizer never writes after the one before
-    (Tokenizer.canonical_mask), in training and wherever the LM is used. tensorboard: see
-    lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
-    again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
+    (Tokenizer.canonical_mask), in training and wherever the LM is used. tensorboard,
+    sharded: see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`.
+    Called again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
     out = target(out)
     with needing("lm", "a language model"):
+        from equinfo.lm.ranks import is_main
         from equinfo.lm.train import train
     settings = Training().but(**training)
     chosen = None if tokenizer is None else load(tokenizer)
@@ -225,10 +229,11 @@ def train_lm(
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
     options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
+    options["sharded"] = sharded
     if mask is not None:
         options["initial"] = mask_weights(mask)
     result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
-    if chosen is not None:
+    if chosen is not None and is_main():
         chosen.save(out / KEPT)
     return result
 

@@ -97,16 +97,20 @@ class Artifact:
         """
         check_empty(path, overwrite, (JSON_NAME, TENSORS_NAME))
         with atomic_folder(path, overwrite) as folder:
-            head = folder / JSON_NAME
-            text = json.dumps({**self.head, "hash": self.hash}, indent=1, sort_keys=True)
-            head.write_text(text + "\n", encoding="utf-8")
-            arrays = {name: np.asarray(array, order="C") for name, array in self.tensors.items()}
-            try:
-                save_file(arrays, folder / TENSORS_NAME)
-            except SafetensorError as error:
-                raise EquinfoError(f"{path} cannot be written: {error}") from error
-            # the library writes for its user alone
-            (folder / TENSORS_NAME).chmod(head.stat().st_mode)
+            self.write(folder, path)
+
+    def write(self, folder: Path, path: Path | str) -> None:
+        """The two files, in a folder that will be `path`, which an EquinfoError names."""
+        head = folder / JSON_NAME
+        text = json.dumps({**self.head, "hash": self.hash}, indent=1, sort_keys=True)
+        head.write_text(text + "\n", encoding="utf-8")
+        arrays = {name: np.asarray(array, order="C") for name, array in self.tensors.items()}
+        try:
+            save_file(arrays, folder / TENSORS_NAME)
+        except SafetensorError as error:
+            raise EquinfoError(f"{path} cannot be written: {error}") from error
+        # the library writes for its user alone
+        (folder / TENSORS_NAME).chmod(head.stat().st_mode)
 
 
 def load_artifact(path: Path | str) -> Artifact:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from inspect import signature
@@ -19,13 +20,14 @@ from tqdm import tqdm
 from tyro.conf import Positional, UseAppendAction, arg
 
 from equinfo.artifacts import PRETRAINED, pretrained
-from equinfo.errors import EquinfoError, did_you_mean, naming_files
+from equinfo.errors import EquinfoError, LostRank, did_you_mean, naming_files
 from equinfo.files import check_empty
 from equinfo.lm.config import M1_TRAINING, Training
 from equinfo.streams import mend_streams, named, note, open_input, open_output, say, stdin, stdout
 from equinfo.tokenizers.registry import FAMILIES, find_family, load, pretrained_tokenizers
 
 PIECE = 1 << 20  # bytes read at a time
+PATIENCE = 1.0  # seconds until others than rank 0 complain
 CORPUS = "bundled, imdb, books, hf:NAME[:CONFIG], a folder, path or glob, or several joined by +."
 
 TOKENIZER = (
@@ -244,11 +246,12 @@ def train_m1(
     from equinfo import api
 
     options: dict[str, Any] = {"order": order, "max_bytes": max_bytes, "overwrite": overwrite}
-    with _going_on(out), _elapsed("counting" if order else "M1 in all"):
-        api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
-    say(Path(out) / "byte-model")
-    _next("train-tokenizer", "equalinfo", "--m1", Path(out) / "byte-model", "--corpus", corpus,
-          "--out", "windows")  # fmt: skip
+    with _one_voice():
+        with _going_on(out), _elapsed("counting" if order else "M1 in all"):
+            api.train_m1(out, corpus, progress=f"M1 {training.size}", **options, **vars(training))
+        say(Path(out) / "byte-model")
+        _next("train-tokenizer", "equalinfo", "--m1", Path(out) / "byte-model", "--corpus", corpus,
+              "--out", "windows")  # fmt: skip
 
 
 @app.command
@@ -511,10 +514,13 @@ def train_lm(
     shares: bool = False,
     canonical: bool = False,
     tensorboard: bool = False,
+    sharded: bool | None = None,
     max_bytes: int = 1 << 30,
     overwrite: Overwrite = False,
 ) -> None:
     """Train an M2, a language model on a tokenizer's ids. Run again to resume after a kill.
+
+    On several devices or machines: torchrun ... -m equinfo.cli train-lm ..., the same result.
 
     Args:
         out: folder for checkpoints, metrics and weights.
@@ -525,21 +531,24 @@ def train_lm(
         shares: add the input embedding again before every block, times a number that is learned.
         canonical: give no probability to ids that the tokenizer never writes after the one before.
         tensorboard: write metrics to OUT/tensorboard as well.
+        sharded: under torchrun, whether each process holds a share of the weights alone; by default
+            from a billion of them on.
         max_bytes: how much of the training text to use.
     """
     from equinfo import api
 
     options: dict[str, Any] = {"place": place, "canonical": canonical, "max_bytes": max_bytes}
-    options |= {"tensorboard": tensorboard}
+    options |= {"tensorboard": tensorboard, "sharded": sharded}
     options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
     options |= {"bigrams": bigrams, "shares": shares}
-    with _going_on(out):
-        result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
-    took = f"{training.steps} steps in {result.seconds:.0f} s"
-    note(f"{training.size}: {took}, {result.loss:.3f} nats/token")
-    say(out)
-    _next("evaluate", "--lm", out, "--corpus", corpus)
-    _next("generate", "A beginning", "--lm", out)
+    with _one_voice():
+        with _going_on(out):
+            result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
+        took = f"{training.steps} steps in {result.seconds:.0f} s"
+        note(f"{training.size}: {took}, {result.loss:.3f} nats/token")
+        say(out)
+        _next("evaluate", "--lm", out, "--corpus", corpus)
+        _next("generate", "A beginning", "--lm", out)
 
 
 @app.command
@@ -702,6 +711,31 @@ def _elapsed(doing: str) -> Iterator[Callable[[str], None]]:
     finally:
         over.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def _one_voice() -> Iterator[None]:
+    """Of the processes that torchrun starts rank 0 alone speaks.
+
+    The others say why they end, too, if rank 0 has not ended: torchrun ends all once one has.
+    """
+    if os.environ.get("RANK", "0") == "0" or "MASTER_PORT" not in os.environ:
+        yield
+        return
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        try:
+            yield
+        except LostRank:
+            raise
+        except EquinfoError:
+            time.sleep(PATIENCE)
+            raise
+        except KeyboardInterrupt:
+            sys.exit(130)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,10 @@ class EquinfoError(ValueError):
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
 
 
+class LostRank(EquinfoError):
+    """Another of the processes that train together is gone; each that is left says so."""
+
+
 @contextmanager
 def naming(what: object) -> Iterator[None]:
     """Around the reading of `what`: all that is raised becomes an EquinfoError that names it.

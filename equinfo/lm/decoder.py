@@ -1,5 +1,6 @@
 """The decoder: one module for M1 and M2, both recipes; which one is a matter of `DecoderConfig`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -165,20 +166,27 @@ class Decoder(nn.Module):
         """f32[vocab_size, d_model]."""
         return self.embed.weight if self.config.tied else self.head.weight
 
-    def initialise(self, seed: int) -> "Decoder":
-        """Draw all weights: normal of 1 / sqrt(fan-in), the residual's by sqrt(2 * layers) less."""
+    def drawn(self, seed: int) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        """Each weight and its first values, f32, one at a time: normal of 1 / sqrt(fan-in), the
+        residual's by sqrt(2 * layers) less.
+        """
         generator = torch.Generator().manual_seed(seed)
         depth = (2 * self.config.n_layers) ** -0.5
         for name, weight in self.named_parameters():
             if weight.dim() == 1:
-                nn.init.ones_(weight)
+                yield weight, torch.ones(weight.shape)
             elif name in ZEROS:
-                nn.init.zeros_(weight)
+                yield weight, torch.zeros(weight.shape)
             else:
                 deviation = weight.shape[1] ** -0.5
                 if name.endswith((".o.weight", ".down.weight")):
                     deviation *= depth
-                weight.data.copy_(torch.randn(weight.shape, generator=generator) * deviation)
+                yield weight, torch.randn(weight.shape, generator=generator) * deviation
+
+    def initialise(self, seed: int) -> "Decoder":
+        """Give all weights their first values."""
+        for weight, values in self.drawn(seed):
+            weight.data.copy_(values)
         return self
 
     def forward(

@@ -26,11 +26,15 @@ def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
     return config.learning_rate * (DECAY_TO + (1 - DECAY_TO) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def make_optimizer(config: OptimizerConfig, model: Decoder) -> torch.optim.Optimizer:
+def make_optimizer(
+    config: OptimizerConfig,
+    model: Decoder,
+    adafactor: type[torch.optim.Adafactor] = torch.optim.Adafactor,
+) -> torch.optim.Optimizer:
     """Adafactor over all parameters (it scales by a matrix's size), or AdamW, decaying matrices."""
     if config.name == "adafactor":
         # torch scales by min(lr, 1 / sqrt(step)): up to the paper's 1.0 that is always our lr
-        return torch.optim.Adafactor(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
+        return adafactor(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
     embeddings = (".rel.weight", "embed.weight", *ZEROS)
     decayed: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []

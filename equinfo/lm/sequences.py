@@ -5,6 +5,7 @@ which is negative.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -153,23 +154,26 @@ class Sequences:
         self._order = np.empty(0, dtype=np.int64)
 
     def batch(self, first: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """(inputs, targets), i64[size, context]: the training's sequences number `first` and on.
+        """(inputs, targets), i64[size, context]: the training's sequences number `first` and on."""
+        targets = self.targets(range(first, first + size))
+        return shifted(targets, self.bos_id), targets
 
-        Targets that are not scored are negative. Raises EquinfoError for an id that is none of the
-        model's.
+    def targets(self, numbers: Sequence[int]) -> np.ndarray:
+        """i64[n, context]: the sequences of these numbers; what is not scored is negative.
+
+        Raises EquinfoError for an id that is none of the model's.
         """
-        numbers = range(first, first + size)
         tiles = np.stack([self.tiles[self._tile(number)] for number in numbers]).astype(np.int64)
         if tiles.max() >= self.vocab_size:
             raise EquinfoError(
                 f"id {tiles.max()} is beyond the model's vocabulary of {self.vocab_size}: the ids"
                 " were altered; encode the text again"
             )
-        return shifted(tiles, self.bos_id), tiles
+        return tiles
 
-    def firsts(self, first: int, size: int) -> np.ndarray:
-        """int64[size]: the place in its unit of each of those sequences' first id."""
-        return self._firsts[[self._tile(number) for number in range(first, first + size)]]
+    def firsts(self, numbers: Sequence[int]) -> np.ndarray:
+        """int64[n]: the place in its unit of each of those sequences' first id."""
+        return self._firsts[[self._tile(number) for number in numbers]]
 
     def _tile(self, number: int) -> int:
         epoch, at = divmod(number, self.count)

@@ -3,12 +3,13 @@
 A training's folder holds `metrics.jsonl` (a line a step), `probes.jsonl` (a line a probe, if there
 are any), `checkpoint-STEP` (weights and optimiser state, while it runs) and, once it is finished,
 `weights`. Which sequences a step sees depends on seed and step alone, so a resumed run takes the
-very steps that an uninterrupted one would.
+very steps that an uninterrupted one would; so do several processes (`lm.ranks`), but for rounding.
 """
 
 import hashlib
 import json
 import math
+import os
 import shutil
 import signal
 import sys
@@ -16,7 +17,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -24,21 +25,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from equinfo.artifacts import Artifact, Identity, load_artifact, read_config, read_kind
 from equinfo.errors import EquinfoError, naming, needing
-from equinfo.files import alone, atomic_file, check_empty, clear, target, writing
+from equinfo.files import alone, atomic_file, check_empty, clear, content_hash, target, writing
+from equinfo.lm import ranks as several
 from equinfo.lm.config import INTEGERS, TrainConfig, check_shapes, shapes
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
 from equinfo.lm.loss import cross_entropy, scored
 from equinfo.lm.optimize import learning_rate, make_optimizer, moments
+from equinfo.lm.ranks import Ranks, joined
 from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest, shifted
 from equinfo.lm.watch import Watch
 from equinfo.stored import check_bounds, made
 
 CHECKPOINT_SECONDS = 30.0
+SHARDED_FROM = 10**9  # weights of which each rank holds a share alone
 FEW = 4  # steps, after the first, that say how long all will take
 IGNORED = (None, signal.SIG_IGN)  # a handler that is not Python's, or none
 Board = Callable[[dict[str, Any]], Any]
@@ -93,6 +98,7 @@ def train(
     probe: Probe = NO_PROBE,
     tokenizer: Identity | None = None,
     overwrite: bool = False,
+    sharded: bool | None = None,
 ) -> TrainResult:
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint; or the result.
 
@@ -106,50 +112,91 @@ def train(
     goes first. Raises EquinfoError for a stream that does not fit the model or its mask or is
     shorter than a sequence, and for a folder that holds something else or is being written.
     KeyboardInterrupt comes after the step and a checkpoint.
+
+    Called alike in all processes of a torch.distributed group, or of torchrun, it trains one model:
+    each step takes the sequences that it would take in one process, a share on each rank. Rank 0
+    alone writes, measures, shows the bar and decides; `out` is a folder that all see. Any number of
+    ranks goes on from a checkpoint. sharded: whether each rank holds a share of the weights alone
+    (FSDP2, blocks computed twice) or all of them (DDP); None: from SHARDED_FROM weights on. A batch
+    that does not divide among the ranks is an EquinfoError; so is, on those that are left, a rank
+    that is gone: LostRank, which names it.
     """
-    if largest(ids) >= config.model.vocab_size:
-        raise EquinfoError(
-            f"id {largest(ids)} is beyond the model's vocabulary of {config.model.vocab_size}"
-        )
-    sequences = Sequences(ids, config.context, config.bos_id, config.seed, config.model)
-    identity = {"config": config.to_dict(), "data": data_hash(ids)}
-    if initial is not None:
-        identity["initial"] = _weights_hash(initial)
-    if tokenizer is not None:
-        identity["tokenizer"] = vars(tokenizer)
-    out = target(out)
-    if (out / "weights").exists() and not overwrite:
-        found = _checked(_finished(out), identity, out)
-        with naming(out / "weights"):
-            return made(TrainResult, found.get("result"))
-    if not (out / "metrics.jsonl").exists():
-        check_empty(out, overwrite)
-    run = _Training(config, torch.device(device or best_device()), initial)
-    shown = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
-    watch = Watch(config.model.vocab_size, config.steps)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-    with writing(out), alone(out):
-        if overwrite:
-            clear(out)
-        checkpoints = sorted(out.glob("checkpoint-*"))
-        if checkpoints:
-            _checked(read_config(checkpoints[-1]), identity, out)
-            run.restore(checkpoints[-1])
+    with joined(torch.device(device or best_device())) as ranks, ExitStack() as stack:
+        ranks.rows(0, config)
+        if largest(ids) >= config.model.vocab_size:
+            raise EquinfoError(
+                f"id {largest(ids)} is beyond the model's vocabulary of {config.model.vocab_size}"
+            )
+        sequences = Sequences(ids, config.context, config.bos_id, config.seed, config.model)
+        identity = {"config": config.to_dict(), "data": data_hash(ids)}
+        if initial is not None:
+            identity["initial"] = _weights_hash(initial)
+        if tokenizer is not None:
+            identity["tokenizer"] = vars(tokenizer)
+        ranks.check_same(content_hash(identity))
+        out = target(out)
+
+        def finished() -> TrainResult | None:
+            if (out / "weights").exists() and not overwrite:
+                found = _checked(_finished(out), identity, out)
+                with naming(out / "weights"):
+                    return made(TrainResult, found.get("result"))
+            if not (out / "metrics.jsonl").exists():
+                check_empty(out, overwrite)
+            return None
+
+        def opened() -> Path | None:
+            """The last checkpoint, if there is one; for rank 0, which keeps the folder."""
+            with writing(out):
+                out.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(alone(out))
+                if overwrite:
+                    clear(out)
+            checkpoints = sorted(out.glob("checkpoint-*"))
+            if checkpoints:
+                _checked(read_config(checkpoints[-1]), identity, out)
+            return checkpoints[-1] if checkpoints else None
+
+        def cut_back() -> list[float]:
+            """The losses up to the checkpoint; what is beyond it goes."""
+            with writing(out):
+                for name in ("metrics", "probes"):
+                    _cut_back(out / f"{name}.jsonl", run.step)
+            return [line["loss"] for line in _lines(out / "metrics.jsonl", "loss", float)]
+
+        found = ranks.first(finished)
+        if found is not None:
+            return found
+        run = _Training(config, ranks, initial, sharded)
+        stack.callback(vars(run).clear)  # whoever keeps an error keeps no connections
+        checkpoint = ranks.first(opened)
+        if checkpoint is not None:
+            run.restore(checkpoint)
+        watch = Watch(config.model.vocab_size, config.steps)
+        for loss in ranks.first(cut_back):
+            watch.see(loss)
+        progress = progress if ranks.main else None
+        shown = {"desc": progress, "unit": "step", "disable": not progress, "file": sys.stderr}
         with (
-            _board(out, run.step, tensorboard) as board,
-            _cut_back(out / "metrics.jsonl", run.step).open("a") as metrics,
+            writing(out),
+            _board(out, run.step, tensorboard and ranks.main) as board,
+            (out / "metrics.jsonl" if ranks.main else Path(os.devnull)).open("a") as metrics,
             tqdm(total=config.steps, initial=run.step, **shown) as bar,
-            _interruption() as asked,
+            _interruption(ranks) as asked,
         ):
-            probed = _cut_back(out / "probes.jsonl", run.step)
-            for line in _lines(out / "metrics.jsonl", "loss", float):
-                watch.see(line["loss"])
             earlier = run.seconds
             first = run.step + 1
             begun = saved = warm = time.monotonic()
+
+            def wishes() -> list[bool]:
+                """Whether to pause, to be interrupted, to save: rank 0's clock, anyone's signal."""
+                now = time.monotonic()
+                signalled = asked.is_set() or ranks.ended.is_set()
+                late, due = now >= deadline, now - saved >= checkpoint_seconds
+                return [ranks.main and late, signalled, ranks.main and due]
+
             while run.step < config.steps:
-                values = run.take_step(sequences)
+                values, agreed = run.take_step(sequences, wishes)
                 now = time.monotonic()
                 run.seconds = earlier + now - begun
                 metrics.write(json.dumps({**values, "seconds": round(run.seconds, 3)}) + "\n")
@@ -165,29 +212,39 @@ def train(
                 if failure:
                     return TrainResult(failure, run.step, run.loss, run.seconds)
                 if run.step in probe.steps:  # on disk before a checkpoint can hold the step
-                    with probed.open("a") as file:
-                        file.write(json.dumps({"step": run.step, "value": run.probe(probe)}) + "\n")
-                late = now >= deadline or asked.is_set()
-                if run.step < config.steps and (late or now - saved >= checkpoint_seconds):
+                    value = run.probe(probe)
+                    if ranks.main:
+                        with (out / "probes.jsonl").open("a") as file:
+                            file.write(json.dumps({"step": run.step, "value": value}) + "\n")
+                late, stopped, due = agreed if ranks.world > 1 else wishes()
+                if run.step < config.steps and (late or stopped or due):
                     metrics.flush()
                     run.save_checkpoint(out, identity)
                     saved = time.monotonic()
-                    if asked.is_set():
+                    if stopped:
                         raise KeyboardInterrupt
                     if late:
                         return TrainResult("paused", run.step, run.loss, run.seconds)
-        result = TrainResult("done", run.step, run.loss, run.seconds)
-        Artifact("lm", {**identity, "result": vars(result)}, run.weights()).save(out / "weights")
-        for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
-            shutil.rmtree(folder, ignore_errors=True)
-        return result
+        weights = run.weights()
+
+        def finish() -> TrainResult:
+            result = TrainResult("done", run.step, run.loss, run.seconds)
+            with writing(out):
+                lm = Artifact("lm", {**identity, "result": vars(result)}, weights)
+                lm.save(out / "weights")
+                for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
+                    shutil.rmtree(folder, ignore_errors=True)
+            return result
+
+        return ranks.first(finish)
 
 
 @contextmanager
-def _interruption() -> Iterator[threading.Event]:
+def _interruption(ranks: Ranks) -> Iterator[threading.Event]:
     """Set by Ctrl-C, which then waits for the step to end and a checkpoint; a second one does not.
 
-    Python tells the main thread alone of signals: in another nothing is ever set.
+    Python tells the main thread alone of signals: in another nothing is ever set. Of several ranks
+    each gets a terminal's Ctrl-C twice, from torchrun as well.
     """
     asked = threading.Event()
     before = signal.getsignal(signal.SIGINT)  # what ignores it goes on doing so
@@ -196,7 +253,7 @@ def _interruption() -> Iterator[threading.Event]:
         return
 
     def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
+        if asked.is_set() and ranks.world == 1:
             signal.default_int_handler(number, frame)
         asked.set()
 
@@ -323,8 +380,10 @@ def _finished(folder: Path | str) -> dict[str, Any]:
     return read_config(path)
 
 
-def _shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    """Weights and moments are float32; anything else has a shape that none of them has."""
+def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Of what has a dtype and a shape: weights and moments are float32; anything else has a shape
+    that none of them has.
+    """
     known = {n: INTEGERS.get(n.removeprefix("model."), ("float32",))[0] for n in tensors}
     return {n: array.shape if array.dtype == known[n] else (-1,) for n, array in tensors.items()}
 
@@ -359,115 +418,205 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type != "cpu" or any(check() for check in checks)
 
 
+class _Scored(nn.Module):
+    """A decoder and its loss: one module, so that the loss, too, has the weights that DDP counts
+    and FSDP2 gathers.
+    """
+
+    def __init__(self, model: Decoder, config: TrainConfig, low: bool) -> None:
+        super().__init__()
+        self.model = model
+        called: Any = torch.compile(model) if config.compile else model
+        self.hidden = called.__call__  # a compiled model is a module: it would count twice
+        self.z_loss = config.optimizer.z_loss
+        self.low = low
+
+    def forward(self, ids: Tensor, places: Tensor, targets: np.ndarray) -> tuple[Tensor, Tensor]:
+        """As `cross_entropy` has them, the sums of loss and of nats of targets, i64[rows, time]."""
+        kind = ids.device.type
+        with torch.autocast(kind, torch.bfloat16) if self.low else nullcontext():
+            hidden, x, y = scored(self.hidden(ids, first=places), ids, targets)
+        hidden = hidden.to(torch.bfloat16) if self.low else hidden
+        canonical = self.model.canonical
+        loss, nats = cross_entropy(hidden, self.model.head_weight, y, self.z_loss, canonical, x)
+        if canonical is not None and nats.isinf():
+            canonical.check_pairs(x, y)
+        return loss, nats
+
+
 class _Training:
     """What changes while it runs: weights, optimiser state, step, seconds, the last loss."""
 
     def __init__(
-        self, config: TrainConfig, device: torch.device, initial: Mapping[str, np.ndarray] | None
+        self,
+        config: TrainConfig,
+        ranks: Ranks,
+        initial: Mapping[str, np.ndarray] | None,
+        sharded: bool | None,
     ) -> None:
         self.config = config
-        self.device = device
-        self.low = config.precision == "bfloat16"
-        if self.low and not has_bfloat16(device):
-            self.low = False
+        self.ranks = ranks
+        self.device = ranks.device
+        low = config.precision == "bfloat16"
+        if low and not has_bfloat16(self.device):
+            low = False
             warnings.warn(
                 "this CPU has no bfloat16 products (AVX512-BF16 or AMX): computing in float32",
                 stacklevel=3,
             )
         exact_products()
-        self.model = Decoder(config.model).initialise(config.seed).to(device)
+        if sharded is None:
+            count = sum(math.prod(shape) for _, shape in shapes(config.model))
+            sharded = count >= SHARDED_FROM
+        self.sharded = sharded and ranks.world > 1
+        with torch.device("meta") if self.sharded else nullcontext():
+            self.model = Decoder(config.model)
+        self.model.checkpoint_blocks = config.checkpoint_blocks or self.sharded
+        self.scored: nn.Module = _Scored(self.model, config, low)
+        if self.sharded:
+            several.shard(ranks, self.model, self.scored, config.seed)
+        else:
+            self.model.initialise(config.seed).to(self.device)
         if initial is not None:
-            given = {name: torch.from_numpy(array) for name, array in initial.items()}
-            self.model.load_state_dict({**self.model.state_dict(), **given})
+            state = self.model.state_dict()
+            for name, array in initial.items():
+                state[name] = several.cut(torch.from_numpy(array), state.get(name))
+            self.model.load_state_dict(state)
         if self.model.canonical is not None:
             self.model.canonical.check("the training's settings")
-        self.model.checkpoint_blocks = config.checkpoint_blocks
-        self.hidden = torch.compile(self.model) if config.compile else self.model
-        self.optimizer = make_optimizer(config.optimizer, self.model)
+        kinds = [several.ShardedAdafactor] if self.sharded else []
+        self.optimizer = make_optimizer(config.optimizer, self.model, *kinds)
+        self.unsynced: Callable[[], Any] = nullcontext
+        if ranks.world > 1 and not self.sharded:
+            self.scored = replicated = several.replicated(self.scored)
+            self.unsynced = replicated.no_sync
         self.step = 0
         self.seconds = 0.0
         self.loss = math.nan
 
-    def take_step(self, sequences: Sequences) -> dict[str, Any]:
-        """One step; its metrics."""
+    def take_step(
+        self, sequences: Sequences, wishes: Callable[[], list[bool]]
+    ) -> tuple[dict[str, Any], list[bool]]:
+        """One step; its metrics, and which of the ranks' wishes any rank has."""
         c = self.config
         rate = learning_rate(c.optimizer, self.step + 1, c.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        begin = self.step * c.batch_size
-        _, targets = sequences.batch(begin, c.batch_size)
-        firsts = sequences.firsts(begin, c.batch_size)
-        count = int((targets >= 0).sum())
+        rows = self.ranks.rows(self.step, c)
+        targets, firsts = sequences.targets(rows), sequences.firsts(rows)
+        (count,) = self.ranks.sum(int((targets >= 0).sum()))
         shares = (np.split(array, c.micro_batches) for array in (targets, firsts))
         nats = torch.zeros((), device=self.device)
-        products = torch.autocast(self.device.type, torch.bfloat16) if self.low else nullcontext()
-        for share, first in zip(*shares, strict=True):
-            for part in dealt(share, c.short_contexts):
+        parts = [
+            (part, first)
+            for share, first in zip(*shares, strict=True)
+            for part in dealt(share, c.short_contexts)
+        ]
+        for number, (part, first) in enumerate(parts, 1):
+            with nullcontext() if number == len(parts) else self.unsynced():
                 arrays = (shifted(part, c.bos_id), first)
-                with products:
-                    ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
-                    hidden, x, y = scored(self.hidden(ids, first=places), ids, part)
-                hidden = hidden.to(torch.bfloat16) if self.low else hidden
-                given = (y, c.optimizer.z_loss, self.model.canonical, x)
-                loss, told = cross_entropy(hidden, self.model.head_weight, *given)
-                if self.model.canonical is not None and told.isinf():
-                    self.model.canonical.check_pairs(x, y)
-                (loss / count).backward()
-                nats += told
+                ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
+                loss, told = self.scored(ids, places, part)
+                # the ranks' gradients are averaged, not summed
+                (loss / (count / self.ranks.world)).backward()
+            nats += told
         clip = c.optimizer.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
         self.step += 1
-        self.loss = float(nats) / count
+        total, *agreed = self.ranks.sum(float(nats), *wishes())
+        self.loss = total / count
         values = {"step": self.step, "loss": self.loss}
-        return values | {"learning_rate": rate, "gradient_norm": float(norm)}
+        values |= {"learning_rate": rate, "gradient_norm": float(several.whole(norm))}
+        return values, [value > 0 for value in agreed]
 
     @torch.no_grad()
     def probe(self, probe: Probe) -> Any:
-        self.model.eval()
-        value = probe.measure(self.model)
-        self.model.train()
+        """What rank 0 measures; of shared weights, of a model of its own that has them whole."""
+        weights = self.weights() if self.sharded else {}
+        if not self.ranks.main:
+            return None
+        model = self.model
+        if self.sharded:
+            model = Decoder(self.config.model)
+            model.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
+            model.to(self.device)
+        model.eval()
+        value = probe.measure(model)
+        model.train()
         return value
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {name: t.detach().cpu().numpy() for name, t in self.model.state_dict().items()}
+        """All weights, whole; of shared ones on rank 0 alone."""
+        found = {}
+        for name, tensor in self.model.state_dict().items():
+            all_of_it = several.whole(tensor)
+            if self.ranks.main:
+                found[name] = all_of_it.detach().cpu().numpy()
+        return found
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint holds, by its names there."""
+        found = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            found |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        return {name: tensor.detach() for name, tensor in found.items()}
 
     def save_checkpoint(self, out: Path, identity: dict[str, Any]) -> None:
-        tensors = {f"model.{name}": array for name, array in self.weights().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            for name, value in state.items():
-                tensors[f"optimizer.{number}.{name}"] = value.detach().cpu().numpy()
-        progress = {"step": self.step, "seconds": self.seconds}
+        head = {**identity, "step": self.step, "seconds": self.seconds}
         earlier = list(out.glob("checkpoint-*"))
         # a new folder each time: there is never a moment without a whole checkpoint
-        artifact = Artifact("checkpoint", {**identity, **progress}, tensors)
-        artifact.save(out / f"checkpoint-{self.step:09}")
-        for folder in earlier:
+        place = out / f"checkpoint-{self.step:09}"
+        if self.ranks.world > 1:
+            several.save(self.ranks, place, head, self.tensors())
+        else:
+            tensors = {name: tensor.cpu().numpy() for name, tensor in self.tensors().items()}
+            Artifact("checkpoint", head, tensors).save(place)
+        self.ranks.kept = self.step
+        for folder in earlier if self.ranks.main else []:
             shutil.rmtree(folder, ignore_errors=True)
 
     def restore(self, folder: Path) -> None:
         """Go on from a checkpoint. Raises EquinfoError for what `save_checkpoint` has not made."""
-        checkpoint = load_artifact(folder)
+        stored: Mapping[str, Any]
+        if self.ranks.world == 1:
+            checkpoint = load_artifact(folder)
+            config, stored = checkpoint.config, checkpoint.tensors
+        else:
+            config = self.ranks.first(lambda: load_artifact(folder).config)
+        shared = self.ranks.world > 1 or "files" in config  # to read, or as it was written
+        if shared:
+            several.check_files(self.ranks, folder, config)
+            stored = several.stored(folder)
         expected = chain(
             ((f"model.{name}", shape) for name, shape in shapes(self.config.model)),
             ((f"optimizer.{name}", shape) for name, shape in moments(self.optimizer)),
         )
-        check_shapes(expected, _shapes(checkpoint.tensors), folder)
+        check_shapes(expected, _shapes(stored), folder)
         with naming(folder):
-            done = made(Progress, {n: checkpoint.config.get(n) for n in ("step", "seconds")})
+            done = made(Progress, {n: config.get(n) for n in ("step", "seconds")})
             check_bounds(done, 1, "step", most=self.config.steps - 1)
-        self.step = done.step
+        self.step = self.ranks.kept = done.step
         self.seconds = done.seconds
-        weights: dict[str, torch.Tensor] = {}
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, array in checkpoint.tensors.items():
+        if shared:
+            params = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+            tensors = self.tensors()
+            for name, shape in moments(self.optimizer):
+                weight = params[int(name.partition(".")[0])]
+                tensors[f"optimizer.{name}"] = several.zeros(shape, weight)
+            several.load(self.ranks, folder, tensors)
+        else:
+            tensors = {name: torch.from_numpy(array) for name, array in stored.items()}
+        weights: dict[str, Tensor] = {}
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             if part == "model":
-                weights[rest] = torch.from_numpy(array)
+                weights[rest] = tensor
             else:
                 number, _, moment = rest.partition(".")
-                state.setdefault(int(number), {})[moment] = torch.from_numpy(array)
+                state.setdefault(int(number), {})[moment] = tensor
         self.model.load_state_dict(weights)
         if self.model.canonical is not None:
             self.model.canonical.check(folder)

@@ -47,7 +47,7 @@ class Rows(torch.utils.data.Dataset):
 
     def __init__(self, sequences, bos_id):
         _, targets = sequences.batch(0, STEPS * ROWS)
-        self.firsts = sequences.firsts(0, STEPS * ROWS)
+        self.firsts = sequences.firsts(range(STEPS * ROWS))
         self.rows = np.pad(targets, ((0, 0), (1, 0)), constant_values=bos_id)
 
     def __len__(self):

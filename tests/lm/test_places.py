@@ -195,7 +195,7 @@ def test_sequences_of_a_stream_and_of_shards_know_their_first_place(tmp_path):
             tokenizer, TEXTS, tmp_path / mode, mode=mode, shard_bytes=400, block_bytes=200
         )
         sequences = Sequences(shards, 7, tokenizer.bos_id, 0, model)
-        found = sequences.firsts(0, len(sequences.tiles))
+        found = sequences.firsts(range(len(sequences.tiles)))
         if mode == "block":
             assert not found.any()
             continue
@@ -206,7 +206,7 @@ def test_sequences_of_a_stream_and_of_shards_know_their_first_place(tmp_path):
         ]  # EOS is the last
         expected = [counts[7 * in_memory._tile(n)] % tokenizer.period for n in range(len(found))]
         assert set(expected) == {0, 1, 2, 3, 4}
-        assert found.tolist() == in_memory.firsts(0, len(found)).tolist() == expected
+        assert found.tolist() == in_memory.firsts(range(len(found))).tolist() == expected
 
 
 # -- training --------------------------------------------------------------------------------------
