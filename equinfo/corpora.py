@@ -40,7 +40,7 @@ BUNDLED = Path(__file__).parent / "kjv.jsonl.zst"  # a chapter a document, a ver
 HELD_OUT = 20  # one document in so many, by its hash; one byte in so many of few documents
 SHORTEST_CUT = 200  # bytes of a document of which a part is held out
 MOST_PASSED = 1 << 30  # bytes of documents too large for a limit that are passed over
-UNIT_BYTES = 1 << 24  # of files, as they are stored, that are read together by one worker
+UNIT_BYTES = 1 << 22  # of files, as they are stored, that are read together by one worker
 
 TEXT_SUFFIXES = (
     ".txt", ".md", ".markdown", ".rst", ".tex", ".html", ".xml", ".css", ".yaml", ".yml", ".toml",
