@@ -154,7 +154,7 @@ def on_ray(
         data = data.map(
             _Worker,
             fn_constructor_args=(work, start, given),
-            compute=ActorPoolStrategy(min_size=1, max_size=count),
+            compute=ActorPoolStrategy(size=count),
             num_cpus=1 - READER,
         )
         for row in data.iter_rows():
