@@ -186,18 +186,18 @@ def train(
         ):
             earlier = run.seconds
             first = run.step + 1
-            begun = saved = warm = time.monotonic()
+            begun = saved = warm = now = time.monotonic()
 
             def wishes() -> list[bool]:
                 """Whether to pause, to be interrupted, to save: rank 0's clock, anyone's signal."""
+                nonlocal now
                 now = time.monotonic()
                 signalled = asked.is_set() or ranks.ended.is_set()
                 late, due = now >= deadline, now - saved >= checkpoint_seconds
                 return [ranks.main and late, signalled, ranks.main and due]
 
             while run.step < config.steps:
-                values, agreed = run.take_step(sequences, wishes)
-                now = time.monotonic()
+                values, (late, stopped, due) = run.take_step(sequences, wishes)
                 run.seconds = earlier + now - begun
                 metrics.write(json.dumps({**values, "seconds": round(run.seconds, 3)}) + "\n")
                 board(values)
@@ -216,7 +216,7 @@ def train(
                     if ranks.main:
                         with (out / "probes.jsonl").open("a") as file:
                             file.write(json.dumps({"step": run.step, "value": value}) + "\n")
-                late, stopped, due = agreed if ranks.world > 1 else wishes()
+                stopped |= ranks.world == 1 and asked.is_set()  # also amid a probe
                 if run.step < config.steps and (late or stopped or due):
                     metrics.flush()
                     run.save_checkpoint(out, identity)

@@ -19,7 +19,7 @@ from equinfo.compress.case import (
 from equinfo.compress.parallel import map_groups
 from equinfo.errors import EquinfoError
 from equinfo.stored import section, word
-from equinfo.tokenizers.base import Tokenizer
+from equinfo.tokenizers.base import Tokenizer, listed
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.subword import SubwordTokenizer
 from equinfo.tokenizers.utf8 import utf8_texts
@@ -58,7 +58,7 @@ class CasedTokenizer(Tokenizer):
 
     def decode_batch(self, streams: Iterable[Sequence[int] | np.ndarray]) -> list[bytes]:
         """The bytes of each id stream, which `inner` checks."""
-        return self._decode_batch(list(streams))
+        return self._decode_batch(listed(streams))
 
     def _decode_batch(self, streams: list[Any]) -> list[bytes]:
         return map_groups(restored, self.inner.decode_batch(streams))
