@@ -16,6 +16,7 @@ import hashlib
 import json
 import re
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -181,6 +182,11 @@ def tokenize_corpus(
         held = documents if engine == "processes" else list(documents)
         number, several = (share[0] - 1, share[1]) if share else (0, 1)
         mine = [(number, Unit("", partial(_given, held), 0))]
+    if not mine:
+        warnings.warn(
+            f"part {part} is empty: the corpus has {several} files, or groups of small ones",
+            stacklevel=1,
+        )
     check_empty(out, overwrite=True)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
