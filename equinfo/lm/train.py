@@ -136,11 +136,18 @@ def train(
         ranks.check_same(content_hash(identity))
         out = target(out)
 
+        def remove_checkpoints() -> None:
+            """There are weights; a kill may have come between these two steps."""
+            for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
+                shutil.rmtree(folder, ignore_errors=True)
+
         def finished() -> TrainResult | None:
             if (out / "weights").exists() and not overwrite:
                 found = _checked(_finished(out), identity, out)
                 with naming(out / "weights"):
-                    return made(TrainResult, found.get("result"))
+                    result = made(TrainResult, found.get("result"))
+                remove_checkpoints()
+                return result
             if not (out / "metrics.jsonl").exists():
                 check_empty(out, overwrite)
             return None
@@ -232,8 +239,7 @@ def train(
             with writing(out):
                 lm = Artifact("lm", {**identity, "result": vars(result)}, weights)
                 lm.save(out / "weights")
-                for folder in [*out.glob("checkpoint-*"), *out.glob(".checkpoint-*")]:
-                    shutil.rmtree(folder, ignore_errors=True)
+                remove_checkpoints()
             return result
 
         return ranks.first(finish)

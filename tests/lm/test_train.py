@@ -105,6 +105,13 @@ def test_a_cpu_without_bfloat16_computes_in_float32_and_says_so(tmp_path, monkey
     assert low.loss == train(config_of(), IDS, tmp_path / "float32").loss
 
 
+def test_a_checkpoint_that_a_kill_left_beside_the_weights_goes(tmp_path):
+    result = train(config_of(), IDS, tmp_path)
+    (tmp_path / "checkpoint-000000003").mkdir()
+    assert train(config_of(), IDS, tmp_path) == result
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
 def test_an_interruption_waits_for_a_checkpoint_and_the_rest_is_the_straight_run(tmp_path):
     straight = train(config_of(), IDS, tmp_path / "straight")
     again = Probe(lambda _: signal.raise_signal(signal.SIGINT), frozenset({3}))
