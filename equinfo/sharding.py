@@ -200,7 +200,7 @@ def tokenize_corpus(
         results: Iterator[Done]
         if engine == "ray" and len(mine) > 1:
             results = chain.from_iterable(on_ray(mine, None, all_written, workers, *worker))
-        elif engine == "ray":
+        elif engine == "ray" and mine:
             results = on_ray(mine, cut.read, written, workers, *worker, shard_bytes)
         elif workers == 1:
             results = (written(task, tokenizer) for task in cut.here(mine))
