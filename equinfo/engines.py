@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -109,6 +110,16 @@ def _begin(start: Start, given: tuple[Any, ...]) -> None:
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     threading.Thread(target=end_with_parent, daemon=True).start()
     start(*given)
+
+
+def share_of(text: str, name: str) -> tuple[int, int]:
+    """The second of five shares is "2/5" -> (2, 5). name: what the user called it by."""
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise EquinfoError(
+            f"{name} {text}: write it as NUMBER/COUNT, from 1/5 to 5/5 for five machines"
+        )
+    return int(found[1]), int(found[2])
 
 
 def end_with_parent() -> None:

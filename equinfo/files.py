@@ -252,6 +252,12 @@ def _holder(lock: Path) -> str:
     return "".join(c if c.isprintable() else " " for c in said[:400]).strip() or "another process"
 
 
+def file_hash(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def canonical_json(value: Any) -> bytes:
     """The one byte string that stands for a JSON value: sorted keys, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

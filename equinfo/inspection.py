@@ -5,7 +5,6 @@ without reading it all, and what proves it. Whatever is damaged is refused by th
 in one line that names the file.
 """
 
-import hashlib
 import json
 import shlex
 from collections.abc import Callable, Iterator
@@ -21,9 +20,9 @@ from equinfo.artifacts import JSON_NAME, Identity, load_artifact, located, read_
 from equinfo.compress.models.base import load_model
 from equinfo.corpora import AnyCorpus, Corpus, documents_of, limited, load_corpus, read_units
 from equinfo.errors import EquinfoError, naming, naming_files, needing
-from equinfo.files import EXPORT, as_path, whole
+from equinfo.files import EXPORT, as_path, file_hash, whole
 from equinfo.lm.config import TrainConfig
-from equinfo.sharding import blocks
+from equinfo.sharding import encoded_apart
 from equinfo.shards import MANIFEST, Shards
 from equinfo.stored import digest, section
 from equinfo.tokenizers.base import Tokenizer
@@ -226,8 +225,8 @@ def _check_checkpoint(path: Path) -> str:
         files = section(config, "files") if "files" in config else {}
     for name in files:
         file = path / Path(name).name
-        with naming(file), file.open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() != digest(files, name):
+        with naming(file):
+            if file_hash(file) != digest(files, name):
                 raise EquinfoError(f"it was cut or altered: remove {path}")
     return f"{_check_artifact(path)}{f', and {len(files)} files of ranks' if files else ''}"
 
@@ -401,11 +400,7 @@ class _Source(NamedTuple):
             )
         for documents in runs:
             while group := list(islice(documents, manifest["group_documents"])):
-                if manifest["mode"] == "document":
-                    yield group[0], len(group[0])
-                else:
-                    stride = manifest.get(shards.STRIDE, 0)
-                    yield from blocks(group, manifest["block_bytes"], stride)
+                yield from encoded_apart(group, manifest)
 
 
 def _compare_shards(path: Path, source: _Source, tokenizer: Any, sample: int, seed: int) -> str:

@@ -14,10 +14,10 @@ takes it, and the last block of a group is as short as it comes.
 
 import hashlib
 import json
-import re
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice
@@ -39,7 +39,7 @@ from equinfo.corpora import (
     load_corpus,
     read_units,
 )  # fmt: skip
-from equinfo.engines import in_processes, on_ray
+from equinfo.engines import in_processes, on_ray, share_of
 from equinfo.errors import EquinfoError, did_you_mean, naming_files
 from equinfo.files import alone, atomic_file, check_empty, clear, content_hash, target, writing
 from equinfo.reading import LeftOut, between_characters, taken
@@ -164,7 +164,7 @@ def tokenize_corpus(
         "group_documents": GROUP_DOCUMENTS if in_blocks else 1,
         **({STRIDE: block_stride} if in_blocks and block_stride else {}),
     }
-    share = _share(part)
+    share = None if part is None else share_of(part, "part")
     loaded = load_corpus(corpus) if isinstance(corpus, str | Path) else corpus
     named: dict[str, str | None] = {"name": None, "split": None}
     if isinstance(loaded, Corpus):
@@ -187,11 +187,8 @@ def tokenize_corpus(
             f"part {part} is empty: the corpus has {several} files, or groups of small ones",
             stacklevel=1,
         )
-    check_empty(out, overwrite=True)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-    with alone(out):
-        _make_ready(out, overwrite)
+    count = num_threads() if workers is None else workers
+    with _filling(out, overwrite):
         cut = _Cut(plan, shard_bytes, several > 1)
         written = partial(_written, out)
         all_written = partial(_all_written, out, cut)
@@ -202,14 +199,12 @@ def tokenize_corpus(
             results = chain.from_iterable(on_ray(mine, None, all_written, workers, *worker))
         elif engine == "ray" and mine:
             results = on_ray(mine, cut.read, written, workers, *worker, shard_bytes)
-        elif workers == 1:
+        elif count == 1:
             results = (written(task, tokenizer) for task in cut.here(mine))
-        elif _even([unit.size for _, unit in mine], workers or num_threads()):
-            many = in_processes(all_written, mine, workers or num_threads(), *worker)
-            results = chain.from_iterable(many)
+        elif _even([unit.size for _, unit in mine], count):
+            results = chain.from_iterable(in_processes(all_written, mine, count, *worker))
         else:
-            tasks = cut.here(mine)
-            results = in_processes(written, tasks, workers or num_threads(), *worker)
+            results = in_processes(written, cut.here(mine), count, *worker)
         entries = _collected(results, size, progress)
         more = {path.name for path in out.glob("shard-*.ids")} - {one["file"] for one in entries}
         if more:
@@ -264,11 +259,7 @@ def merge_shards(
             f"part {', '.join(missing[:9])} of {of} is missing: `equinfo tokenize --part"
             f" {missing[0]}/{of}` makes it"
         )
-    check_empty(out, overwrite=True)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-    with alone(out):
-        _make_ready(out, overwrite)
+    with _filling(out, overwrite):
         entries = sorted(
             (entry for shards in opened for entry in shards.manifest["shards"]),
             key=lambda entry: place_of(entry["file"]),
@@ -282,16 +273,6 @@ def merge_shards(
         plan = {name: first[name] for name in (*PLAN, STRIDE, "corpus") if name in first}
         _finish(out, plan, entries, kept(folders[0]))
     return Shards(out, verify=False)
-
-
-def _share(part: str | None) -> tuple[int, int] | None:
-    """The two numbers of "3/64"."""
-    if part is None:
-        return None
-    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", part)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise EquinfoError(f"part is {part!r}: it must be one such as 3/64, the third of 64")
-    return int(found[1]), int(found[2])
 
 
 def _even(sizes: list[int], workers: int) -> bool:
@@ -342,15 +323,22 @@ def _finish(out: Path, plan: Head, entries: list[Entry], tokenizer: Tokenizer | 
         beside.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _make_ready(out: Path, overwrite: bool) -> None:
-    """Rid it of a kill's remains. Raises EquinfoError where it holds other things than shards."""
-    if overwrite:
-        clear(out)
-    shards = {path.name for path in out.glob("shard-*.ids")}
-    check_empty(out, overwrite, {MANIFEST, KEPT, *shards})
-    check_version(out)
-    for path in [*out.glob(".shard-*.tmp"), *out.glob(f".{MANIFEST}.*.tmp")]:
-        path.unlink()
+@contextmanager
+def _filling(out: Path, overwrite: bool) -> Iterator[None]:
+    """Be the folder's one writer; rid it of a kill's remains. Raises EquinfoError where it holds
+    other things than shards."""
+    check_empty(out, overwrite=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with alone(out):
+        if overwrite:
+            clear(out)
+        shards = {path.name for path in out.glob("shard-*.ids")}
+        check_empty(out, overwrite, {MANIFEST, KEPT, *shards})
+        check_version(out)
+        for path in [*out.glob(".shard-*.tmp"), *out.glob(f".{MANIFEST}.*.tmp")]:
+            path.unlink()
+        yield
 
 
 def _link(source: Path, place: Path) -> None:
@@ -418,6 +406,13 @@ def blocks(documents: Group, block_bytes: int, stride: int = 0) -> Iterator[tupl
         at = between_characters(joined, at + stride) if stride else end
 
 
+def encoded_apart(group: Group, plan: Head) -> Iterator[tuple[bytes, int]]:
+    """(what is encoded by itself, its bytes of text) of a group, by the plan's mode."""
+    if plan["mode"] == "document":
+        return ((document, len(document)) for document in group)
+    return blocks(group, plan["block_bytes"], plan.get(STRIDE, 0))
+
+
 _tokenizer: Tokenizer  # a worker's own
 
 
@@ -454,11 +449,7 @@ def make_shard(tokenizer: Tokenizer, path: Path, head: Head, groups: list[Group]
         else:
             check_plan(path, there, head)
             return _entry(there, digest)
-    if head["mode"] == "document":
-        units = [(document, len(document)) for group in groups for document in group]
-    else:
-        stride = head.get(STRIDE, 0)
-        units = [u for group in groups for u in blocks(group, head["block_bytes"], stride)]
+    units = [unit for group in groups for unit in encoded_apart(group, head)]
     batches = batched(data for data, _ in units)
     encoded = [ids for batch in batches for ids in tokenizer.encode_batch(batch)]
     num_codes = sum(map(len, encoded))

@@ -11,7 +11,6 @@ its first id in the split's stream and of its first byte in the split's text; th
 end of both. So documents m .. n-1 are the ids [m, 0] .. [n, 0] and [n, 1] - [m, 1] bytes.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +22,7 @@ import numpy as np
 from equinfo.artifacts import Identity
 from equinfo.errors import EquinfoError, naming, naming_files
 from equinfo.files import EXPORT as INFO
-from equinfo.files import atomic_folder, check_empty, content_hash, target
+from equinfo.files import atomic_folder, check_empty, content_hash, file_hash, target
 from equinfo.formats import flat, rows
 from equinfo.formats.common import Splits, pieces, split_info, splits_of, tokenizer_info
 from equinfo.shards import Shards
@@ -139,9 +138,7 @@ def check_export(folder: Path) -> int:
 
 
 def _described(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"size": path.stat().st_size, "sha256": found}
+    return {"size": path.stat().st_size, "sha256": file_hash(path)}
 
 
 def _write_documents(path: Path, shards: Shards) -> None:

@@ -7,7 +7,6 @@ or a share of every weight (FSDP2), which is gathered where it is needed.
 
 import contextlib
 import gc
-import hashlib
 import math
 import os
 import secrets
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 
 from equinfo.artifacts import TENSORS_NAME, Artifact
 from equinfo.errors import EquinfoError, LostRank, foreign, naming
-from equinfo.files import atomic_folder
+from equinfo.files import atomic_folder, file_hash
 from equinfo.lm.config import TrainConfig
 from equinfo.lm.decoder import Decoder
 from equinfo.stored import digest, section
@@ -376,8 +375,4 @@ def _first_failure(what: str) -> Iterator[None]:
 
 
 def _hashes(files: Any) -> dict[str, str]:
-    found = {}
-    for path in sorted(files):
-        with path.open("rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    return {path.name: file_hash(path) for path in sorted(files)}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from equinfo.errors import EquinfoError
+from equinfo.engines import share_of
 from experiments.analysis.tables import Cell, Table
 from experiments.plan.cost import cost
 from experiments.runs.recipes import Recipe
@@ -17,13 +17,7 @@ Estimate = Callable[[Recipe], tuple[float | None, str]]  # a run's seconds, and 
 
 
 def parse_shard(text: str) -> Shard:
-    """The second of five parts is "2/5" -> (2, 5)."""
-    first, _, second = text.partition("/")
-    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
-        raise EquinfoError(
-            f"--shard {text}: write it as NUMBER/COUNT, from 1/5 to 5/5 for five machines"
-        )
-    return int(first), int(second)
+    return share_of(text, "--shard")
 
 
 def in_shard(recipe: Recipe, shard: Shard) -> bool:
