@@ -229,9 +229,8 @@ def draw_paragraph(results: Results, folder: Path) -> list[Path]:
                 letters = "".join(text for _, text, _ in pieces)
                 axes.text(0, number + 0.55, letters, va="center", fontsize=SIZE, family="monospace")
             y += len(found) + 2
-        figures.heading(
-            drawn, f"What the routed block computed ({SHARE:.1%} of positions), darker: more"
-        )
+        given = f"block 2's share of predicting each id, of {SHARE:.1%} of positions; darker: more"
+        figures.heading(drawn, f"Where compute went: {given}")
         return figures.save(drawn, folder, "natural-paragraph")
 
 
