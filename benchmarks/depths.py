@@ -43,10 +43,8 @@ def main(
             row |= {"batch": batch, "context": context, "threads": threads}
             row |= {"dense_seconds": seconds[0], "seconds": taken, "ratio": taken / seconds[0]}
             append({**row, "flops_ratio": flops}, out)
-            print(
-                f"{size}, {vocab} ids, {shape.depth_capacity:.3g}: {taken / seconds[0]:.3f} of the dense step"
-            )
-            print(f"    (FLOPs {flops:.3f}; {taken:.3f} against {seconds[0]:.3f} s)")
+            told = f"{taken:.3f} s, dense {seconds[0]:.3f}: {row['ratio']:.3f} (FLOPs {flops:.3f})"
+            print(f"{size}, {vocab} ids, depth_capacity {shape.depth_capacity:.3g}: {told}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
 """What is measured of an M2 whose blocks are routed, beside its loss."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from equinfo.errors import EquinfoError
-from equinfo.lm.evaluate import Evaluation
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.incremental import TextDecoder
+
+if TYPE_CHECKING:
+    from equinfo.lm.evaluate import Evaluation
 
 SHOWN = 400  # bytes of the first validation document whose pieces a row keeps
 DIGITS = 4
