@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.analysis.scaling import Law, crossing, fit, redrawn
+from experiments.analysis.scaling import Law, Points, crossing, fit, intervals, redrawn
 
 LAW = Law(1.2, 40.0, 0.34, 900.0, 0.5)
 SIZES = np.repeat([4e5, 1e6, 3e6], 4)
@@ -20,7 +20,7 @@ def test_a_law_without_noise_is_found_again():
 def test_resamples_of_a_noisy_law_hold_it():
     noise = np.random.default_rng(1).normal(0, 0.004, len(SIZES))
     losses = LAW(SIZES, TEXTS) + noise
-    drawn = redrawn(fit(SIZES, TEXTS, losses), SIZES, TEXTS, losses, 40)
+    drawn = redrawn(fit(SIZES, TEXTS, losses), Points(SIZES, TEXTS, losses), 40)
     at = [float(one(1e6, 3.5e7)) for one in drawn]
     assert np.std(at) < 0.01
     assert min(at) - 0.004 < LAW(1e6, 3.5e7) < max(at) + 0.004
