@@ -37,8 +37,8 @@ def draw(drawn: Any, shown: Sequence[Fitted], text: str, loss: str) -> Any:
     numbers = list(SYMBOLS)
     rows = [["contours", "residuals", name] for name in numbers]
     panels = drawn.subplot_mosaic(rows, width_ratios=(5, 4, 3))
-    draw_contours(panels["contours"], [one for one in shown if one.points], text, loss)
-    draw_residuals(panels["residuals"], [one for one in shown if one.points], text)
+    draw_contours(panels["contours"], shown, text, loss)
+    draw_residuals(panels["residuals"], shown, text)
     for name in numbers:
         draw_number(panels[name], shown, name)
     figures.title(panels[numbers[0]], "Numbers, 95 % intervals")
@@ -50,31 +50,33 @@ def draw(drawn: Any, shown: Sequence[Fitted], text: str, loss: str) -> Any:
 
 
 def draw_contours(axes: Any, shown: Sequence[Fitted], text: str, loss: str) -> None:
-    sizes, texts, losses = (np.concatenate(parts) for parts in zip(*each(shown), strict=True))
+    """The lines of the first law have their loss written on them; all laws have the same ones."""
+    runs = {id(points): (points, one.style[1]) for one, points in through(shown)[::-1]}.values()
+    sizes, texts, losses = map(np.concatenate, zip(*(points for points, _ in runs), strict=True))
     n = np.geomspace(sizes.min() / MARGIN, sizes.max() * MARGIN, 80)
     d = np.geomspace(texts.min() / MARGIN, texts.max() * MARGIN, 80)
     levels = MaxNLocator(LEVELS).tick_values(losses.min(), losses.max())
-    for one in shown:
+    look = {"vmin": losses.min(), "vmax": losses.max(), "ec": "white", "lw": 0.4, "zorder": 3}
+    for (x, y, z), mark in runs:
+        dots = axes.scatter(x, y, 26, z, marker=mark, **look)
+    for at, (one, _) in enumerate(through(shown)):
         values = one.law(n[None, :], d[:, None])
         lines = axes.contour(n, d, values, levels, colors=[one.style[0]], linewidths=1.2)
-        axes.clabel(lines, fontsize=7.5)
-    for points, mark in {id(one.points): (one.points, one.style[1]) for one in shown}.values():
-        x, y, z = points
-        look = {"vmin": losses.min(), "vmax": losses.max(), "edgecolors": "white", "linewidths": 0.4}
-        dots = axes.scatter(x, y, 26, z, mark, zorder=3, **look)
+        if at == 0:
+            axes.clabel(lines, fontsize=7.5)
     axes.figure.colorbar(dots, ax=axes, label=f"{loss} of the runs", aspect=40, pad=0.01)
     axes.set(xscale="log", yscale="log", xlabel="parameters", ylabel=text)
     figures.title(axes, f"{loss}: runs, and lines of equal loss by the laws")
 
 
-def each(shown: Sequence[Fitted]) -> list[Points]:
-    return [one.points for one in shown if one.points]
+def through(shown: Sequence[Fitted]) -> list[tuple[Fitted, Points]]:
+    return [(one, one.points) for one in shown if one.points]
 
 
 def draw_residuals(axes: Any, shown: Sequence[Fitted], text: str) -> None:
     """In per cent of the loss, and the mean of each law's as a line."""
     axes.axhline(0, color="#444444", lw=0.8)
-    for one, points in zip(shown, each(shown), strict=True):
+    for one, points in through(shown):
         colour, mark = one.style
         left = 100 * one.law.residuals(points)
         axes.plot(points.texts, left, mark, color=colour, ms=4, alpha=0.55, mew=0)

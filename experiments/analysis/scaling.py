@@ -14,7 +14,13 @@ POWERS = (0.1, 0.3, 0.6, 1.0)  # where a search for both powers begins
 LEAST, MOST = 0.01, 3.0
 TINY = 1e-6  # of a term that is 0: its logarithm is searched
 HUBER = 1e-3  # of log L: what is further off counts by its distance, not by its square
-SYMBOLS = {"by_size": "A", "by_text": "B", "floor": "E", "size_power": "alpha", "text_power": "beta"}
+SYMBOLS = {
+    "by_size": "A",
+    "by_text": "B",
+    "floor": "E",
+    "size_power": "alpha",
+    "text_power": "beta",
+}
 NUM_PARAMETERS = len(SYMBOLS)
 
 
@@ -87,9 +93,7 @@ def fit(sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray) -> Law:
     return Law(floor, by_size * units[0] ** a, a, by_text * units[1] ** b, b)
 
 
-def redrawn(
-    law: Law, points: Points, count: int, seed: int = 0, pairs: bool = False
-) -> list[Law]:
+def redrawn(law: Law, points: Points, count: int, seed: int = 0, pairs: bool = False) -> list[Law]:
     """Laws through redrawn points, `law` being that through the points themselves: a bootstrap.
 
     Residuals of log L are drawn with replacement, larger by sqrt(n / (n - 5)): a fit leaves less

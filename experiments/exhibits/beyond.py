@@ -93,7 +93,7 @@ def seed_count(scale: Scale) -> int:
 
 
 def points(results: Results, arm: Arm) -> Runs | None:
-    """(parameters, bytes of text, bits/byte) of the arm's runs; None until all of them are there."""
+    """(parameters, bytes of text, bits/byte) of the arm's runs; None until all are there."""
     scale = results.scale
     lms = [climb(scale, arm, *rung) for rung in rungs(scale)]
     rows = results.all_done(lms)
