@@ -271,6 +271,7 @@ def draw_laws(results: Results, folder: Path) -> list[Path]:
     with figures.figure(14.5, 5.4) as (drawn, axes):
         axes.remove()
         laws.draw(drawn, shown, text="bytes of text", loss="bits / byte")
+        figures.heading(drawn, f"Laws of loss — {given(results.scale).corpus}")
         return figures.save(drawn, folder, "beyond_laws")
 
 

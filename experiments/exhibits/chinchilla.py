@@ -119,7 +119,7 @@ def reduce(results: Results) -> Table:
         note += (
             f" {values['points']} points, the {recipe['left_out']} of the highest loss left out;"
             f" {recipe['resamples']:,} resamples, seed {found.seed}. By `{found.command}`, commit"
-            f" {found.commit}, {found.device}, {found.seconds:.0f} s."
+            f" {found.commit}, {found.device}."
         )
     return Table("A law through 245 published runs", COLUMNS, body, note)
 
