@@ -79,27 +79,26 @@ def main(arguments: list[str] | None = None) -> int:
     default = os.environ.get(VARIABLE) or ADDRESS
     parser.add_argument("source", metavar="SOURCE", nargs="?", default=default, help=source)
     parser.add_argument("--out", type=Path, default=ROOT / "results" / FOLDER, help="a folder")
-    parser.add_argument("--resamples", type=int, default=RESAMPLES, help="(default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
-        _run(options.source, options.out, options.resamples)
+        _run(options.source, options.out)
     except (EquinfoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _run(source: str, out: Path, resamples: int) -> None:
+def _run(source: str, out: Path) -> None:
     # before the first file is written; where the points lie decides no number
     origin = provenance() | {"command": "python -m experiments.chinchilla"}
     begun = time.monotonic()
     points, outliers = split(read(source))
     law = fit(*points)
-    found = intervals(redrawn(law, points, resamples, pairs=True))
+    found = intervals(redrawn(law, points, RESAMPLES, pairs=True))
     seconds = time.monotonic() - begun
     values = {"points": len(points.losses), "law": asdict(law), "intervals": found}
     values["judged"] = judged(law, points)
-    recipe = {"sha256": SHA256, "left_out": LEFT_OUT, "resamples": resamples}
+    recipe = {"sha256": SHA256, "left_out": LEFT_OUT, "resamples": RESAMPLES}
     key = content_hash(recipe)[:16]
     row = Row("Law", key, "published", "done", recipe, 0, seconds, values=values, **origin)
     shown = [

@@ -55,7 +55,7 @@ NOTE = (
     "L = E + A / N^alpha + B / D^beta, D = training FLOP / (6 N) tokens, L in nats a token, by the"
     " least Huber loss of log L (delta 0.001); intervals of 95 %, points drawn with replacement."
     " Unrounded: as in the source of Hoffmann et al.'s paper, after Besiroglu et al."
-    " Such a fit says what the loss of runs like these is, between the smallest and the largest;"
+    "\n\nSuch a fit says what the loss of runs like these is, between the smallest and the largest;"
     " its five numbers make up for one another, and A and B above all are hardly known one by one."
     " Beyond the runs it is a guess that the form goes on, and no interval here counts that it may"
     " not. The losses were read off the colours of a printed figure, to about a hundredth, so that"
@@ -70,6 +70,7 @@ def recipes(scale: Scale) -> list[Recipe]:
 
 
 def row(results: Results) -> Row | None:
+    """The last, where the points or what is done with them have changed."""
     found = Rows(results.rows.path.parents[1] / FOLDER / "rows.jsonl").by_key
     return list(found.values())[-1] if found else None
 
@@ -117,7 +118,7 @@ def reduce(results: Results) -> Table:
             body.append([label, ours, None, None, theirs, None, None, None, *others])
         recipe = found.recipe
         note += (
-            f" {values['points']} points, the {recipe['left_out']} of the highest loss left out;"
+            f"\n\n{values['points']} points, the {recipe['left_out']} of the highest loss left out;"
             f" {recipe['resamples']:,} resamples, seed {found.seed}. By `{found.command}`, commit"
             f" {found.commit}, {found.device}."
         )
@@ -146,7 +147,8 @@ def trends(results: Results) -> list[Trend]:
         ),
         trend(
             "Hoffmann et al.'s numbers do not fit the points, as printed or unrounded",
-            "their Huber loss a point is above ours (95 % interval over points, paired)",
+            "their Huber loss a point is above that of ours, which was fitted to these points (95 %"
+            " interval over points, paired)",
             worse,
         ),
     ]
@@ -172,9 +174,8 @@ def misfit(name: str, found: dict[str, float]) -> Check:
     log_p = stats.chi2.logsf(found["chi2"], NUM_PARAMETERS) / np.log(10)
     below = gap.below()
     text = (
-        f"{name}: {gap} millionths, mean of what is left {found['mean']:+.2%}; were that"
-        f" normal noise, chi-squared {found['chi2']:.0f} for {NUM_PARAMETERS} numbers"
-        f" (p about 1e{log_p:.0f})"
+        f"{name}, in millionths: {gap}; mean of what is left {found['mean']:+.2%}; were that normal"
+        f" noise, chi-squared {found['chi2']:.0f} for {NUM_PARAMETERS} numbers, p about 1e{log_p:.0f}"
     )
     return Check(text, None if below is None else not below)
 

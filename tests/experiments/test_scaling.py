@@ -128,14 +128,15 @@ def test_a_source_that_is_not_there_is_a_line(tmp_path):
         chinchilla.read(str(tmp_path / "none.csv"))
 
 
-def test_the_fit_has_a_page_of_its_row_and_figure(tmp_path, made_up):
+def test_the_fit_has_a_page_of_its_row_and_figure(tmp_path, made_up, monkeypatch):
+    monkeypatch.setattr(chinchilla, "RESAMPLES", 3)
     source = written(tmp_path / "points.csv", made_up)
     scale = SCALES["cpu"]
     results = Results(Rows(tmp_path / "cpu" / "rows.jsonl"), scale)
     assert [trend.holds for trend in published.trends(results)] == [None] * 3
     assert published.reduce(results).rows == []
     out = tmp_path / published.FOLDER
-    assert chinchilla.main([source, "--out", str(out), "--resamples", "3"]) == 0
+    assert chinchilla.main([source, "--out", str(out)]) == 0
     (row,) = Rows(out / "rows.jsonl").by_key.values()
     assert Law(**row.values["law"]).floor == pytest.approx(1.8169, abs=0.1)
     assert str(tmp_path) not in row.command
