@@ -136,7 +136,8 @@ def outcome(
     except Exception as error:
         error.add_note(f"in experiment {experiment.name} at scale {scale.name}")
         raise
-    figures = [os.path.relpath(path, folder) for path in made if path.suffix == ".svg"]
+    drawn = [path for path in made if path.suffix == ".svg"]
+    figures = [Path(os.path.relpath(path, folder)).as_posix() for path in drawn]
     shown = table if table.rows else None
     return replace(empty, table=shown, figures=figures, trends=trends)
 

@@ -52,10 +52,10 @@ NOTE = (
     "Equal text and equal FLOPs/byte (attention and output layer counted) at each size, so training"
     " FLOPs are equal as well; validation text of all corpora. law: bits/byte by the law of loss"
     " through all of the arm's runs, E + A / N^a + B / D^b: N parameters with the output layer, D"
-    " bytes of text. An arm has twelve runs, three sizes by four texts. They say what loss lies"
+    " bytes of text. An arm has a run a size and text, twelve at cpu. They say what loss lies"
     " between these rungs, and little more: E, A, B and the powers make up for one another, so that"
     " laws with quite different numbers fit alike, and E is no entropy of text. A power of N rests"
-    " on three sizes and a seed each. Intervals are of redrawn residuals: they count the scatter"
+    " on the few sizes, a seed each. Intervals are of redrawn residuals: they count the scatter"
     " about the law and not that losses may follow another one, so where a lead ends beyond the"
     " most text is a guess that no run here has tried."
 )

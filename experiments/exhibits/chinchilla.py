@@ -174,8 +174,9 @@ def misfit(name: str, found: dict[str, float]) -> Check:
     log_p = stats.chi2.logsf(found["chi2"], NUM_PARAMETERS) / np.log(10)
     below = gap.below()
     text = (
-        f"{name}, in millionths: {gap}; mean of what is left {found['mean']:+.2%}; were that normal"
-        f" noise, chi-squared {found['chi2']:.0f} for {NUM_PARAMETERS} numbers, p about 1e{log_p:.0f}"
+        f"{name}, in millionths: {gap}; mean of what is left {found['mean']:+.2%}; were that"
+        f" normal noise, chi-squared {found['chi2']:.0f} for {NUM_PARAMETERS} numbers,"
+        f" p about 1e{log_p:.0f}"
     )
     return Check(text, None if below is None else not below)
 
