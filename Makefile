@@ -31,7 +31,7 @@ RUN := $(BIN)/python -m experiments
 ON := $(if $(DEVICE),--device $(DEVICE))
 TABLES := $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,table$(n))
 FIGURES := $(foreach n,2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,fig$(n))
-EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b place latency harness sweep blocks large equal_bytes cards beyond fig-beyond
+EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b place latency harness sweep blocks large equal_bytes cards beyond fig-beyond depths upcycled natural
 
 .PHONY: setup demo test other-transformers wheel-check soak audit lint docs bench benchmarks pretrained paper queue background status smoke report chinchilla clean $(EXPERIMENTS)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from equinfo.sharding import merge_shards, tokenize_corpus
     from equinfo.shards import Shards, TokenStream
     from equinfo.tokenizers.imported import from_pretrained
+    from equinfo.upcycling import upcycle
 
 __version__ = "0.1.0"
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "train_lm",
     "train_m1",
     "train_tokenizer",
+    "upcycle",
     "verify",
 ]
 
@@ -86,6 +88,7 @@ _LAZY = {
     "from_pretrained": "equinfo.tokenizers.imported",
     "merge_shards": "equinfo.sharding",
     "tokenize_corpus": "equinfo.sharding",
+    "upcycle": "equinfo.upcycling",
 }
 
 

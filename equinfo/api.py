@@ -29,7 +29,7 @@ from equinfo.generation import pair
 from equinfo.lm.config import M1_TRAINING, Training, mask_weights
 from equinfo.shards import Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
-from equinfo.tokenizers.registry import KEPT, find_family, load, make
+from equinfo.tokenizers.registry import KEPT, find_family, kept, load, make
 
 if TYPE_CHECKING:
     from equinfo.lm.evaluate import Evaluation
@@ -167,6 +167,13 @@ def train_lm(
     bigrams: int = 0,
     shares: bool = False,
     canonical: bool = False,
+    depth_capacity: float = 1.0,
+    experts: int = 1,
+    experts_per_token: int = 2,
+    expert_capacity: float = 2.0,
+    start: Path | str | None = None,
+    start_optimizer: bool = False,
+    keep_optimizer: bool = False,
     tensorboard: bool = False,
     sharded: bool | None = None,
     progress: str | None = None,
@@ -183,15 +190,22 @@ def train_lm(
     rows of an embedding of the last two ids, no FLOPs either; five times the vocabulary is usual.
     shares: add the input embedding again before every block, times a number that is learned.
     canonical: give no probability to ids that the tokenizer never writes after the one before
-    (Tokenizer.canonical_mask), in training and wherever the LM is used. tensorboard,
-    sharded: see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`.
-    Called again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
+    (Tokenizer.canonical_mask), in training and wherever the LM is used. depth_capacity, experts,
+    experts_per_token, expert_capacity: mixture of depths and of experts (lm.config.DecoderConfig).
+    start: the folder of an LM, whose architecture and weights this one begins with in place of all
+    these and `size` (and whose tokenizer it takes, where none is named); start_optimizer: with its
+    optimiser's state as well, where keep_optimizer left that in the folder. tensorboard, sharded:
+    see lm/train.py. training: size, style, steps, ..., the fields of `lm.config.Training`. Called
+    again, it goes on from the last checkpoint. Raises EquinfoError where the loss is lost.
     """
     out = target(out)
     with needing("lm", "a language model"):
         from equinfo.lm.ranks import is_main
-        from equinfo.lm.train import train
+        from equinfo.lm.train import beginning, train, trained_with
     settings = Training().but(**training)
+    begun = None if start is None else trained_with(start)
+    if tokenizer is None and shards is None and start is not None:
+        tokenizer = kept(start)
     chosen = None if tokenizer is None else load(tokenizer)
     if shards is not None:
         source: Any = shards if isinstance(shards, Shards) else Shards(shards)
@@ -218,7 +232,21 @@ def train_lm(
         raise EquinfoError(f"there is no canonical mask for the ids of {name}: {reason}")
     config = settings.config(source.vocab_size, source.bos_id, period)
     ranges = 0 if mask is None else len(mask[1])
-    told = replace(config.model, bigrams=bigrams, shares=shares, canonical=ranges)
+    told = replace(
+        config.model, bigrams=bigrams, shares=shares, canonical=ranges,
+        depth_capacity=depth_capacity, experts=experts, experts_per_token=experts_per_token,
+        expert_capacity=expert_capacity,
+    )  # fmt: skip
+    initial = {} if mask is None else mask_weights(mask)
+    if start is not None:
+        if told != config.model or period > 1:
+            raise EquinfoError(
+                f"the LM begins as that in {start} is, whose architecture it has: leave out place,"
+                " bigrams, shares, canonical and what routes"
+            )
+        if begun is not None:
+            begun.check(identity, start, "trained with")
+        told, initial = beginning(start, start_optimizer)
     config = replace(config, model=told)
     if shards is not None:
         ids = source
@@ -229,9 +257,7 @@ def train_lm(
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
     options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
-    options["sharded"] = sharded
-    if mask is not None:
-        options["initial"] = mask_weights(mask)
+    options |= {"sharded": sharded, "keep_optimizer": keep_optimizer, "initial": initial or None}
     result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
     if chosen is not None and is_main():
         chosen.save(out / KEPT)

@@ -513,6 +513,13 @@ def train_lm(
     bigrams: int = 0,
     shares: bool = False,
     canonical: bool = False,
+    depth_capacity: float = 1.0,
+    experts: int = 1,
+    experts_per_token: int = 2,
+    expert_capacity: float = 2.0,
+    start: Annotated[Path | None, arg(metavar="LM")] = None,
+    start_optimizer: bool = False,
+    keep_optimizer: bool = False,
     tensorboard: bool = False,
     sharded: bool | None = None,
     max_bytes: int = 1 << 30,
@@ -530,6 +537,14 @@ def train_lm(
             0 for none.
         shares: add the input embedding again before every block, times a number that is learned.
         canonical: give no probability to ids that the tokenizer never writes after the one before.
+        depth_capacity: the share of positions that every other block computes: a mixture of depths.
+        experts: MLPs in every other block, of which each position takes the best few.
+        experts_per_token: how many of them.
+        expert_capacity: how many times its even share of a sequence one takes in training at most;
+            0 for no limit.
+        start: an LM of the same ids to begin with, whose architecture this one has.
+        start_optimizer: begin with the state of its optimiser as well.
+        keep_optimizer: keep that state beside the weights, for start_optimizer and upcycle.
         tensorboard: write metrics to OUT/tensorboard as well.
         sharded: under torchrun, whether each process holds a share of the weights alone; by default
             from a billion of them on.
@@ -540,7 +555,10 @@ def train_lm(
     options: dict[str, Any] = {"place": place, "canonical": canonical, "max_bytes": max_bytes}
     options |= {"tensorboard": tensorboard, "sharded": sharded}
     options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
-    options |= {"bigrams": bigrams, "shares": shares}
+    options |= {"bigrams": bigrams, "shares": shares, "depth_capacity": depth_capacity}
+    options |= {"experts": experts, "experts_per_token": experts_per_token}
+    options |= {"expert_capacity": expert_capacity, "start": start}
+    options |= {"start_optimizer": start_optimizer, "keep_optimizer": keep_optimizer}
     with _one_voice():
         with _going_on(out):
             result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
@@ -549,6 +567,39 @@ def train_lm(
         say(out)
         _next("evaluate", "--lm", out, "--corpus", corpus)
         _next("generate", "A beginning", "--lm", out)
+
+
+@app.command
+def upcycle(
+    lm: Positional[Annotated[Path, arg(metavar="LM")]],
+    /,
+    out: Out,
+    experts: int = 8,
+    experts_per_token: int = 2,
+    expert_capacity: float = 2.0,
+    seed: int = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make of a dense LM one of experts, copies of its MLPs: it predicts the same until trained on.
+
+    Args:
+        lm: the folder that train-lm wrote.
+        out: the folder to write, for train-lm --start.
+        experts: MLPs in every other block.
+        experts_per_token: how many of them each position takes.
+        expert_capacity: how many times its even share of a sequence one takes in training at most;
+            0 for no limit.
+        seed: of the first weights of what chooses them.
+    """
+    from equinfo import upcycling
+
+    options: dict[str, Any] = {"experts_per_token": experts_per_token, "overwrite": overwrite}
+    options |= {"expert_capacity": expert_capacity, "seed": seed}
+    with _elapsed("copying"):
+        made = upcycling.upcycle(lm, out, experts=experts, **options)
+    active = round(made.active_parameters())
+    say(f"{experts} experts in {out}: {made.parameters:,} parameters, {active:,} a position")
+    _next("train-lm", "--start", out, "--out", "upcycled")
 
 
 @app.command

@@ -271,7 +271,8 @@ def _describe_training(path: Path) -> tuple[Facts, str]:
 
 def _check_training(path: Path) -> str:
     """Each part by itself; weights also as the LM that they are."""
-    parts = [path / name for name in ("weights", "byte-model", KEPT) if (path / name).is_dir()]
+    names = ("weights", "optimizer", "byte-model", KEPT)
+    parts = [path / name for name in names if (path / name).is_dir()]
     parts += _checkpoints(path)
     for part in parts:
         info(part)

@@ -472,3 +472,27 @@ def test_export_and_import_say_what_they_wrote_and_refuse_what_they_cannot(tmp_p
     assert (status, len(error.splitlines())) == (1, 1)
     status, _, error = run("import-tokenizer", tmp_path / "none.model", "--out", tmp_path / "t")
     assert (status, len(error.splitlines())) == (1, 1)
+
+
+def test_a_dense_lm_becomes_one_of_experts_and_goes_on(tmp_path, run):
+    """On the tokenizer that the first one had."""
+    common = ["--steps", 3, "--context", 64, "--max-bytes", 20000]
+    dense, experts, on = (tmp_path / name for name in ("dense", "experts", "on"))
+    begun = ("train-lm", "-t", "bytes", "--out", dense, "--keep-optimizer", "--size", "30k")
+    assert run(*begun, *common)[0] == 0
+    status, said, _ = run("upcycle", dense, "--out", experts, "--experts", 4)
+    assert status == 0
+    assert said.startswith("4 experts in")
+    go_on = ("train-lm", "--start", experts, "--start-optimizer", *common)
+    assert run(*go_on, "--out", on)[0] == 0
+    assert "optimizer" in run("verify", experts)[1]
+    assert "parameters" in run("info", on)[1]
+    for wrong, message in (
+        (("--experts", 2), "whose architecture it has"),
+        (("-t", "english-64k"), "trained with"),
+        (("--size", "1m", "--start", dense / "no"), "holds no finished training"),
+    ):
+        status, _, complaint = run(*go_on, "--out", tmp_path / "other", *wrong)
+        assert status == 1
+        assert message in complaint
+        assert len(complaint.splitlines()) == 1

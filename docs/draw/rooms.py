@@ -45,6 +45,7 @@ FILES = {
     "sources": "text",
     "reading": "text",
     "inspection": "door",
+    "upcycling": "api",
     "loading": "shards",
     "sharding": "shards",
     "engines": "shards",

@@ -76,6 +76,10 @@ class EquinfoConfig(PretrainedConfig):
         bigrams: int = DEFAULT.bigrams,
         shares: bool = DEFAULT.shares,
         canonical: int = DEFAULT.canonical,
+        depth_capacity: float = DEFAULT.depth_capacity,
+        experts: int = DEFAULT.experts,
+        experts_per_token: int = DEFAULT.experts_per_token,
+        expert_capacity: float = DEFAULT.expert_capacity,
         context: int = 256,
         use_cache: bool = True,
         tokenizer_name: str | None = None,
@@ -86,6 +90,7 @@ class EquinfoConfig(PretrainedConfig):
         decoder = DecoderConfig(
             vocab_size, d_model, n_heads, n_layers, head_dim, d_ff, position, activation,  # type: ignore[arg-type]
             rope_base, relative_clip, norm_eps, tied, period, bigrams, shares, canonical,
+            depth_capacity, experts, experts_per_token, expert_capacity,
         )  # fmt: skip
         for name, value in asdict(decoder).items():
             setattr(self, name, value)

@@ -16,9 +16,10 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from equinfo.artifacts import Artifact
 from equinfo.errors import EquinfoError, naming
 from equinfo.hf.config import AnyTokenizer, EquinfoConfig, native
-from equinfo.lm.config import DecoderConfig
-from equinfo.lm.decoder import ZEROS, Decoder, Rotary, rotary_tables
+from equinfo.lm.config import DecoderConfig, OptimizerConfig
+from equinfo.lm.decoder import RESIDUAL, ZEROS, Decoder, Rotary, rotary_tables
 from equinfo.lm.exported import check_exported, is_exported
+from equinfo.lm.routing import Routing
 from equinfo.lm.train import load_lm, load_train_config, trained_with
 from equinfo.tokenizers.base import NUM_SPECIAL
 from equinfo.tokenizers.registry import KEPT, kept
@@ -171,7 +172,9 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
         if cache is None and use_cache:
             cache = DynamicCache()
         seen = None if cache is None else _Cached(cache, self.decoder.config, input_ids)
-        hidden = self.decoder(input_ids, seen, _real(attention_mask, input_ids, seen), first)
+        real = _real(attention_mask, input_ids, seen)
+        routing = Routing()
+        hidden = self.decoder(input_ids, seen, real, first, routing)
         kept: Any = logits_to_keep
         if isinstance(logits_to_keep, int):
             kept = slice(-logits_to_keep or None, None)
@@ -184,6 +187,10 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
                 labels = labels.masked_fill((labels == special) | (labels == special + 1), -100)
             kwargs["vocab_size"] = logits.shape[-1]
             loss = self.loss_function(logits=logits, labels=labels, **kwargs)
+            if self.decoder.training and self.decoder.config.is_routed:
+                scored = (labels[:, 1:] != -100).sum()
+                of = kwargs.get("num_items_in_batch", scored)  # as `loss_function` divides
+                loss = loss + routing.loss(OptimizerConfig.balance_loss) * scored / of
         kept_cache: dict[str, Any] = {CACHE: cache}
         output = CausalLMOutputWithPast(loss=loss, logits=logits, **kept_cache)
         named = self.config.return_dict if return_dict is None else return_dict
@@ -222,15 +229,16 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
 
     def _init_weights(self, module: nn.Module) -> None:
         """As `Decoder.initialise`: normal of 1 / sqrt(fan-in), the residual's inputs by depth."""
-        if isinstance(module, nn.RMSNorm):
-            nn.init.ones_(module.weight)
-        elif isinstance(module, nn.Linear | nn.Embedding):
-            named = dict(self.decoder.named_parameters())
-            zero = any(module.weight is named.get(name) for name in ZEROS)
-            cut = any(module in (block.o, block.down) for block in self.decoder.blocks)
-            deviation = module.weight.shape[1] ** -0.5
-            depth = (2 * self.config.n_layers) ** -0.5 if cut else 1.0
-            nn.init.normal_(module.weight, std=0.0 if zero else deviation * depth)
+        names = {id(weight): name for name, weight in self.decoder.named_parameters()}
+        for weight in module.parameters(recurse=False):
+            name = names.get(id(weight), "")
+            if weight.dim() == 1:
+                nn.init.ones_(weight)
+            elif name in ZEROS:
+                nn.init.zeros_(weight)
+            else:
+                depth = (2 * self.config.n_layers) ** -0.5 if name.endswith(RESIDUAL) else 1.0
+                nn.init.normal_(weight, std=weight.shape[-1] ** -0.5 * depth)
 
     def _set_gradient_checkpointing(
         self, enable: bool = True, gradient_checkpointing_func: Any = None, every_n_layers: int = 1
@@ -273,51 +281,59 @@ class _Cached:
         self.rotary = _rotary(config, whole, ids.device) if config.position == "rope" else None
         self.cache = cache
         empty = self.length == 0
-        self.layers = [_CachedLayer(cache, number, empty) for number in range(config.n_layers)]
-        self.after_places = config.n_layers + (config.period > 1)
+        self.layers = [_CachedLayer(self, number, empty) for number in range(config.n_layers)]
+        depths = config.routed_blocks if config.depth_capacity < 1 else ()
+        columns = ["places"] * (config.period > 1) + ["ids"] * (config.bigrams > 0)
+        columns += [f"taken{number}" for number in depths]
+        self.columns = {name: config.n_layers + at for at, name in enumerate(columns)}
 
     @property
     def places(self) -> Tensor:
         """What `Decoder.places` found for all ids seen, i64[rows, positions]."""
-        return self._column(len(self.layers))
+        return self.column("places")
 
     @places.setter
     def places(self, found: Tensor) -> None:
-        self._extend(len(self.layers), found)
+        self.extend("places", found)
 
     @property
     def ids(self) -> Tensor:
         """All ids seen, i64[rows, positions]."""
-        return self._column(self.after_places)
+        return self.column("ids")
 
     @ids.setter
     def ids(self, read: Tensor) -> None:
-        self._extend(self.after_places, read)
+        self.extend("ids", read)
 
-    # Both are layers of the cache after the decoder's, so beams that are reordered and drafts that
+    # All are layers of the cache after the decoder's, so beams that are reordered and drafts that
     # are cropped take them along. Ids are below 2**24: float32 has them.
 
-    def _column(self, number: int) -> Tensor:
-        layer: Any = self.cache.layers[number]
+    def column(self, name: str) -> Tensor:
+        layer: Any = self.cache.layers[self.columns[name]]
         return layer.keys[:, 0, :, 0].long()
 
-    def _extend(self, number: int, column: Tensor) -> None:
-        if len(self.cache.layers) == number:  # generate makes a cache of just the decoder's
+    def extend(self, name: str, column: Tensor) -> None:
+        number = self.columns[name]
+        while len(self.cache.layers) <= number:  # generate makes a cache of just the decoder's
             self.cache.layers.append(hf_cache.DynamicLayer())
         kept = column[:, None, :, None].float()
         self.cache.update(kept, kept, number)
 
 
 class _CachedLayer:
-    def __init__(self, cache: hf_cache.Cache, number: int, empty: bool) -> None:
-        self.cache = cache
+    def __init__(self, seen: _Cached, number: int, empty: bool) -> None:
+        self.seen = seen
         self.number = number
         self.empty = empty
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        whole = self.cache.update(keys, values, self.number)
+        whole = self.seen.cache.update(keys, values, self.number)
         # of the first ids the same bits as without a cache, which holds a copy
         return (keys, values) if self.empty else whole
+
+    def taking(self, taken: Tensor) -> Tensor:
+        self.seen.extend(f"taken{self.number}", taken)
+        return self.seen.column(f"taken{self.number}").bool()
 
 
 @lru_cache(maxsize=8)

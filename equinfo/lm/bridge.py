@@ -17,11 +17,13 @@ def to_byte_model(model: Decoder, context: int, ids: np.ndarray) -> IntegerByteM
 
     ids: integers[n], training text as a stream, EOD after each document; the beginning of it
     decides the units of the activations. Raises EquinfoError if the vocabulary is not the 257
-    symbols, if the LM has bigrams or shares, if weights are not finite, without text, and where a
-    sum might leave 32 bits.
+    symbols, if the LM has bigrams, shares or routed blocks, if weights are not finite, without
+    text, and where a sum might leave 32 bits.
     """
-    if model.config.bigrams or model.config.shares:
-        raise EquinfoError("an M1 of integers has no bigrams and no shares of its input")
+    if model.config.bigrams or model.config.shares or model.config.is_routed:
+        raise EquinfoError(
+            "an M1 of integers has no bigrams, no shares of its input and no routed blocks"
+        )
     if model.config.vocab_size != SYMBOLS:
         raise EquinfoError(
             f"an M1 has {SYMBOLS} ids (bytes and end of document), this LM has"

@@ -12,6 +12,7 @@ class LayerCache:
     def __init__(self, shape: tuple[int, int, int, int], device: torch.device | str) -> None:
         self.keys = torch.empty(shape, device=device)
         self.values = torch.empty(shape, device=device)
+        self.taken = torch.zeros(shape[0], shape[2], dtype=torch.bool, device=device)
         self.length = 0
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -21,6 +22,12 @@ class LayerCache:
         self.values[:, :, self.length : end] = values
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def taking(self, taken: Tensor) -> Tensor:
+        """Note which of the next positions a routed block computes, bool[batch, time]; of all."""
+        end = self.length + taken.shape[1]
+        self.taken[:, self.length : end] = taken
+        return self.taken[:, :end]
 
 
 class KVCache:

@@ -28,6 +28,8 @@ SIZES: dict[str, tuple[int, int, int, int, int]] = {
 LONGEST_CONTEXT = 1 << 20  # ids; positions take memory
 # Of DecoderConfig, what came later: left out where it is off, so that older folders stay the same.
 LATER: dict[str, Any] = {"period": 1, "bigrams": 0, "shares": False, "canonical": 0}
+LATER |= {"depth_capacity": 1.0, "experts": 1, "experts_per_token": 2, "expert_capacity": 2.0}
+MLP = ("gate", "up", "down")
 NUM_SPECIAL = 3  # PAD, BOS and EOS end a tokenizer's vocabulary (tokenizers/base.py)
 
 
@@ -43,6 +45,12 @@ class DecoderConfig:
     pair) is added once more, times a number that is learned: x = x + share * x0, as nanochat's
     x0_lambdas. canonical: ranges of ids that the tokenizer never writes after another, which then
     get no probability (`lm.canonical`); 0: all ids have some.
+
+    Every other block, from the second on, may be routed (`lm.routing`). depth_capacity: the share
+    of a sequence's positions that it computes (mixture of depths); 1: all. experts: MLPs in place
+    of its one, of which a position takes experts_per_token (mixture of experts); 1: no choice.
+    expert_capacity: in training, how many times its even share of a sequence an expert takes at
+    most; 0: all that choose it.
     """
 
     vocab_size: int
@@ -61,6 +69,10 @@ class DecoderConfig:
     bigrams: int = 0
     shares: bool = False
     canonical: int = 0
+    depth_capacity: float = 1.0
+    experts: int = 1
+    experts_per_token: int = 2
+    expert_capacity: float = 2.0
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -71,6 +83,24 @@ class DecoderConfig:
         check_bounds(self, 0, "canonical")
         if self.position == "rope" and self.head_dim % 2:
             raise EquinfoError(f"head_dim is {self.head_dim}: rope turns pairs, it must be even")
+        check_bounds(self, 1, "experts", "experts_per_token")
+        check_bounds(self, 0, "expert_capacity")
+        if not 0 < self.depth_capacity <= 1:
+            raise EquinfoError(
+                f"depth_capacity is {self.depth_capacity:g}: a share of the positions, above 0 and"
+                " at most 1"
+            )
+        if self.experts_per_token > self.experts > 1:
+            raise EquinfoError(
+                f"a position cannot take {self.experts_per_token} of {self.experts} experts"
+            )
+        if self.depth_capacity < 1 and self.position != "rope":
+            raise EquinfoError(
+                "mixture of depths needs rope: relative attention counts positions that a block"
+                " does not see"
+            )
+        if self.is_routed and self.n_layers == 1:
+            raise EquinfoError("every other block is routed, from the second on: 1 layer has none")
 
     @property
     def special(self) -> int:
@@ -82,9 +112,41 @@ class DecoderConfig:
         return self.n_heads * self.head_dim
 
     @property
+    def is_routed(self) -> bool:
+        """Whether every other block chooses positions or experts."""
+        return self.depth_capacity < 1 or self.experts > 1
+
+    @property
+    def routed_blocks(self) -> range:
+        """The numbers of those blocks: 1, 3, ..."""
+        return range(1, self.n_layers if self.is_routed else 1, 2)
+
+    @property
+    def predictor_width(self) -> int:
+        """Of the hidden layer of what says whether a block computes a position."""
+        return max(self.d_model // 4, 1)
+
+    @property
     def parameters(self) -> int:
         """The layers' weights, without embeddings and output layer: the paper's count (table 4)."""
-        return self.n_layers * (4 * self.d_model * self.inner + 3 * self.d_model * self.d_ff)
+        return round(self._weights(self.experts, 1.0))
+
+    def active_parameters(self, taken: float | None = None) -> float:
+        """Those that a position passes through, in the mean. taken: the share of positions that
+        routed blocks compute; None: depth_capacity.
+        """
+        share = self.depth_capacity if taken is None else taken
+        return self._weights(min(self.experts, self.experts_per_token), share)
+
+    def _weights(self, experts: int, share: float) -> float:
+        d = self.d_model
+        attention = 4 * d * self.inner
+        mlp = 3 * d * self.d_ff
+        width = self.predictor_width
+        choice = (d + d * width + width) * (self.depth_capacity < 1)
+        routed = attention + experts * mlp + d * self.experts * (self.experts > 1)
+        count = len(self.routed_blocks)
+        return (self.n_layers - count) * (attention + mlp) + count * (choice + share * routed)
 
 
 # Of what is no weight in `Decoder.state_dict`: NumPy's name of its type, safetensors' name.
@@ -119,7 +181,17 @@ def shapes(config: DecoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     if config.position == "relative":
         block["rel"] = (config.relative_clip + 1, config.head_dim)
     for number in range(config.n_layers):
-        for name, shape in block.items():
+        here = dict(block)
+        if number in config.routed_blocks and config.depth_capacity < 1:
+            width = config.predictor_width
+            here |= {"depths.router": (1, d)}
+            here |= {"depths.hidden": (width, d), "depths.predictor": (1, width)}
+        if number in config.routed_blocks and config.experts > 1:
+            mlp = {name: here.pop(name) for name in MLP}
+            here |= {"experts.router": (config.experts, d)}
+            for name, shape in mlp.items():
+                yield f"blocks.{number}.experts.{name}", (config.experts, *shape)
+        for name, shape in here.items():
             yield f"blocks.{number}.{name}.weight", shape
 
 
@@ -165,7 +237,8 @@ class OptimizerConfig:
     """How weights move; see lm/optimize.py for what the schedules are.
 
     clip: the largest norm of all gradients together; 0 for none. z_loss: weight of log(Z)**2.
-    weight_decay: of matrices, not of norms and embeddings.
+    weight_decay: of matrices, not of norms and embeddings. balance_loss: weight of what keeps
+    experts evenly used (`lm.routing.Experts`).
     """
 
     name: Literal["adamw", "adafactor"] = "adamw"
@@ -177,6 +250,7 @@ class OptimizerConfig:
     beta2: float = 0.95
     clip: float = 1.0
     z_loss: float = 0.0
+    balance_loss: float = 0.01
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -293,6 +367,7 @@ class TrainConfig(Loop):
             raise EquinfoError(
                 "short_contexts begin amid units: an LM that is told places in units has none"
             )
+        self._check_routing()
         if not 0 <= self.bos_id < self.model.vocab_size:
             raise EquinfoError(
                 f"bos_id {self.bos_id} is no id of a vocabulary of {self.model.vocab_size}"
@@ -302,12 +377,28 @@ class TrainConfig(Loop):
                 f"learning_rate is {self.optimizer.learning_rate}: it must be a positive number"
             )
 
+    def _check_routing(self) -> None:
+        model = self.model
+        if model.depth_capacity * self.context < 1:
+            raise EquinfoError(
+                f"depth_capacity {model.depth_capacity:g} of a context of {self.context} leaves no"
+                f" position: take {1 / self.context:.2g} at least"
+            )
+        choices = self.context * model.experts_per_token
+        if model.experts > 1 and model.expert_capacity and choices % model.experts:
+            raise EquinfoError(
+                f"{model.experts} experts do not divide the {choices} choices of a context of"
+                f" {self.context}: they have no even share (expert_capacity 0 needs none)"
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values. Fields that came later stay out at their defaults: older trainings keep
         their configuration.
         """
         values = asdict(self)
         values["model"] = {n: v for n, v in values["model"].items() if (n, v) not in LATER.items()}
+        if values["optimizer"]["balance_loss"] == OptimizerConfig.balance_loss:
+            del values["optimizer"]["balance_loss"]
         short = list(values.pop("short_contexts"))
         return {**values, "short_contexts": short} if short else values
 

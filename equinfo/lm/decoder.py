@@ -1,5 +1,6 @@
 """The decoder: one module for M1 and M2, both recipes; which one is a matter of `DecoderConfig`."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,17 +12,23 @@ from torch.utils.checkpoint import checkpoint
 from equinfo.lm.cache import KVCache, LayerCache
 from equinfo.lm.canonical import Canonical
 from equinfo.lm.config import DecoderConfig
+from equinfo.lm.routing import Depths, Experts, Pass, Rotary, Routing, steps_back, visible
 
-Rotary = tuple[Tensor, Tensor]
 ZEROS = ("place.weight", "pair.weight", "share.weight")
 """What begins as zeros: a seed's LM with them begins as the very function that it is without."""
+RESIDUAL = (".o.weight", ".down.weight", ".experts.down")
+"""What adds to the residual stream."""
+ROUTING = re.compile(r"\.(depths|experts)\.")
 HASH = (36_313, 27_191)  # modded-nanogpt's
 
 
 class Block(nn.Module):
-    """Attention and a gated MLP, each on the normed input and added to the residual stream."""
+    """Attention and a gated MLP, each on the normed input and added to the residual stream.
 
-    def __init__(self, config: DecoderConfig) -> None:
+    routed: whether it is one of those that `depth_capacity` and `experts` are for.
+    """
+
+    def __init__(self, config: DecoderConfig, routed: bool = False) -> None:
         super().__init__()
         d = config.d_model
         ff = config.d_ff
@@ -32,37 +39,42 @@ class Block(nn.Module):
         if config.position == "relative":
             self.rel = nn.Embedding(config.relative_clip + 1, config.head_dim)
         self.mlp_norm = nn.RMSNorm(d, eps=config.norm_eps)
-        self.gate, self.up = (nn.Linear(d, ff, bias=False) for _ in range(2))
-        self.down = nn.Linear(ff, d, bias=False)
+        self.depths = Depths(config) if routed and config.depth_capacity < 1 else None
+        self.experts = Experts(config) if routed and config.experts > 1 else None
+        if self.experts is None:
+            self.gate, self.up = (nn.Linear(d, ff, bias=False) for _ in range(2))
+            self.down = nn.Linear(ff, d, bias=False)
         self.act = F.silu if config.activation == "silu" else F.relu
 
-    def forward(
-        self,
-        x: Tensor,
-        rotary: Rotary | None,
-        cache: LayerCache | None = None,
-        mask: Tensor | None = None,
-    ) -> Tensor:
-        """x: f32[batch, time, d_model]; mask: as `visible` has it, None for all not later."""
+    def forward(self, x: Tensor, shared: Pass, cache: LayerCache | None = None) -> Tensor:
+        """x: f32[batch, time, d_model] -> the same after this block."""
+        if self.depths is not None:
+            return self.depths(x, shared, cache, self.compute)
+        return self.compute(x, shared, cache)
+
+    def compute(self, x: Tensor, shared: Pass, cache: LayerCache | None = None) -> Tensor:
+        """As `forward`, at all positions."""
         h = self.attn_norm(x)
         batch, time, _ = h.shape
         shape = (batch, time, self.config.n_heads, self.config.head_dim)
         q, k, v = (part(h).view(shape).transpose(1, 2) for part in (self.q, self.k, self.v))
-        if rotary is not None:
-            q = rotate(q, *rotary)
-            k = rotate(k, *rotary)
+        if shared.rotary is not None:
+            q = rotate(q, *shared.rotary)
+            k = rotate(k, *shared.rotary)
         if cache is not None:
             k, v = cache.extend(k, v)
-        if rotary is not None:
-            out = causal_attention(q, k, v, mask)
+        if shared.rotary is not None:
+            out = causal_attention(q, k, v, shared.mask)
         else:
             near = q @ self.rel.weight.to(q.dtype).T
-            if h.is_cuda and cache is None and mask is None:
+            if h.is_cuda and cache is None and shared.mask is None:
                 out = relative_flex(q, k, v, near)
             else:
-                out = relative_attention(q, k, v, near, mask)
+                out = relative_attention(q, k, v, near, shared.mask)
         x = x + self.o(out.transpose(1, 2).reshape(batch, time, -1))
         h = self.mlp_norm(x)
+        if self.experts is not None:
+            return x + self.experts(h, shared)
         return x + self.down(self.act(self.gate(h)) * self.up(h))
 
 
@@ -80,17 +92,6 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return (x * cos + torch.cat([-b, a], dim=-1) * sin).to(x.dtype)
 
 
-def visible(real: Tensor, time: int) -> Tensor:
-    """bool[batch, 1, time, positions]: what the last `time` ones read: what is real, not later.
-
-    real: bool[batch, positions], False for padding. Every position reads itself, so that padding
-    has numbers too; no real one reads them. Only distances between positions count, so padding
-    before a text changes nothing.
-    """
-    back = steps_back(time, real.shape[1], real.device)
-    return (back == 0) | (back > 0) & real[:, None, None, :]
-
-
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """q: [batch, heads, time, head_dim], the last `time` of k's and v's places; see `visible`."""
     if mask is not None:
@@ -99,12 +100,6 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None
         return F.scaled_dot_product_attention(q, k, v, is_causal=q.shape[2] > 1)
     earlier = steps_back(q.shape[2], k.shape[2], q.device) >= 0
     return F.scaled_dot_product_attention(q, k, v, attn_mask=earlier)
-
-
-def steps_back(queries: int, keys: int, device: torch.device) -> Tensor:
-    """i64[queries, keys]: positions from each key to each of the last queries; negative: later."""
-    places = torch.arange(keys, device=device)
-    return places[-queries:, None] - places[None, :]
 
 
 def relative_attention(
@@ -144,6 +139,8 @@ class Decoder(nn.Module):
 
     checkpoint_blocks = False
     """In training, keep each block's input alone and compute the rest again in the backward."""
+    ahead: bool | None = None
+    """Whether routed blocks choose by whole sequences; None: in training alone."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -155,7 +152,8 @@ class Decoder(nn.Module):
             self.pair = nn.Embedding(config.bigrams, config.d_model)
         if config.shares:
             self.share = nn.Embedding(config.n_layers, 1)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        routed = config.routed_blocks
+        self.blocks = nn.ModuleList(Block(config, n in routed) for n in range(config.n_layers))
         self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
         if not config.tied:
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
@@ -168,18 +166,20 @@ class Decoder(nn.Module):
 
     def drawn(self, seed: int) -> Iterator[tuple[nn.Parameter, Tensor]]:
         """Each weight and its first values, f32, one at a time: normal of 1 / sqrt(fan-in), the
-        residual's by sqrt(2 * layers) less.
+        residual's by sqrt(2 * layers) less. What routes comes last: a seed gives all else the
+        values that it has without.
         """
         generator = torch.Generator().manual_seed(seed)
         depth = (2 * self.config.n_layers) ** -0.5
-        for name, weight in self.named_parameters():
+        named = sorted(self.named_parameters(), key=lambda one: bool(ROUTING.search(one[0])))
+        for name, weight in named:
             if weight.dim() == 1:
                 yield weight, torch.ones(weight.shape)
             elif name in ZEROS:
                 yield weight, torch.zeros(weight.shape)
             else:
-                deviation = weight.shape[1] ** -0.5
-                if name.endswith((".o.weight", ".down.weight")):
+                deviation = weight.shape[-1] ** -0.5
+                if name.endswith(RESIDUAL):
                     deviation *= depth
                 yield weight, torch.randn(weight.shape, generator=generator) * deviation
 
@@ -191,13 +191,14 @@ class Decoder(nn.Module):
 
     def forward(
         self, ids: Tensor, cache: KVCache | None = None, real: Tensor | None = None,
-        first: Tensor | None = None,
+        first: Tensor | None = None, routing: Routing | None = None,
     ) -> Tensor:  # fmt: skip
         """ids: i64[batch, time] -> hidden states after the last norm, [batch, time, d_model].
 
         With a cache the ids follow those it has seen, and it takes them in. real: bool[batch,
         positions], those in the cache first, False for padding that no other position shall read;
-        None where there is no padding. first: see `places`.
+        None where there is no padding. first: see `places`. routing: what routed blocks choose is
+        noted there.
         """
         x = self.embed(ids)
         if self.config.period > 1:
@@ -207,14 +208,17 @@ class Decoder(nn.Module):
         x0 = x
         rotary = self.rotary(ids, cache) if self.config.position == "rope" else None
         mask = None if real is None else visible(real, ids.shape[1])
+        ahead = cache is None and (self.training if self.ahead is None else self.ahead)
+        notes = Routing() if routing is None else routing
+        shared = Pass(rotary, mask, real, ahead, notes)
         for number, block in enumerate(self.blocks):
             layer = cache.layers[number] if cache else None
             if self.config.shares:
                 x = torch.addcmul(x, x0, self.share.weight[number])
             if self.checkpoint_blocks and self.training and layer is None:
-                x = checkpoint(block, x, rotary, None, mask, use_reentrant=False)
+                x = checkpoint(block, x, shared, use_reentrant=False)
             else:
-                x = block(x, rotary, layer, mask)
+                x = block(x, shared, layer)
         return self.norm(x)
 
     def places(

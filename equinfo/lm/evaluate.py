@@ -9,6 +9,7 @@ import torch
 from equinfo.errors import EquinfoError
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import chunk_rows, scored
+from equinfo.lm.routing import Routing
 from equinfo.lm.sequences import places, shifted
 
 
@@ -21,6 +22,14 @@ class Evaluation:
     num_ids: int
     nats: np.ndarray = field(repr=False, compare=False)
     """Of each id, f32[num_ids]."""
+    given: np.ndarray | None = field(default=None, repr=False, compare=False)
+    """f32[blocks, num_ids]: what each routed block of a mixture of depths gave to an id's
+    prediction: the router's weight, 0 where the block did not compute the position."""
+
+    @property
+    def taken(self) -> float | None:
+        """The share of positions that those blocks computed."""
+        return None if self.given is None else float((self.given > 0).mean())
 
     @property
     def bits_per_byte(self) -> float:
@@ -37,12 +46,15 @@ def evaluate(
     bos_id: int,
     batch_size: int = 32,
     blocks: bool = False,
+    ahead: bool = False,
 ) -> Evaluation:
     """Predict every id once, in tiles of `context` that begin with bos_id; the last may be short.
 
     ids: integers[n], a stream; or, with `blocks`, the first `context` ids of each of many blocks.
-    Raises EquinfoError for an empty stream, an id beyond the model's vocabulary, and one that never
-    follows the one before by the model's canonical mask.
+    ahead: a mixture of depths chooses by whole tiles, as in training: what follows an id is seen,
+    so these are no probabilities, only what the causal ones are compared with. Raises EquinfoError
+    for an empty stream, an id beyond the model's vocabulary, and one that never follows the one
+    before by the model's canonical mask.
     """
     if not len(ids) or num_bytes < 1:
         raise EquinfoError("there is nothing to evaluate on: the stream is empty")
@@ -51,8 +63,9 @@ def evaluate(
             f"id {int(ids.max())} is beyond the model's {model.config.vocab_size}: another"
             " tokenizer's stream?"
         )
-    was_training = model.training
+    was_training, was_ahead = model.training, model.ahead
     model.eval()
+    model.ahead = ahead
     whole = len(ids) // context * context
     tiles = ids[:whole].reshape(-1, context)
     batches = [tiles[at : at + batch_size] for at in range(0, len(tiles), batch_size)]
@@ -61,14 +74,19 @@ def evaluate(
     begins = np.arange(0, len(ids), context)
     firsts = np.zeros_like(begins) if blocks else places(ids, begins, model.config)
     found = []
+    chosen = []
     at = 0
     for batch in batches:
         first = firsts[at : at + len(batch)]
-        found.append(_found(model, batch.astype(np.int64), first, bos_id, False)[0])
+        routing = Routing()
+        found.append(_found(model, batch.astype(np.int64), first, bos_id, False, routing)[0])
+        chosen.append(np.array([one.flatten().cpu().numpy() for one in routing.given]))
         at += len(batch)
     nats = np.concatenate(found)
+    given = np.concatenate(chosen, axis=-1) if model.config.depth_capacity < 1 else None
     model.train(was_training)
-    return Evaluation(float(nats.sum(dtype=np.float64)), num_bytes, len(ids), nats)
+    model.ahead = was_ahead
+    return Evaluation(float(nats.sum(dtype=np.float64)), num_bytes, len(ids), nats, given)
 
 
 @torch.no_grad()
@@ -96,14 +114,15 @@ def predict(
 
 
 def _found(
-    model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int, likeliest: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+    model: Decoder, targets: np.ndarray, first: np.ndarray, bos_id: int, likeliest: bool = True,
+    routing: Routing | None = None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """(nats f32[n], whether the likeliest id was right: bool[n], if wanted) of what is scored of
     targets, i64[rows, context], whose first ids have these places, i64[rows]; a chunk at a time.
     """
     arrays = (shifted(targets, bos_id), first)
     ids, places = (torch.from_numpy(array).to(model.embed.weight.device) for array in arrays)
-    hidden, previous, there = scored(model(ids, first=places), ids, targets)
+    hidden, previous, there = scored(model(ids, first=places, routing=routing), ids, targets)
     size = chunk_rows(len(model.head_weight), hidden.device)
     nats, right = [], []
     for h, before, target in zip(*(t.split(size) for t in (hidden, previous, there)), strict=True):

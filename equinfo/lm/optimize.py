@@ -39,7 +39,7 @@ def make_optimizer(
     decayed: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []
     for name, weight in model.named_parameters():
-        is_matrix = weight.dim() == 2 and not name.endswith(embeddings)
+        is_matrix = weight.dim() > 1 and not name.endswith(embeddings)
         (decayed if is_matrix else others).append(weight)
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},

@@ -32,17 +32,19 @@ from equinfo.artifacts import Artifact, Identity, load_artifact, read_config, re
 from equinfo.errors import EquinfoError, naming, needing
 from equinfo.files import alone, atomic_file, check_empty, clear, content_hash, target, writing
 from equinfo.lm import ranks as several
-from equinfo.lm.config import INTEGERS, TrainConfig, check_shapes, shapes
+from equinfo.lm.config import INTEGERS, DecoderConfig, TrainConfig, check_shapes, shapes
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
 from equinfo.lm.loss import cross_entropy, scored
 from equinfo.lm.optimize import learning_rate, make_optimizer, moments
 from equinfo.lm.ranks import Ranks, joined
+from equinfo.lm.routing import Routing
 from equinfo.lm.sequences import Sequences, StoredIds, data_hash, dealt, largest, shifted
 from equinfo.lm.watch import Watch
 from equinfo.stored import check_bounds, made
 
 CHECKPOINT_SECONDS = 30.0
+OPTIMIZER = "optimizer"  # beside the weights: the artefact of its state, where it is kept
 SHARDED_FROM = 10**9  # weights of which each rank holds a share alone
 FEW = 4  # steps, after the first, that say how long all will take
 IGNORED = (None, signal.SIG_IGN)  # a handler that is not Python's, or none
@@ -99,6 +101,7 @@ def train(
     tokenizer: Identity | None = None,
     overwrite: bool = False,
     sharded: bool | None = None,
+    keep_optimizer: bool = False,
 ) -> TrainResult:
     """Train a decoder on a stream of ids in folder `out`; go on from its checkpoint; or the result.
 
@@ -107,11 +110,13 @@ def train(
     checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
     well. deadline: the time.monotonic() at which to pause. initial: weights to start from, by
     their names in the decoder, instead of drawn ones; of an LM with a canonical mask that at least
-    (`Tokenizer.canonical_mask`, as canonical.offsets and canonical.ranges). probe: see `probes`.
+    (`Tokenizer.canonical_mask`, as canonical.offsets and canonical.ranges); the state to begin
+    with of an optimiser, as `kept_optimizer` has it, may be among them. probe: see `probes`.
     tokenizer: whose ids these are; the folder remembers it. overwrite: what equinfo wrote in `out`
-    goes first. Raises EquinfoError for a stream that does not fit the model or its mask or is
-    shorter than a sequence, and for a folder that holds something else or is being written.
-    KeyboardInterrupt comes after the step and a checkpoint.
+    goes first. keep_optimizer: leave its state in out/optimizer. Raises EquinfoError for a stream
+    that does not fit the model or its mask or is shorter than a sequence, and for a folder that
+    holds something else or is being written. KeyboardInterrupt comes after the step and a
+    checkpoint.
 
     Called alike in all processes of a torch.distributed group, or of torchrun, it trains one model:
     each step takes the sequences that it would take in one process, a share on each rank. Rank 0
@@ -146,6 +151,11 @@ def train(
                 found = _checked(_finished(out), identity, out)
                 with naming(out / "weights"):
                     result = made(TrainResult, found.get("result"))
+                if keep_optimizer and not (out / OPTIMIZER).is_dir():
+                    raise EquinfoError(
+                        f"the training in {out} is done and kept no state of its optimiser: choose"
+                        " another folder, or pass --overwrite"
+                    )
                 remove_checkpoints()
                 return result
             if not (out / "metrics.jsonl").exists():
@@ -233,10 +243,14 @@ def train(
                     if late:
                         return TrainResult("paused", run.step, run.loss, run.seconds)
         weights = run.weights()
+        state = run.optimizer_state() if keep_optimizer else {}
 
         def finish() -> TrainResult:
             result = TrainResult("done", run.step, run.loss, run.seconds)
             with writing(out):
+                if keep_optimizer:
+                    kept = {"name": config.optimizer.name, "step": run.step}
+                    Artifact(OPTIMIZER, kept, state).save(out / OPTIMIZER, True)
                 lm = Artifact("lm", {**identity, "result": vars(result)}, weights)
                 lm.save(out / "weights")
                 remove_checkpoints()
@@ -330,6 +344,29 @@ def load_lm(folder: Path | str) -> Decoder:
         if not torch.isfinite(weight).all():
             raise EquinfoError(f"{name} in {folder} holds numbers that are not finite: train again")
     return model.eval()
+
+
+def kept_optimizer(folder: Path | str) -> dict[str, np.ndarray]:
+    """The state of a training's optimiser, where it was kept: optimizer.WEIGHT.MOMENT, float32."""
+    path = Path(folder) / OPTIMIZER
+    if not path.is_dir():
+        raise EquinfoError(
+            f"{folder} keeps no state of its optimiser: train it with --keep-optimizer"
+        )
+    state = load_artifact(path)
+    if state.kind != OPTIMIZER:
+        raise EquinfoError(f"{path} holds a {state.kind!r}, not the state of an optimiser")
+    return state.tensors
+
+
+def beginning(folder: Path | str, optimizer: bool) -> tuple[DecoderConfig, dict[str, np.ndarray]]:
+    """The architecture of the LM in a folder, and its weights as `train` takes them to begin with.
+
+    optimizer: the state that its training kept as well.
+    """
+    model = load_lm(folder)
+    found = {name: weight.numpy() for name, weight in model.state_dict().items()}
+    return model.config, found | (kept_optimizer(folder) if optimizer else {})
 
 
 load_model = load_lm  # its public name, beside compress.models.load_model of byte models
@@ -435,19 +472,26 @@ class _Scored(nn.Module):
         called: Any = torch.compile(model) if config.compile else model
         self.hidden = called.__call__  # a compiled model is a module: it would count twice
         self.z_loss = config.optimizer.z_loss
+        self.balance_loss = config.optimizer.balance_loss
         self.low = low
 
-    def forward(self, ids: Tensor, places: Tensor, targets: np.ndarray) -> tuple[Tensor, Tensor]:
-        """As `cross_entropy` has them, the sums of loss and of nats of targets, i64[rows, time]."""
+    def forward(
+        self, ids: Tensor, places: Tensor, targets: np.ndarray
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """As `cross_entropy` has them, the sums of loss and of nats of targets, i64[rows, time];
+        and what `Routing.told` has, times the number of targets.
+        """
         kind = ids.device.type
+        routing = Routing()
         with torch.autocast(kind, torch.bfloat16) if self.low else nullcontext():
-            hidden, x, y = scored(self.hidden(ids, first=places), ids, targets)
+            hidden, x, y = scored(self.hidden(ids, first=places, routing=routing), ids, targets)
         hidden = hidden.to(torch.bfloat16) if self.low else hidden
         canonical = self.model.canonical
         loss, nats = cross_entropy(hidden, self.model.head_weight, y, self.z_loss, canonical, x)
         if canonical is not None and nats.isinf():
             canonical.check_pairs(x, y)
-        return loss, nats
+        loss = loss + len(y) * routing.loss(self.balance_loss)
+        return loss, nats, {name: len(y) * mean for name, mean in routing.told.items()}
 
 
 class _Training:
@@ -483,15 +527,17 @@ class _Training:
             several.shard(ranks, self.model, self.scored, config.seed)
         else:
             self.model.initialise(config.seed).to(self.device)
-        if initial is not None:
-            state = self.model.state_dict()
-            for name, array in initial.items():
-                state[name] = several.cut(torch.from_numpy(array), state.get(name))
-            self.model.load_state_dict(state)
+        begun = {} if initial is None else dict(initial)
+        moved = {n: begun.pop(n) for n in list(begun) if n.startswith(f"{OPTIMIZER}.")}
+        state = self.model.state_dict()
+        for name, array in begun.items():
+            state[name] = several.cut(torch.from_numpy(array), state.get(name))
+        self.model.load_state_dict(state)
         if self.model.canonical is not None:
             self.model.canonical.check("the training's settings")
         kinds = [several.ShardedAdafactor] if self.sharded else []
         self.optimizer = make_optimizer(config.optimizer, self.model, *kinds)
+        self._begin_with(moved)
         self.unsynced: Callable[[], Any] = nullcontext
         if ranks.world > 1 and not self.sharded:
             self.scored = replicated = several.replicated(self.scored)
@@ -499,6 +545,53 @@ class _Training:
         self.step = 0
         self.seconds = 0.0
         self.loss = math.nan
+
+    def _weights(self) -> list[tuple[str, Tensor]]:
+        """The weights in the optimiser's order, and their names."""
+        groups = self.optimizer.param_groups
+        params = getattr(self.optimizer, "weights", [w for g in groups for w in g["params"]])
+        names = {id(weight): name for name, weight in self.model.named_parameters()}
+        return [(names[id(weight)], weight) for weight in params]
+
+    def optimizer_state(self) -> dict[str, np.ndarray]:
+        """As `kept_optimizer` has it; of shared weights on rank 0 alone."""
+        found = {}
+        state = self.optimizer.state_dict()["state"]
+        for number, (name, _) in enumerate(self._weights()):
+            for moment, tensor in state[number].items():
+                all_of_it = several.whole(tensor)
+                if self.ranks.main:
+                    found[f"{OPTIMIZER}.{name}.{moment}"] = all_of_it.cpu().numpy()
+        return found
+
+    def _begin_with(self, moved: Mapping[str, np.ndarray]) -> None:
+        """Give the optimiser a state; a weight of which it has none begins anew.
+
+        Raises EquinfoError where it is that of another optimiser, or of another LM.
+        """
+        if not moved:
+            return
+        weights = self._weights()
+        left = dict(moved)
+        known = {name.removeprefix(f"{OPTIMIZER}.").rpartition(".")[0] for name in moved}
+        state: dict[int, dict[str, Tensor]] = {}
+        for moment, shape in moments(self.optimizer):
+            number, _, short = moment.partition(".")
+            name, weight = weights[int(number)]
+            if name not in known:
+                continue
+            array = left.pop(f"{OPTIMIZER}.{name}.{short}", None)
+            if array is None or array.shape != shape or array.dtype != np.float32:
+                raise EquinfoError(f"the optimiser's state has no {short} that fits {name}")
+            like = weight if shape == tuple(weight.shape) else None
+            cut = several.cut(torch.from_numpy(array), like)
+            state.setdefault(int(number), {})[short] = cut
+        if left:
+            raise EquinfoError(
+                f"{min(left)} is none of this LM's {self.config.optimizer.name}: the state of"
+                " another optimiser or LM"
+            )
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
 
     def take_step(
         self, sequences: Sequences, wishes: Callable[[], list[bool]]
@@ -514,6 +607,7 @@ class _Training:
         (count,) = self.ranks.sum(int((targets >= 0).sum()))
         shares = (np.split(array, c.micro_batches) for array in (targets, firsts))
         nats = torch.zeros((), device=self.device)
+        routed: dict[str, Tensor] = {}
         parts = [
             (part, first)
             for share, first in zip(*shares, strict=True)
@@ -523,18 +617,21 @@ class _Training:
             with nullcontext() if number == len(parts) else self.unsynced():
                 arrays = (shifted(part, c.bos_id), first)
                 ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
-                loss, told = self.scored(ids, places, part)
+                loss, found, told = self.scored(ids, places, part)
                 # the ranks' gradients are averaged, not summed
                 (loss / (count / self.ranks.world)).backward()
-            nats += told
+            nats += found
+            routed = {name: value + routed.get(name, 0) for name, value in told.items()}
         clip = c.optimizer.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         self.optimizer.step()
         self.step += 1
-        total, *agreed = self.ranks.sum(float(nats), *wishes())
-        self.loss = total / count
+        mine = [float(nats), *map(float, routed.values())]
+        found, agreed = np.split(self.ranks.sum(*mine, *wishes()), [len(mine)])
+        self.loss, *shares = (found / count).tolist()
         values = {"step": self.step, "loss": self.loss}
         values |= {"learning_rate": rate, "gradient_norm": float(several.whole(norm))}
+        values |= dict(zip(routed, shares, strict=True))
         return values, [value > 0 for value in agreed]
 
     @torch.no_grad()

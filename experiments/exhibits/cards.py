@@ -18,13 +18,11 @@ from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import bits_per_byte, mflops_of_all, ratio
 from experiments.analysis.statistics import Interval, contrast
 from experiments.analysis.tables import Cell, Table
-from experiments.plan.cost import forward_flops
+from experiments.plan.cost import forward_flops, widened
 from experiments.runs.recipes import LM, Stream, Tokens, Training
 from experiments.scales import Beyond, Scale, decoder
 
 RIVAL = "BPE"
-STEP = 8  # MLPs are as wide as a multiple of it
-LEAST_WIDTH = 32
 LEAST_SIZE = 1 << 9  # of codebooks
 COLUMNS = [
     "arm", "tokenizer", "against", "bytes/token", "d_ff", "MFLOPs/byte, every product", "seeds",
@@ -112,16 +110,11 @@ def arms(scale: Scale) -> dict[str, Arm]:
     return {one.name: one for one in found}
 
 
-def widened(scale: Scale, arm: Arm, training: Training) -> Training:
+def at_rivals_cost(scale: Scale, arm: Arm, training: Training) -> Training:
     """The training with an MLP that makes FLOPs/byte those of BPE's M2 of this size."""
-    shape = decoder(training.size)
     rival = tokens(scale, "bpe")
     theirs = forward_flops(training, rival.vocab_size) / bytes_a_token(scale, rival)
-    narrow = forward_flops(replace(training, d_ff=STEP), arm.tokens.vocab_size)
-    spare = theirs * bytes_a_token(scale, arm.tokens) - narrow
-    slope = 6 * shape.d_model * shape.n_layers  # FLOPs an id of each unit of d_ff
-    width = STEP + STEP * round(spare / slope / STEP)
-    return replace(training, d_ff=max(width, LEAST_WIDTH))
+    return widened(training, arm.tokens.vocab_size, theirs * bytes_a_token(scale, arm.tokens))
 
 
 def bytes_a_token(scale: Scale, tokens: Tokens) -> float:
@@ -138,7 +131,7 @@ def run(scale: Scale, arm: Arm, training: Training, text: int, split: str) -> LM
     )
     per_step = training.batch_size * training.context * bytes_a_token(scale, arm.tokens)
     training = replace(training, steps=max(round(text / per_step), 1))
-    lm = scale.lm(arm.tokens, widened(scale, arm, training) if where.ratios else training)
+    lm = scale.lm(arm.tokens, at_rivals_cost(scale, arm, training) if where.ratios else training)
     return replace(lm, stream=stream, **arm.told)
 
 

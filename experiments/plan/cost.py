@@ -1,11 +1,14 @@
 """What a run takes, from its recipe alone: tokens to train on, FLOPs, text to encode."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from equinfo.compress.models.base import EOD, SYMBOLS
 from equinfo.lm.config import TrainConfig
 from equinfo.lm.flops import flops_per_token_exact
 from experiments.runs.recipes import Recipe, Stream, Training
+
+STEP = 8  # MLPs are as wide as a multiple of it
+LEAST_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ def cost(recipe: Recipe) -> Cost:
 def forward_flops(training: Training, vocab_size: int) -> float:
     """Of one token, every product counted."""
     return flops_per_token_exact(train_config(training, vocab_size).model, training.context)
+
+
+def widened(training: Training, vocab_size: int, flops: float) -> Training:
+    """The training with MLPs so wide that a token takes these FLOPs, as nearly as STEPs allow."""
+    narrow, wider = (
+        forward_flops(replace(training, d_ff=width), vocab_size) for width in (STEP, 2 * STEP)
+    )
+    width = STEP + STEP * round((flops - narrow) / (wider - narrow))
+    return replace(training, d_ff=max(width, LEAST_WIDTH))
 
 
 def train_config(training: Training, vocab_size: int) -> TrainConfig:

@@ -128,14 +128,18 @@ class Training(config.Training, Recipe):
     """One language model's training. max_epochs: passes over the stream that the recipe allows.
 
     d_ff: of its MLPs in place of the size's, where arms are made equal in FLOPs; 0: the size's.
+    depth_capacity, experts: of its routed blocks (lm.config.DecoderConfig).
     """
 
     max_epochs: float = 4.0
     d_ff: int = 0
+    depth_capacity: float = 1.0
+    experts: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Without what no recipe sets: keys are those of before there was a choice."""
         unset = {"short_contexts": [], "checkpoint_blocks": False, "compile": False, "d_ff": 0}
+        unset |= {"depth_capacity": 1.0, "experts": 1}
         held = super().to_dict()
         return {name: held[name] for name in held if name not in unset or held[name] != unset[name]}
 
@@ -145,7 +149,8 @@ class Training(config.Training, Recipe):
 
     def config(self, vocab_size: int, bos_id: int, period: int = 1) -> config.TrainConfig:
         made = super().config(vocab_size, bos_id, period)
-        return replace(made, model=replace(made.model, d_ff=self.d_ff)) if self.d_ff else made
+        model = replace(made.model, depth_capacity=self.depth_capacity, experts=self.experts)
+        return replace(made, model=replace(model, d_ff=self.d_ff or model.d_ff))
 
 
 @dataclass(frozen=True)
@@ -291,7 +296,9 @@ class LM(Recipe):
     used: its ids are those that the training part holds, and one that stands for all others (see
     renumbered.UsedIds). place: it is told each id's place in its window, where windows are several
     ids. canonical: no probability for what the tokenizer never writes next. bigrams, shares: of
-    lm.config.DecoderConfig.
+    lm.config.DecoderConfig. start: the LM whose weights it begins with, upcycled where this one has
+    experts and that has none; carried: with its optimiser's state as well, which is there where
+    that one is `kept`.
     """
 
     stream: Stream
@@ -301,6 +308,9 @@ class LM(Recipe):
     canonical: bool = added(False)
     bigrams: int = added(0)
     shares: bool = added(False)
+    start: "LM | None" = field(default=None, metadata={"added": True})
+    carried: bool = added(False)
+    kept: bool = added(False)
 
     def needs(self) -> Iterator[Recipe]:
         yield from super().needs()
@@ -430,8 +440,14 @@ def with_training(recipe: Seeded, **changes: Any) -> Seeded:
 
 
 def seeds(recipe: Seeded, count: int) -> list[Seeded]:
-    """The recipe with its own seed and the next ones: `count` in all."""
-    return [with_training(recipe, seed=recipe.training.seed + number) for number in range(count)]
+    """The recipe with its own seed and the next ones, `count` in all; so is what it starts from."""
+    return [_numbered(recipe, number) for number in range(count)]
+
+
+def _numbered(recipe: Any, number: int) -> Any:
+    changed = with_training(recipe, seed=recipe.training.seed + number)
+    start = getattr(recipe, "start", None)
+    return replace(changed, start=_numbered(start, number)) if start else changed
 
 
 def sweep(recipe: LM, learning_rates: Sequence[float]) -> list[LM]:

@@ -30,6 +30,8 @@ from equinfo.shards import MANIFEST, Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.codebook import CodebookTokenizer
 from equinfo.tokenizers.registry import FAMILIES, load, make
+from equinfo.upcycling import upcycle
+from experiments.runs import routing
 from experiments.runs.recipes import LM, M1, Recipe, Stream, Tokens, Training
 from experiments.runs.renumbered import Renumbered, UsedIds
 from experiments.runs.rows import Row, Rows, provenance
@@ -309,6 +311,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     trained = runner.train(
         recipe.training, ids.vocab_size, used.bos_id if used else tokenizer.bos_id, ids, folder,
         f"{label} {tokenizer.name} M2 {recipe.training.size}", **told(recipe, tokenizer),
+        **begun(runner, recipe, label),
     )  # fmt: skip
     config = trained["config"]
     fields = {
@@ -326,16 +329,44 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     )
     nats = measured.nats + used.which_other(seen) if used else measured.nats
     ratio = validation.ratio
+    values: dict[str, Any] = {"nats": whole_nats(nats, scored_lengths(validation, config.context))}
+    if config.model.is_routed:
+        values["routing"] = routing.measured(folder, measured)
+    if measured.given is not None:
+        ahead = evaluate(
+            model, seen, text.num_bytes, context=config.context, bos_id=config.bos_id, ahead=True
+        )
+        values["routing"]["ahead_nats"] = ahead.sum_nats
+        values["routing"]["pieces"] = routing.pieces(tokenizer, text.ids, measured)
     return fields | {
-        "values": {"nats": whole_nats(nats, scored_lengths(validation, config.context))},
+        "values": values,
         "sum_nats": float(nats.sum(dtype=np.float64)),
         "num_ids": measured.num_ids,
         "blocks": blocks,
         "last_nats": last_nats(folder),
         "flops_per_byte": flops.flops_per_byte(config.model, ratio, tokenizer.m1_parameters),
-        "flops_per_byte_exact": flops.flops_per_byte_exact(config.model, ratio, config.context)
+        "flops_per_byte_exact": flops.flops_per_byte_exact(
+            config.model, ratio, config.context, measured.taken
+        )
         + m1_flops(runner, recipe.stream.tokens),
     }
+
+
+def begun(runner: Runner, lm: LM, label: str) -> dict[str, Any]:
+    """What Runner.train takes of an M2 that starts as another, or that others start from."""
+    options: dict[str, Any] = {"keep_optimizer": True} if lm.kept else {}
+    if lm.start is None:
+        return options
+    from equinfo.lm.train import beginning
+
+    folder = trained_folder(runner, lm.start, label)
+    if lm.training.experts > lm.start.training.experts:
+        dense = folder
+        folder = runner.work / f"upcycled/{lm.key}"
+        with runner.alone(folder):
+            if not folder.exists():
+                upcycle(dense, folder, experts=lm.training.experts, seed=lm.training.seed)
+    return options | {"initial": beginning(folder, lm.carried)[1]}
 
 
 def told(lm: LM, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -24,7 +24,10 @@ from experiments.runs.runner import OutOfTime, Runner, split_of, unigram_nats
 
 # The main result; other kinds of run have tests of their own, and `make smoke` runs everything.
 RUN = ("fig3", "fig4", "table1", "overfit")
-OTHER_KINDS = ("table5", "fig2", "fig8", "fig9", "fig10", "fig11", "fig13", "cards", "beyond")
+OTHER_KINDS = (
+    "table5", "fig2", "fig8", "fig9", "fig10", "fig11", "fig13", "cards", "beyond", "depths",
+    "upcycled", "natural",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

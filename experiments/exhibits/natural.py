@@ -1,0 +1,254 @@
+"""Dense, mixture of depths, of experts, and depths that are upcycled to both, on four kinds of ids
+(ours): does equal information an id make equal compute right?
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.analysis import figures
+from experiments.analysis.compare import INTERVAL, Check, Results, Trend, not_run, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.quantities import mflops_of_all
+from experiments.analysis.statistics import Interval, Sample, contrast
+from experiments.analysis.tables import Cell, Table
+from experiments.exhibits import depths
+from experiments.exhibits.beyond import OURS
+from experiments.exhibits.cards import arms as cards
+from experiments.exhibits.upcycled import EXPERTS, gone_on, with_flops
+from experiments.plan.cost import cost
+from experiments.runs.recipes import LM, Tokens
+from experiments.scales import Scale
+
+SHARE = depths.SHARES[0]
+DENSE, DEPTHS, SPARSE, BOTH = "dense", "depths", "experts", "depths, then experts"
+ONCE = (SPARSE, BOTH)  # with one seed
+LETTERS = 96  # of a line of the paragraph
+COLOUR = (0.0, 0.45, 0.7)  # of what the block computed
+ROW = 0.22  # inches of such a line
+SIZE = 8  # points, of its letters
+LETTER = 0.602 * SIZE / 72  # inches, of one
+COLUMNS = [
+    "tokenizer", "M2", "steps", "MFLOPs/byte, every product", "seeds", "bits/byte", "difference",
+    "positions computed, %", "correlation", "nats computed", "nats passed by",
+]  # fmt: skip
+NOTE = (
+    "Equal training FLOPs, output layer counted, and for one seed the same first weights; every"
+    f" other block computes {SHARE:.1%} of the positions (depths), or has {EXPERTS} experts of"
+    " which a position takes two. The last one trains depths for half of the FLOPs, is upcycled"
+    " and gets the other half. Differences are from the dense M2 of the tokenizer, with 95 %"
+    " intervals over seeds and texts, with experts over the texts of one seed. correlation:"
+    " Spearman's, between an id's loss and the router's weight of its position (0 where the block"
+    " passed it by), the mean of seeds; beside it the mean loss of ids that the block computed,"
+    " and of others. The loss is that of the same M2, so what the block gains is in it."
+)
+
+
+def tokenizers(scale: Scale) -> list[Tokens]:
+    """Bytes, BPE, the codebook that the cards left, and windows of equal information."""
+    chosen = cards(scale).get(OURS)
+    book = scale.codebook
+    if chosen:
+        book = replace(book, mode=chosen.tokens.mode, parse=chosen.tokens.parse)
+    window = scale.window(scale.windows[0], scale.wide, "free")
+    return [scale.bytes, scale.subwords[0], book, window]
+
+
+def arms(scale: Scale, tokens: Tokens) -> Mapping[str, LM]:
+    """By name, the dense one first; at equal training FLOPs."""
+    dense = scale.lm(tokens, scale.question)
+    budget = cost(dense).flops
+
+    def routed(flops: float, **changes: Any) -> LM:
+        training = replace(dense.training, **changes)
+        return replace(dense, training=with_flops(training, dense, flops))
+
+    half = replace(routed(budget / 2, depth_capacity=SHARE), kept=True)
+    return {
+        DENSE: dense,
+        DEPTHS: routed(budget, depth_capacity=SHARE),
+        SPARSE: routed(budget, experts=EXPERTS),
+        BOTH: gone_on(half, experts=EXPERTS),
+    }
+
+
+def recipes(scale: Scale) -> list[LM]:
+    if scale.base.style == "paper":
+        return []
+    every = [pair for tokens in tokenizers(scale) for pair in arms(scale, tokens).items()]
+    firsts = [lm for _, lm in every]
+    others = scale.seeded(*(lm for name, lm in every if name not in ONCE))
+    return list(dict.fromkeys([*firsts, *others]))
+
+
+def gap(results: Results, tokens: Tokens, name: str) -> Interval | None:
+    """The difference from the dense M2 of the tokenizer; None until all seeds have run."""
+    known = arms(results.scale, tokens)
+    ours, theirs = (results.trained(known[one], alone=name in ONCE) for one in (name, DENSE))
+    return contrast([(1, ours), (-1, theirs)]) if ours and theirs else None
+
+
+def correlation(results: Results, tokens: Tokens) -> Sample | None:
+    """Of loss and router's weight in the first routed block, a value a seed."""
+    scale = results.scale
+    rows = results.all_done(scale.seeded(arms(scale, tokens)[DEPTHS]))
+    found = [row.values["routing"]["correlation"][0] for row in rows]
+    if len(found) < scale.seeds or None in found:
+        return None
+    return Sample(np.array(found))
+
+
+def reduce(results: Results) -> Table:
+    scale = results.scale
+    body: list[list[Cell]] = []
+    for tokens in tokenizers(scale) if recipes(scale) else []:
+        for name, lm in arms(scale, tokens).items():
+            rows = results.all_done(scale.seeded(lm))
+            bits = float(np.mean([row.bits_per_byte for row in rows])) if rows else None
+            apart = gap(results, tokens, name) if name != DENSE else None
+            cells: list[Cell] = [tokens.name, name, lm.training.steps]
+            cells += [results.number(lm, mflops_of_all), len(rows), bits]
+            cells.append(str(apart) if apart else None)
+            body.append([*cells, *told(results, lm)])
+    return results.table("Compute where it is needed, by tokenizer", COLUMNS, body, NOTE)
+
+
+def told(results: Results, lm: LM) -> list[Cell]:
+    """What the first routed block did, means over seeds."""
+    rows = results.all_done(results.scale.seeded(lm))
+    found = [row.values["routing"] for row in rows if "taken" in row.values.get("routing", {})]
+    if not found:
+        return [None] * 4
+    cells: list[Cell] = [100 * float(np.mean([one["taken"] for one in found]))]
+    for name in ("correlation", "nats_taken", "nats_passed"):
+        known = [one[name][0] for one in found if one[name][0] is not None]
+        cells.append(float(np.mean(known)) if known else None)
+    return cells
+
+
+def trends(results: Results) -> list[Trend]:
+    scale = results.scale
+    if not recipes(scale):
+        return []
+    *others, window = tokenizers(scale)
+    return [
+        trend(
+            "Where ids are of equal information, the router follows their loss less",
+            "the correlation of loss and router's weight is nearer to 0 on windows than on each"
+            " other tokenizer's ids (95 % interval over seeds)",
+            [flatter(results, window, other) for other in others],
+        ),
+        trend(
+            "Where ids are of equal information, depths gain less",
+            "against the dense M2 of equal training FLOPs, depths take less off bits/byte on"
+            f" windows than on each other tokenizer's ids ({INTERVAL})",
+            [gains_less(results, window, other) for other in others],
+        ),
+    ]
+
+
+def flatter(results: Results, ours: Tokens, other: Tokens) -> Check:
+    name = f"{ours.name} to {other.name}"
+    found = [correlation(results, tokens) for tokens in (ours, other)]
+    if None in found:
+        return not_run(name)
+    mine, theirs = (Sample(np.abs(one.values)) for one in found if one)
+    apart = contrast([(1, mine), (-1, theirs)])
+    return Check(f"{name}: {mine.mean:.3f} against {theirs.mean:.3f}, {apart}", apart.below())
+
+
+def gains_less(results: Results, ours: Tokens, other: Tokens) -> Check:
+    name = f"{ours.name} to {other.name}"
+    found = [
+        results.trained(arms(results.scale, tokens)[arm])
+        for tokens in (ours, other)
+        for arm in (DENSE, DEPTHS)
+    ]
+    if None in found:
+        return not_run(name)
+    apart = contrast([(w, one) for w, one in zip((1, -1, -1, 1), found, strict=True) if one])
+    return Check(f"{name}: gains apart by {apart}", apart.below())
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    """Differences from dense by tokenizer, and where compute went on one paragraph."""
+    scale = results.scale
+    there = tokenizers(scale)
+    names = (DEPTHS, SPARSE, BOTH)
+    with figures.figure() as (drawn, axes):
+        for at, tokens in enumerate(there):
+            colour, _ = figures.style_of(tokens.name)
+            for number, (name, mark) in enumerate(zip(names, "ovD", strict=True)):
+                apart = gap(results, tokens, name)
+                if apart:
+                    where = [at + (number - 1) / 5]
+                    bar = [apart.margin]
+                    axes.errorbar(where, [apart.estimate], bar, fmt=mark, color=colour, capsize=3)
+        for name, mark in zip(names, "ovD", strict=True):
+            axes.plot([], [], mark, color="#444444", label=name)
+        axes.axhline(0, color="#444444", lw=1)
+        axes.set_xticks(
+            range(len(there)), labels=[tokens.name.replace("[", "\n[") for tokens in there]
+        )
+        axes.set_ylabel("bits / byte above the dense M2's")
+        axes.legend(frameon=False)
+        size = scale.base.size
+        figures.title(axes, f"Equal training FLOPs — {scale.corpus}, M2 {size}; bars: 95 %")
+        every = [lm for tokens in there for lm in arms(scale, tokens).values()]
+        figures.name_missing(axes, results.missing(every))
+        made = figures.save(drawn, folder, "natural")
+    return [*made, *draw_paragraph(results, folder)]
+
+
+def draw_paragraph(results: Results, folder: Path) -> list[Path]:
+    """The first validation text, an id a box, coloured by the router's weight in its block."""
+    scale = results.scale
+    rows = [(one, results.done(arms(scale, one)[DEPTHS])) for one in tokenizers(scale)]
+    shown = [(one.name, row.values["routing"]["pieces"]) for one, row in rows if row]
+    if not shown:
+        return []
+    laid = [(name, in_lines(pieces)) for name, pieces in shown]
+    lines = sum(len(found) + 2 for _, found in laid)
+    with figures.figure(LETTERS * LETTER, 0.4 + ROW * lines) as (drawn, axes):
+        # a letter is as wide as the axes say, so these are as wide as the figure
+        drawn.set_layout_engine("none")
+        axes.set_position((0, 0, 1, 1 - 0.4 / drawn.get_figheight()))
+        axes.set_axis_off()
+        axes.set(xlim=(0, LETTERS), ylim=(lines, 0))
+        y = 0
+        for name, found in laid:
+            axes.text(0, y + 0.9, name, fontsize=9, fontweight="bold")
+            for number, pieces in enumerate(found, y + 1):
+                for x, text, weight in pieces:
+                    colour = (*COLOUR, 0.8 * weight)
+                    place = (x, number + 0.08), len(text), 0.84
+                    axes.add_patch(figures.plt.Rectangle(*place, fc=colour, ec="#DDDDDD", lw=0.5))
+                letters = "".join(text for _, text, _ in pieces)
+                axes.text(0, number + 0.55, letters, va="center", fontsize=SIZE, family="monospace")
+            y += len(found) + 2
+        figures.heading(
+            drawn, f"What the routed block computed ({SHARE:.1%} of positions), darker: more"
+        )
+        return figures.save(drawn, folder, "natural-paragraph")
+
+
+def in_lines(pieces: list[list[Any]]) -> list[list[tuple[int, str, float]]]:
+    """(column, text, weight) of each piece, line by line; a piece is not broken."""
+    found: list[list[tuple[int, str, float]]] = [[]]
+    x = 0
+    for text, _, weight, *_ in pieces:
+        plain = "".join(letter if letter.isprintable() else " " for letter in text)
+        if x + len(plain) > LETTERS and found[-1]:
+            found.append([])
+            x = 0
+        found[-1].append((x, plain, weight))
+        x += len(plain)
+    return found
+
+
+EXPERIMENT = exhibit(
+    __name__, "ours", "dense, mixture of depths and of experts on four kinds of ids"
+)

@@ -1,0 +1,145 @@
+"""Sparse upcycling against going on dense, and against experts from nothing (ours, after
+Komatsuzaki et al. 2023).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from experiments.analysis import figures
+from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, trend
+from experiments.analysis.experiment import exhibit
+from experiments.analysis.statistics import Interval, contrast
+from experiments.analysis.tables import Cell, Table
+from experiments.plan.cost import cost, forward_flops
+from experiments.runs.recipes import LM, Tokens, Training, with_training
+from experiments.scales import Scale
+
+EXPERTS = 8
+OTHER_ORDER = 50  # added to the seed: what goes on does not see the start's batches again
+DENSE = "dense, gone on with"
+UPCYCLED = "upcycled, optimiser carried on"
+SCRATCH = "experts from nothing, the extra FLOPs alone"
+SHORTER = 2  # than the question's: as long again, they are as long
+COLUMNS = [
+    "M2", "starts as", "steps", "PFLOPs in all", "seeds", "bits/byte", "difference", "lost, %",
+]  # fmt: skip
+NOTE = (
+    f"{EXPERTS} experts in every other block, of which a position takes two. What starts as the"
+    " dense M2 gets as many training FLOPs again as that one had, in another order of the text,"
+    " with a warm-up of its own. lost: the share of choices that found no room with an expert, at"
+    " the end of training. Differences are from the dense M2 that went on with its optimiser's"
+    " state, with 95 % intervals over seeds and texts; every seed has a start of its own."
+)
+
+
+def start(scale: Scale, tokens: Tokens) -> LM:
+    """The dense M2 that others begin as."""
+    steps = max(scale.question.steps // SHORTER, 1)
+    return replace(scale.lm(tokens, replace(scale.question, steps=steps)), kept=True)
+
+
+def gone_on(begun: LM, share: float = 1.0, *, carried: bool = True, experts: int = 1) -> LM:
+    """What starts as an LM, for that share of its training FLOPs."""
+    training = replace(begun.training, experts=experts)
+    training = with_flops(training, begun, share * cost(begun).flops)
+    lm = with_training(begun, **vars(training))
+    lm = with_training(lm, seed=begun.training.seed + OTHER_ORDER)
+    return replace(lm, start=begun, carried=carried, kept=False)
+
+
+def with_flops(training: Training, lm: LM, flops: float) -> Training:
+    """The training with as many steps as take these FLOPs, on an LM's ids."""
+    step = 3 * training.batch_size * training.context * forward_flops(training, lm.vocab_size)
+    return replace(training, steps=max(round(flops / step), 1))
+
+
+def arms(scale: Scale) -> Mapping[str, LM]:
+    """By name; the start first."""
+    if scale.base.style == "paper":
+        return {}
+    begun = start(scale, scale.subwords[0])
+    plain = replace(begun, kept=False)
+    sparse = replace(begun.training, experts=EXPERTS)
+    budget = cost(begun).flops
+    return {
+        "dense, the start": begun,
+        DENSE: gone_on(begun),
+        "dense, optimiser anew": gone_on(begun, carried=False),
+        UPCYCLED: gone_on(begun, experts=EXPERTS),
+        "upcycled, optimiser anew": gone_on(begun, carried=False, experts=EXPERTS),
+        SCRATCH: replace(plain, training=with_flops(sparse, begun, budget)),
+        "experts from nothing, all FLOPs": replace(
+            plain, training=with_flops(sparse, begun, 2 * budget)
+        ),
+    }
+
+
+def recipes(scale: Scale) -> list[LM]:
+    return scale.seeded(*arms(scale).values())
+
+
+def gap(results: Results, name: str, other: str = DENSE) -> Interval | None:
+    """The difference of an arm's bits/byte from another's; None until all seeds have run."""
+    known = arms(results.scale)
+    ours, theirs = (results.trained(known[one]) for one in (name, other))
+    return contrast([(1, ours), (-1, theirs)]) if ours and theirs and name != other else None
+
+
+def reduce(results: Results) -> Table:
+    body: list[list[Cell]] = []
+    for name, lm in arms(results.scale).items():
+        rows = results.all_done(results.scale.seeded(lm))
+        flops = cost(lm).flops + (cost(lm.start).flops if lm.start else 0.0)
+        lost = [row.values["routing"].get("lost") for row in rows if "routing" in row.values]
+        apart = gap(results, name)
+        numbers: list[Cell] = [lm.training.steps, flops / 1e15, len(rows)]
+        numbers += [float(np.mean([row.bits_per_byte for row in rows])) if rows else None]
+        numbers += [str(apart) if apart else None, 100 * float(np.mean(lost)) if lost else None]
+        body.append([name, "the dense M2" if lm.start else "nothing", *numbers])
+    return results.table("Sparse upcycling at equal extra FLOPs", COLUMNS, body, NOTE)
+
+
+def trends(results: Results) -> list[Trend]:
+    known = arms(results.scale)
+    if not known:
+        return []
+
+    def below(other: str) -> list[Check]:
+        ours, theirs = (results.trained(known[name]) for name in (UPCYCLED, other))
+        return [lower(f"{UPCYCLED} to {other}", ours, theirs)]
+
+    return [
+        trend(
+            "Upcycling is better than going on dense",
+            f"at equal extra FLOPs, bits/byte are below ({INTERVAL})",
+            below(DENSE),
+        ),
+        trend(
+            "Upcycling is better than experts from nothing",
+            f"at equal extra FLOPs, bits/byte are below ({INTERVAL})",
+            below(SCRATCH),
+        ),
+    ]
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    """Every arm's difference from the dense M2 that went on."""
+    known = arms(results.scale)
+    found = [(name, gap(results, name)) for name in known]
+    there = [(name, one) for name, one in found if one]
+    with figures.figure(8.6, 1.6 + 0.35 * max(len(there), 1)) as (drawn, axes):
+        colour, mark = figures.style_of(results.scale.subwords[0].name)
+        for y, (_, one) in enumerate(there):
+            axes.errorbar([one.estimate], [y], xerr=[one.margin], fmt=mark, color=colour, capsize=3)
+        axes.axvline(0, color="#444444", lw=1)
+        axes.set_yticks(range(len(there)), labels=[name for name, _ in there])
+        axes.set_xlabel("bits / byte above the dense M2's that went on")
+        figures.title(axes, f"Sparse upcycling — {results.scale.corpus}, BPE; bars: 95 %")
+        figures.name_missing(axes, results.missing(known.values()))
+        return figures.save(drawn, folder, "upcycled")
+
+
+EXPERIMENT = exhibit(__name__, "ours", "sparse upcycling: experts that begin as a dense M2's MLPs")
