@@ -12,6 +12,7 @@
 #   make status         how far it is, in a line
 #   make table1 ...     one table or figure, by its name in the paper; all names: python -m experiments --help
 #   make smoke          all of it at scale tiny, from nothing, in a folder of its own
+#   make chinchilla     a law of loss through published points, EQUINFO_CHINCHILLA=FILE or fetched: results/chinchilla
 #   make report         the pages of docs/results, all tables and figures, from the rows of scale cpu
 #   make other-transformers    tests/hf with TRANSFORMERS=4.57.6, in an environment of its own
 #   make soak           hostile inputs by the million, damage, kills, full disks: results/soak.jsonl; goes on where it was
@@ -32,7 +33,7 @@ TABLES := $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,table$(n))
 FIGURES := $(foreach n,2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17,fig$(n))
 EXPERIMENTS := $(TABLES) $(FIGURES) sec5_1 a1 d5 context overfit appendix_b place latency harness sweep blocks large equal_bytes cards beyond fig-beyond depths upcycled natural
 
-.PHONY: setup demo test other-transformers wheel-check soak audit lint docs bench benchmarks pretrained paper queue background status smoke report clean $(EXPERIMENTS)
+.PHONY: setup demo test other-transformers wheel-check soak audit lint docs bench benchmarks pretrained paper queue background status smoke report chinchilla clean $(EXPERIMENTS)
 
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
@@ -56,6 +57,9 @@ demo: .venv/demo-ready
 
 $(EXPERIMENTS): setup
 	$(RUN) $@ --scale $(SCALE) $(ON)
+
+chinchilla: setup
+	$(BIN)/python -m experiments.chinchilla $(EQUINFO_CHINCHILLA)
 
 paper: setup
 	$(RUN) paper --scale $(SCALE) $(ON)

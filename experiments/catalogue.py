@@ -25,7 +25,7 @@ NAMES = (
     "fig5", "fig6", "sec5_1", "table5", "table6", "table7", "fig2", "fig9", "fig8", "table8",
     "fig10", "fig11", "table9", "a1", "fig13", "table10", "fig14", "fig15", "table11", "d5",
     "context", "appendix_b", "place", "latency", "harness", "sweep", "blocks", "large",
-    "cards", "beyond", "depths", "upcycled", "natural",
+    "cards", "beyond", "depths", "upcycled", "natural", "chinchilla",
 )  # fmt: skip
 EXPERIMENTS: dict[str, Experiment] = {
     name: import_module(f"experiments.exhibits.{name}").EXPERIMENT for name in NAMES

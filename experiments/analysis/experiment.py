@@ -34,7 +34,8 @@ class Experiment:
         """
         table = self.reduce(results)
         made = [table.save(folder, self.name)] if table.rows else []
-        if self.draw and results.all_done(self.recipes(results.scale)):
+        recipes = self.recipes(results.scale)
+        if self.draw and table.rows and (not recipes or results.all_done(recipes)):
             made += self.draw(results, folder)
         return table, made
 

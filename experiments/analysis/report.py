@@ -6,6 +6,7 @@ figures (SVG) lie beside the rows, and the pages show them from there.
 
 import json
 import os
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,7 +37,8 @@ ALL = "all"
 class Outcome:
     """An experiment at a scale: its runs, each recipe once, and what is made of them.
 
-    table: None where nothing was run. figures: file names. remark, changes: Markdown by people.
+    table: None where nothing was run. figures: files, seen from the folder of rows. remark,
+    changes: Markdown by people.
     """
 
     experiment: Experiment
@@ -134,8 +136,10 @@ def outcome(
     except Exception as error:
         error.add_note(f"in experiment {experiment.name} at scale {scale.name}")
         raise
-    figures = [path.name for path in made if path.suffix == ".svg"]
-    return replace(empty, table=table, figures=figures, trends=trends)
+    drawn = [path for path in made if path.suffix == ".svg"]
+    figures = [Path(os.path.relpath(path, folder)).as_posix() for path in drawn]
+    shown = table if table.rows else None
+    return replace(empty, table=shown, figures=figures, trends=trends)
 
 
 def read_remarks(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -183,7 +187,8 @@ def page(one: Outcome, link: str) -> str:
     if one.table is None:
         parts.append("Not run yet.")
     else:
-        parts += [f"![{escaped(one.table.title)}]({link}/{figure})" for figure in one.figures]
+        alt = escaped(one.table.title)
+        parts += [f"![{alt}]({posixpath.normpath(f'{link}/{figure}')})" for figure in one.figures]
         parts += [
             one.table.markdown(),
             f"[The table as CSV]({link}/{name}.csv), in full precision.",

@@ -8,19 +8,35 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq, least_squares, minimize, nnls
+from scipy.special import huber
 
 POWERS = (0.1, 0.3, 0.6, 1.0)  # where a search for both powers begins
 LEAST, MOST = 0.01, 3.0
 TINY = 1e-6  # of a term that is 0: its logarithm is searched
 HUBER = 1e-3  # of log L: what is further off counts by its distance, not by its square
-NUM_PARAMETERS = 5
+SYMBOLS = {
+    "by_size": "A",
+    "by_text": "B",
+    "floor": "E",
+    "size_power": "alpha",
+    "text_power": "beta",
+}
+NUM_PARAMETERS = len(SYMBOLS)
+
+
+class Points(NamedTuple):
+    """Runs: parameters, text (in whatever unit) and loss, float64[n] each."""
+
+    sizes: np.ndarray
+    texts: np.ndarray
+    losses: np.ndarray
 
 
 @dataclass(frozen=True)
 class Law:
     """L(N, D) = floor + by_size / N**size_power + by_text / D**text_power, all of them >= 0.
 
-    N: parameters; D: bytes of text; L: bits/byte.
+    N: parameters; D: bytes of text; L: bits/byte; or as the points that it was fitted to have them.
     """
 
     floor: float
@@ -33,6 +49,14 @@ class Law:
         """At float64[n] or floats."""
         size_term = self.by_size * np.power(size, -self.size_power)
         return self.floor + size_term + self.by_text * np.power(text, -self.text_power)
+
+    def residuals(self, points: Points) -> np.ndarray:
+        """log L - log L(N, D) of each point: float64[n]."""
+        return np.log(points.losses) - np.log(self(points.sizes, points.texts))
+
+    def misfit(self, points: Points) -> np.ndarray:
+        """The Huber loss of each residual, whose sum a fit makes least: float64[n]."""
+        return huber(HUBER, self.residuals(points))
 
 
 def fit(sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray) -> Law:
@@ -64,24 +88,34 @@ def fit(sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray) -> Law:
     bounds = [-np.inf] * 3 + [LEAST] * 2, [np.inf] * 3 + [MOST] * 2
     close = {"xtol": 1e-12, "ftol": 1e-12, "loss": "huber", "f_scale": HUBER}
     polished = least_squares(residuals, begin, bounds=bounds, **close)
-    floor, by_size, by_text = np.exp(polished.x[:3])
-    a, b = polished.x[3:]
+    floor, by_size, by_text = np.exp(polished.x[:3]).tolist()
+    a, b = polished.x[3:].tolist()
     return Law(floor, by_size * units[0] ** a, a, by_text * units[1] ** b, b)
 
 
-def redrawn(
-    law: Law, sizes: np.ndarray, texts: np.ndarray, losses: np.ndarray, count: int, seed: int = 0
-) -> list[Law]:
-    """Laws through fitted points and drawn residuals of log L: a bootstrap for few points.
+def redrawn(law: Law, points: Points, count: int, seed: int = 0, pairs: bool = False) -> list[Law]:
+    """Laws through redrawn points, `law` being that through the points themselves: a bootstrap.
 
-    Residuals are drawn with replacement, larger by sqrt(n / (n - 5)): a fit leaves less than the
-    noise that it was fitted to.
+    Residuals of log L are drawn with replacement, larger by sqrt(n / (n - 5)): a fit leaves less
+    than the noise that it was fitted to. So few points keep their sizes and texts. pairs: of many,
+    whole points are drawn, whose noise may differ from place to place.
     """
-    fitted = np.log(law(sizes, texts))
+    sizes, texts, losses = points
+    random = np.random.default_rng(seed)
+    if pairs:
+        draws = random.integers(len(losses), size=(count, len(losses)))
+        return [fit(sizes[at], texts[at], losses[at]) for at in draws]
     freedom = max(len(losses) - NUM_PARAMETERS, 1)
-    residuals = (np.log(losses) - fitted) * np.sqrt(len(losses) / freedom)
-    draws = np.random.default_rng(seed).choice(residuals, size=(count, len(losses)))
-    return [fit(sizes, texts, np.exp(fitted + draw)) for draw in draws]
+    residuals = law.residuals(points) * np.sqrt(len(losses) / freedom)
+    draws = random.choice(residuals, size=(count, len(losses)))
+    return [fit(sizes, texts, law(sizes, texts) * np.exp(draw)) for draw in draws]
+
+
+def intervals(laws: Sequence[Law]) -> dict[str, tuple[float, float]]:
+    """Of each number of resampled laws, by its name in `Law`: its 95 % interval (percentiles)."""
+    found = {name: [getattr(law, name) for law in laws] for name in SYMBOLS}
+    bounds = {name: np.quantile(values, [0.025, 0.975]) for name, values in found.items()}
+    return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
 
 
 class Crossing(NamedTuple):

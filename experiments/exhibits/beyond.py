@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.analysis import figures
+from experiments.analysis import figures, laws
 from experiments.analysis.compare import Check, Results, Trend, not_run, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.figures import Point
@@ -23,8 +23,10 @@ from experiments.analysis.scaling import (
     Crossing,
     Curve,
     Law,
+    Points,
     crossing,
     fit,
+    intervals,
     redrawn,
 )
 from experiments.analysis.statistics import contrast
@@ -45,11 +47,17 @@ COLUMNS = [
     "arm", "size", "MB of text", "bytes/token", "d_ff", "MFLOPs/byte, every product", "seeds",
     "bits/byte", "law",
 ]  # fmt: skip
+Runs = tuple[tuple[float, float, float], ...]
 NOTE = (
     "Equal text and equal FLOPs/byte (attention and output layer counted) at each size, so training"
     " FLOPs are equal as well; validation text of all corpora. law: bits/byte by the law of loss"
     " through all of the arm's runs, E + A / N^a + B / D^b: N parameters with the output layer, D"
-    " bytes of text."
+    " bytes of text. An arm has a run a size and text, twelve at cpu. They say what loss lies"
+    " between these rungs, and little more: E, A, B and the powers make up for one another, so that"
+    " laws with quite different numbers fit alike, and E is no entropy of text. A power of N rests"
+    " on the few sizes, a seed each. Intervals are of redrawn residuals: they count the scatter"
+    " about the law and not that losses may follow another one, so where a lead ends beyond the"
+    " most text is a guess that no run here has tried."
 )
 
 
@@ -84,26 +92,31 @@ def seed_count(scale: Scale) -> int:
     return SEEDS if scale.seeds > 1 else 1
 
 
-def law(results: Results, arm: Arm) -> tuple[Law, list[Law]] | None:
-    """The arm's law of loss and its resamples; None until all of its runs are there."""
+def points(results: Results, arm: Arm) -> Runs | None:
+    """(parameters, bytes of text, bits/byte) of the arm's runs; None until all are there."""
     scale = results.scale
     lms = [climb(scale, arm, *rung) for rung in rungs(scale)]
     rows = results.all_done(lms)
     if len(rows) < len(lms) or len(lms) <= NUM_PARAMETERS:
         return None
-    sizes = [parameters(lm) for lm in lms]
-    points = zip(sizes, rungs(scale), rows, strict=True)
-    return fitted(tuple((size, text, row.bits_per_byte) for size, (_, text), row in points))
+    found = zip(map(parameters, lms), rungs(scale), rows, strict=True)
+    return tuple((size, text, row.bits_per_byte) for size, (_, text), row in found)
+
+
+def law(results: Results, arm: Arm) -> tuple[Law, list[Law]] | None:
+    """The arm's law of loss and its resamples, where its points are."""
+    found = points(results, arm)
+    return fitted(found) if found else None
 
 
 @cache
-def fitted(points: tuple[tuple[float, float, float], ...]) -> tuple[Law, list[Law]]:
-    """The law through (parameters, bytes of text, bits/byte), and its resamples: seconds of work
-    that table, figure and trends share.
+def fitted(runs: Runs) -> tuple[Law, list[Law]]:
+    """The law through runs, and its resamples: seconds of work that table, figures and trends
+    share.
     """
-    sizes, texts, losses = np.array(points, dtype=np.float64).T
-    found = fit(sizes, texts, losses)
-    return found, redrawn(found, sizes, texts, losses, RESAMPLES)
+    columns = Points(*np.array(runs).T)
+    found = fit(*columns)
+    return found, redrawn(found, columns, RESAMPLES)
 
 
 def parameters(lm: LM) -> float:
@@ -145,7 +158,7 @@ def leads(results: Results, rival: Arm) -> list[str]:
 
 def reduce(results: Results) -> Table:
     scale = results.scale
-    laws = {arm.name: law(results, arm) for arm in entrants(scale)}
+    by_arm = {arm.name: law(results, arm) for arm in entrants(scale)}
     body: list[list[Cell]] = []
     for (training, text), arm in product(rungs(scale), entrants(scale)):
         lm = climb(scale, arm, training, text)
@@ -153,7 +166,7 @@ def reduce(results: Results) -> Table:
         bits = float(np.mean([row.bits_per_byte for row in done])) if done else None
         known: list[Cell] = [arm.name, training.size, f"{text / 1e6:.3g}"]
         known += [results.number(lm, ratio), lm.training.d_ff or decoder(training.size).d_ff]
-        by_law = laws[arm.name]
+        by_law = by_arm[arm.name]
         fitted = float(by_law[0](parameters(lm), text)) if by_law else None
         body.append([*known, results.number(lm, mflops_of_all), len(done), bits, fitted])
     return results.table("The ladder", COLUMNS, body, NOTE)
@@ -239,7 +252,27 @@ def draw(results: Results, folder: Path) -> list[Path]:
         figures.heading(
             drawn, f"Equal text, equal FLOPs/byte — {given(scale).corpus}, {scale.name}"
         )
-        return figures.save(drawn, folder, "beyond")
+        made = figures.save(drawn, folder, "beyond")
+    return [*made, *draw_laws(results, folder)]
+
+
+def draw_laws(results: Results, folder: Path) -> list[Path]:
+    """Every law there is, in one figure; none where there is none."""
+    shown = []
+    for arm in entrants(results.scale):
+        runs = points(results, arm)
+        if runs:
+            found, again = fitted(runs)
+            name, columns = arm.tokens.name, Points(*np.array(runs).T)
+            style = figures.style_of(name)
+            shown.append(laws.Fitted(name, found, style, columns, intervals(again)))
+    if not shown:
+        return []
+    with figures.figure(14.5, 5.4) as (drawn, axes):
+        axes.remove()
+        laws.draw(drawn, shown, text="bytes of text", loss="bits / byte")
+        figures.heading(drawn, f"Laws of loss — {given(results.scale).corpus}")
+        return figures.save(drawn, folder, "beyond_laws")
 
 
 def points_of(lms: Sequence[LM], results: Results, quantity: Quantity) -> list[Point]:
