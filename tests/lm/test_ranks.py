@@ -139,6 +139,7 @@ def refused(found, line):
 REVERSED = [
     example(ids, ids[::-1], 16) for ids in np.random.default_rng(3).integers(0, 40, (40, 5))
 ]
+ROUTED = {"depth_capacity": 0.25, "experts": 4}
 CASES = {
     "DDP": (2, False, config_of(), {}),
     "DDP, micro-batches, paper": (4, False, config_of(paper, micro_batches=2), {}),
@@ -151,6 +152,8 @@ CASES = {
         config_of(model={"period": 3, "bigrams": 50, "shares": True, "canonical": 259}),
         {"initial": MASK},
     ),
+    "routed blocks": (2, False, config_of(model=ROUTED, micro_batches=2), {}),
+    "FSDP2, routed blocks": (2, True, config_of(model=ROUTED), {"keep_optimizer": True}),
     "some ids scored": (2, False, config_of(), {"ids": Examples(np.array(REVERSED), 259)}),
 }
 
