@@ -554,7 +554,8 @@ def train_lm(
 
     options: dict[str, Any] = {"place": place, "canonical": canonical, "max_bytes": max_bytes}
     options |= {"tensorboard": tensorboard, "sharded": sharded}
-    options |= {"shards": shards, "progress": training.size, "overwrite": overwrite}
+    label = training.size if start is None else f"from {start}"
+    options |= {"shards": shards, "progress": label, "overwrite": overwrite}
     options |= {"bigrams": bigrams, "shares": shares, "depth_capacity": depth_capacity}
     options |= {"experts": experts, "experts_per_token": experts_per_token}
     options |= {"expert_capacity": expert_capacity, "start": start}
@@ -563,7 +564,7 @@ def train_lm(
         with _going_on(out):
             result = api.train_lm(out, tokenizer, corpus, **options, **vars(training))
         took = f"{training.steps} steps in {result.seconds:.0f} s"
-        note(f"{training.size}: {took}, {result.loss:.3f} nats/token")
+        note(f"{label}: {took}, {result.loss:.3f} nats/token")
         say(out)
         _next("evaluate", "--lm", out, "--corpus", corpus)
         _next("generate", "A beginning", "--lm", out)

@@ -237,10 +237,15 @@ def _lm_facts(path: Path) -> Facts:
     with naming(path):
         config = TrainConfig.from_dict(stored.get("config"))
         told = stored.get("result", stored)  # of weights, or a checkpoint's own
+        model = config.model
+        routed: Facts = {}
+        if model.is_routed:
+            routed = {"experts": model.experts, "depth capacity": model.depth_capacity}
+            routed["a position takes"] = round(model.active_parameters())
         known = stored.get("tokenizer")
         return {
-            "tokenizer": known and Identity.read(known), "ids": config.model.vocab_size,
-            "parameters": config.model.parameters, "context": config.context,
+            "tokenizer": known and Identity.read(known), "ids": model.vocab_size,
+            "parameters": model.parameters, **routed, "context": config.context,
             "steps": f"{told.get('step', told.get('steps'))} of {config.steps}",
             "nats an id": told.get("loss"),
         }  # fmt: skip
