@@ -20,6 +20,7 @@ from equinfo.lm.config import DecoderConfig, OptimizerConfig, modern
 from equinfo.lm.decoder import Decoder
 from equinfo.lm.loss import cross_entropy
 from equinfo.lm.optimize import make_optimizer
+from equinfo.lm.routing import Routing
 
 
 def step(
@@ -37,8 +38,10 @@ def ours(c: DecoderConfig, ids: Tensor) -> Callable[[], None]:
     model = Decoder(c).initialise(0)
 
     def loss() -> Tensor:
-        hidden = model(ids[:, :-1]).flatten(0, 1)
-        return cross_entropy(hidden, model.head_weight, ids[:, 1:].flatten())[0] / len(hidden)
+        routing = Routing()
+        hidden = model(ids[:, :-1], routing=routing).flatten(0, 1)
+        nats, _ = cross_entropy(hidden, model.head_weight, ids[:, 1:].flatten())
+        return nats / len(hidden) + routing.loss(OptimizerConfig.balance_loss)
 
     return partial(step, model, make_optimizer(OptimizerConfig(), model), loss)
 

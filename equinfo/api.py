@@ -26,7 +26,7 @@ from equinfo.corpora import AnyCorpus, batched, documents_of, limited, take
 from equinfo.errors import EquinfoError, naming_files, needing
 from equinfo.files import as_path, check_empty, clear, target
 from equinfo.generation import pair
-from equinfo.lm.config import M1_TRAINING, Training, mask_weights
+from equinfo.lm.config import M1_TRAINING, Training, dimensions, mask_weights
 from equinfo.shards import Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.registry import KEPT, find_family, kept, load, make
@@ -201,7 +201,7 @@ def train_lm(
     out = target(out)
     with needing("lm", "a language model"):
         from equinfo.lm.ranks import is_main
-        from equinfo.lm.train import beginning, train, trained_with
+        from equinfo.lm.train import beginning, load_train_config, train, trained_with
     settings = Training().but(**training)
     begun = None if start is None else trained_with(start)
     if tokenizer is None and shards is None and start is not None:
@@ -237,7 +237,6 @@ def train_lm(
         depth_capacity=depth_capacity, experts=experts, experts_per_token=experts_per_token,
         expert_capacity=expert_capacity,
     )  # fmt: skip
-    initial = {} if mask is None else mask_weights(mask)
     if start is not None:
         if told != config.model or period > 1:
             raise EquinfoError(
@@ -246,7 +245,11 @@ def train_lm(
             )
         if begun is not None:
             begun.check(identity, start, "trained with")
-        told, initial = beginning(start, start_optimizer)
+        size, told = settings.size, load_train_config(start).model
+        if size != Training.size and told.d_model != dimensions(size)[0]:
+            raise EquinfoError(f"the LM in {start} is no {size}: leave out the size")
+    elif start_optimizer:
+        raise EquinfoError("an optimiser's state to begin with is that of an LM: name it (start)")
     config = replace(config, model=told)
     if shards is not None:
         ids = source
@@ -257,7 +260,11 @@ def train_lm(
         ids = token_stream(source, corpus, max_bytes=max_bytes, progress=label).ids
     bar = progress and f"{name} {progress}"
     options: dict[str, Any] = {"tensorboard": tensorboard, "overwrite": overwrite}
-    options |= {"sharded": sharded, "keep_optimizer": keep_optimizer, "initial": initial or None}
+    options |= {"sharded": sharded, "keep_optimizer": keep_optimizer}
+    if start is not None:
+        options |= beginning(start, start_optimizer)
+    elif mask is not None:
+        options["initial"] = mask_weights(mask)
     result = _finished(train(config, ids, out, progress=bar, tokenizer=identity, **options))
     if chosen is not None and is_main():
         chosen.save(out / KEPT)

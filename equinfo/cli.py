@@ -600,7 +600,8 @@ def upcycle(
         made = upcycling.upcycle(lm, out, experts=experts, **options)
     active = round(made.active_parameters())
     say(f"{experts} experts in {out}: {made.parameters:,} parameters, {active:,} a position")
-    _next("train-lm", "--start", out, "--out", "upcycled")
+    carried = ["--start-optimizer"] * (Path(out) / "optimizer").is_dir()
+    _next("train-lm", "--start", out, *carried, "--seed", "1", "--out", "upcycled")
 
 
 @app.command

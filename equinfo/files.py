@@ -29,7 +29,8 @@ HOST = re.sub(r"\W", "", platform.node())[:20]
 TEMPORARY = re.compile(rf"\..*\.equinfo-{HOST}-(\d{{1,9}})-[0-9a-f]{{8}}\.tmp")  # of which process
 OURS = (  # what the commands write in a folder
     "artifact.json", "tensors.safetensors", "metrics.jsonl", "probes.jsonl", "checkpoint-*",
-    "weights", "byte-model", "tensorboard", "manifest.json", "shard-*.ids", "tokenizer",
+    "weights", "optimizer", "byte-model", "tensorboard", "manifest.json", "shard-*.ids",
+    "tokenizer",
 )  # fmt: skip
 EXPORT = "equinfo.json"
 EXPORTED = (  # and `export`, beside that file

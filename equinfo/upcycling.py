@@ -36,7 +36,13 @@ def upcycle(
     """
     with needing("lm", "a language model"):
         from equinfo.lm.decoder import Decoder
-        from equinfo.lm.train import OPTIMIZER, load_lm, load_train_config
+        from equinfo.lm.train import (
+            OPTIMIZER,
+            kept_optimizer,
+            load_lm,
+            load_train_config,
+            weights_hash,
+        )
     out = target(out)
     check_empty(out, overwrite)
     trained = load_train_config(lm)
@@ -55,7 +61,7 @@ def upcycle(
     config = replace(trained, model=model)
     load_lm(lm)  # or an EquinfoError that says what is wrong with it
     kept = load_artifact(Path(lm) / "weights")
-    weights = _copied(kept.tensors, model, "")
+    weights = _copied(kept.tensors, model)
     names = [f"blocks.{number}.experts.router.weight" for number in model.routed_blocks]
     drawn = Decoder(model).initialise(seed).state_dict()
     weights |= {name: drawn[name].numpy() for name in names}
@@ -63,24 +69,22 @@ def upcycle(
         if (Path(lm) / KEPT).is_dir():
             shutil.copytree(Path(lm) / KEPT, beside / KEPT)
         if (Path(lm) / OPTIMIZER).is_dir():
-            state = load_artifact(Path(lm) / OPTIMIZER)
-            moments = _copied(state.tensors, model, "optimizer.")
-            Artifact(state.kind, state.config, moments).save(beside / OPTIMIZER)
-        Artifact("lm", {**kept.config, "config": config.to_dict()}, weights).save(
-            beside / "weights"
-        )
+            moments = _copied(kept_optimizer(lm), model)
+            told = {"step": kept.config["result"]["steps"]}
+            Artifact(OPTIMIZER, told, moments).save(beside / OPTIMIZER)
+        # no training from nothing has these weights
+        identity = {"config": config.to_dict(), "initial": weights_hash(weights)}
+        Artifact("lm", {**kept.config, **identity}, weights).save(beside / "weights")
     return model
 
 
-def _copied(
-    tensors: Mapping[str, np.ndarray], model: DecoderConfig, prefix: str
-) -> dict[str, np.ndarray]:
+def _copied(tensors: Mapping[str, np.ndarray], model: DecoderConfig) -> dict[str, np.ndarray]:
     """What belongs to an MLP of a routed block, once for each expert; all else as it is.
 
-    prefix: of a moment's name, which ends in that of the moment.
+    tensors: weights by their names, or moments, whose names go on with that of the moment.
     """
     mlps = {
-        f"{prefix}blocks.{number}.{name}.weight": f"{prefix}blocks.{number}.experts.{name}"
+        f"blocks.{number}.{name}.weight": f"blocks.{number}.experts.{name}"
         for number in model.routed_blocks
         for name in MLP
     }

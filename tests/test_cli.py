@@ -490,6 +490,7 @@ def test_a_dense_lm_becomes_one_of_experts_and_goes_on(tmp_path, run):
     assert re.search("experts +4", run("info", on)[1])
     for wrong, message in (
         (("--experts", 2), "whose architecture it has"),
+        (("--size", "1m"), "is no 1m"),
         (("-t", "english-64k"), "trained with"),
         (("--size", "1m", "--start", dense / "no"), "holds no finished training"),
     ):

@@ -189,8 +189,9 @@ class EquinfoForCausalLM(PreTrainedModel, GenerationMixin):
             loss = self.loss_function(logits=logits, labels=labels, **kwargs)
             if self.decoder.training and self.decoder.config.is_routed:
                 scored = (labels[:, 1:] != -100).sum()
-                of = kwargs.get("num_items_in_batch", scored)  # as `loss_function` divides
-                loss = loss + routing.loss(OptimizerConfig.balance_loss) * scored / of
+                of = kwargs.get("num_items_in_batch")  # as `loss_function` divides
+                part = 1.0 if of is None else scored / of
+                loss = loss + routing.loss(OptimizerConfig.balance_loss) * part
         kept_cache: dict[str, Any] = {CACHE: cache}
         output = CausalLMOutputWithPast(loss=loss, logits=logits, **kept_cache)
         named = self.config.return_dict if return_dict is None else return_dict

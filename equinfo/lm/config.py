@@ -29,6 +29,7 @@ LONGEST_CONTEXT = 1 << 20  # ids; positions take memory
 # Of DecoderConfig, what came later: left out where it is off, so that older folders stay the same.
 LATER: dict[str, Any] = {"period": 1, "bigrams": 0, "shares": False, "canonical": 0}
 LATER |= {"depth_capacity": 1.0, "experts": 1, "experts_per_token": 2, "expert_capacity": 2.0}
+MOST_EXPERTS = 1 << 12
 MLP = ("gate", "up", "down")
 NUM_SPECIAL = 3  # PAD, BOS and EOS end a tokenizer's vocabulary (tokenizers/base.py)
 
@@ -83,16 +84,17 @@ class DecoderConfig:
         check_bounds(self, 0, "canonical")
         if self.position == "rope" and self.head_dim % 2:
             raise EquinfoError(f"head_dim is {self.head_dim}: rope turns pairs, it must be even")
-        check_bounds(self, 1, "experts", "experts_per_token")
+        check_bounds(self, 1, "experts", "experts_per_token", most=MOST_EXPERTS)
         check_bounds(self, 0, "expert_capacity")
         if not 0 < self.depth_capacity <= 1:
             raise EquinfoError(
                 f"depth_capacity is {self.depth_capacity:g}: a share of the positions, above 0 and"
                 " at most 1"
             )
-        if self.experts_per_token > self.experts > 1:
+        if self.experts > 1 and not 2 <= self.experts_per_token <= self.experts:
             raise EquinfoError(
-                f"a position cannot take {self.experts_per_token} of {self.experts} experts"
+                f"a position cannot take {self.experts_per_token} of {self.experts} experts: 2 at"
+                " least, by whose weights the router learns, and as many as there are"
             )
         if self.depth_capacity < 1 and self.position != "rope":
             raise EquinfoError(
@@ -379,10 +381,11 @@ class TrainConfig(Loop):
 
     def _check_routing(self) -> None:
         model = self.model
-        if model.depth_capacity * self.context < 1:
+        shortest = min((self.context, *self.short_contexts))
+        if model.depth_capacity * shortest < 1:
             raise EquinfoError(
-                f"depth_capacity {model.depth_capacity:g} of a context of {self.context} leaves no"
-                f" position: take {1 / self.context:.2g} at least"
+                f"depth_capacity {model.depth_capacity:g} of a context of {shortest} leaves no"
+                f" position: take {1 / shortest:.2g} at least"
             )
         choices = self.context * model.experts_per_token
         if model.experts > 1 and model.expert_capacity and choices % model.experts:

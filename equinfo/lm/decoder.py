@@ -1,7 +1,7 @@
 """The decoder: one module for M1 and M2, both recipes; which one is a matter of `DecoderConfig`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ ZEROS = ("place.weight", "pair.weight", "share.weight")
 RESIDUAL = (".o.weight", ".down.weight", ".experts.down")
 """What adds to the residual stream."""
 ROUTING = re.compile(r"\.(depths|experts)\.")
+PREDICTING = re.compile(r"\.depths\.(hidden|predictor)\.")
 HASH = (36_313, 27_191)  # modded-nanogpt's
 
 
@@ -167,21 +168,35 @@ class Decoder(nn.Module):
     def drawn(self, seed: int) -> Iterator[tuple[nn.Parameter, Tensor]]:
         """Each weight and its first values, f32, one at a time: normal of 1 / sqrt(fan-in), the
         residual's by sqrt(2 * layers) less. What routes comes last: a seed gives all else the
-        values that it has without.
+        values that it has without, and the first expert those of the MLP in its place.
         """
         generator = torch.Generator().manual_seed(seed)
         depth = (2 * self.config.n_layers) ** -0.5
-        named = sorted(self.named_parameters(), key=lambda one: bool(ROUTING.search(one[0])))
-        for name, weight in named:
-            if weight.dim() == 1:
-                yield weight, torch.ones(weight.shape)
-            elif name in ZEROS:
-                yield weight, torch.zeros(weight.shape)
-            else:
-                deviation = weight.shape[-1] ** -0.5
-                if name.endswith(RESIDUAL):
-                    deviation *= depth
-                yield weight, torch.randn(weight.shape, generator=generator) * deviation
+
+        def draw(name: str, shape: Sequence[int]) -> Tensor:
+            if len(shape) == 1:
+                return torch.ones(shape)
+            if name in ZEROS:
+                return torch.zeros(shape)
+            deviation = shape[-1] ** -0.5
+            if name.endswith(RESIDUAL):
+                deviation *= depth
+            return torch.randn(shape, generator=generator) * deviation
+
+        routing = {}
+        firsts = {}
+        for name, weight in self.named_parameters():
+            if not ROUTING.search(name):
+                yield weight, draw(name, weight.shape)
+                continue
+            routing[name] = weight
+            if weight.dim() == 3:  # in the place of the one MLP's, which becomes the first expert
+                firsts[name] = draw(name, weight.shape[1:])
+        for name, weight in routing.items():
+            values = draw(name, weight.shape)
+            if name in firsts:
+                values[0] = firsts[name]
+            yield weight, values
 
     def initialise(self, seed: int) -> "Decoder":
         """Give all weights their first values."""
@@ -210,7 +225,8 @@ class Decoder(nn.Module):
         mask = None if real is None else visible(real, ids.shape[1])
         ahead = cache is None and (self.training if self.ahead is None else self.ahead)
         notes = Routing() if routing is None else routing
-        shared = Pass(rotary, mask, real, ahead, notes)
+        counted = None if real is None else real[:, -ids.shape[1] :]
+        shared = Pass(rotary, mask, real, counted, ahead, notes)
         for number, block in enumerate(self.blocks):
             layer = cache.layers[number] if cache else None
             if self.config.shares:

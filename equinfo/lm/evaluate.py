@@ -1,7 +1,7 @@
 """Evaluation: two sums, nats and bytes, divided last."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -22,14 +22,16 @@ class Evaluation:
     num_ids: int
     nats: np.ndarray = field(repr=False, compare=False)
     """Of each id, f32[num_ids]."""
-    given: np.ndarray | None = field(default=None, repr=False, compare=False)
-    """f32[blocks, num_ids]: what each routed block of a mixture of depths gave to an id's
-    prediction: the router's weight, 0 where the block did not compute the position."""
+    weights: np.ndarray | None = field(default=None, repr=False, compare=False)
+    """f32[blocks, num_ids]: of each routed block of a mixture of depths, the router's weight (0 to
+    1) of the position that an id was predicted at."""
+    computed: np.ndarray | None = field(default=None, repr=False, compare=False)
+    """bool[blocks, num_ids]: whether the block computed that position."""
 
     @property
     def taken(self) -> float | None:
         """The share of positions that those blocks computed."""
-        return None if self.given is None else float((self.given > 0).mean())
+        return None if self.computed is None else float(self.computed.mean())
 
     @property
     def bits_per_byte(self) -> float:
@@ -74,19 +76,25 @@ def evaluate(
     begins = np.arange(0, len(ids), context)
     firsts = np.zeros_like(begins) if blocks else places(ids, begins, model.config)
     found = []
-    chosen = []
+    routings = []
     at = 0
     for batch in batches:
         first = firsts[at : at + len(batch)]
         routing = Routing()
         found.append(_found(model, batch.astype(np.int64), first, bos_id, False, routing)[0])
-        chosen.append(np.array([one.flatten().cpu().numpy() for one in routing.given]))
+        routings.append(routing)
         at += len(batch)
     nats = np.concatenate(found)
-    given = np.concatenate(chosen, axis=-1) if model.config.depth_capacity < 1 else None
     model.train(was_training)
     model.ahead = was_ahead
-    return Evaluation(float(nats.sum(dtype=np.float64)), num_bytes, len(ids), nats, given)
+    told = Evaluation(float(nats.sum(dtype=np.float64)), num_bytes, len(ids), nats)
+    if model.config.depth_capacity == 1:
+        return told
+    weights, computed = (
+        np.concatenate([torch.stack(getattr(one, name)).flatten(1).cpu() for one in routings], 1)
+        for name in ("weights", "computed")
+    )
+    return replace(told, weights=weights, computed=computed)
 
 
 @torch.no_grad()

@@ -22,14 +22,15 @@ Rotary = tuple[Tensor, Tensor]
 class Routing:
     """What the routed blocks of one pass chose: of each of its lists one entry a block.
 
-    given: f32[batch, time], the router's weight, 0 to 1, of positions that the block computed, and
-    0 of others. predicting, balance: f32[], means over positions, to be added to the loss: of the
-    causal predictors, and of experts (1 where all are used evenly). agreed: f32[], the share of
+    weights: f32[batch, time], a router's, 0 to 1; computed: bool[batch, time], which positions the
+    block computed. predicting, balance: f32[], means over positions, to be added to the loss: of
+    the causal predictors, and of experts (1 where all are used evenly). agreed: f32[], the share of
     positions of which a predictor says what the top k do. lost: f32[], the share of choices that
-    found no room with an expert.
+    found no room with an expert. Padding counts for nothing.
     """
 
-    given: list[Tensor] = field(default_factory=list)
+    weights: list[Tensor] = field(default_factory=list)
+    computed: list[Tensor] = field(default_factory=list)
     predicting: list[Tensor] = field(default_factory=list)
     balance: list[Tensor] = field(default_factory=list)
     agreed: list[Tensor] = field(default_factory=list)
@@ -50,13 +51,15 @@ class Routing:
 class Pass:
     """What all blocks share. rotary: cos and sin of each position. mask: see `decoder.visible`.
 
-    real: bool[batch, positions], False for padding; None without. ahead: whether blocks choose
-    their positions by the whole sequence, as in training, or one by one. routing: takes notes.
+    real: bool[batch, positions], False for padding; None without. counted: bool[batch, time], the
+    positions that take an expert's room; None: all. ahead: whether blocks choose their positions by
+    the whole sequence, as in training, or one by one. routing: takes notes.
     """
 
     rotary: Rotary | None = None
     mask: Tensor | None = None
     real: Tensor | None = None
+    counted: Tensor | None = None
     ahead: bool = False
     routing: Routing = field(default_factory=Routing)
 
@@ -79,6 +82,14 @@ def steps_back(queries: int, keys: int, device: torch.device) -> Tensor:
     """i64[queries, keys]: positions from each key to each of the last queries; negative: later."""
     places = torch.arange(keys, device=device)
     return places[-queries:, None] - places[None, :]
+
+
+def mean(values: Tensor, counted: Tensor | None) -> Tensor:
+    """f32[]: of values, [batch, time], at the positions that count."""
+    values = values.float()
+    if counted is None:
+        return values.mean()
+    return (values * counted).sum() / counted.sum().clamp(min=1)
 
 
 class Depths(nn.Module):
@@ -110,18 +121,16 @@ class Depths(nn.Module):
         guess = self.predictor(F.silu(self.hidden(normed.detach())))[..., 0].float() + self.prior
         taken = guess > 0
         if shared.ahead:
-            real = torch.ones_like(taken) if shared.real is None else shared.real
-            count = max(round(self.config.depth_capacity * time), 1)
-            least = torch.finfo(score.dtype).min
-            top = score.masked_fill(~real, least).topk(count, dim=1).indices.sort(1).values
-            by_guess = taken
-            taken = torch.zeros_like(real).scatter(1, top, True) & real
-            told = F.binary_cross_entropy_with_logits(guess, taken.float())
-            shared.routing.predicting.append(told)
-            shared.routing.agreed.append((by_guess == taken).float().mean())
-        shared.routing.given.append(weight.detach() * taken)
+            taken = self._top(score, shared.counted)
+            told = F.binary_cross_entropy_with_logits(guess, taken.float(), reduction="none")
+            shared.routing.predicting.append(mean(told, shared.counted))
+            shared.routing.agreed.append(mean(taken == (guess > 0), shared.counted))
+        shared.routing.weights.append(weight.detach())
+        shared.routing.computed.append(taken)
         if shared.ahead and shared.real is None:
             assert shared.rotary is not None
+            # as many of each sequence, in their order
+            top = taken.int().argsort(dim=1, descending=True, stable=True)[:, : self._count(time)]
             at = top[..., None].expand(-1, -1, x.shape[-1])
             some = x.gather(1, at)
             cos, sin = (table[top][:, None] for table in shared.rotary)
@@ -134,8 +143,26 @@ class Depths(nn.Module):
             return x
         if shared.real is not None:
             known = known & shared.real
-        new = compute(x, replace(shared, mask=visible(known, time)), cache)
+        here = replace(shared, mask=visible(known, time), counted=known[:, -time:])
+        new = compute(x, here, cache)
         return torch.where(taken[..., None], x + (new - x) * weight[..., None], x)
+
+    def _count(self, time: int) -> int:
+        return max(round(self.config.depth_capacity * time), 1)
+
+    def _top(self, score: Tensor, real: Tensor | None) -> Tensor:
+        """bool[batch, time]: the best by score, f32[batch, time], a share of each sequence."""
+        rank = torch.arange(score.shape[1], device=score.device)
+        if real is None:
+            wanted = rank < self._count(score.shape[1])
+        else:
+            counts = [self._count(number) for number in real.sum(1).tolist()]
+            wanted = rank < torch.tensor(counts, device=score.device)[:, None]
+            score = score.masked_fill(~real, torch.finfo(score.dtype).min)
+        order = score.argsort(dim=1, descending=True, stable=True)
+        taken = torch.zeros_like(score, dtype=torch.bool)
+        taken = taken.scatter(1, order, wanted.expand_as(order))
+        return taken if real is None else taken & real
 
 
 class Experts(nn.Module):
@@ -166,15 +193,20 @@ class Experts(nn.Module):
         weights = (best / best.sum(-1, keepdim=True)).flatten()
         order = chosen.flatten()
         if self.training:
-            choices = F.one_hot(chosen, c.experts).view(batch, -1, c.experts)
-            used = choices.float().mean(1) * share.mean(1)
-            shared.routing.balance.append(c.experts * used.sum(-1).mean())
+            counted = shared.counted
+            counted = torch.ones_like(h[..., 0], dtype=torch.bool) if counted is None else counted
+            number = counted.sum(1).clamp(min=1)  # of positions, in each sequence
+            choices = F.one_hot(chosen, c.experts) * counted[..., None, None]
+            used = choices.sum((1, 2)) / (number * c.experts_per_token)[:, None]
+            likely = (share * counted[..., None]).sum(1) / number[:, None]
+            shared.routing.balance.append(c.experts * (used * likely).sum(-1).mean())
             if c.expert_capacity:
-                even = time * c.experts_per_token / c.experts
-                queued = (choices.cumsum(1) * choices).sum(-1).flatten()
-                full = queued > math.ceil(c.expert_capacity * even)
-                shared.routing.lost.append(full.float().mean())
-                order = order.masked_fill(full, c.experts)  # of no expert: the last in the order
+                queue = choices.view(batch, -1, c.experts)
+                queued = (queue.cumsum(1) * queue).sum(-1).view(chosen.shape)
+                room = number.double() * (c.expert_capacity * c.experts_per_token / c.experts)
+                full = queued > room.ceil()[:, None, None]
+                shared.routing.lost.append(mean(full.float().mean(-1), counted))
+                order = order.masked_fill(full.flatten(), c.experts)  # none's: the last in order
         # what each expert computes lies together, one slice after another
         counts = order.bincount(minlength=c.experts + 1)[: c.experts].tolist()
         order = order.argsort(stable=True)[: sum(counts)]

@@ -32,8 +32,8 @@ from equinfo.artifacts import Artifact, Identity, load_artifact, read_config, re
 from equinfo.errors import EquinfoError, naming, needing
 from equinfo.files import alone, atomic_file, check_empty, clear, content_hash, target, writing
 from equinfo.lm import ranks as several
-from equinfo.lm.config import INTEGERS, DecoderConfig, TrainConfig, check_shapes, shapes
-from equinfo.lm.decoder import Decoder
+from equinfo.lm.config import INTEGERS, TrainConfig, check_shapes, shapes
+from equinfo.lm.decoder import PREDICTING, Decoder
 from equinfo.lm.exported import Exported, is_exported, load_exported, read_exported
 from equinfo.lm.loss import cross_entropy, scored
 from equinfo.lm.optimize import learning_rate, make_optimizer, moments
@@ -97,6 +97,7 @@ def train(
     tensorboard: bool = False,
     deadline: float = math.inf,
     initial: Mapping[str, np.ndarray] | None = None,
+    state: Mapping[str, np.ndarray] | None = None,
     probe: Probe = NO_PROBE,
     tokenizer: Identity | None = None,
     overwrite: bool = False,
@@ -110,8 +111,8 @@ def train(
     checkpoints; 0 for one after every step. tensorboard: write the metrics to out/tensorboard as
     well. deadline: the time.monotonic() at which to pause. initial: weights to start from, by
     their names in the decoder, instead of drawn ones; of an LM with a canonical mask that at least
-    (`Tokenizer.canonical_mask`, as canonical.offsets and canonical.ranges); the state to begin
-    with of an optimiser, as `kept_optimizer` has it, may be among them. probe: see `probes`.
+    (`Tokenizer.canonical_mask`, as canonical.offsets and canonical.ranges). state: the optimiser's
+    to begin with, as `kept_optimizer` has it. probe: see `probes`.
     tokenizer: whose ids these are; the folder remembers it. overwrite: what equinfo wrote in `out`
     goes first. keep_optimizer: leave its state in out/optimizer. Raises EquinfoError for a stream
     that does not fit the model or its mask or is shorter than a sequence, and for a folder that
@@ -135,7 +136,9 @@ def train(
         sequences = Sequences(ids, config.context, config.bos_id, config.seed, config.model)
         identity = {"config": config.to_dict(), "data": data_hash(ids)}
         if initial is not None:
-            identity["initial"] = _weights_hash(initial)
+            identity["initial"] = weights_hash(initial)
+        if state is not None:
+            identity["state"] = weights_hash(state)
         if tokenizer is not None:
             identity["tokenizer"] = vars(tokenizer)
         ranks.check_same(content_hash(identity))
@@ -184,7 +187,7 @@ def train(
         found = ranks.first(finished)
         if found is not None:
             return found
-        run = _Training(config, ranks, initial, sharded)
+        run = _Training(config, ranks, initial, state, sharded)
         stack.callback(vars(run).clear)  # whoever keeps an error keeps no connections
         checkpoint = ranks.first(opened)
         if checkpoint is not None:
@@ -243,14 +246,13 @@ def train(
                     if late:
                         return TrainResult("paused", run.step, run.loss, run.seconds)
         weights = run.weights()
-        state = run.optimizer_state() if keep_optimizer else {}
+        moved = run.optimizer_state() if keep_optimizer else {}
 
         def finish() -> TrainResult:
             result = TrainResult("done", run.step, run.loss, run.seconds)
             with writing(out):
                 if keep_optimizer:
-                    kept = {"name": config.optimizer.name, "step": run.step}
-                    Artifact(OPTIMIZER, kept, state).save(out / OPTIMIZER, True)
+                    Artifact(OPTIMIZER, {"step": run.step}, moved).save(out / OPTIMIZER, True)
                 lm = Artifact("lm", {**identity, "result": vars(result)}, weights)
                 lm.save(out / "weights")
                 remove_checkpoints()
@@ -347,7 +349,10 @@ def load_lm(folder: Path | str) -> Decoder:
 
 
 def kept_optimizer(folder: Path | str) -> dict[str, np.ndarray]:
-    """The state of a training's optimiser, where it was kept: optimizer.WEIGHT.MOMENT, float32."""
+    """The state of a training's optimiser, where it was kept: WEIGHT.MOMENT, float32.
+
+    Raises EquinfoError where it was not, and for one of another training.
+    """
     path = Path(folder) / OPTIMIZER
     if not path.is_dir():
         raise EquinfoError(
@@ -356,17 +361,19 @@ def kept_optimizer(folder: Path | str) -> dict[str, np.ndarray]:
     state = load_artifact(path)
     if state.kind != OPTIMIZER:
         raise EquinfoError(f"{path} holds a {state.kind!r}, not the state of an optimiser")
+    with naming(path):
+        if state.config["step"] != _finished(folder)["result"]["steps"]:
+            raise EquinfoError("it is of other steps than the weights beside it: train again")
     return state.tensors
 
 
-def beginning(folder: Path | str, optimizer: bool) -> tuple[DecoderConfig, dict[str, np.ndarray]]:
-    """The architecture of the LM in a folder, and its weights as `train` takes them to begin with.
-
-    optimizer: the state that its training kept as well.
+def beginning(folder: Path | str, optimizer: bool) -> dict[str, Any]:
+    """What `train` takes to begin as the LM in a folder: its weights, and with `optimizer` the
+    state that its training kept.
     """
-    model = load_lm(folder)
-    found = {name: weight.numpy() for name, weight in model.state_dict().items()}
-    return model.config, found | (kept_optimizer(folder) if optimizer else {})
+    weights = load_lm(folder).state_dict()
+    begin: dict[str, Any] = {"initial": {name: one.numpy() for name, one in weights.items()}}
+    return begin | {"state": kept_optimizer(folder)} if optimizer else begin
 
 
 load_model = load_lm  # its public name, beside compress.models.load_model of byte models
@@ -400,7 +407,7 @@ def _lines(path: Path, part: str = "step", kind: type = int) -> list[dict[str, A
     raise EquinfoError(f"{path} was altered: remove {path.parent} and train again")
 
 
-def _weights_hash(weights: Mapping[str, np.ndarray]) -> str:
+def weights_hash(weights: Mapping[str, np.ndarray]) -> str:
     """SHA-256 (hex) of names and values."""
     digest = hashlib.sha256()
     for name in sorted(weights):
@@ -440,6 +447,7 @@ def _checked(found: dict[str, Any], identity: dict[str, Any], out: Path) -> dict
         ("config", "other settings"),
         ("data", "another stream of ids"),
         ("initial", "other initial weights"),
+        ("state", "another state of the optimiser to begin with"),
     ):
         if found.get(part) != identity.get(part):
             raise EquinfoError(
@@ -502,6 +510,7 @@ class _Training:
         config: TrainConfig,
         ranks: Ranks,
         initial: Mapping[str, np.ndarray] | None,
+        state: Mapping[str, np.ndarray] | None,
         sharded: bool | None,
     ) -> None:
         self.config = config
@@ -527,17 +536,20 @@ class _Training:
             several.shard(ranks, self.model, self.scored, config.seed)
         else:
             self.model.initialise(config.seed).to(self.device)
-        begun = {} if initial is None else dict(initial)
-        moved = {n: begun.pop(n) for n in list(begun) if n.startswith(f"{OPTIMIZER}.")}
-        state = self.model.state_dict()
-        for name, array in begun.items():
-            state[name] = several.cut(torch.from_numpy(array), state.get(name))
-        self.model.load_state_dict(state)
+        if initial is not None:
+            weights = self.model.state_dict()
+            for name, array in initial.items():
+                weights[name] = several.cut(torch.from_numpy(array), weights.get(name))
+            self.model.load_state_dict(weights)
         if self.model.canonical is not None:
             self.model.canonical.check("the training's settings")
         kinds = [several.ShardedAdafactor] if self.sharded else []
         self.optimizer = make_optimizer(config.optimizer, self.model, *kinds)
-        self._begin_with(moved)
+        if state is not None:
+            self._begin_with(state)
+        # a predictor's gradient is no part of what moves the others
+        named = self.model.named_parameters()
+        self.clipped = [weight for name, weight in named if not PREDICTING.search(name)]
         self.unsynced: Callable[[], Any] = nullcontext
         if ranks.world > 1 and not self.sharded:
             self.scored = replicated = several.replicated(self.scored)
@@ -561,28 +573,28 @@ class _Training:
             for moment, tensor in state[number].items():
                 all_of_it = several.whole(tensor)
                 if self.ranks.main:
-                    found[f"{OPTIMIZER}.{name}.{moment}"] = all_of_it.cpu().numpy()
+                    found[f"{name}.{moment}"] = all_of_it.cpu().numpy()
         return found
 
-    def _begin_with(self, moved: Mapping[str, np.ndarray]) -> None:
-        """Give the optimiser a state; a weight of which it has none begins anew.
+    def _begin_with(self, given: Mapping[str, np.ndarray]) -> None:
+        """Give the optimiser a state: of all weights, but those of experts' routers may begin anew.
 
-        Raises EquinfoError where it is that of another optimiser, or of another LM.
+        Raises EquinfoError where it is that of another optimiser or LM, or none at all.
         """
-        if not moved:
-            return
         weights = self._weights()
-        left = dict(moved)
-        known = {name.removeprefix(f"{OPTIMIZER}.").rpartition(".")[0] for name in moved}
+        left = dict(given)
         state: dict[int, dict[str, Tensor]] = {}
         for moment, shape in moments(self.optimizer):
             number, _, short = moment.partition(".")
             name, weight = weights[int(number)]
-            if name not in known:
+            array = left.pop(f"{name}.{short}", None)
+            if array is None and name.endswith(".experts.router.weight"):
                 continue
-            array = left.pop(f"{OPTIMIZER}.{name}.{short}", None)
             if array is None or array.shape != shape or array.dtype != np.float32:
                 raise EquinfoError(f"the optimiser's state has no {short} that fits {name}")
+            least = {"step": 1.0, "exp_avg": -math.inf}.get(short, 0.0)
+            if not (np.isfinite(array) & (array >= least)).all():
+                raise EquinfoError(f"the optimiser's {short} of {name} is none: train again")
             like = weight if shape == tuple(weight.shape) else None
             cut = several.cut(torch.from_numpy(array), like)
             state.setdefault(int(number), {})[short] = cut
@@ -605,34 +617,34 @@ class _Training:
         rows = self.ranks.rows(self.step, c)
         targets, firsts = sequences.targets(rows), sequences.firsts(rows)
         (count,) = self.ranks.sum(int((targets >= 0).sum()))
-        shares = (np.split(array, c.micro_batches) for array in (targets, firsts))
+        split = (np.split(array, c.micro_batches) for array in (targets, firsts))
         nats = torch.zeros((), device=self.device)
         routed: dict[str, Tensor] = {}
         parts = [
             (part, first)
-            for share, first in zip(*shares, strict=True)
+            for share, first in zip(*split, strict=True)
             for part in dealt(share, c.short_contexts)
         ]
         for number, (part, first) in enumerate(parts, 1):
             with nullcontext() if number == len(parts) else self.unsynced():
                 arrays = (shifted(part, c.bos_id), first)
                 ids, places = (torch.from_numpy(array).to(self.device) for array in arrays)
-                loss, found, told = self.scored(ids, places, part)
+                loss, lost, told = self.scored(ids, places, part)
                 # the ranks' gradients are averaged, not summed
                 (loss / (count / self.ranks.world)).backward()
-            nats += found
+            nats += lost
             routed = {name: value + routed.get(name, 0) for name, value in told.items()}
         clip = c.optimizer.clip or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.clipped, clip)
         self.optimizer.step()
         self.step += 1
         mine = [float(nats), *map(float, routed.values())]
-        found, agreed = np.split(self.ranks.sum(*mine, *wishes()), [len(mine)])
-        self.loss, *shares = (found / count).tolist()
+        sums = self.ranks.sum(*mine, *wishes())
+        self.loss, *means = (value / count for value in sums[: len(mine)])
         values = {"step": self.step, "loss": self.loss}
         values |= {"learning_rate": rate, "gradient_norm": float(several.whole(norm))}
-        values |= dict(zip(routed, shares, strict=True))
-        return values, [value > 0 for value in agreed]
+        values |= dict(zip(routed, means, strict=True))
+        return values, [value > 0 for value in sums[len(mine) :]]
 
     @torch.no_grad()
     def probe(self, probe: Probe) -> Any:

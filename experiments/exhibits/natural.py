@@ -20,12 +20,14 @@ from experiments.exhibits.beyond import OURS
 from experiments.exhibits.cards import arms as cards
 from experiments.exhibits.upcycled import EXPERTS, gone_on, with_flops
 from experiments.plan.cost import cost
-from experiments.runs.recipes import LM, Tokens
+from experiments.runs.recipes import LM, Recipe, Routes, Tokens, Training
 from experiments.scales import Scale
 
 SHARE = depths.SHARES[0]
 DENSE, DEPTHS, SPARSE, BOTH = "dense", "depths", "experts", "depths, then experts"
-ONCE = (SPARSE, BOTH)  # with one seed
+CONTROL = "depths, gone on with"
+ONCE = (SPARSE, BOTH, CONTROL)  # with one seed
+SHORTER = 2  # than a question's training: there are many
 LETTERS = 96  # of a line of the paragraph
 COLOUR = (0.0, 0.45, 0.7)  # of what the block computed
 ROW = 0.22  # inches of such a line
@@ -37,13 +39,16 @@ COLUMNS = [
 ]  # fmt: skip
 NOTE = (
     "Equal training FLOPs, output layer counted, and for one seed the same first weights; every"
-    f" other block computes {SHARE:.1%} of the positions (depths), or has {EXPERTS} experts of"
-    " which a position takes two. The last one trains depths for half of the FLOPs, is upcycled"
-    " and gets the other half. Differences are from the dense M2 of the tokenizer, with 95 %"
-    " intervals over seeds and texts, with experts over the texts of one seed. correlation:"
-    " Spearman's, between an id's loss and the router's weight of its position (0 where the block"
-    " passed it by), the mean of seeds; beside it the mean loss of ids that the block computed,"
-    " and of others. The loss is that of the same M2, so what the block gains is in it."
+    f" other block, from the second on, computes {SHARE:.1%} of the positions (depths), or has"
+    f" {EXPERTS} experts of which a position takes two (experts). The last but one trains depths"
+    " for half of the FLOPs, is upcycled and gets the other half, with a warm-up of its own; the"
+    " last one does so without experts. What a block saves becomes more steps, so more text, and"
+    " more of it where the output layer is small: on bytes. All have the dense M2's rate."
+    " Differences are from the dense M2 of the tokenizer, with 95 % intervals over seeds and"
+    " texts; where there is one seed, over its texts alone, which decides nothing. correlation:"
+    " Spearman's, of the dense M2's loss of an id and the router's weight of the position that"
+    " predicts it, each less its mean at that place in a sequence; beside it the dense M2's mean"
+    " loss of ids where the block computed, and of others. Means of seeds."
 )
 
 
@@ -57,9 +62,15 @@ def tokenizers(scale: Scale) -> list[Tokens]:
     return [scale.bytes, scale.subwords[0], book, window]
 
 
+def base(scale: Scale) -> Training:
+    """Of the M2s that are larger than the smallest, whose second block of two is its last."""
+    larger = scale.m2_trainings[min(1, len(scale.m2_trainings) - 1)]
+    return replace(larger, steps=max(scale.question.steps // SHORTER, 1))
+
+
 def arms(scale: Scale, tokens: Tokens) -> Mapping[str, LM]:
     """By name, the dense one first; at equal training FLOPs."""
-    dense = scale.lm(tokens, scale.question)
+    dense = scale.lm(tokens, base(scale))
     budget = cost(dense).flops
 
     def routed(flops: float, **changes: Any) -> LM:
@@ -72,16 +83,26 @@ def arms(scale: Scale, tokens: Tokens) -> Mapping[str, LM]:
         DEPTHS: routed(budget, depth_capacity=SHARE),
         SPARSE: routed(budget, experts=EXPERTS),
         BOTH: gone_on(half, experts=EXPERTS),
+        CONTROL: gone_on(half),
     }
 
 
-def recipes(scale: Scale) -> list[LM]:
+def routes(scale: Scale, tokens: Tokens) -> list[Routes]:
+    """Where compute goes, of each seed."""
+    known = arms(scale, tokens)
+    pairs = zip(scale.seeded(known[DEPTHS]), scale.seeded(known[DENSE]), strict=True)
+    return [Routes(*pair) for pair in pairs]
+
+
+def recipes(scale: Scale) -> list[Recipe]:
     if scale.base.style == "paper":
         return []
     every = [pair for tokens in tokenizers(scale) for pair in arms(scale, tokens).items()]
     firsts = [lm for _, lm in every]
     others = scale.seeded(*(lm for name, lm in every if name not in ONCE))
-    return list(dict.fromkeys([*firsts, *others]))
+    found: list[Recipe] = [*firsts, *others]
+    found += [one for tokens in tokenizers(scale) for one in routes(scale, tokens)]
+    return list(dict.fromkeys(found))
 
 
 def gap(results: Results, tokens: Tokens, name: str) -> Interval | None:
@@ -91,14 +112,17 @@ def gap(results: Results, tokens: Tokens, name: str) -> Interval | None:
     return contrast([(1, ours), (-1, theirs)]) if ours and theirs else None
 
 
+def followed(results: Results, tokens: Tokens, name: str) -> list[float]:
+    """What `runs.routing.followed` has of the first routed block, a value a seed that has run."""
+    rows = results.all_done(routes(results.scale, tokens))
+    values = [row.values[name] for row in rows]
+    return [one[0] if isinstance(one, list) else one for one in values]
+
+
 def correlation(results: Results, tokens: Tokens) -> Sample | None:
-    """Of loss and router's weight in the first routed block, a value a seed."""
-    scale = results.scale
-    rows = results.all_done(scale.seeded(arms(scale, tokens)[DEPTHS]))
-    found = [row.values["routing"]["correlation"][0] for row in rows]
-    if len(found) < scale.seeds or None in found:
-        return None
-    return Sample(np.array(found))
+    """Of what an id is worth and the router's weight, a value a seed; None until all have run."""
+    found = followed(results, tokens, "correlation")
+    return Sample(np.array(found)) if len(found) == results.scale.seeds else None
 
 
 def reduce(results: Results) -> Table:
@@ -112,21 +136,18 @@ def reduce(results: Results) -> Table:
             cells: list[Cell] = [tokens.name, name, lm.training.steps]
             cells += [results.number(lm, mflops_of_all), len(rows), bits]
             cells.append(str(apart) if apart else None)
-            body.append([*cells, *told(results, lm)])
+            body.append([*cells, *(told(results, tokens) if name == DEPTHS else [None] * 4)])
     return results.table("Compute where it is needed, by tokenizer", COLUMNS, body, NOTE)
 
 
-def told(results: Results, lm: LM) -> list[Cell]:
-    """What the first routed block did, means over seeds."""
-    rows = results.all_done(results.scale.seeded(lm))
-    found = [row.values["routing"] for row in rows if "taken" in row.values.get("routing", {})]
-    if not found:
-        return [None] * 4
-    cells: list[Cell] = [100 * float(np.mean([one["taken"] for one in found]))]
-    for name in ("correlation", "nats_taken", "nats_passed"):
-        known = [one[name][0] for one in found if one[name][0] is not None]
-        cells.append(float(np.mean(known)) if known else None)
-    return cells
+def told(results: Results, tokens: Tokens) -> list[Cell]:
+    """Where compute went, means over seeds."""
+    cells: list[Cell] = []
+    for name in ("taken", "correlation", "nats_taken", "nats_passed"):
+        found = [one for one in followed(results, tokens, name) if one is not None]
+        cells.append(float(np.mean(found)) if found else None)
+    taken, *others = cells
+    return [None if taken is None else 100 * float(taken), *others]
 
 
 def trends(results: Results) -> list[Trend]:
@@ -136,16 +157,17 @@ def trends(results: Results) -> list[Trend]:
     *others, window = tokenizers(scale)
     return [
         trend(
-            "Where ids are of equal information, the router follows their loss less",
-            "the correlation of loss and router's weight is nearer to 0 on windows than on each"
-            " other tokenizer's ids (95 % interval over seeds)",
+            "Where ids are of equal information, the router follows what they are worth less",
+            "the correlation of the dense M2's loss of an id and the router's weight of its"
+            " position is nearer to 0 on windows than on each other tokenizer's ids (95 % interval"
+            " over seeds)",
             [flatter(results, window, other) for other in others],
         ),
         trend(
             "Where ids are of equal information, depths gain less",
-            "against the dense M2 of equal training FLOPs, depths take less off bits/byte on"
-            f" windows than on each other tokenizer's ids ({INTERVAL})",
-            [gains_less(results, window, other) for other in others],
+            "depths take a smaller share off the bits/byte of the dense M2 of equal training FLOPs"
+            f" on windows than on other tokenizers' ids, of as many ids ({INTERVAL})",
+            [gains_less(results, window, other) for other in others if other.size == window.size],
         ),
     ]
 
@@ -162,32 +184,33 @@ def flatter(results: Results, ours: Tokens, other: Tokens) -> Check:
 
 def gains_less(results: Results, ours: Tokens, other: Tokens) -> Check:
     name = f"{ours.name} to {other.name}"
-    found = [
-        results.trained(arms(results.scale, tokens)[arm])
-        for tokens in (ours, other)
-        for arm in (DENSE, DEPTHS)
-    ]
-    if None in found:
-        return not_run(name)
-    apart = contrast([(w, one) for w, one in zip((1, -1, -1, 1), found, strict=True) if one])
-    return Check(f"{name}: gains apart by {apart}", apart.below())
+    parts: list[tuple[float, Sample]] = []
+    for tokens, sign in ((ours, 1), (other, -1)):
+        known = arms(results.scale, tokens)
+        dense, depths = (results.trained(known[arm]) for arm in (DENSE, DEPTHS))
+        if dense is None or depths is None:
+            return not_run(name)
+        parts += [(sign / dense.mean, dense), (-sign / dense.mean, depths)]
+    apart = contrast(parts)
+    return Check(f"{name}: shares apart by {apart}", apart.below())
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
     """Differences from dense by tokenizer, and where compute went on one paragraph."""
     scale = results.scale
     there = tokenizers(scale)
-    names = (DEPTHS, SPARSE, BOTH)
+    names = (DEPTHS, SPARSE, BOTH, CONTROL)
+    marks = "ovDs"
     with figures.figure() as (drawn, axes):
         for at, tokens in enumerate(there):
             colour, _ = figures.style_of(tokens.name)
-            for number, (name, mark) in enumerate(zip(names, "ovD", strict=True)):
+            for number, (name, mark) in enumerate(zip(names, marks, strict=True)):
                 apart = gap(results, tokens, name)
                 if apart:
-                    where = [at + (number - 1) / 5]
+                    where = [at + (number - 1.5) / 6]
                     bar = [apart.margin]
                     axes.errorbar(where, [apart.estimate], bar, fmt=mark, color=colour, capsize=3)
-        for name, mark in zip(names, "ovD", strict=True):
+        for name, mark in zip(names, marks, strict=True):
             axes.plot([], [], mark, color="#444444", label=name)
         axes.axhline(0, color="#444444", lw=1)
         axes.set_xticks(
@@ -195,7 +218,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
         )
         axes.set_ylabel("bits / byte above the dense M2's")
         axes.legend(frameon=False)
-        size = scale.base.size
+        size = base(scale).size
         figures.title(axes, f"Equal training FLOPs — {scale.corpus}, M2 {size}; bars: 95 %")
         every = [lm for tokens in there for lm in arms(scale, tokens).values()]
         figures.name_missing(axes, results.missing(every))
@@ -206,8 +229,8 @@ def draw(results: Results, folder: Path) -> list[Path]:
 def draw_paragraph(results: Results, folder: Path) -> list[Path]:
     """The first validation text, an id a box, coloured by the router's weight in its block."""
     scale = results.scale
-    rows = [(one, results.done(arms(scale, one)[DEPTHS])) for one in tokenizers(scale)]
-    shown = [(one.name, row.values["routing"]["pieces"]) for one, row in rows if row]
+    rows = [(one, results.done(routes(scale, one)[0])) for one in tokenizers(scale)]
+    shown = [(one.name, row.values["pieces"]) for one, row in rows if row]
     if not shown:
         return []
     laid = [(name, in_lines(pieces)) for name, pieces in shown]

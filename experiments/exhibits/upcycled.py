@@ -27,11 +27,13 @@ COLUMNS = [
     "M2", "starts as", "steps", "PFLOPs in all", "seeds", "bits/byte", "difference", "lost, %",
 ]  # fmt: skip
 NOTE = (
-    f"{EXPERTS} experts in every other block, of which a position takes two. What starts as the"
-    " dense M2 gets as many training FLOPs again as that one had, in another order of the text,"
-    " with a warm-up of its own. lost: the share of choices that found no room with an expert, at"
-    " the end of training. Differences are from the dense M2 that went on with its optimiser's"
-    " state, with 95 % intervals over seeds and texts; every seed has a start of its own."
+    f"{EXPERTS} experts in every other block, of which a position takes two; here that is the"
+    " last of two blocks. What starts as the dense M2 gets as many training FLOPs again as that"
+    " one had, in another order of the text, with a warm-up of its own; what starts from nothing"
+    " has one schedule for all of its FLOPs. All have the dense M2's rate, which was not tuned"
+    " for experts. lost: the share of choices that found no room with an expert, at the end of"
+    " training. Differences are from the dense M2 that went on with its optimiser's state, with"
+    " 95 % intervals over seeds and texts; every seed has a start of its own."
 )
 
 
@@ -73,6 +75,9 @@ def arms(scale: Scale) -> Mapping[str, LM]:
         SCRATCH: replace(plain, training=with_flops(sparse, begun, budget)),
         "experts from nothing, all FLOPs": replace(
             plain, training=with_flops(sparse, begun, 2 * budget)
+        ),
+        "dense from nothing, all FLOPs": replace(
+            plain, training=with_flops(begun.training, begun, 2 * budget)
         ),
     }
 

@@ -415,6 +415,21 @@ class Questions(Recipe):
 
 
 @dataclass(frozen=True)
+class Routes(Recipe):
+    """Where an M2 that is a mixture of depths spends its compute, on validation text. dense: an M2
+    of the same ids, by which it is told what an id is worth.
+    """
+
+    run_last: ClassVar[bool] = True
+    lm: LM
+    dense: LM
+
+    @property
+    def reads(self) -> Stream:
+        return self.lm.stream
+
+
+@dataclass(frozen=True)
 class Measure(Recipe):
     """What is measured of a tokenizer without an M2; `what` names it (experiments/runs/measures).
 

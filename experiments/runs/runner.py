@@ -31,7 +31,6 @@ from equinfo.tokenizers.base import Tokenizer
 from equinfo.tokenizers.codebook import CodebookTokenizer
 from equinfo.tokenizers.registry import FAMILIES, load, make
 from equinfo.upcycling import upcycle
-from experiments.runs import routing
 from experiments.runs.recipes import LM, M1, Recipe, Stream, Tokens, Training
 from experiments.runs.renumbered import Renumbered, UsedIds
 from experiments.runs.rows import Row, Rows, provenance
@@ -51,6 +50,7 @@ KINDS = {
     "Spelling": "experiments.runs.spelling:run",
     "Latency": "experiments.runs.generating:run",
     "Questions": "experiments.runs.questions:run",
+    "Routes": "experiments.runs.routing:run",
 }
 
 
@@ -331,19 +331,18 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     ratio = validation.ratio
     values: dict[str, Any] = {"nats": whole_nats(nats, scored_lengths(validation, config.context))}
     if config.model.is_routed:
-        values["routing"] = routing.measured(folder, measured)
-    if measured.given is not None:
+        values["routing"] = last_told(folder, ("agreed", "lost"))
+    if measured.taken is not None:
         ahead = evaluate(
             model, seen, text.num_bytes, context=config.context, bos_id=config.bos_id, ahead=True
         )
-        values["routing"]["ahead_nats"] = ahead.sum_nats
-        values["routing"]["pieces"] = routing.pieces(tokenizer, text.ids, measured)
+        values["routing"] |= {"taken": measured.taken, "ahead_nats": ahead.sum_nats}
     return fields | {
         "values": values,
         "sum_nats": float(nats.sum(dtype=np.float64)),
         "num_ids": measured.num_ids,
         "blocks": blocks,
-        "last_nats": last_nats(folder),
+        "last_nats": last_told(folder, ["loss"])["loss"],
         "flops_per_byte": flops.flops_per_byte(config.model, ratio, tokenizer.m1_parameters),
         "flops_per_byte_exact": flops.flops_per_byte_exact(
             config.model, ratio, config.context, measured.taken
@@ -366,7 +365,7 @@ def begun(runner: Runner, lm: LM, label: str) -> dict[str, Any]:
         with runner.alone(folder):
             if not folder.exists():
                 upcycle(dense, folder, experts=lm.training.experts, seed=lm.training.seed)
-    return options | {"initial": beginning(folder, lm.carried)[1]}
+    return options | beginning(folder, lm.carried)
 
 
 def told(lm: LM, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -448,11 +447,12 @@ def m1_flops(runner: Runner, tokens: Tokens) -> float:
     return flops.flops_per_byte_exact(config.model, 1.0, config.context)
 
 
-def last_nats(folder: Path) -> float:
-    """Mean training loss of the last tenth of a training's steps, nats a token."""
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    losses = [json.loads(line)["loss"] for line in lines]
-    return float(np.mean(losses[-max(len(losses) // 10, 1) :]))
+def last_told(folder: Path, names: Sequence[str]) -> dict[str, float]:
+    """Means of the last tenth of a training's steps, of what metrics.jsonl has of these."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    last = lines[-max(len(lines) // 10, 1) :]
+    there = [name for name in names if name in last[0]]
+    return {name: float(np.mean([line[name] for line in last])) for name in there}
 
 
 def stream_fields(tokenizer: Tokenizer, train: Shards, validation: Shards) -> dict[str, Any]:

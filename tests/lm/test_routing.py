@@ -4,6 +4,8 @@ MLP are that MLP.
 
 import json
 import math
+import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from equinfo.errors import EquinfoError
 from equinfo.lm.cache import KVCache
 from equinfo.lm.config import OptimizerConfig, TrainConfig, modern, paper
-from equinfo.lm.decoder import ROUTING, Decoder
+from equinfo.lm.decoder import PREDICTING, Decoder
 from equinfo.lm.evaluate import evaluate
 from equinfo.lm.flops import flops_per_token_exact
 from equinfo.lm.routing import Experts, Pass, Routing
-from equinfo.lm.train import kept_optimizer, load_lm, train
+from equinfo.lm.train import beginning, kept_optimizer, load_lm, train
 from equinfo.upcycling import upcycle
 
 VOCAB, CONTEXT = 50, 32
@@ -67,8 +69,8 @@ def test_a_later_id_never_changes_an_earlier_logit(config):
     with torch.no_grad():
         model(ids, routing=notes)
         assert torch.equal(model.logits(ids)[:, :11], model.logits(changed)[:, :11])
-    for given in notes.given:
-        assert 0 < (given > 0).float().mean() < 1
+    for computed in notes.computed:
+        assert 0 < computed.float().mean() < 1
 
 
 @routed
@@ -83,21 +85,20 @@ def test_with_a_cache_as_the_whole_sequence(config, pieces):
 
 
 @routed
-@pytest.mark.parametrize("ahead", [False, True])
-def test_padding_is_read_by_none(config, ahead):
-    model = model_of(config)
-    model.ahead = ahead
+@pytest.mark.parametrize("is_training", [False, True])
+def test_padding_is_read_by_none_and_counts_for_nothing(config, is_training):
+    model = model_of(replace(config, expert_capacity=1.0)).train(is_training)
     ids = ids_of(2, 16)
-    real = torch.ones(2, 20, dtype=torch.bool)
-    real[:, :4] = False
+    real = torch.ones(2, 40, dtype=torch.bool)
+    real[:, :24] = False
+    with_padding, without = Routing(), Routing()
     with torch.no_grad():
-        padded = model(torch.cat([ids_of(2, 4), ids], 1), real=real)[:, 4:]
-        if ahead and config.depth_capacity < 1:  # 5 of 20 positions, all of them real
-            model.config = config
-            for block in model.blocks:
-                if block.depths is not None:
-                    block.depths.config = replace(config, depth_capacity=5 / 16)
-        torch.testing.assert_close(padded, model(ids), atol=1e-5, rtol=1e-5)
+        padded = model(torch.cat([ids_of(2, 24), ids], 1), real=real, routing=with_padding)[:, 24:]
+        torch.testing.assert_close(padded, model(ids, routing=without), atol=1e-5, rtol=1e-5)
+    assert with_padding.told.keys() == without.told.keys()
+    for name, mean in without.told.items():
+        torch.testing.assert_close(with_padding.told[name], mean)
+    torch.testing.assert_close(with_padding.loss(1.0), without.loss(1.0))
 
 
 # -- depths ----------------------------------------------------------------------------------------
@@ -112,41 +113,48 @@ def test_a_block_computes_the_top_k_of_a_sequence_and_adds_them_weighted():
     hidden = model(ids, routing=notes)
     whole = model(ids, real=torch.ones_like(ids, dtype=torch.bool), routing=masked)
     torch.testing.assert_close(hidden, whole, atol=1e-5, rtol=1e-5)
-    for given, other in zip(notes.given, masked.given, strict=True):
-        assert ((given > 0).sum(1) == 5).all()
-        torch.testing.assert_close(given, other)
+    for computed, other in zip(notes.computed, masked.computed, strict=True):
+        assert (computed.sum(1) == 5).all()
+        assert torch.equal(computed, other)
 
 
-def test_the_router_learns_by_the_output_and_the_predictor_changes_nothing_else():
-    model = Decoder(DEPTHS).initialise(0).train()
+@routed
+def test_the_router_learns_by_the_output_and_the_predictor_changes_nothing_else(config):
+    model = Decoder(config).initialise(0).train()
     notes = Routing()
     hidden = model(ids_of(3, 20), routing=notes)
-    told = [name for name, _ in model.named_parameters() if "predictor" in name or "hidden" in name]
+    names = dict(model.named_parameters())
 
     def learned(loss):
         model.zero_grad()
         loss.backward(retain_graph=True)
-        return {n for n, w in model.named_parameters() if w.grad is not None and w.grad.any()}
+        return {n for n, w in names.items() if w.grad is not None and w.grad.abs().max() > 1e-4}
 
-    assert learned(notes.loss(0.0)) == set(told)
     by_output = learned(hidden.square().sum() + hidden.sum())
-    assert {name for name in dict(model.named_parameters()) if ".router." in name} <= by_output
-    assert not by_output & set(told)
+    told = {name for name in names if PREDICTING.search(name)}
+    assert {name for name in names if ".router." in name} <= by_output
+    assert not by_output & told
+    if config.depth_capacity < 1:
+        assert learned(notes.loss(0.0)) == told
 
 
-def test_a_seed_gives_what_is_not_routed_the_same_values():
+@routed
+def test_a_seed_gives_what_is_not_routed_the_same_values(config):
+    """And the first of the experts those of the one MLP in their place."""
     dense = Decoder(DENSE).initialise(3).state_dict()
-    weights = Decoder(DEPTHS).initialise(3).state_dict()
-    assert {name for name in weights if not ROUTING.search(name)} == dense.keys()
-    assert all(torch.equal(weights[name], dense[name]) for name in dense)
+    weights = Decoder(config).initialise(3).state_dict()
+    for name, weight in dense.items():
+        first = re.sub(r"\.(gate|up|down)\.weight", r".experts.\1", name)
+        same = weights[name] if name in weights else weights[first][0]
+        torch.testing.assert_close(same, weight, atol=0, rtol=0)
 
 
 def test_evaluation_tells_what_each_block_gave(tmp_path):
     model = model_of(DEPTHS)
     found = evaluate(model, IDS[:100], 100, context=CONTEXT, bos_id=VOCAB - 1)
     ahead = evaluate(model, IDS[:100], 100, context=CONTEXT, bos_id=VOCAB - 1, ahead=True)
-    assert found.given.shape == ahead.given.shape == (2, 100)
-    assert found.taken == (found.given > 0).mean()
+    assert found.weights.shape == found.computed.shape == ahead.computed.shape == (2, 100)
+    assert found.taken == found.computed.mean()
     # tiles of 32, 32, 32 and 4: of each a quarter
     assert ahead.taken == 25 / 100
     assert found.sum_nats != ahead.sum_nats
@@ -212,11 +220,12 @@ def test_room_is_given_in_the_order_of_positions():
 
 
 def test_balance_is_1_where_all_experts_are_used_alike():
-    layer = experts_of(replace(EXPERTS, experts_per_token=1)).train()
+    """The first and the second choice of a position are neighbours here."""
+    layer = experts_of(EXPERTS).train()
     torch.nn.init.zeros_(layer.router.weight)
-    layer.router.weight.data[:, :4] = 100 * torch.eye(4)
+    layer.router.weight.data[:, :4] = 100 * torch.eye(4) + 50 * torch.eye(4).roll(1, 0)
     even = F.one_hot(torch.arange(4), DENSE.d_model).float().repeat(3, 1)[None]
-    for h, balance in ((even, 1.0), (even[:, :1].expand(1, 12, -1), 4.0)):
+    for h, balance in ((even, 1.0), (even[:, :1].expand(1, 12, -1), 2.0)):
         notes = Routing()
         with torch.no_grad():
             layer(h, Pass(routing=notes))
@@ -288,6 +297,8 @@ def test_the_exact_count_of_one_step_is_torchs(config, taken):
         ({"depth_capacity": 0.5, "n_layers": 1}, "1 layer has none"),
         ({"experts": 0}, "experts is 0"),
         ({"experts": 2, "experts_per_token": 3}, "cannot take 3 of 2 experts"),
+        ({"experts": 4, "experts_per_token": 1}, "by whose weights the router learns"),
+        ({"experts": 1 << 20}, "experts is 1048576"),
         ({"experts": 3}, "3 experts do not divide the 64 choices"),
         ({"expert_capacity": -1.0}, "expert_capacity is -1"),
     ],
@@ -334,11 +345,12 @@ def test_an_upcycled_lm_begins_as_the_dense_one(config, optimizer, tmp_path):
         assert np.array_equal(copied, np.broadcast_to(tensor, copied.shape))
     after = []
     for carried in (False, True):
-        weights = {n: w.numpy() for n, w in load_lm(tmp_path / "experts").state_dict().items()}
-        weights |= state if carried else {}
+        begin = beginning(tmp_path / "experts", carried)
         out = tmp_path / f"on-{carried}"
-        after.append(train(replace(settings, model=model), IDS, out, initial=weights).loss)
+        after.append(train(replace(settings, model=model), IDS, out, **begin).loss)
     assert after[0] != after[1]
+    with pytest.raises(EquinfoError, match="other initial weights"):
+        train(replace(settings, model=model), IDS, tmp_path / "experts")
 
 
 def test_what_cannot_be_upcycled_is_refused(tmp_path):
@@ -362,12 +374,22 @@ def test_what_cannot_be_upcycled_is_refused(tmp_path):
 def test_a_state_of_another_optimiser_is_refused(tmp_path):
     train(training(DENSE, steps=2), IDS, tmp_path / "dense", keep_optimizer=True)
     state = kept_optimizer(tmp_path / "dense")
+    some = "blocks.0.q.weight.exp_avg_sq"
     others = (
         (ADAFACTOR, DENSE, state, "has no row_var that fits"),
         (OptimizerConfig(), replace(DENSE, n_layers=2), state, "another optimiser or LM"),
         (OptimizerConfig(), replace(DENSE, d_ff=8), state, "has no exp_avg that fits"),
+        (OptimizerConfig(), DENSE, {}, "has no step that fits"),
+        (OptimizerConfig(), DENSE, state | {some: -state[some] - 1}, "exp_avg_sq of blocks.0.q"),
+        (OptimizerConfig(), DENSE, state | {some: state[some] * np.nan}, "exp_avg_sq of blocks.0"),
     )
-    for optimizer, config, initial, message in others:
+    for optimizer, config, given, message in others:
         settings = replace(training(config), optimizer=optimizer)
         with pytest.raises(EquinfoError, match=message):
-            train(settings, IDS, tmp_path / "other", initial=initial)
+            train(settings, IDS, tmp_path / "other", state=given)
+    shutil.copytree(tmp_path / "dense", tmp_path / "mixed")
+    train(training(DENSE, steps=3), IDS, tmp_path / "mixed", overwrite=True)
+    assert not (tmp_path / "mixed" / "optimizer").exists()
+    shutil.copytree(tmp_path / "dense" / "optimizer", tmp_path / "mixed" / "optimizer")
+    with pytest.raises(EquinfoError, match="of other steps than the weights"):
+        upcycle(tmp_path / "mixed", tmp_path / "experts")
