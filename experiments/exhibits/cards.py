@@ -130,7 +130,7 @@ def run(scale: Scale, arm: Arm, training: Training, text: int, split: str) -> LM
         arm.tokens, where.corpus, where.train_bytes, where.validation_bytes, split=split
     )
     per_step = training.batch_size * training.context * bytes_a_token(scale, arm.tokens)
-    training = replace(training, steps=max(round(text / per_step), 1))
+    training = scale.apart(replace(training, steps=max(round(text / per_step), 1)))
     lm = scale.lm(arm.tokens, at_rivals_cost(scale, arm, training) if where.ratios else training)
     return replace(lm, stream=stream, **arm.told)
 
