@@ -2,6 +2,7 @@
 
     git worktree add runs/base 17dedb0
     python -m benchmarks.train_speed --against runs/base [--busy 0 1 5] [--sizes 0.4m 3m]
+    python -m benchmarks.train_speed --against . --precision bfloat16 --against-precision float32
 
 Each measurement is a process of its own that trains as `equinfo train-lm` does (lm.train: batches,
 loss, backward, clipping, AdamW, metrics), and whose first steps do not count. Rows go to
@@ -68,13 +69,14 @@ def main(
     sizes: tuple[str, ...] = ("0.4m", "3m"),
     vocab: int = 4099,
     precision: str = "float32",
+    against_precision: str = "",
     rounds: int = 3,
     steps: int = 12,
     out: Path = ROOT / "results" / "train_speed.jsonl",
 ) -> None:
     head = ["git", "-C", str(against), "rev-parse", "--short=12", "HEAD"]
     base = subprocess.run(head, capture_output=True, text=True).stdout.strip()
-    trees = {"ours": ROOT, "theirs": against}
+    trees = {"ours": (ROOT, precision), "theirs": (against, against_precision or precision)}
     for number in busy:
         spinning = [multiprocessing.Process(target=spin, daemon=True) for _ in range(number)]
         for process in spinning:
@@ -82,11 +84,12 @@ def main(
         for size in sizes:
             found: dict[str, list[float]] = {name: [] for name in trees}
             for _ in range(rounds):
-                for name, tree in trees.items():
-                    found[name].append(tokens_a_second(tree, size, vocab, steps, precision))
+                for name, (tree, products) in trees.items():
+                    found[name].append(tokens_a_second(tree, size, vocab, steps, products))
             ratio = statistics.median(a / b for a, b in zip(*found.values(), strict=True))
             row = {"size": size, "vocab": vocab, "precision": precision, "busy": number}
-            row |= {"against": base, "ratio": round(ratio, 3)}
+            row |= {"against": base, "against_precision": trees["theirs"][1]}
+            row["ratio"] = round(ratio, 3)
             row |= {f"{name}_tokens_per_second": list(map(round, at)) for name, at in found.items()}
             append(row, out)
             print(f"{size}, {number} busy processes: {ratio:.2f}x  {found}", flush=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import DecoderConfig, dimensions, modern
@@ -39,8 +39,10 @@ class Scale:
     that only single questions need, measured_bytes: where no M2 is trained. m2_trainings: one a
     size, smallest first (the paper's 25m, 113m, 403m, 2b); scaled_steps: theirs where training
     grows with size (fig 15). claim_only: sizes but the smallest are for `claim` alone.
-    question_steps: of the smallest M2 where a single question is asked, 0 for figure 3's. ablation:
-    which of `side` table 9 and appendix A.1 take (in the paper 403m). rates: learning rate by kind
+    question_steps: of the smallest M2 where a single question is asked, 0 for figure 3's. products:
+    the precision of such M2s and of all others that no M2 of the main claim is compared with; "":
+    each training's own. ablation: which of `side` table 9 and appendix A.1 take (in the paper
+    403m). rates: learning rate by kind
     (`kind_of`) at the smallest size, chosen by trials of trial_steps steps at each of trial_rates
     (experiment sweep); other sizes take it times the smallest's width over theirs. Empty: each
     training's own. bytes_a_token: by kind, to train on as many bytes as M2s on bytes do. narrow,
@@ -78,6 +80,7 @@ class Scale:
     smaller: tuple[tuple[str, float], ...] = ()
     question_bytes: int = 0
     question_steps: int = 0
+    products: Literal["", "float32", "bfloat16"] = ""
     claim_only: bool = False
     rates: Mapping[str, float] = field(default_factory=dict)
     trial_steps: int = 0
@@ -97,7 +100,11 @@ class Scale:
     @property
     def question(self) -> Training:
         """The smallest M2's where a single question is asked."""
-        return replace(self.base, steps=self.question_steps or self.base.steps)
+        return self.apart(replace(self.base, steps=self.question_steps or self.base.steps))
+
+    def apart(self, training: Training) -> Training:
+        """The training, for M2s that are not compared with those of the main claim."""
+        return replace(training, precision=self.products or training.precision)
 
     @property
     def side(self) -> tuple[Training, ...]:
@@ -305,6 +312,7 @@ CPU = Scale(
     m2_trainings=tuple(replace(_CPU, size=size) for size in ("0.4m", "1m", "3m")),
     claim_only=True,
     question_steps=1224,
+    products="bfloat16",
     scaled_steps=(188, 680, 2448),
     trial_steps=640,
     trial_rates=(2e-3, 4e-3, 8e-3, 1.6e-2),
@@ -324,7 +332,7 @@ CPU = Scale(
     windows=(12, 24, 48, 96),
     between=18,
     seeds=3,
-    task_training=replace(_CPU, steps=2000, batch_size=32, context=128),
+    task_training=replace(_CPU, steps=2000, batch_size=32, context=128, precision="bfloat16"),
     task_bytes=64,
     sample=100,
     position_steps=2448,

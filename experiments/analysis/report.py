@@ -339,8 +339,9 @@ def sizes(scale: Scale) -> str:
     """What was trained on how much."""
     m2s = ", ".join(f"{one.size} ({one.tokens:,} ids)" for one in scale.m2_trainings)
     m1 = scale.m1_training
+    apart = f" Single questions: products in {scale.products}." if scale.products else ""
     return (
         f"M1: {m1.size} ({m1.tokens:,} bytes). M2s: {m2s}; {scale.seeds} seeds where an interval is"
         f" given, else one. Text: {scale.corpus}, {scale.train_bytes:,} bytes to train on,"
-        f" {scale.validation_bytes:,} to be judged by."
+        f" {scale.validation_bytes:,} to be judged by.{apart}"
     )

@@ -31,7 +31,7 @@ def recipes(scale: Scale) -> list[LM]:
 
 
 def in_blocks(scale: Scale, tokens: Tokens, steps: int) -> LM:
-    lm = scale.lm(tokens, replace(scale.base, steps=steps))
+    lm = scale.lm(tokens, scale.apart(replace(scale.base, steps=steps)))
     text = scale.block_bytes if tokens.m1 is None else scale.question_bytes
     text = text or scale.train_bytes
     stream = replace(lm.stream, mode="block", train_bytes=text, stride=scale.block_stride)

@@ -19,35 +19,41 @@ from experiments.analysis.quantities import bits_per_byte, mflops_of_all, ratio
 from experiments.analysis.statistics import Interval, contrast
 from experiments.analysis.tables import Cell, Table
 from experiments.plan.cost import forward_flops, widened
-from experiments.runs.recipes import LM, Stream, Tokens, Training
+from experiments.runs.recipes import LM, Stream, Tokens, Training, with_training
 from experiments.scales import Beyond, Scale, decoder
 
 RIVAL = "BPE"
 LEAST_SIZE = 1 << 9  # of codebooks
+RATES = (0.5, 2.0)  # of the rates that the kinds' trials chose, on other text
 COLUMNS = [
     "arm", "tokenizer", "against", "bytes/token", "d_ff", "MFLOPs/byte, every product", "seeds",
     "bits/byte", "difference", "%",
 ]  # fmt: skip
 NOTE = (
-    "Equal text, equal FLOPs/byte (attention and output layer counted), bits/byte of the tuning "
-    "split, which is no part of the training text. FLOPs/byte are higher where no MLP is thin "
-    "enough (BPE of the most ids, EqualInfoAC, whose M1 is not counted). Weights that cost no "
-    "product (bigrams) are not counted, and wider MLPs are more parameters; every arm has its "
-    "family's learning rate. A codebook that is refitted has the steps of the first. "
-    "Differences have 95 % intervals over seeds and texts, paired by seed where both M2s see "
-    "the same ids. Arms that are their rivals' own have the same cards. The place in a unit is "
-    "a card of ids that are several a window (experiment place): a codebook's have none."
+    "Equal text, equal FLOPs/byte (attention and output layer counted), bits/byte of the tuning"
+    " split, which is no part of the training text. FLOPs/byte are higher where no MLP is thin"
+    " enough (BPE of the most ids, EqualInfoAC, whose M1 is not counted). Weights that cost no"
+    " product (bigrams) are not counted, and wider MLPs are more parameters; every arm has its"
+    " family's learning rate, but those that are named after another. A codebook that is refitted"
+    " has the steps of the first. Differences have 95 % intervals over seeds and texts, paired by"
+    " seed where both M2s see the same ids. Arms that are their rivals' own have the same cards."
+    " The place in a unit is a card of ids that are several a window (experiment place): a"
+    " codebook's have none."
 )
 
 
 @dataclass(frozen=True)
 class Arm:
-    """name: of its line. told: fields of LM. against: the arm that says what the card gives."""
+    """name: of its line. told: fields of LM. against: the arm that says what the card gives. rate:
+    times its family's learning rate. rivals_context: sequences of as many bytes as BPE's, not ids.
+    """
 
     name: str
     tokens: Tokens
     told: Mapping[str, Any] = field(default_factory=dict)
     against: str = RIVAL
+    rate: float = 1.0
+    rivals_context: bool = False
 
 
 def given(scale: Scale) -> Beyond:
@@ -105,6 +111,10 @@ def arms(scale: Scale) -> dict[str, Arm]:
     # its ratio is taken for that of the first codebook
     hard = tokens(scale, "codebook", hard=card(scale, superwords))
     found.append(Arm("superwords, refitted to what is hard", hard, against=base))
+    for factor in RATES:
+        found.append(Arm(f"BPE, rate x {factor:g}", bpe, rate=factor))
+        found.append(Arm(f"superwords, rate x {factor:g}", ours, against=base, rate=factor))
+    found.append(Arm("superwords, BPE's context in bytes", ours, {}, base, rivals_context=True))
     windows = tokens(scale, "equalinfo", 1 << scale.wide, bits=scale.windows[0])
     found += [Arm("EqualInfoAC", windows), Arm("bytes", tokens(scale, "bytes", 256))]
     return {one.name: one for one in found}
@@ -113,7 +123,8 @@ def arms(scale: Scale) -> dict[str, Arm]:
 def at_rivals_cost(scale: Scale, arm: Arm, training: Training) -> Training:
     """The training with an MLP that makes FLOPs/byte those of BPE's M2 of this size."""
     rival = tokens(scale, "bpe")
-    theirs = forward_flops(training, rival.vocab_size) / bytes_a_token(scale, rival)
+    whole = replace(training, context=scale.base.context)
+    theirs = forward_flops(whole, rival.vocab_size) / bytes_a_token(scale, rival)
     return widened(training, arm.tokens.vocab_size, theirs * bytes_a_token(scale, arm.tokens))
 
 
@@ -129,9 +140,14 @@ def run(scale: Scale, arm: Arm, training: Training, text: int, split: str) -> LM
     stream = Stream(
         arm.tokens, where.corpus, where.train_bytes, where.validation_bytes, split=split
     )
-    per_step = training.batch_size * training.context * bytes_a_token(scale, arm.tokens)
-    training = replace(training, steps=max(round(text / per_step), 1))
+    density = bytes_a_token(scale, arm.tokens)
+    if arm.rivals_context:
+        share = bytes_a_token(scale, tokens(scale, "bpe")) / density
+        training = replace(training, context=round(training.context * share))
+    per_step = training.batch_size * training.context * density
+    training = scale.apart(replace(training, steps=max(round(text / per_step), 1)))
     lm = scale.lm(arm.tokens, at_rivals_cost(scale, arm, training) if where.ratios else training)
+    lm = with_training(lm, learning_rate=lm.training.learning_rate * arm.rate)
     return replace(lm, stream=stream, **arm.told)
 
 

@@ -42,7 +42,8 @@ def trainings(scale: Scale) -> list[Training]:
     if scale.base.style == "paper":
         return []
     *others, largest = [
-        replace(one, steps=scale.question_steps or one.steps) for one in scale.m2_trainings[-SIZES:]
+        scale.apart(replace(one, steps=scale.question_steps or one.steps))
+        for one in scale.m2_trainings[-SIZES:]
     ]
     return [*others, replace(largest, steps=max(largest.steps // SHORTER, 1))]
 

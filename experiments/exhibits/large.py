@@ -43,7 +43,7 @@ def runs(scale: Scale, name: str) -> list[LM]:
     stream = Stream(tokens, scale.corpus, scale.large_bytes, scale.validation_bytes)
     ids = scale.large_bytes / BYTES_A_TOKEN[name]
     steps = max(int(ids / (scale.base.batch_size * scale.base.context)), 1)
-    lm = LM(stream, replace(scale.base, steps=steps), used=True)
+    lm = LM(stream, scale.apart(replace(scale.base, steps=steps)), used=True)
     return sweep(lm, [scale.base.learning_rate * factor for factor in RATES])
 
 

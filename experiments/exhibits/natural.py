@@ -65,7 +65,7 @@ def tokenizers(scale: Scale) -> list[Tokens]:
 def base(scale: Scale) -> Training:
     """Of the M2s that are larger than the smallest, whose second block of two is its last."""
     larger = scale.m2_trainings[min(1, len(scale.m2_trainings) - 1)]
-    return replace(larger, steps=max(scale.question.steps // SHORTER, 1))
+    return scale.apart(replace(larger, steps=max(scale.question.steps // SHORTER, 1)))
 
 
 def arms(scale: Scale, tokens: Tokens) -> Mapping[str, LM]:

@@ -17,15 +17,15 @@ from experiments.scales import Scale
 FACTORS = (0.5, 1.0, 2.0)
 CARRIED_STEPS = 1 / 2  # of a trial's, at the largest size
 COLUMNS = [
-    "tokenizer", "size", "steps", "learning rate", "training nats/token, ours", "chosen",
-    "bits/byte, ours",
-    "the paper's rate",
+    "tokenizer", "size", "steps", "products", "learning rate", "training nats/token, ours",
+    "chosen", "bits/byte, ours", "the paper's rate",
 ]  # fmt: skip
 NOTE = (
     "Chosen by the mean training loss of the last tenth of the steps, once every rate has run;"
     " bits/byte is that of the validation text. Windows of narrow and of wide ids stand for all"
-    " coded streams of such ids. The paper gives all runs one rate, 1 / sqrt(max(step, 10,000))"
-    " with Adafactor."
+    " coded streams of such ids. Last, where single questions have other products: the chosen runs"
+    " of the main claim's tokenizers with these. The paper gives all runs one rate,"
+    " 1 / sqrt(max(step, 10,000)) with Adafactor."
 )
 PAPER_RATE = "1.0, for all"
 
@@ -62,8 +62,22 @@ def groups(scale: Scale) -> list[list[LM]]:
     return [*(trials(scale, one) for one in kinds(scale).values()), *carried_groups(scale)]
 
 
+def products(scale: Scale) -> list[LM]:
+    """The claim's tokenizers at their rates, with the products that single questions have."""
+    if not scale.products:
+        return []
+    rates = {tokens: scale.rates[scale.kind_of(tokens)] for tokens in scale.claim}
+    used = [
+        lm
+        for tokens, rate in rates.items()
+        for lm in trials(scale, tokens)
+        if lm.training.learning_rate == rate
+    ]
+    return [replace(lm, training=scale.apart(lm.training)) for lm in used]
+
+
 def recipes(scale: Scale) -> list[LM]:
-    return [lm for group in groups(scale) for lm in group]
+    return [*(lm for group in groups(scale) for lm in group), *products(scale)]
 
 
 def chosen(results: Results, lms: list[LM]) -> LM | None:
@@ -76,13 +90,14 @@ def chosen(results: Results, lms: list[LM]) -> LM | None:
 
 def reduce(results: Results) -> Table:
     body: list[list[Cell]] = []
-    for group in groups(results.scale):
-        best = chosen(results, group)
+    tables = [(chosen(results, group), group) for group in groups(results.scale)]
+    for best, group in [*tables, (None, products(results.scale))]:
         for lm in group:
             nats, bits = results.numbers(lm, [training_nats, bits_per_byte])
-            rate = f"{lm.training.learning_rate:.3g}"
-            run: list[Cell] = [lm.stream.tokens.name, lm.training.size, lm.training.steps, rate]
-            body.append([*run, nats, "yes" if lm == best else "", bits, PAPER_RATE])
+            training = lm.training
+            run: list[Cell] = [lm.stream.tokens.name, training.size, training.steps]
+            run += [training.precision, f"{training.learning_rate:.3g}", nats]
+            body.append([*run, "yes" if lm == best else "", bits, PAPER_RATE])
     return results.table("Learning rates", COLUMNS, body, NOTE)
 
 

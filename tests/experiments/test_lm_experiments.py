@@ -39,7 +39,7 @@ from experiments.exhibits import (
 from experiments.plan.jobs import closure
 from experiments.runs import recipes as r
 from experiments.runs.rows import Row, Rows
-from experiments.scales import PAPER, TINY, decoder
+from experiments.scales import CPU, PAPER, TINY, decoder
 
 NAMES = [
     "table1", "table2", "table3", "table4", "table6", "table9", "table10", "table11", "table12",
@@ -607,10 +607,22 @@ def test_a_rate_is_chosen_by_training_loss_once_all_have_run(tmp_path):
     made = [
         row(lm, 1.0, 1.5, last_nats=nats) for lm, nats in zip(runs, (5.0, 2.0, 3.0), strict=True)
     ]
-    chosen = [line[5] for line in sweep.reduce(Results(rows_of(tmp_path, made), PAPER)).rows[:3]]
+    at = sweep.COLUMNS.index("chosen")
+    chosen = [line[at] for line in sweep.reduce(Results(rows_of(tmp_path, made), PAPER)).rows[:3]]
     assert chosen == ["", "yes", ""]
-    some = [line[5] for line in sweep.reduce(Results(rows_of(tmp_path, made[1:]), PAPER)).rows[:3]]
+    some = [line[at] for line in sweep.reduce(Results(rows_of(tmp_path, made[1:]), PAPER)).rows[:3]]
     assert some == [""] * 3
+
+
+def test_trials_with_other_products_are_the_chosen_ones_but_for_that():
+    used = {
+        lm: replace(lm, training=replace(lm.training, precision="float32"))
+        for lm in sweep.products(CPU)
+    }
+    assert [lm.stream.tokens for lm in used] == CPU.claim
+    assert {lm.training.precision for lm in used} == {"bfloat16"}
+    assert set(used.values()) <= {lm for group in sweep.groups(CPU) for lm in group}
+    assert sweep.products(PAPER) == []
 
 
 # -- ratios and baselines, no M2 -------------------------------------------------------------------

@@ -26,9 +26,10 @@ from equinfo.generation import stream as stream_text
 from equinfo.hf.config import EquinfoConfig
 from equinfo.hf.logits import DecodableIds
 from equinfo.hf.model import CACHE, EquinfoForCausalLM
-from equinfo.lm.config import LATER, DecoderConfig, Training, modern, paper
+from equinfo.lm.config import LATER, DecoderConfig, OptimizerConfig, Training, modern, paper
 from equinfo.lm.decoder import ZEROS, Decoder
 from equinfo.lm.loss import cross_entropy
+from equinfo.lm.routing import Routing
 from equinfo.lm.train import load_lm, load_train_config, train
 from equinfo.tokenizers.registry import make
 
@@ -122,6 +123,20 @@ def test_the_loss_is_of_the_next_id(config):
     torch.testing.assert_close(output.loss, oracle)
     torch.testing.assert_close(output.loss, nats / kept.sum())
     torch.testing.assert_close(model(ids, labels=labels, num_items_in_batch=1).loss, nats)
+
+
+def test_in_training_the_loss_has_what_predictors_and_routers_learn_by():
+    model, ids = model_of(ROUTED).train(), ids_of(3, 15)
+    notes = Routing()
+    hidden = model.decoder(ids, routing=notes)[:, :-1].flatten(0, 1)
+    _, nats = cross_entropy(hidden, model.decoder.head_weight, ids[:, 1:].flatten())
+    more = notes.loss(OptimizerConfig.balance_loss)
+    assert more > 0
+    scored = ids[:, 1:].numel()
+    whole = nats / scored + more
+    for items, expected in ((None, whole), (2 * scored, whole / 2)):
+        found = model(ids, labels=ids, num_items_in_batch=items).loss
+        torch.testing.assert_close(found, expected)
 
 
 def test_fewer_logits_and_tuples():
