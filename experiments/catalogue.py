@@ -9,7 +9,7 @@ from equinfo.errors import EquinfoError
 from experiments.analysis.compare import Results
 from experiments.analysis.experiment import Experiment
 from experiments.analysis.tables import Table
-from experiments.exhibits import blocks, cards, equal_bytes, sweep
+from experiments.exhibits import blocks, equal_bytes, sweep
 from experiments.exhibits import demo as demonstration
 from experiments.plan.jobs import closure
 from experiments.runs.recipes import LM, Recipe, Training
@@ -64,7 +64,7 @@ def everything(scale: Scale) -> list[Recipe]:
     by_priority += equal_bytes.recipes(scale)
     by_priority += [lm for training in others for lm in seeded_claim(scale, training)]
     by_priority += sweep.recipes(scale)  # how the rate carries to the largest
-    by_priority += [*seeded_claim(scale, largest), *blocks.recipes(scale), *cards.recipes(scale)]
+    by_priority += [*seeded_claim(scale, largest), *blocks.recipes(scale)]
     listed = recipes_of(list(EXPERIMENTS), scale)
     wanted = {recipe.key for recipe in listed}
     by_key = {recipe.key: recipe for recipe in [*by_priority, *listed] if recipe.key in wanted}
