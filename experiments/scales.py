@@ -102,6 +102,11 @@ class Scale:
         """The smallest M2's where a single question is asked."""
         return self.apart(replace(self.base, steps=self.question_steps or self.base.steps))
 
+    @property
+    def has_routes(self) -> bool:
+        """Whether M2s may be mixtures of depths, which the paper's relative attention cannot be."""
+        return self.base.style != "paper"
+
     def apart(self, training: Training) -> Training:
         """The training, for M2s that are not compared with those of the main claim."""
         return replace(training, precision=self.products or training.precision)

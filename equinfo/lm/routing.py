@@ -49,7 +49,7 @@ class Routing:
 
 @dataclass(frozen=True)
 class Pass:
-    """What all blocks share. rotary: cos and sin of each position. mask: see `decoder.visible`.
+    """What all blocks share. rotary: cos and sin of each position. mask: see `visible`.
 
     real: bool[batch, positions], False for padding; None without. counted: bool[batch, time], the
     positions that take an expert's room; None: all. ahead: whether blocks choose their positions by
@@ -119,12 +119,12 @@ class Depths(nn.Module):
         score = (normed * self.router.weight[0]).sum(-1)
         weight = score.sigmoid()
         guess = self.predictor(F.silu(self.hidden(normed.detach())))[..., 0].float() + self.prior
-        taken = guess > 0
+        taken = predicted = guess > 0
         if shared.ahead:
             taken = self._top(score, shared.counted)
             told = F.binary_cross_entropy_with_logits(guess, taken.float(), reduction="none")
             shared.routing.predicting.append(mean(told, shared.counted))
-            shared.routing.agreed.append(mean(taken == (guess > 0), shared.counted))
+            shared.routing.agreed.append(mean(taken == predicted, shared.counted))
         shared.routing.weights.append(weight.detach())
         shared.routing.computed.append(taken)
         if shared.ahead and shared.real is None:

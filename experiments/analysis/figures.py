@@ -139,6 +139,15 @@ def name_missing(axes: Any, names: list[str]) -> None:
         ).set_in_layout(False)
 
 
+def draw_gaps(axes: Any, gaps: Sequence[tuple[str, Any, str]], zero: str = "#444444") -> None:
+    """(name, Interval, the tokenizer whose style it has), a line each; zero: the colour of 0."""
+    for y, (_, gap, tokenizer) in enumerate(gaps):
+        colour, mark = style_of(tokenizer)
+        axes.errorbar([gap.estimate], [y], xerr=[gap.margin], fmt=mark, color=colour, capsize=3)
+    axes.axvline(0, color=zero, lw=1)
+    axes.set_yticks(range(len(gaps)), labels=[name for name, *_ in gaps])
+
+
 def draw_runs(axes: Any, points: Sequence[Point]) -> None:
     """Points with intervals, a tokenizer's sizes joined; a tick of its colour is a uniform line."""
     for name, sizes in by_name(points).items():

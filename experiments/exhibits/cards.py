@@ -201,12 +201,9 @@ def draw(results: Results, folder: Path) -> list[Path]:
         return []
     there.sort(key=lambda pair: -pair[1].mean)
     with figures.figure(8.6, 1.6 + 0.27 * len(there)) as (drawn, axes):
-        for y, (arm, one) in enumerate(there):
-            gap = contrast([(1, one), (-1, rival)])
-            colour, mark = figures.style_of(arm.tokens.name)
-            axes.errorbar([gap.estimate], [y], xerr=[gap.margin], fmt=mark, color=colour, capsize=3)
-        axes.axvline(0, color=figures.style_of(RIVAL)[0], lw=1)
-        axes.set_yticks(range(len(there)), labels=[arm.name for arm, _ in there])
+        gaps = [(arm, contrast([(1, one), (-1, rival)])) for arm, one in there]
+        drawable = [(arm.name, gap, arm.tokens.name) for arm, gap in gaps]
+        figures.draw_gaps(axes, drawable, figures.style_of(RIVAL)[0])
         axes.set_xlabel("bits / byte above BPE's, at equal text and FLOPs / byte")
         title = f"{given(scale).card_bytes / 1e6:.3g} MB of text, M2 {scale.base.size}"
         figures.title(axes, f"Cards — {title}; bars: 95 % over seeds and texts")

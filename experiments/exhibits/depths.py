@@ -39,7 +39,7 @@ NOTE = (
 
 def trainings(scale: Scale) -> list[Training]:
     """Of the dense M2s; none at scales of the paper's style: relative attention has no depths."""
-    if scale.base.style == "paper":
+    if not scale.has_routes:
         return []
     *others, largest = [
         scale.apart(replace(one, steps=scale.question_steps or one.steps))
@@ -86,7 +86,7 @@ def ahead(row: Row) -> float:
 
 
 def told(results: Results, lm: LM, name: str) -> float | None:
-    """The mean over seeds of what `runs.routing.measured` found."""
+    """The mean over seeds of what rows say of routing."""
     rows = results.all_done(results.scale.seeded(lm))
     return float(np.mean([row.values["routing"][name] for row in rows])) if rows else None
 
@@ -106,7 +106,7 @@ def line(results: Results, lm: LM) -> list[Cell]:
     rows = results.all_done(scale.seeded(lm))
     cells: list[Cell] = [name_of(training), training.size]
     cells += [training.d_ff or decoder(training.size).d_ff, results.number(lm, mflops_of_all)]
-    cells += [len(rows), float(np.mean([row.bits_per_byte for row in rows])) if rows else None]
+    cells += results.spread(scale.seeded(lm))[:2]
     if training.depth_capacity == 1:
         return [*cells, *[None] * 4]
     gap = difference(results, lm)
@@ -189,12 +189,9 @@ def draw(results: Results, folder: Path) -> list[Path]:
     there = [(lm, gap) for lm in lms(results.scale) if (gap := difference(results, lm))]
     there = [(lm, gap) for lm, gap in there if lm.training.depth_capacity < 1]
     with figures.figure(8.6, 1.6 + 0.4 * max(len(there), 1)) as (drawn, axes):
-        colour, mark = figures.style_of(results.scale.subwords[0].name)
-        for y, (_, gap) in enumerate(there):
-            axes.errorbar([gap.estimate], [y], xerr=[gap.margin], fmt=mark, color=colour, capsize=3)
-        axes.axvline(0, color="#444444", lw=1)
         names = [f"{lm.training.size}, {name_of(lm.training)}" for lm, _ in there]
-        axes.set_yticks(range(len(there)), labels=names)
+        gaps = [(name, gap, "BPE") for name, (_, gap) in zip(names, there, strict=True)]
+        figures.draw_gaps(axes, gaps)
         axes.set_xlabel("bits / byte above the dense M2's, at equal FLOPs / byte")
         figures.title(axes, f"Mixture of depths — {results.scale.corpus}, BPE; bars: 95 %")
         figures.name_missing(axes, results.missing(lms(results.scale)))

@@ -95,7 +95,7 @@ def routes(scale: Scale, tokens: Tokens) -> list[Routes]:
 
 
 def recipes(scale: Scale) -> list[Recipe]:
-    if scale.base.style == "paper":
+    if not scale.has_routes:
         return []
     every = [pair for tokens in tokenizers(scale) for pair in arms(scale, tokens).items()]
     firsts = [lm for _, lm in every]
@@ -130,11 +130,10 @@ def reduce(results: Results) -> Table:
     body: list[list[Cell]] = []
     for tokens in tokenizers(scale) if recipes(scale) else []:
         for name, lm in arms(scale, tokens).items():
-            rows = results.all_done(scale.seeded(lm))
-            bits = float(np.mean([row.bits_per_byte for row in rows])) if rows else None
             apart = gap(results, tokens, name) if name != DENSE else None
             cells: list[Cell] = [tokens.name, name, lm.training.steps]
-            cells += [results.number(lm, mflops_of_all), len(rows), bits]
+            cells += [results.number(lm, mflops_of_all)]
+            cells += results.spread([lm] if name in ONCE else scale.seeded(lm))[:2]
             cells.append(str(apart) if apart else None)
             body.append([*cells, *(told(results, tokens) if name == DEPTHS else [None] * 4)])
     return results.table("Compute where it is needed, by tokenizer", COLUMNS, body, NOTE)

@@ -60,7 +60,7 @@ def with_flops(training: Training, lm: LM, flops: float) -> Training:
 
 def arms(scale: Scale) -> Mapping[str, LM]:
     """By name; the start first."""
-    if scale.base.style == "paper":
+    if not scale.has_routes:
         return {}
     begun = start(scale, scale.subwords[0])
     plain = replace(begun, kept=False)
@@ -100,8 +100,8 @@ def reduce(results: Results) -> Table:
         flops = cost(lm).flops + (cost(lm.start).flops if lm.start else 0.0)
         lost = [row.values["routing"].get("lost") for row in rows if "routing" in row.values]
         apart = gap(results, name)
-        numbers: list[Cell] = [lm.training.steps, flops / 1e15, len(rows)]
-        numbers += [float(np.mean([row.bits_per_byte for row in rows])) if rows else None]
+        numbers: list[Cell] = [lm.training.steps, flops / 1e15]
+        numbers += results.spread(results.scale.seeded(lm))[:2]
         numbers += [str(apart) if apart else None, 100 * float(np.mean(lost)) if lost else None]
         body.append([name, "the dense M2" if lm.start else "nothing", *numbers])
     return results.table("Sparse upcycling at equal extra FLOPs", COLUMNS, body, NOTE)
@@ -136,11 +136,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
     found = [(name, gap(results, name)) for name in known]
     there = [(name, one) for name, one in found if one]
     with figures.figure(8.6, 1.6 + 0.35 * max(len(there), 1)) as (drawn, axes):
-        colour, mark = figures.style_of(results.scale.subwords[0].name)
-        for y, (_, one) in enumerate(there):
-            axes.errorbar([one.estimate], [y], xerr=[one.margin], fmt=mark, color=colour, capsize=3)
-        axes.axvline(0, color="#444444", lw=1)
-        axes.set_yticks(range(len(there)), labels=[name for name, _ in there])
+        figures.draw_gaps(axes, [(name, one, "BPE") for name, one in there])
         axes.set_xlabel("bits / byte above the dense M2's that went on")
         figures.title(axes, f"Sparse upcycling — {results.scale.corpus}, BPE; bars: 95 %")
         figures.name_missing(axes, results.missing(known.values()))
