@@ -7,7 +7,7 @@ import torch
 
 from equinfo.lm.cache import KVCache
 from equinfo.lm.config import DecoderConfig, modern, paper
-from equinfo.lm.decoder import Decoder, relative_attention, relative_flex
+from equinfo.lm.decoder import Decoder, causal_attention, relative_attention, relative_flex
 
 
 def ids_of(vocab, *shape):
@@ -75,6 +75,22 @@ def test_relative_attention_is_its_definition(clip):
     torch.testing.assert_close(relative_attention(q, k, v, near), expected, atol=1e-5, rtol=1e-5)
     with torch.no_grad():
         torch.testing.assert_close(relative_flex(q, k, v, near), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("time", [1, 64, 100, 256])
+def test_attention_of_bfloat16_in_blocks_is_that_in_float64_with_all_gradients(time):
+    torch.manual_seed(0)
+    given = torch.randn(4, 2, time, 3, 16).bfloat16()
+    found = []
+    for products in (given, given.double()):
+        inputs = [x.transpose(1, 2).requires_grad_() for x in products[:3].clone()]
+        out = causal_attention(*inputs)
+        out.backward(products[3].transpose(1, 2))
+        found.append([out, *(x.grad for x in inputs)])
+    assert "BlockedAttention" in type(found[0][0].grad_fn).__name__
+    for low, exact in zip(*found, strict=True):
+        torch.testing.assert_close(low.double(), exact, atol=0.04, rtol=0.02)
+        assert (low - exact).norm() <= 0.01 * exact.norm()
 
 
 @pytest.mark.parametrize("style", [modern, paper])
