@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from equinfo.compress.zstd import ZstdFrame
 from equinfo.errors import EquinfoError
 
 PACKED = (".zst", ".gz", ".xz")
@@ -194,8 +195,7 @@ def _zstd_chunks(file: IO[bytes]) -> Iterator[bytes]:
     try:
         while packed := file.read(1024):
             while packed:
-                reader = zstandard.ZstdDecompressor(max_window_size=LONGEST_WINDOW)
-                frame = frame or reader.decompressobj()
+                frame = frame or ZstdFrame(LONGEST_WINDOW)
                 data = frame.decompress(packed)
                 yield from (data[at : at + CHUNK] for at in range(0, len(data), CHUNK))
                 packed = frame.unused_data if frame.eof else b""

@@ -69,7 +69,12 @@ RULES = [
         ("sentencepiece",),
     ),
     ("*", ("equinfo/tokenizers/opaque.py",), ("deflate",)),
-    ("*", ("equinfo/tokenizers/opaque.py", "equinfo/reading.py"), ("lzma", "zstandard")),
+    ("*", ("equinfo/tokenizers/opaque.py", "equinfo/reading.py"), ("lzma",)),
+    (
+        "*",
+        ("equinfo/tokenizers/opaque.py", "equinfo/reading.py", "equinfo/compress/zstd.py"),
+        ("zstandard",),
+    ),
     ("*", ("equinfo/compress/coder/rivals.py",), ("constriction",)),
     (
         "experiments/exhibits/*",

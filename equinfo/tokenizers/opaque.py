@@ -22,6 +22,7 @@ import numpy as np
 
 from equinfo.compress import bits as bitstream
 from equinfo.compress.bits import Unpacker
+from equinfo.compress.zstd import ZstdFrame
 from equinfo.errors import EquinfoError
 from equinfo.stored import digest, number
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
@@ -242,10 +243,7 @@ class _ZstdDecompressor:
     STEP = 64
 
     def __init__(self, block: int) -> None:
-        import zstandard
-
-        window = 1 << max(17, block.bit_length())
-        self.stream = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+        self.stream = ZstdFrame(1 << max(17, block.bit_length()))
         self.unused_data = b""
         self.eof = False
 

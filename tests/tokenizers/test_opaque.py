@@ -12,6 +12,7 @@ import equinfo
 from equinfo.artifacts import Artifact
 from equinfo.compress import bits as bitstream
 from equinfo.errors import EquinfoError
+from equinfo.reading import read_text
 from equinfo.tokenizers.opaque import BLOCK, WHOLE, GZipTokenizer, XZTokenizer, ZstdTokenizer
 
 TEXT = b"And God said, Let there be light: and there was light. " * 9
@@ -174,6 +175,31 @@ def test_any_flipped_bit_is_refused_where_there_is_a_checksum(tokenizer):
         except EquinfoError:
             continue
         assert tokenizer.kind == "zstd"
+
+
+@pytest.mark.parametrize("length", [0, 5, 100])
+def test_a_frame_holds_as_many_bytes_as_its_header_says(length, tmp_path):
+    """RFC 8878's: one raw block, then an empty last one, after which libzstd does not compare."""
+    tokenizer = ZstdTokenizer(8)
+    text = TEXT[:length]
+    raw = (length << 3).to_bytes(3, "little") + text
+    for said in (0, 4, 5, 100, 101):
+        frame = b"\x28\xb5\x2f\xfd\x20" + bytes([said]) + raw + b"\x01\x00\x00"
+        ids = ids_of(tokenizer, frame)
+        pieces = tokenizer.decoder()
+        packed = tmp_path / f"{said}.txt.zst"
+        packed.write_bytes(frame)
+        ways = (
+            lambda ids=ids: tokenizer.decode(ids),
+            lambda ids=ids, to=pieces: b"".join(to.feed([one]) for one in ids) + to.finish(),
+            lambda packed=packed: b"".join(read_text(packed)),
+        )
+        for way in ways:
+            if said == length:
+                assert way() == text
+            else:
+                with pytest.raises(EquinfoError, match=r"is none|altered"):
+                    way()
 
 
 def test_a_bomb_stops_at_the_block(tokenizer):
