@@ -1,13 +1,15 @@
 """Trials by the million: a seed decides all of one, and its outcome is a word, or a failure.
 
 A trial is `function(seed) -> str`: a word ("refused", "loaded", ...) or one of FAILURES, a colon
-and what happened. `run` takes many of them, in processes of their own that are begun anew behind a
-seed that ends or stops one, and prints each failure with its seed.
+and what happened. Its module may say by `allowed(seed)` how many seconds one may take. `run` takes
+many of them, in processes of their own that are begun anew behind a seed that ends or stops one,
+and prints each failure with its seed.
 """
 
 import gc
 import multiprocessing
 import resource
+import sys
 import time
 import traceback
 from collections import Counter
@@ -55,7 +57,7 @@ def guarded(action: Callable[[], str]) -> str:
         return f"tracebacks: {traceback.format_exc()}"
 
 
-def timed(trial: Callable[[int], str], seed: int) -> str:
+def timed(trial: Callable[[int], str], seed: int, allowed: float = SECONDS) -> str:
     """Its outcome. A second try says whether it is slow, or what it made and compiled was."""
     for _ in range(2):
         begin = time.process_time()
@@ -67,7 +69,7 @@ def timed(trial: Callable[[int], str], seed: int) -> str:
             return found
         if grown > GROWTH:
             found = f"memory: {grown >> 20} MiB more"
-        elif seconds > SECONDS:
+        elif seconds > allowed:
             found = f"hangs: {seconds:.1f} s"
         else:
             return found
@@ -76,10 +78,11 @@ def timed(trial: Callable[[int], str], seed: int) -> str:
 
 def _work(name: str, first: int, last: int, step: int, at: Any, results: Any) -> None:
     trial = resolve_name(name)
+    allowed = getattr(sys.modules[trial.__module__], "allowed", lambda seed: SECONDS)
     counted: Counter[str] = Counter()
     for seed in range(first, last, step):
         at.value = seed
-        found = timed(trial, seed)
+        found = timed(trial, seed, allowed(seed))
         counted[found.partition(":")[0]] += 1
         if ":" in found:
             print(f"{name} {seed}: {found}", flush=True)

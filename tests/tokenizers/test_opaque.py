@@ -3,6 +3,7 @@
 import lzma
 import tracemalloc
 import zlib
+from itertools import product
 
 import numpy as np
 import pytest
@@ -200,6 +201,24 @@ def test_a_frame_holds_as_many_bytes_as_its_header_says(length, tmp_path):
             else:
                 with pytest.raises(EquinfoError, match=r"is none|altered"):
                     way()
+
+
+def test_every_short_frame_is_the_same_whole_and_in_pieces():
+    tokenizer = ZstdTokenizer(8)
+
+    def outcome(pieces):
+        decoder = tokenizer.decoder()
+        try:
+            return b"".join(map(decoder.feed, pieces)) + decoder.finish()
+        except EquinfoError:
+            return None
+
+    found = []
+    for said, first, second in product((0, 1, 8), range(256), (0, 1, 128)):
+        ids = [*b"\x28\xb5\x2f\xfd\x20", said, first, second, 0, *range(said)]
+        found.append(outcome([ids]))
+        assert found[-1] == outcome([[one] for one in ids])
+    assert {None, b"", bytes(range(8))} <= set(found)
 
 
 def test_a_bomb_stops_at_the_block(tokenizer):
