@@ -421,7 +421,8 @@ HUGE = 1 << 60
         )),
         *(({}, {}, {name: value}, {}) for name, value in (
             ("shards", {}), ("shards", []), ("shards", [1]), ("shards", None), ("corpus", "x"),
-            ("corpus", {"split": "../../x"}), ("num_bytes", 7), ("num_ids", "7"),
+            ("corpus", {"split": "../../x"}), ("num_bytes", 7), ("num_ids", "7"), ("part", 5),
+            ("shards", [dict.fromkeys((*shards.COUNTS, "file", "sha256", "source"), 1)]),
         )),
         *(({}, {}, {}, {place: value}) for place, value in (
             (0, 259), (0, 65535), (0, 256), (0, 258), (-1, 1),
