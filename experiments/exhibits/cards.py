@@ -75,6 +75,7 @@ def arms(scale: Scale) -> dict[str, Arm]:
         return {}
     size = scale.vocabulary
     bigrams = {"bigrams": 5 * size}
+    all_three = {"canonical": True, **bigrams, "shares": True}
     base = "superwords"
     bpe, ours = tokens(scale, "bpe"), tokens(scale, "codebook")
     strict = tokens(scale, "codebook", mode="strict")
@@ -91,6 +92,9 @@ def arms(scale: Scale) -> dict[str, Arm]:
         Arm("superwords, bigrams", ours, bigrams, base),
         Arm("BPE, shares", bpe, {"shares": True}),
         Arm("superwords, shares", ours, {"shares": True}, base),
+        Arm("BPE, all three", bpe, all_three),
+        Arm("superwords, all three", ours, all_three, base),
+        Arm("strict, all three", strict, all_three, "strict"),
         Arm("BPE, case", tokens(scale, "bpe", case=True)),
         Arm("superwords, case", tokens(scale, "codebook", case=True), against=base),
         Arm("BPE across words", tokens(scale, "bpe", pretokens="superwords")),
