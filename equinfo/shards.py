@@ -67,7 +67,6 @@ class Entry(Counts):
     source: str
 
     def __post_init__(self) -> None:
-        check_types(self)
         place_of(self.file)
 
 
@@ -108,7 +107,6 @@ class Manifest(Head):
     units: int = 0
 
     def __post_init__(self) -> None:
-        check_types(self)
         if self.shards or self.part is None:
             super().__post_init__()
         if self.part is not None:

@@ -5,7 +5,7 @@ The errors name what is wrong; `Artifact.reading` puts the folder's name before 
 
 import math
 import reprlib
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import MISSING, fields
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -102,15 +102,20 @@ def made(cls: type[T], values: Any) -> T:
         raise EquinfoError(f"{name} lacks {lacking!r}")
     for unknown in (one for one in values if one not in known):
         raise EquinfoError(f"{name} has no field {unknown[:60]!r}")
-    value = cls(**values)
-    check_types(value)
-    return value
+    _check(cls, values)  # before `cls` uses them
+    return cls(**values)
 
 
 def check_types(config: Any) -> None:
     """Raises EquinfoError where a field is not of its declared type; numbers are finite."""
-    for name, hint in get_type_hints(type(config)).items():
-        value = getattr(config, name)
+    _check(type(config), vars(config))
+
+
+def _check(cls: type, values: Mapping[str, Any]) -> None:
+    for name, hint in get_type_hints(cls).items():
+        if name not in values:
+            continue
+        value = values[name]
         choices = get_args(hint)
         number = isinstance(value, Real) and not isinstance(value, bool)
         if get_origin(hint) is Literal:

@@ -75,7 +75,7 @@ def trial(seed: int) -> str:
 
 
 def allowed(seed: int) -> float:
-    """Coders by the symbol are slow: a message of two bytes may stand for 8,192 symbols."""
+    """Coders by the symbol are slow: two bytes of ANS may stand for 8,192 symbols."""
     name = random.Random(seed).choice(names())
     return 20 * SECONDS if any(slow in name for slow in SLOW) else SECONDS
 

@@ -1,5 +1,7 @@
 """A frame of Zstandard, read in pieces."""
 
+import math
+
 
 class ZstdFrame:
     """As zstandard's decompressobj, but the same whatever the pieces, and never of another length.
@@ -10,6 +12,7 @@ class ZstdFrame:
     """
 
     HEADER = 18  # bytes at most
+    STEP = 64  # bytes that the library gets at once where the output is limited
 
     def __init__(self, window: int) -> None:
         import zstandard  # here: it is needed for frames alone
@@ -20,25 +23,27 @@ class ZstdFrame:
         self.unused_data = b""
         self.eof = False
 
-    def decompress(self, data: bytes) -> bytes:
+    def decompress(self, data: bytes, max_length: float = math.inf) -> bytes:
         """What the next bytes unpack to; zstandard.ZstdError where they are none of a frame.
 
-        What follows its end is `unused_data`.
+        It stops soon after `max_length` and leaves out the rest: the library would expand all, up
+        to 32 KiB a byte. What follows the frame's end is `unused_data`.
         """
         import zstandard
 
-        out = []
-        while data and not self.eof:
-            size = len(data)
+        out = bytearray()
+        at = 0
+        step = len(data) if max_length == math.inf else self.STEP
+        while at < len(data) and not self.eof and len(out) < max_length:
+            piece = data[at : at + (1 if len(self.header) < self.HEADER else step)]
+            at += len(piece)
             if len(self.header) < self.HEADER:
-                size = 1
-                self.header += data[:1]
-            out.append(self.stream.decompress(data[:size]))
-            data = data[size:]
-            self.length += len(out[-1])
+                self.header += piece
+            out += self.stream.decompress(piece)
             self.eof = self.stream.eof
+        self.length += len(out)
         if self.eof:
-            self.unused_data = self.stream.unused_data + data
+            self.unused_data = self.stream.unused_data + data[at:]
             if zstandard.frame_content_size(self.header) not in (-1, self.length):
                 raise zstandard.ZstdError("its length is not what its header says")
-        return b"".join(out)
+        return bytes(out)

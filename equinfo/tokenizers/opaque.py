@@ -234,29 +234,7 @@ class ZstdTokenizer(OpaqueTokenizer):
         return zstandard.ZstdCompressor(level=self.level).compress
 
     def _decompressor(self) -> Any:
-        return _ZstdDecompressor(self.block)
-
-
-class _ZstdDecompressor:
-    """Stops soon after `max_length`: the library would expand all input, up to 32 KiB a byte."""
-
-    STEP = 64
-
-    def __init__(self, block: int) -> None:
-        self.stream = ZstdFrame(1 << max(17, block.bit_length()))
-        self.unused_data = b""
-        self.eof = False
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        out = bytearray()
-        for at in range(0, len(data), self.STEP):
-            out += self.stream.decompress(data[at : at + self.STEP])
-            self.eof = self.stream.eof
-            if self.eof:
-                self.unused_data = self.stream.unused_data + data[at + self.STEP :]
-            if self.eof or len(out) >= max_length:
-                break
-        return bytes(out)
+        return ZstdFrame(1 << max(17, self.block.bit_length()))
 
 
 class XZTokenizer(OpaqueTokenizer):
