@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from equinfo.compress.zstd import ZstdFrame
 from equinfo.errors import EquinfoError
+from equinfo.zstd import ZstdFrame
 
 PACKED = (".zst", ".gz", ".xz")
 CHUNK = 1 << 20

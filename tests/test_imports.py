@@ -72,7 +72,7 @@ RULES = [
     ("*", ("equinfo/tokenizers/opaque.py", "equinfo/reading.py"), ("lzma",)),
     (
         "*",
-        ("equinfo/tokenizers/opaque.py", "equinfo/reading.py", "equinfo/compress/zstd.py"),
+        ("equinfo/tokenizers/opaque.py", "equinfo/reading.py", "equinfo/zstd.py"),
         ("zstandard",),
     ),
     ("*", ("equinfo/compress/coder/rivals.py",), ("constriction",)),

@@ -35,7 +35,7 @@ ROOMS = {
     "plain": (2, 4.05, "plain/", "all of it, to read"),
 }
 # used on many floors: no arrows
-BASE = ("errors", "files", "streams", "stored", "artifacts", "fixedpoint")
+BASE = ("errors", "files", "streams", "stored", "artifacts", "fixedpoint", "zstd")
 AS_HF = ("tokenizers", "hf")  # the one way up: Tokenizer.as_hf, and names on the hub
 FILES = {
     "equinfo": "door",

@@ -22,12 +22,12 @@ import numpy as np
 
 from equinfo.compress import bits as bitstream
 from equinfo.compress.bits import Unpacker
-from equinfo.compress.zstd import ZstdFrame
 from equinfo.errors import EquinfoError
 from equinfo.stored import digest, number
 from equinfo.tokenizers.base import Tokenizer, vocabulary_label
 from equinfo.tokenizers.incremental import IncrementalDecoder, IncrementalEncoder
 from equinfo.tokenizers.modelled import WIDTHS, check_width
+from equinfo.zstd import ZstdFrame
 
 BLOCK = 10_240
 WHOLE = 1 << 30  # the block of artefacts that name none: practically every document is one stream
