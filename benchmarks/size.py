@@ -2,8 +2,9 @@
 
 Each run is a command of its own in one thread: `equinfo tokenize` of so many bytes of imdb and
 books, over and over, or of a million documents of one line; `equinfo encode` and `decode` of one
-document. A row has the CPU seconds of the process and the largest memory that it held. What --out
-holds already is not measured again. --draw: results/size.svg from the rows.
+document. What is slow gets texts of at most 250 MB, what asks an M1 no document of that length. A
+row has the CPU seconds of the process and the largest memory that it held. What --out holds already
+is not measured again. --draw: results/size.svg from the rows.
 """
 
 import json
@@ -26,10 +27,22 @@ from equinfo.engines import ONE_THREAD
 MB = 1_000_000
 DOCUMENT = 500  # MB, of one document
 LINES = 1_000_000
-READY = ("bytes", "gzip8", "zstd8", "english-64k", "english-equalinfo16")
+READY = ("bytes", "gzip8", "zstd8", "xz8", "english-64k", "english-equalinfo16")
 FITTED: dict[str, dict[str, Any]] = {
-    "bpe": {"size": 4096}, "unigram": {"size": 4096}, "static-ac": {"size": 256},
-}  # fmt: skip
+    "bpe": {"size": 4096},
+    "unigram": {"size": 4096},
+    "strict": {"kind": "codebook", "mode": "strict"},
+    "cased": {"kind": "codebook", "case": True},
+    "static-ac": {"size": 256},
+    "static-range": {"size": 256},
+    "static-ans": {"size": 256},
+    "static-huffman": {"size": 256},
+    "ac": {"size": 256, "m1": "counts"},
+    "equalinfo": {"size": 4096, "bits": 24, "m1": "counts"},
+    "equaltext": {"size": 256, "m1": "counts"},
+}
+SLOW = ("xz8", "static-range", "static-ans", "static-huffman", "ac", "equalinfo", "equaltext")
+MOST = 250  # MB, of a text that a slow one gets
 
 
 def texts(num_bytes: int) -> Iterator[bytes]:
@@ -57,19 +70,41 @@ def write(place: Path, form: str, size: int) -> Path:
     return path
 
 
+def fitted(name: str, place: Path) -> Path:
+    """The folder of one of FITTED; what has an M1 has counts of two bytes of context."""
+    folder = place / name
+    if not folder.exists():
+        options = {"kind": name, "corpus": "imdb+books", "max_bytes": 4 * MB, **FITTED[name]}
+        if "m1" in options:
+            options["m1"] = equinfo.train_m1(
+                place / "counts", "imdb+books", order=2, overwrite=True
+            )
+        equinfo.train_tokenizer(options.pop("kind"), folder, **options)
+    return folder
+
+
+# Small, and between: Linux hands a process the peak memory of the one that it was started from.
+LAUNCHER = """
+import os, sys
+process = os.posix_spawn(sys.executable, sys.argv[1:], os.environ)
+_, status, usage = os.wait4(process, 0)
+print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def measured(*arguments: str | Path) -> dict[str, float]:
     """CPU seconds and peak memory (MB) of a command, which must succeed."""
-    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
     command = [sys.executable, "-m", "equinfo.cli", *map(str, arguments)]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed: {said[-500:]}")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", LAUNCHER, *command],
+        env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")}, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed: {done.stderr[-500:]}")
+    seconds, peak = map(float, done.stdout.splitlines()[-1].split())
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    seconds = usage.ru_utime + usage.ru_stime
-    return {"seconds": round(seconds, 2), "peak_mb": round(usage.ru_maxrss * unit / MB, 1)}
+    return {"seconds": round(seconds, 2), "peak_mb": round(peak * unit / MB, 1)}
 
 
 def main(
@@ -88,15 +123,13 @@ def main(
         place = Path(temporary)
         for form, size in forms:
             for name in tokenizers:
-                if (name, form, size) in known:
+                too_much = name in SLOW and form != "lines" and size > MOST
+                step_by_step = "m1" in FITTED.get(name, {}) and form == "document"
+                if too_much or step_by_step or (name, form, size) in known:
                     continue
                 folder: str | Path = name
                 if name in FITTED:
-                    folder = place / name
-                    if not folder.exists():
-                        equinfo.train_tokenizer(
-                            name, folder, "imdb+books", max_bytes=4 * MB, **FITTED[name]
-                        )
+                    folder = fitted(name, place)
                 text = write(place, form, size)
                 row: dict[str, Any] = {"tokenizer": name, "form": form, "size": size}
                 if form == "document":
