@@ -15,6 +15,7 @@ document alone, and not on how it comes.
 import numpy as np
 
 from equinfo.compress.dictionary.double_array import (
+    ANY,
     BASE,
     BASE_MASK,
     CODE,
@@ -108,7 +109,8 @@ def _fill(
             if entry == 0:
                 break
             depth += 1
-            if entry >> STRIDE == PAIR:  # its code is its own
+            # Its code is its own; what may end before no class has a place of `fallback` there.
+            if entry >> STRIDE == PAIR and (entry >> MASK) & ANY:
                 this = (entry >> CODE) & CODE_MASK
                 total = totals[place + depth] + _cost(costs, this)
                 if total <= best:
