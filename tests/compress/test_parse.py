@@ -11,7 +11,7 @@ from equinfo.compress.codebook.pretokens import MODES, masks_of
 from equinfo.compress.codebook.segments import dictionary_of
 from equinfo.compress.dictionary import dictionary as module
 from equinfo.compress.dictionary.dictionary import Dictionary
-from equinfo.compress.dictionary.parse import AHEAD, BLOCK, PARSES, costs_of, parse
+from equinfo.compress.dictionary.parse import AHEAD, BLOCK, PARSES, _cost, _fill, costs_of, parse
 from equinfo.plain import codebook as plain
 
 SINGLES = [bytes([byte]) for byte in range(256)]
@@ -55,6 +55,20 @@ def test_all_parses_are_their_oracles(strings, text, mode):
     assert parsed(strings, dictionary, text, "longest") == plain.longest(pieces, text, mode)
     assert parsed(strings, dictionary, text, "fewest") == plain.fewest(pieces, text, mode)
     assert parsed(strings, dictionary, text, "likeliest") == plain.likeliest(costs, text, mode)
+
+
+def test_only_what_has_a_code_is_asked_for_its_cost(monkeypatch):
+    """Not the beginnings, more than there are codes, that no piece ends near. In plain Python,
+    where an index beyond an array is an error."""
+    drawn = [np.random.default_rng(k).bytes(40) for k in range(20)]
+    strings, dictionary = codebook(drawn, "free")
+    text = np.array([*b"".join(drawn)])
+    totals, chosen, lengths = np.zeros((3, len(text) + 1), dtype=np.int32)
+    *trie, classes, costs = dictionary.for_parse(drawn_costs(strings))
+    given = *trie, classes.astype(int), costs
+    monkeypatch.setattr("equinfo.compress.dictionary.parse._cost", _cost.py_func)
+    _fill.py_func(text, 0, len(text), 0, *given, totals, chosen, lengths)
+    assert chosen[0] == strings.index(drawn[0])
 
 
 def test_fewer_pieces_than_the_longest_first():
