@@ -39,6 +39,11 @@ class HFTokenizer(ImportedTokenizer):
             raise EquinfoError(
                 f"{self.name} draws its ids at random (BPE dropout): save it with a dropout of None"
             )
+        pieces = self._library.get_vocab(with_added_tokens=False)
+        if len(set(pieces.values())) < len(pieces):
+            raise EquinfoError(
+                f"two pieces of {self.name} share an id: which one it decodes to would be chance"
+            )
         self._library.no_truncation()
         self._library.no_padding()
         self._library.encode_special_tokens = True  # as text
@@ -87,13 +92,12 @@ class ByteLevelTokenizer(PiecesTokenizer, HFTokenizer):
     def _open(self) -> np.ndarray:
         known = super()._open()
         letters = byte_of_letter()
-        added = self._library.get_added_tokens_decoder()
         self.pieces = [b""] * len(known)
-        for token, code in self._library.get_vocab(with_added_tokens=True).items():
-            if code in added or not letters.keys() >= set(token):
-                self.pieces[code] = token.encode()
-            else:
-                self.pieces[code] = bytes(letters[letter] for letter in token)
+        for piece, code in self._library.get_vocab(with_added_tokens=False).items():
+            spelled = letters.keys() >= set(piece)
+            self.pieces[code] = bytes(letters[one] for one in piece) if spelled else piece.encode()
+        for code, token in self._library.get_added_tokens_decoder().items():
+            self.pieces[code] = token.content.encode()
         return known
 
     def _is_proven(self) -> bool:

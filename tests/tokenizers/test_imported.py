@@ -499,12 +499,16 @@ def test_what_is_no_tokenizer_is_named_in_one_line(tmp_path):
     (tmp_path / "random.json").write_text(
         tokenizers.Tokenizer(models.BPE({"a": 0}, [], dropout=0.1)).to_str()
     )
+    shared = json.loads(library("byte-level").to_str())
+    shared["model"]["vocab"]["strange"] = 255
+    (tmp_path / "shared.json").write_text(json.dumps(shared))
     make("bpe").save(tmp_path / "ours")
     (tmp_path / "nothing").mkdir()
     for source, message in [
         (tmp_path / "broken.json", "broken .HF. is no tokenizer.json"),
         (tmp_path / "broken.model", "cannot be read"),
         (tmp_path / "random.json", "at random"),
+        (tmp_path / "shared.json", "two pieces .* share an id"),
         (tmp_path / "ours", "equinfo.load"),
         (tmp_path / "nothing", "finds no tokenizer"),
         (transformers.ByT5Tokenizer(), "ByT5Tokenizer has no tokenizer.json"),
