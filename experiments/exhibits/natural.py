@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis import figures
-from experiments.analysis.compare import INTERVAL, Check, Results, Trend, not_run, trend
+from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, not_run, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import mflops_of_all
 from experiments.analysis.statistics import Interval, Sample, contrast
@@ -25,8 +25,8 @@ from experiments.scales import Scale
 
 SHARE = depths.SHARES[0]
 DENSE, DEPTHS, SPARSE, BOTH = "dense", "depths", "experts", "depths, then experts"
-CONTROL = "depths, gone on with"
-ONCE = (SPARSE, BOTH, CONTROL)  # with one seed
+ONE, CONTROL = "depths of one position", "depths, gone on with"
+SEEDED = (DENSE, DEPTHS)  # on all ids; the others on `closer` alone
 SHORTER = 2  # than a question's training: there are many
 LETTERS = 96  # of a line of the paragraph
 COLOUR = (0.0, 0.45, 0.7)  # of what the block computed
@@ -35,20 +35,24 @@ SIZE = 8  # points, of its letters
 LETTER = 0.602 * SIZE / 72  # inches, of one
 COLUMNS = [
     "tokenizer", "M2", "steps", "MFLOPs/byte, every product", "seeds", "bits/byte", "difference",
-    "positions computed, %", "correlation", "nats computed", "nats passed by",
+    "positions computed, %", "given and loss", "given and entropy", "entropy and loss",
+    "nats computed", "nats passed by",
 ]  # fmt: skip
 NOTE = (
     "Equal training FLOPs, output layer counted, and for one seed the same first weights; every"
     f" other block, from the second on, computes {SHARE:.1%} of the positions (depths), or has"
-    f" {EXPERTS} experts of which a position takes two (experts). The last but one trains depths"
-    " for half of the FLOPs, is upcycled and gets the other half, with a warm-up of its own; the"
-    " last one does so without experts. What a block saves becomes more steps, so more text, and"
-    " more of it where the output layer is small: on bytes. All have the dense M2's rate."
-    " Differences are from the dense M2 of the tokenizer, with 95 % intervals over seeds and"
-    " texts; where there is one seed, over its texts alone, which decides nothing. correlation:"
-    " Spearman's, of the dense M2's loss of an id and the router's weight of the position that"
-    " predicts it, each less its mean at that place in a sequence; beside it the dense M2's mean"
-    " loss of ids where the block computed, and of others. Means of seeds."
+    f" {EXPERTS} experts of which a position takes two (experts). With one position it is as good"
+    " as gone: what depths of one position gain is the text that the steps saved pay for, and no"
+    " routing. Depths, then experts: depths for half of the FLOPs, upcycled for the other half,"
+    " with a warm-up of its own; gone on with: the same without experts. What a block saves becomes"
+    " more steps, so more text, and more of it where the output layer is small: on bytes. All have"
+    " the dense M2's rate. Differences are from the dense M2 of the tokenizer, with 95 % intervals"
+    " over seeds and texts; where there is one seed, over its texts alone, which decides nothing."
+    " given: the router's weight of the position that predicts an id, 0 where the block computed"
+    " nothing; Spearman's correlation of it with the dense M2's loss of the id, and with the"
+    " entropy of its prediction, which is all that a router could follow of the loss: how much that"
+    " is, the third says. Beside them the dense M2's mean loss of ids where the block computed, and"
+    " of others. All within each place of a sequence; means of seeds."
 )
 
 
@@ -60,6 +64,16 @@ def tokenizers(scale: Scale) -> list[Tokens]:
         book = replace(book, mode=chosen.tokens.mode, parse=chosen.tokens.parse)
     window = scale.window(scale.windows[0], scale.wide, "free")
     return [scale.bytes, scale.subwords[0], book, window]
+
+
+def closer(scale: Scale) -> tuple[Tokens, Tokens]:
+    """The two on which every arm has all seeds: BPE, and windows of equal information."""
+    return scale.subwords[0], tokenizers(scale)[-1]
+
+
+def once(scale: Scale, tokens: Tokens, name: str) -> bool:
+    """Whether an arm has one seed on a tokenizer's ids."""
+    return name not in SEEDED and tokens not in closer(scale)
 
 
 def base(scale: Scale) -> Training:
@@ -81,6 +95,7 @@ def arms(scale: Scale, tokens: Tokens) -> Mapping[str, LM]:
     return {
         DENSE: dense,
         DEPTHS: routed(budget, depth_capacity=SHARE),
+        ONE: routed(budget, depth_capacity=depths.ONE),
         SPARSE: routed(budget, experts=EXPERTS),
         BOTH: gone_on(half, experts=EXPERTS),
         CONTROL: gone_on(half),
@@ -97,22 +112,23 @@ def routes(scale: Scale, tokens: Tokens) -> list[Routes]:
 def recipes(scale: Scale) -> list[Recipe]:
     if not scale.has_routes:
         return []
-    every = [pair for tokens in tokenizers(scale) for pair in arms(scale, tokens).items()]
-    firsts = [lm for _, lm in every]
-    others = scale.seeded(*(lm for name, lm in every if name not in ONCE))
-    found: list[Recipe] = [*firsts, *others]
-    found += [one for tokens in tokenizers(scale) for one in routes(scale, tokens)]
-    return list(dict.fromkeys(found))
+    found: list[Recipe] = []
+    for tokens in tokenizers(scale):
+        for name, lm in arms(scale, tokens).items():
+            found += [lm] if once(scale, tokens, name) else scale.seeded(lm)
+    return [*found, *(one for tokens in tokenizers(scale) for one in routes(scale, tokens))]
 
 
-def gap(results: Results, tokens: Tokens, name: str) -> Interval | None:
-    """The difference from the dense M2 of the tokenizer; None until all seeds have run."""
+def gap(results: Results, tokens: Tokens, name: str, other: str = DENSE) -> Interval | None:
+    """An arm's difference from another of the tokenizer; None until all seeds have run."""
     known = arms(results.scale, tokens)
-    ours, theirs = (results.trained(known[one], alone=name in ONCE) for one in (name, DENSE))
+    ours, theirs = (
+        results.trained(known[one], alone=once(results.scale, tokens, one)) for one in (name, other)
+    )
     return contrast([(1, ours), (-1, theirs)]) if ours and theirs else None
 
 
-def followed(results: Results, tokens: Tokens, name: str) -> list[float]:
+def followed(results: Results, tokens: Tokens, name: str) -> list[float | None]:
     """What `runs.routing.followed` has of the first routed block, a value a seed that has run."""
     rows = results.all_done(routes(results.scale, tokens))
     values = [row.values[name] for row in rows]
@@ -120,8 +136,8 @@ def followed(results: Results, tokens: Tokens, name: str) -> list[float]:
 
 
 def correlation(results: Results, tokens: Tokens) -> Sample | None:
-    """Of what an id is worth and the router's weight, a value a seed; None until all have run."""
-    found = followed(results, tokens, "correlation")
+    """Of what the router gave and what was expected, a value a seed; None until all have run."""
+    found = [one for one in followed(results, tokens, "given_entropies") if one is not None]
     return Sample(np.array(found)) if len(found) == results.scale.seeds else None
 
 
@@ -133,16 +149,24 @@ def reduce(results: Results) -> Table:
             apart = gap(results, tokens, name) if name != DENSE else None
             cells: list[Cell] = [tokens.name, name, lm.training.steps]
             cells += [results.number(lm, mflops_of_all)]
-            cells += results.spread([lm] if name in ONCE else scale.seeded(lm))[:2]
+            seeded = [lm] if once(scale, tokens, name) else scale.seeded(lm)
+            cells += results.spread(seeded)[:2]
             cells.append(str(apart) if apart else None)
-            body.append([*cells, *(told(results, tokens) if name == DEPTHS else [None] * 4)])
+            body.append(
+                [*cells, *(told(results, tokens) if name == DEPTHS else [None] * len(TOLD))]
+            )
     return results.table("Compute where it is needed, by tokenizer", COLUMNS, body, NOTE)
+
+
+TOLD = (
+    "taken", "given_nats", "given_entropies", "entropies_nats", "nats_taken", "nats_passed",
+)  # fmt: skip
 
 
 def told(results: Results, tokens: Tokens) -> list[Cell]:
     """Where compute went, means over seeds."""
     cells: list[Cell] = []
-    for name in ("taken", "correlation", "nats_taken", "nats_passed"):
+    for name in TOLD:
         found = [one for one in followed(results, tokens, name) if one is not None]
         cells.append(float(np.mean(found)) if found else None)
     taken, *others = cells
@@ -154,21 +178,41 @@ def trends(results: Results) -> list[Trend]:
     if not recipes(scale):
         return []
     *others, window = tokenizers(scale)
+    subwords, _ = closer(scale)
+    better = [below(results, subwords, DEPTHS, other) for other in (DENSE, ONE)]
     return [
         trend(
             "Where ids are of equal information, the router follows what they are worth less",
-            "the correlation of the dense M2's loss of an id and the router's weight of its"
-            " position is nearer to 0 on windows than on each other tokenizer's ids (95 % interval"
-            " over seeds)",
+            "the correlation of what the router gave and the entropy of the dense M2's prediction"
+            " is nearer to 0 on windows than on each other tokenizer's ids (95 % interval over"
+            " seeds)",
             [flatter(results, window, other) for other in others],
         ),
         trend(
+            "At equal training FLOPs, depths are better than dense on subwords",
+            f"bits/byte are below the dense M2's, and below those of depths of one position"
+            f" ({INTERVAL})",
+            better,
+        ),
+        trend(
             "Where ids are of equal information, depths gain less",
-            "depths take a smaller share off the bits/byte of the dense M2 of equal training FLOPs"
-            f" on windows than on other tokenizers' ids, of as many ids ({INTERVAL})",
-            [gains_less(results, window, other) for other in others if other.size == window.size],
+            "they take a smaller share off the bits/byte of depths of one position on windows than"
+            f" on BPE's ids ({INTERVAL}); open unless they gain there",
+            [gains_less(results, window, subwords, all(check.holds for check in better))],
+        ),
+        trend(
+            "Depths that get experts are better than depths that go on without",
+            "at equal training FLOPs, on windows and on BPE's ids: bits/byte are below"
+            f" ({INTERVAL})",
+            [below(results, tokens, BOTH, CONTROL) for tokens in closer(scale)],
         ),
     ]
+
+
+def below(results: Results, tokens: Tokens, name: str, other: str) -> Check:
+    known = arms(results.scale, tokens)
+    ours, theirs = (results.trained(known[one]) for one in (name, other))
+    return lower(f"{tokens.name}, {name} to {other}", ours, theirs)
 
 
 def flatter(results: Results, ours: Tokens, other: Tokens) -> Check:
@@ -181,34 +225,36 @@ def flatter(results: Results, ours: Tokens, other: Tokens) -> Check:
     return Check(f"{name}: {mine.mean:.3f} against {theirs.mean:.3f}, {apart}", apart.below())
 
 
-def gains_less(results: Results, ours: Tokens, other: Tokens) -> Check:
+def gains_less(results: Results, ours: Tokens, other: Tokens, gains: bool) -> Check:
     name = f"{ours.name} to {other.name}"
     parts: list[tuple[float, Sample]] = []
     for tokens, sign in ((ours, 1), (other, -1)):
         known = arms(results.scale, tokens)
-        dense, depths = (results.trained(known[arm]) for arm in (DENSE, DEPTHS))
-        if dense is None or depths is None:
+        without, routed = (results.trained(known[arm]) for arm in (ONE, DEPTHS))
+        if without is None or routed is None:
             return not_run(name)
-        parts += [(sign / dense.mean, dense), (-sign / dense.mean, depths)]
+        parts += [(sign / without.mean, without), (-sign / without.mean, routed)]
     apart = contrast(parts)
-    return Check(f"{name}: shares apart by {apart}", apart.below())
+    return Check(f"{name}: shares apart by {apart}", apart.below() if gains else None)
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
     """Differences from dense by tokenizer, and where compute went on one paragraph."""
     scale = results.scale
     there = tokenizers(scale)
-    names = (DEPTHS, SPARSE, BOTH, CONTROL)
-    marks = "ovDs"
+    names = (DEPTHS, ONE, SPARSE, BOTH, CONTROL)
+    marks = "o.vDs"
     with figures.figure() as (drawn, axes):
         for at, tokens in enumerate(there):
             colour, _ = figures.style_of(tokens.name)
             for number, (name, mark) in enumerate(zip(names, marks, strict=True)):
                 apart = gap(results, tokens, name)
                 if apart:
-                    where = [at + (number - 1.5) / 6]
-                    bar = [apart.margin]
-                    axes.errorbar(where, [apart.estimate], bar, fmt=mark, color=colour, capsize=3)
+                    style = {"fmt": mark, "color": colour, "capsize": 3, "mfc": colour}
+                    bar: list[float] | None = [apart.margin]
+                    if once(scale, tokens, name):
+                        bar, style["mfc"] = None, "none"
+                    axes.errorbar([at + (number - 2) / 7], [apart.estimate], bar, **style)
         for name, mark in zip(names, marks, strict=True):
             axes.plot([], [], mark, color="#444444", label=name)
         axes.axhline(0, color="#444444", lw=1)
@@ -218,7 +264,9 @@ def draw(results: Results, folder: Path) -> list[Path]:
         axes.set_ylabel("bits / byte above the dense M2's")
         axes.legend(frameon=False)
         size = base(scale).size
-        figures.title(axes, f"Equal training FLOPs — {scale.corpus}, M2 {size}; bars: 95 %")
+        figures.title(
+            axes, f"Equal training FLOPs — {scale.corpus}, M2 {size}; bars: 95 %, hollow: one seed"
+        )
         every = [lm for tokens in there for lm in arms(scale, tokens).values()]
         figures.name_missing(axes, results.missing(every))
         made = figures.save(drawn, folder, "natural")

@@ -26,17 +26,24 @@ def made(lm, value, **told):
 
 
 @pytest.mark.parametrize(
-    ("gain", "looked", "expected"),
-    [(0.1, 0.01, [True, True]), (-0.1, 0.01, [False, True]), (0.01, 0.1, [None, False])],
+    ("gain", "without", "looked", "expected"),
+    [
+        (0.1, 0.0, 0.01, [True, True]),
+        (0.1, 0.2, 0.01, [False, True]),
+        (-0.1, 0.0, 0.01, [False, True]),
+        (0.01, 0.0, 0.1, [None, False]),
+    ],
 )
-def test_depths_against_dense(tmp_path, gain, looked, expected):
-    """gain: of depths in bits/byte; looked: what a look ahead would gain more."""
+def test_depths_against_dense(tmp_path, gain, without, looked, expected):
+    """gain: of depths in bits/byte; without: of one position; looked: what a look ahead would gain
+    more.
+    """
     there = []
     for lm in depths.recipes(CPU):
         if lm.training.depth_capacity == 1:
             there.append(made(lm, 2.0))
             continue
-        one = made(lm, 2.0 - gain)
+        one = made(lm, 2.0 - (without if lm.training.depth_capacity == depths.ONE else gain))
         ahead = one.sum_nats * (1 - looked / one.bits_per_byte)
         told = {"ahead_nats": ahead, "taken": 0.13, "agreed": 0.95}
         there.append(replace(one, values={**one.values, "routing": told}))
@@ -66,7 +73,7 @@ def test_arms_take_the_flops_that_they_should():
             cost(lm).flops + (cost(lm.start).flops if lm.start else 0)
             for lm in natural.arms(CPU, tokens).values()
         ]
-        assert budgets == pytest.approx([budgets[0]] * 5, rel=0.003)
+        assert budgets == pytest.approx([budgets[0]] * 6, rel=0.003)
 
 
 def test_every_seed_has_a_start_of_its_own_and_another_order_after_it():
@@ -80,9 +87,11 @@ def test_every_seed_has_a_start_of_its_own_and_another_order_after_it():
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({upcycled.UPCYCLED: 1.8}, [True, True]),
-        ({upcycled.UPCYCLED: 2.1}, [False, False]),
-        ({upcycled.SCRATCH: 1.8}, [None, False]),
+        ({upcycled.UPCYCLED: 1.8}, [True, True, True, None]),
+        ({upcycled.UPCYCLED: 2.1}, [False, False, False, False]),
+        ({upcycled.SCRATCH: 1.8}, [None, False, None, None]),
+        ({upcycled.WHOLE[1]: 1.8}, [None, None, False, None]),
+        ({upcycled.DENSE_ANEW: 2.001, upcycled.UPCYCLED_ANEW: 2.001}, [None, None, None, True]),
     ],
 )
 def test_upcycling_against_what_costs_the_same(tmp_path, values, expected):
@@ -93,16 +102,20 @@ def test_upcycling_against_what_costs_the_same(tmp_path, values, expected):
     ]
     rows = rows_of(tmp_path, there)
     assert verdicts(upcycled, rows, CPU) == expected
-    assert all(line[7] == pytest.approx(2.0) for line in upcycled.reduce(Results(rows, CPU)).rows)
+    assert all(line[8] == pytest.approx(2.0) for line in upcycled.reduce(Results(rows, CPU)).rows)
     assert [path.name for path in upcycled.draw(Results(rows, CPU), tmp_path)] == ["upcycled.svg"]
 
 
 @pytest.mark.parametrize(
     ("windows", "others", "expected"),
-    [((0.02, 0.0), (0.4, 0.1), [True, True]), ((0.4, 0.1), (0.02, 0.0), [False, False])],
+    [
+        ((0.02, 0.0), (0.4, 0.1), [True, True, True, None]),
+        ((0.4, 0.1), (0.02, 0.05), [False, True, False, None]),
+        ((0.4, -0.2), (0.02, -0.1), [False, False, None, None]),
+    ],
 )
 def test_windows_against_other_ids(tmp_path, windows, others, expected):
-    """windows, others: (correlation, gain of depths) of each."""
+    """windows, others: (correlation, gain of depths) of each; experts gain nothing."""
     there = []
     *_, window = natural.tokenizers(CPU)
     for tokens in natural.tokenizers(CPU):
@@ -111,7 +124,8 @@ def test_windows_against_other_ids(tmp_path, windows, others, expected):
             for one in CPU.seeded(lm):
                 there.append(made(one, 2.0 - gain * (name == natural.DEPTHS)))
         for seed, one in enumerate(natural.routes(CPU, tokens)):
-            told = {"taken": 0.1, "correlation": [correlation + 0.001 * seed]}
+            told = {"taken": 0.1, "given_entropies": [correlation + 0.001 * seed]}
+            told |= {"given_nats": [0.1], "entropies_nats": [0.7]}
             told |= {"nats_taken": [2.0], "nats_passed": [1.0]}
             told |= {"pieces": [["In the ", 1.0, 0.0], ["beginning", 3.0, 0.9]]}
             known = row(one.lm.stream, DENSITY)
@@ -119,10 +133,11 @@ def test_windows_against_other_ids(tmp_path, windows, others, expected):
     rows = rows_of(tmp_path, there)
     assert verdicts(natural, rows, CPU) == expected
     table = natural.reduce(Results(rows, CPU)).rows
-    assert len(table) == 20
+    assert len(table) == 24
     assert {line[6] is None for line in table if line[1] == natural.DENSE} == {True}
     assert [line[7:] for line in table if line[1] == natural.DEPTHS][3] == [
-        pytest.approx(10.0), pytest.approx(windows[0] + 0.001), 2.0, 1.0,
+        pytest.approx(10.0), pytest.approx(0.1), pytest.approx(windows[0] + 0.001),
+        pytest.approx(0.7), 2.0, 1.0,
     ]  # fmt: skip
     drawn = natural.draw(Results(rows, CPU), tmp_path)
     assert [path.name for path in drawn] == ["natural.svg", "natural-paragraph.svg"]
@@ -151,14 +166,22 @@ def test_what_a_training_told_of_its_routing(tmp_path):
 def test_what_a_router_follows_is_told_apart_from_the_place():
     """Three places: at the first all is high, whatever the ids are worth."""
     random = np.random.default_rng(0)
-    worth = random.random(3000)
+    worth, luck = random.random((2, 3000))
     first = np.arange(3000) % 3 == 0
-    nats = worth + 10 * first
-    for weights, expected in ((worth + 10 * first, 1.0), (random.random(3000) + 10 * first, 0.0)):
-        found = routing.followed(nats, weights, worth > 0.5, 3)
-        assert found["correlation"] == pytest.approx(expected, abs=0.05)
-    assert found["nats_taken"] == pytest.approx(nats[worth > 0.5].mean(), abs=1e-4)
-    assert routing.followed(nats, worth, worth > 2, 3)["nats_taken"] is None
+    nats = worth + 0.1 * luck + 10 * first
+    known = np.where(worth > 0.5, worth, 0)
+    for given, expected in (
+        (worth + 10 * first, 1.0),
+        (luck + 10 * first, 0.0),
+        (known, 0.875**0.5),
+    ):
+        found = routing.followed(nats, worth + 10 * first, given, 3)
+        assert found["given_entropies"] == pytest.approx(expected, abs=0.05)
+        assert found["entropies_nats"] == pytest.approx(0.99, abs=0.01)
+    assert found["given_nats"] < found["given_entropies"]
+    assert found["nats_taken"] - found["nats_passed"] == pytest.approx(0.5, abs=0.02)
+    assert routing.followed(nats, nats, 0 * nats, 3)["nats_taken"] is None
+    assert routing.followed(nats, nats, 0 * nats, 3)["given_nats"] is None
 
 
 def test_pieces_are_the_text_and_what_was_given():
