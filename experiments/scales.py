@@ -19,7 +19,8 @@ class Beyond:
     corpus: with a tuning split (recipes.Stream). fit_bytes: of text that tokenizers are fitted to.
     train_bytes, validation_bytes: of streams. card_bytes: of text that each card's M2 sees. ladder:
     the same of the main runs. ratios: bytes a token of training text, EOS counted, by tokenizer, to
-    make arms equal in text and FLOPs; empty: they are not.
+    make arms equal in text and FLOPs; empty: they are not. entrants: of the ladder, ours first;
+    (): none, until the cards have left them (docs/beyond.md says how).
     """
 
     corpus: str
@@ -29,6 +30,7 @@ class Beyond:
     card_bytes: int
     ladder: tuple[int, ...]
     ratios: Mapping[str, float] = field(default_factory=dict)
+    entrants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,15 @@ TINY = Scale(
     m2_trainings=(_BRIEF, replace(_BRIEF, size="0.4m", learning_rate=8e-3)),
     claim_only=True,
     scaled_steps=(4, 16),
-    beyond=Beyond("bundled%20", 1 << 18, 1 << 18, 1 << 15, 1 << 16, (1 << 15, 1 << 16)),
+    beyond=Beyond(
+        "bundled%20",
+        1 << 18,
+        1 << 18,
+        1 << 15,
+        1 << 16,
+        (1 << 15, 1 << 16),
+        entrants=("superwords", "BPE", "BPE across words", "Unigram"),
+    ),
     vocabulary=2048,
     narrow=6,
     wide=12,
@@ -351,7 +361,7 @@ CPU = Scale(
         fit_bytes=16 << 20,
         train_bytes=120 << 20,
         validation_bytes=2 << 20,
-        card_bytes=10 << 20,
+        card_bytes=10_240_000,
         ladder=(3_200_000, 10_240_000, 32_768_000, 104_857_600),
         ratios={
             "Bytes": 0.9995,
@@ -374,6 +384,11 @@ CPU = Scale(
             "Codebook[v=4096,superword,fewest]": 4.037,
             "Codebook[v=4096,superword,likeliest]": 4.030,
             "Codebook[v=4096,strict]": 3.986,
+            "Codebook[v=4096,strict,likeliest]": 3.985,
+            "BPE[v=8192,superwords]": 4.5,
+            "Unigram[v=8192]": 3.88,
+            "Cased[Unigram[v=4096]]": 3.48,
+            "Cased[BPE[v=4096,superwords]]": 3.95,
             "Codebook[v=4096,aligned]": 3.642,
             "Cased[Codebook[v=4096,superword]]": 4.086,
             "EqualInfoAC[b=12,v=4096]": 2.44,

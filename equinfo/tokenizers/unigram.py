@@ -129,8 +129,8 @@ def _check_settings(model: bytes) -> None:
 
 
 def _lines(texts: list[str]) -> Iterator[str]:
-    """What the trainer sees: lines, each after its line feed (it strips those at the end)."""
+    """What the trainer sees: lines, each after its line end (it strips those at the end)."""
     for text in texts:
-        for line in re.split("(?=\n)", text):
+        for line in re.split(r"(?=\r\n)|(?<!\r)(?=\n)", text):
             for text in filter(None, RESERVED.split(line)):
                 yield from parts_of(text, TRAINED)

@@ -108,9 +108,16 @@ class Results:
     # -- tables ------------------------------------------------------------------------------------
 
     def table(
-        self, title: str, columns: Sequence[str], body: Sequence[Sequence[Cell]], note: str = ""
+        self,
+        title: str,
+        columns: Sequence[str],
+        body: Sequence[Sequence[Cell]],
+        note: str = "",
+        corpus: str = "",
     ) -> Table:
-        return Table(f"{title} ({self.scale.name}, {self.scale.corpus})", columns, body, note)
+        """corpus: by default the scale's."""
+        where = f"{self.scale.name}, {corpus or self.scale.corpus}"
+        return Table(f"{title} ({where})", columns, body, note)
 
     def lines(
         self,
@@ -196,13 +203,33 @@ class Results:
         nats = [row.values.get("nats", []) for row in done]
         if texts is None or any(len(found) != len(texts) for found in nats):
             return Sample(values, certain=alone)
-        shares = texts / texts.sum()
-        # Proportions only: whole nats, and blocks' first ids, do not add up to the row's sum.
+        parts = self.parts(lm)
+        edges = np.cumsum(parts)[:-1].astype(int)
+        shares = np.split(texts / texts.sum(), edges)
+        # Proportions only: whole nats, and blocks' first ids, do not add up to the row's sum. Each
+        # corpus has its own bits/byte, and its share of the bytes, about which texts vary.
         pulls = [
-            value * influence(np.divide(n, sum(n)), shares)
+            value * np.concatenate([
+                share.sum() * influence(over, share)
+                for over, share in zip(np.split(np.divide(n, sum(n)), edges), shares, strict=True)
+            ])
             for value, n in zip(values, nats, strict=True)
-        ]
-        return Sample(values, np.mean(pulls, axis=0), certain=alone)
+        ]  # fmt: skip
+        return Sample(values, np.mean(pulls, axis=0), certain=alone, parts=parts)
+
+    def parts(self, lm: LM) -> tuple[int, ...]:
+        """How many validation documents are of each corpus; () of one."""
+        row = self.done(lm.stream)
+        return () if row is None else tuple(row.values.get("parts", ()))
+
+    def by_corpus(self, lm: LM, rows: Sequence[Row]) -> list[float]:
+        """Bits/byte on each corpus of the LM's text, the mean of the rows; [] where unknown."""
+        edges = np.cumsum((0, *self.parts(lm)[:-1]))
+        if len(edges) < 2 or not rows:
+            return []
+        sizes = np.add.reduceat(self.documents(lm)["bytes"], edges)
+        nats = np.mean([np.add.reduceat(row.values["nats"], edges) for row in rows], axis=0)
+        return (nats / math.log(2) / sizes).tolist()
 
     def over_texts(
         self, seeds: Sequence[Recipe], values: Callable[[Row], Sequence[float]]

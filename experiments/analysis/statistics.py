@@ -33,13 +33,15 @@ class Sample:
 
     values: float64[seeds], or of what else `of` names. texts: float64[texts], how far each text
     pulls their mean (`influence`); None where that is not known. certain: no training decides the
-    quantity, so its one value varies with the texts only.
+    quantity, so its one value varies with the texts only. parts: how many texts are of each corpus,
+    one corpus after the other; (): all are of one.
     """
 
     values: np.ndarray
     texts: np.ndarray | None = None
     certain: bool = False
     of: str = "seeds"
+    parts: tuple[int, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -88,20 +90,23 @@ def contrast(terms: Sequence[tuple[float, Sample]], paired: bool = False) -> Int
 
     paired: the samples' seeds are paired too, as where one seed gives all of them the same batches;
     ValueError where their numbers differ. Texts count where every sample has them, and are paired
-    where as many are the same ones.
+    where as many are the same ones; those of several corpora are drawn from each by itself, so that
+    corpora may differ, and a few long texts of one are a few.
     """
     found = [_mean_variance(weight * one.values) for weight, one in terms if not one.certain]
     if paired and found:
         found = [
             _mean_variance(np.sum([w * one.values for w, one in terms if not one.certain], axis=0))
         ]
-    texts: dict[int, list[np.ndarray]] = {}
+    texts: dict[tuple[int, ...], list[np.ndarray]] = {}
     for weight, one in terms:
         if one.texts is not None:
-            texts.setdefault(len(one.texts), []).append(weight * one.texts)
+            texts.setdefault(one.parts or (len(one.texts),), []).append(weight * one.texts)
     over = " and ".join(dict.fromkeys(one.of for _, one in terms if not one.certain))
     if sum(map(len, texts.values())) == len(terms):
-        found += [_mean_variance(size * np.sum(pulls, axis=0)) for size, pulls in texts.items()]
+        for sizes, pulls in texts.items():
+            apart = np.split(np.sum(pulls, axis=0), np.cumsum(sizes)[:-1])
+            found += [_mean_variance(len(part) * part) for part in apart]
         over += " and texts" if over else "texts"
     estimate = sum(weight * one.mean for weight, one in terms)
     variance = sum(part for part, _ in found)

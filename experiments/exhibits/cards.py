@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.analysis import figures
-from experiments.analysis.compare import Results
+from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, not_run, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import bits_per_byte, mflops_of_all, ratio
 from experiments.analysis.statistics import Interval, contrast
@@ -22,38 +22,44 @@ from experiments.plan.cost import forward_flops, widened
 from experiments.runs.recipes import LM, Stream, Tokens, Training, with_training
 from experiments.scales import Beyond, Scale, decoder
 
-RIVAL = "BPE"
+OURS, RIVAL = "superwords", "BPE"
+RIVALS = (RIVAL, "BPE across words", "Unigram")
 LEAST_SIZE = 1 << 9  # of codebooks
 RATES = (0.5, 2.0)  # of the rates that the kinds' trials chose, on other text
+WARMUP = 0.1  # of the steps, as in those trials
+OTHER_SEEDS = 20  # added, for M2s that differ by chance alone
 COLUMNS = [
     "arm", "tokenizer", "against", "bytes/token", "d_ff", "MFLOPs/byte, every product", "seeds",
-    "bits/byte", "difference", "%",
+    "bits/byte", "difference", "%", "imdb", "books",
 ]  # fmt: skip
 NOTE = (
     "Equal text, equal FLOPs/byte (attention and output layer counted), bits/byte of the tuning"
     " split, which is no part of the training text. FLOPs/byte are higher where no MLP is thin"
     " enough (BPE of the most ids, EqualInfoAC, whose M1 is not counted). Weights that cost no"
     " product (bigrams) are not counted, and wider MLPs are more parameters; every arm has its"
-    " family's learning rate, but those that are named after another. A codebook that is refitted"
-    " has the steps of the first. Differences have 95 % intervals over seeds and texts, paired by"
-    " seed where both M2s see the same ids. Arms that are their rivals' own have the same cards."
-    " The place in a unit is a card of ids that are several a window (experiment place): a"
-    " codebook's have none."
+    " family's learning rate, but those that are named after another. A batch is as many ids, so"
+    " that more bytes an id are fewer steps. A codebook that is refitted has the steps of the"
+    " first. Differences have 95 % intervals over seeds and texts (of each corpus by itself),"
+    " paired by seed where both M2s see the same ids. The place in a unit is a card of ids that are"
+    " several a window (experiment place): a codebook's have none."
 )
 
 
 @dataclass(frozen=True)
 class Arm:
-    """name: of its line. told: fields of LM. against: the arm that says what the card gives. rate:
-    times its family's learning rate. rivals_context: sequences of as many bytes as BPE's, not ids.
+    """name: of its line. side: ours, or the rival that it is an arm of; "" of none. told: fields of
+    LM. against: the arm that says what the card gives. rate: times its family's learning rate.
+    rivals_context: sequences of as many bytes as BPE's, not ids. first: its first seed.
     """
 
     name: str
     tokens: Tokens
+    side: str = ""
     told: Mapping[str, Any] = field(default_factory=dict)
     against: str = RIVAL
     rate: float = 1.0
     rivals_context: bool = False
+    first: int = 0
 
 
 def given(scale: Scale) -> Beyond:
@@ -74,54 +80,63 @@ def arms(scale: Scale) -> dict[str, Arm]:
     if not scale.beyond:
         return {}
     size = scale.vocabulary
-    bigrams = {"bigrams": 5 * size}
-    all_three = {"canonical": True, **bigrams, "shares": True}
-    base = "superwords"
-    bpe, ours = tokens(scale, "bpe"), tokens(scale, "codebook")
+    ours = tokens(scale, "codebook")
+    bases = {
+        OURS: ours,
+        RIVAL: tokens(scale, "bpe"),
+        "BPE across words": tokens(scale, "bpe", pretokens="superwords"),
+        "Unigram": tokens(scale, "unigram"),
+    }
+    found = [Arm(side, base, side) for side, base in bases.items()]
+    for side, base in bases.items():
+        found += told_arms(side, base, side)
+        found.append(Arm(f"{side}, case", replace(base, case=True), side, against=side))
+        larger = replace(base, size=2 * size)
+        found.append(Arm(f"{side} of {2 * size:,}", larger, side, against=side))
+        for factor in RATES:
+            found.append(Arm(f"{side}, rate x {factor:g}", base, side, against=side, rate=factor))
+    for mode in ("strict", "aligned"):
+        found.append(Arm(mode, tokens(scale, "codebook", mode=mode), OURS, against=OURS))
     strict = tokens(scale, "codebook", mode="strict")
-    superwords = Arm(base, ours)
-    found = [
-        Arm(RIVAL, bpe),
-        superwords,
-        Arm("strict", strict, against=base),
-        Arm("aligned", tokens(scale, "codebook", mode="aligned"), against=base),
-        Arm("BPE, canonical", bpe, {"canonical": True}),
-        Arm("superwords, canonical", ours, {"canonical": True}, base),
-        Arm("strict, canonical", strict, {"canonical": True}, "strict"),
-        Arm("BPE, bigrams", bpe, bigrams),
-        Arm("superwords, bigrams", ours, bigrams, base),
-        Arm("BPE, shares", bpe, {"shares": True}),
-        Arm("superwords, shares", ours, {"shares": True}, base),
-        Arm("BPE, all three", bpe, all_three),
-        Arm("superwords, all three", ours, all_three, base),
-        Arm("strict, all three", strict, all_three, "strict"),
-        Arm("BPE, case", tokens(scale, "bpe", case=True)),
-        Arm("superwords, case", tokens(scale, "codebook", case=True), against=base),
-        Arm("BPE across words", tokens(scale, "bpe", pretokens="superwords")),
-        Arm("BPE without pretokens", tokens(scale, "bpe", pretokens="free")),
-        Arm("Unigram", tokens(scale, "unigram")),
-        Arm("Unigram across words", tokens(scale, "unigram", pretokens="superwords")),
-    ]
+    found += told_arms("strict", strict, OURS)
+    likeliest = replace(strict, parse="likeliest")
+    found.append(Arm("strict, likeliest", likeliest, OURS, against="strict"))
     for parse in ("fewest", "likeliest"):
-        one = tokens(scale, "codebook", parse=parse)
-        found.append(Arm(f"superwords, {parse}", one, against=base))
-    for other in (size // 8, size // 4, size // 2, 2 * size):
+        one = replace(ours, parse=parse)
+        found.append(Arm(f"{OURS}, {parse}", one, OURS, against=OURS))
+    for other in (size // 8, size // 4, size // 2):
         if other >= LEAST_SIZE:
-            found.append(Arm(f"BPE of {other:,}", tokens(scale, "bpe", other)))
-            one = tokens(scale, "codebook", other)
-            found.append(Arm(f"superwords of {other:,}", one, against=base))
-    half = tokens(scale, "codebook", size // 2, parse="fewest")
-    found.append(Arm(f"superwords of {size // 2:,}, fewest", half, against=base))
+            smaller = replace(bases[RIVAL], size=other)
+            found.append(Arm(f"{RIVAL} of {other:,}", smaller, RIVAL))
+            smaller = replace(ours, size=other)
+            found.append(Arm(f"{OURS} of {other:,}", smaller, OURS, against=OURS))
+    half = replace(ours, size=size // 2, parse="fewest")
+    found.append(Arm(f"{OURS} of {size // 2:,}, fewest", half, OURS, against=OURS))
     # its ratio is taken for that of the first codebook
-    hard = tokens(scale, "codebook", hard=card(scale, superwords))
-    found.append(Arm("superwords, refitted to what is hard", hard, against=base))
-    for factor in RATES:
-        found.append(Arm(f"BPE, rate x {factor:g}", bpe, rate=factor))
-        found.append(Arm(f"superwords, rate x {factor:g}", ours, against=base, rate=factor))
-    found.append(Arm("superwords, BPE's context in bytes", ours, {}, base, rivals_context=True))
+    hard = replace(ours, hard=card(scale, found[0]))
+    found.append(Arm(f"{OURS}, refitted to what is hard", hard, OURS, against=OURS))
+    free = tokens(scale, "bpe", pretokens="free")
+    found.append(Arm("BPE without pretokens", free, RIVAL))
+    across = tokens(scale, "unigram", pretokens="superwords")
+    found.append(Arm("Unigram across words", across, "Unigram", against="Unigram"))
+    found.append(Arm(f"{OURS}, BPE's context in bytes", ours, against=OURS, rivals_context=True))
+    found.append(Arm(f"{OURS}, other seeds", ours, against=OURS, first=OTHER_SEEDS))
     windows = tokens(scale, "equalinfo", 1 << scale.wide, bits=scale.windows[0])
     found += [Arm("EqualInfoAC", windows), Arm("bytes", tokens(scale, "bytes", 256))]
     return {one.name: one for one in found}
+
+
+def told_arms(name: str, base: Tokens, side: str) -> list[Arm]:
+    """What M2 can be told of a tokenizer's ids: each card by itself, then all."""
+    cards: dict[str, dict[str, Any]] = {
+        "canonical": {"canonical": True}, "bigrams": {"bigrams": 5 * base.size},
+        "shares": {"shares": True},
+    }  # fmt: skip
+    if base.family == "unigram":  # what its encoder never writes is not known
+        del cards["canonical"]
+    found = [Arm(f"{name}, {card}", base, side, told, name) for card, told in cards.items()]
+    together = {key: value for told in cards.values() for key, value in told.items()}
+    return [*found, Arm(f"{name}, {', '.join(cards)}", base, side, together, name)]
 
 
 def at_rivals_cost(scale: Scale, arm: Arm, training: Training) -> Training:
@@ -147,11 +162,16 @@ def run(scale: Scale, arm: Arm, training: Training, text: int, split: str) -> LM
     density = bytes_a_token(scale, arm.tokens)
     if arm.rivals_context:
         share = bytes_a_token(scale, tokens(scale, "bpe")) / density
-        training = replace(training, context=round(training.context * share))
+        batch_size = round(training.batch_size / share)
+        context = round(training.context * share)
+        training = replace(training, batch_size=batch_size, context=context)
     per_step = training.batch_size * training.context * density
-    training = scale.apart(replace(training, steps=max(round(text / per_step), 1)))
+    steps = max(round(text / per_step), 1)
+    warmup_steps = max(round(WARMUP * steps), 1)
+    training = scale.apart(replace(training, steps=steps, warmup_steps=warmup_steps))
     lm = scale.lm(arm.tokens, at_rivals_cost(scale, arm, training) if where.ratios else training)
-    lm = with_training(lm, learning_rate=lm.training.learning_rate * arm.rate)
+    rate = lm.training.learning_rate * arm.rate
+    lm = with_training(lm, learning_rate=rate, seed=lm.training.seed + arm.first)
     return replace(lm, stream=stream, **arm.told)
 
 
@@ -162,7 +182,7 @@ def card(scale: Scale, arm: Arm) -> LM:
 def recipes(scale: Scale) -> list[LM]:
     """Every arm's first seed before the others'."""
     firsts = [card(scale, arm) for arm in arms(scale).values()]
-    return sorted(scale.seeded(*firsts), key=lambda lm: lm.training.seed)
+    return sorted(scale.seeded(*firsts), key=lambda lm: lm.training.seed % OTHER_SEEDS)
 
 
 def against(results: Results, arm: Arm) -> Interval | None:
@@ -172,7 +192,8 @@ def against(results: Results, arm: Arm) -> Interval | None:
     ours, theirs = (results.trained(card(scale, one)) for one in (arm, other))
     if arm.name == RIVAL or ours is None or theirs is None:
         return None
-    return contrast([(1, ours), (-1, theirs)], paired=arm.tokens == other.tokens)
+    paired = arm.tokens == other.tokens and arm.first == other.first
+    return contrast([(1, ours), (-1, theirs)], paired)
 
 
 def reduce(results: Results) -> Table:
@@ -182,16 +203,42 @@ def reduce(results: Results) -> Table:
     for arm in arms(scale).values():
         lm = card(scale, arm)
         done, trained, gap = results.done(lm), results.trained(lm), against(results, arm)
-        runs = len(results.all_done(scale.seeded(lm)))
+        rows = results.all_done(scale.seeded(lm))
         bits = trained.mean if trained else results.number(lm, bits_per_byte)
         width = (lm.training.d_ff or decoder(lm.training.size).d_ff) if done else None
         known = [arm.name, arm.tokens.name, arm.against if arm.name != RIVAL else ""]
-        numbers = [results.number(lm, ratio), width, results.number(lm, mflops_of_all), runs]
+        numbers = [results.number(lm, ratio), width, results.number(lm, mflops_of_all)]
         share = 100 * gap.estimate / (bits - gap.estimate) if gap and bits else None
-        body.append([*known, *numbers, bits, str(gap) if gap else None, share])
+        apart: list[Cell] = [*results.by_corpus(lm, rows)] or [None, None]
+        told: list[Cell] = [len(rows), bits, str(gap) if gap else None, share]
+        body.append([*known, *numbers, *told, *apart])
     at = COLUMNS.index("bits/byte")
     body.sort(key=lambda line: float(line[at] or math.inf))
-    return results.table("Cards at equal text and FLOPs/byte", COLUMNS, body, NOTE)
+    corpus = scale.beyond.corpus if scale.beyond else ""
+    return results.table("Cards at equal text and FLOPs/byte", COLUMNS, body, NOTE, corpus)
+
+
+def trends(results: Results) -> list[Trend]:
+    """That cards can fail, and do not by themselves."""
+    scale = results.scale
+    if not scale.beyond:
+        return []
+    known = arms(scale)
+    bpe, plain = (results.trained(card(scale, known[name])) for name in (RIVAL, "bytes"))
+    null = against(results, known[f"{OURS}, other seeds"])
+    name = f"{OURS}, other seeds"
+    checks = [lower("BPE to bytes", bpe, plain)]
+    checks.append(
+        Check(f"{name}: {null}", abs(null.estimate) <= null.margin) if null else not_run(name)
+    )
+    return [
+        trend(
+            "The comparison tells what is worse, and nothing where there is nothing",
+            f"bits/byte of BPE are below those of bytes; those of the same arm with other seeds are"
+            f" not told apart ({INTERVAL})",
+            checks,
+        )
+    ]
 
 
 def draw(results: Results, folder: Path) -> list[Path]:

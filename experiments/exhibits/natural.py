@@ -16,8 +16,7 @@ from experiments.analysis.quantities import mflops_of_all
 from experiments.analysis.statistics import Interval, Sample, contrast
 from experiments.analysis.tables import Cell, Table
 from experiments.exhibits import depths
-from experiments.exhibits.beyond import OURS
-from experiments.exhibits.cards import arms as cards
+from experiments.exhibits.beyond import entrants
 from experiments.exhibits.upcycled import EXPERTS, gone_on, with_flops
 from experiments.plan.cost import cost
 from experiments.runs.recipes import LM, Recipe, Routes, Tokens, Training
@@ -57,11 +56,12 @@ NOTE = (
 
 
 def tokenizers(scale: Scale) -> list[Tokens]:
-    """Bytes, BPE, the codebook that the cards left, and windows of equal information."""
-    chosen = cards(scale).get(OURS)
+    """Bytes, BPE, the codebook that the cards left (until then superwords), and windows of equal
+    information.
+    """
     book = scale.codebook
-    if chosen:
-        book = replace(book, mode=chosen.tokens.mode, parse=chosen.tokens.parse)
+    if chosen := entrants(scale):
+        book = replace(book, mode=chosen[0].tokens.mode, parse=chosen[0].tokens.parse)
     window = scale.window(scale.windows[0], scale.wide, "free")
     return [scale.bytes, scale.subwords[0], book, window]
 

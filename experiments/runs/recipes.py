@@ -259,11 +259,11 @@ class Tokens(Recipe):
 class Stream(Recipe):
     """A tokenizer on a corpus: training and validation text, whole documents up to so many bytes.
 
-    corpus: names joined by "+"; after a name "%60" leaves every 60th training document out, to tune
-    on. mode: "document", or "block" (§3.3: documents joined and cut to 10,240 bytes; M2 sees a
-    block's first ids). stride: bytes from a training block's beginning to the next one's; 0 for
-    blocks that do not overlap. split: what M2s are evaluated on, "validation", or "tuning": what
-    was left out.
+    corpus: names joined by "+"; after a name "%60" leaves every 60th piece of its training
+    documents out, to tune on (runner.pieces). mode: "document", or "block" (§3.3: documents joined
+    and cut to 10,240 bytes; M2 sees a block's first ids). stride: bytes from a training block's
+    beginning to the next one's; 0 for blocks that do not overlap. split: what M2s are evaluated on,
+    "validation", or "tuning": what was left out.
     """
 
     tokens: Tokens

@@ -9,7 +9,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib import import_module
@@ -25,6 +25,7 @@ from equinfo.corpora import limited, load_corpus
 from equinfo.errors import EquinfoError
 from equinfo.lm.config import mask_weights
 from equinfo.lm.sequences import StoredIds
+from equinfo.reading import place_to_cut
 from equinfo.sharding import tokenize_corpus
 from equinfo.shards import MANIFEST, Shards, TokenStream
 from equinfo.tokenizers.base import Tokenizer
@@ -38,6 +39,7 @@ from experiments.runs.store import Store
 
 MOST_WEIGHT = 8  # of a piece that an M2 finds hard
 SHARD_BYTES = 4 << 20  # text a shard: what a kill can cost in encoding
+PIECE = 1 << 13  # bytes: what a longer document is cut into where a tuning split is left out
 
 # What carries out a recipe of each type: (runner, recipe, label) -> a row's fields.
 KINDS = {
@@ -114,9 +116,8 @@ class Runner:
 
     def documents(self, corpus: str, split: str, max_bytes: int) -> Iterator[bytes]:
         """Whole documents up to so many bytes, as much of each part of a corpus (see Stream)."""
-        parts = corpus.split("+")
-        for part in parts:
-            for document in limited(split_of(part, split), max_bytes // len(parts)):
+        for part in parts_of(corpus, split, max_bytes):
+            for document in part:
                 self.check_time()
                 yield document
 
@@ -227,14 +228,32 @@ class Runner:
         return {"status": result.status, "seconds": round(result.seconds, 2), "config": config}
 
 
+def parts_of(corpus: str, split: str, max_bytes: int) -> list[Iterator[bytes]]:
+    """The documents of each part of a corpus, an equal share of the bytes at most."""
+    names = corpus.split("+")
+    return [limited(split_of(name, split), max_bytes // len(names)) for name in names]
+
+
 def split_of(part: str, split: str) -> Iterator[bytes]:
     """The documents of "train", "validation" or "tuning" of a corpus as Stream names it."""
     name, _, every = part.partition("%")
     if split == "validation" or not every:
         return load_corpus(name).documents(split)
-    numbered = enumerate(load_corpus(name).documents("train"), 1)
+    numbered = enumerate(pieces(load_corpus(name).documents("train")), 1)
     tuning = split == "tuning"
-    return (document for number, document in numbered if (number % int(every) == 0) == tuning)
+    return (piece for number, piece in numbered if (number % int(every) == 0) == tuning)
+
+
+def pieces(documents: Iterable[bytes]) -> Iterator[bytes]:
+    """Documents in pieces of at most PIECE bytes: what is left out is of many, be they ever so
+    long."""
+    for document in documents:
+        at = 0
+        while len(document) - at > PIECE:
+            size = place_to_cut(document[at : at + PIECE + 1], PIECE)
+            yield document[at : at + size]
+            at += size
+        yield document[at:]
 
 
 def bytes_for(recipe: M1) -> Stream:
@@ -282,16 +301,24 @@ def run_m1(runner: Runner, recipe: M1, label: str) -> dict[str, Any]:
 
 
 def run_stream(runner: Runner, recipe: Stream, label: str) -> dict[str, Any]:
-    """Ratio and baselines: no M2. values: bytes, codes and nats by frequency of each document."""
+    """Ratio and baselines: no M2. values: bytes, codes and nats by frequency of each document, and
+    how many are of each part of a corpus of several.
+    """
     tokenizer = runner.tokenizer(recipe.tokens, label)
     train, validation = (runner.stream(recipe, split, label) for split in ("train", "validation"))
     nats = unigram_nats(code_counts(tokenizer, train))
     found = [(size, len(codes), float(nats[codes].sum())) for codes, size in validation.documents()]
     sizes, codes, frequent = zip(*found, strict=True)
+    values: dict[str, Any] = {"bytes": sizes, "codes": codes}
+    values["unigram"] = [round(one, 2) for one in frequent]
+    if "+" in recipe.corpus:
+        apart = parts_of(recipe.corpus, recipe.split, recipe.validation_bytes)
+        values["parts"] = [sum(1 for _ in part) for part in apart]
+        assert sum(values["parts"]) == len(sizes)
     return {
         "unigram_nats": math.fsum(frequent),
         **stream_fields(tokenizer, train, validation),
-        "values": {"bytes": sizes, "codes": codes, "unigram": [round(one, 2) for one in frequent]},
+        "values": values,
     }
 
 

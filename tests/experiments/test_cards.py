@@ -1,13 +1,19 @@
 """Cards and beyond: arms that are equal in all but what is asked, by their recipes alone."""
 
-import pytest
+from dataclasses import replace
 
+import numpy as np
+import pytest
+from test_lm_experiments import row, rows_of, verdicts
+
+from experiments.analysis.compare import Results
 from experiments.exhibits import beyond, cards
 from experiments.plan.cost import forward_flops
-from experiments.scales import SCALES
+from experiments.runs.recipes import seeds
+from experiments.scales import SCALES, TINY
 
-CPU = SCALES["cpu"]
-WIDEST = ("BPE of 8,192", "EqualInfoAC")  # no MLP is thin enough for them
+CPU = replace(SCALES["cpu"], beyond=replace(SCALES["cpu"].beyond, entrants=TINY.beyond.entrants))
+WIDEST = ("BPE of 8,192", "Unigram of 8,192", "EqualInfoAC")  # no MLP is thin enough for them
 
 
 def flops_and_text(arm, lm):
@@ -42,3 +48,48 @@ def test_what_is_chosen_by_is_not_what_is_reported():
         CPU.beyond.corpus
     }
     assert all(part.endswith("%60") for part in CPU.beyond.corpus.split("+"))
+
+
+RIVALS = {"BPE": (3.4, 2.01), "BPE across words": (3.6, 2.0), "Unigram": (3.4, 2.01)}
+
+
+@pytest.mark.parametrize(
+    ("ours", "spread", "expected"),
+    [
+        ((4.0, 1.995), 0.0002, [True, True]),
+        ((4.0, 2.001), 0.0002, [False, True]),  # above the best, though by less than the interval
+        ((4.0, 1.999), 0.02, [None, True]),
+        ((3.9, 1.995), 0.0002, [True, False]),  # a tenth fewer steps than others, not than the best
+    ],
+)
+def test_what_decides_is_what_the_page_says(tmp_path, ours, spread, expected):
+    """ours, RIVALS: bytes a token and bits/byte; spread: of seeds."""
+    there = []
+    for arm in beyond.entrants(CPU):
+        density, value = RIVALS.get(arm.name, ours)
+        for number, lm in enumerate(seeds(beyond.claimed(CPU, arm), beyond.SEEDS)):
+            there.append(row(lm, density, value + spread * (number - 2)))
+    assert verdicts(beyond, rows_of(tmp_path, there), CPU) == expected
+
+
+def test_each_corpus_has_bits_of_its_own(tmp_path):
+    lm = cards.card(CPU, cards.arms(CPU)["BPE"])
+    stream = replace(row(lm.stream, 3.5), values={"bytes": [100, 300, 200], "parts": [2, 1]})
+    found = replace(row(lm, 3.5, 2.0), values={"nats": [70, 210, 280]})
+    results = Results(rows_of(tmp_path, [stream, found]), CPU)
+    assert results.by_corpus(lm, [found]) == pytest.approx([0.7 / np.log(2), 1.4 / np.log(2)])
+
+
+def test_no_arm_is_left_before_the_cards_have_run():
+    none = replace(CPU, beyond=replace(CPU.beyond, entrants=()))
+    assert beyond.recipes(none) == []
+    assert cards.recipes(none) == cards.recipes(CPU)
+
+
+def test_other_seeds_are_other_trainings_on_the_same_ids():
+    arms = cards.arms(CPU)
+    plain, others = (
+        cards.card(CPU, arms[name]) for name in ("superwords", "superwords, other seeds")
+    )
+    assert plain.stream == others.stream
+    assert not {lm.key for lm in CPU.seeded(plain)} & {lm.key for lm in CPU.seeded(others)}

@@ -20,7 +20,7 @@ from experiments.runs import runner
 from experiments.runs.recipes import with_training
 from experiments.runs.renumbered import UsedIds
 from experiments.runs.rows import Rows
-from experiments.runs.runner import OutOfTime, Runner, split_of, unigram_nats
+from experiments.runs.runner import PIECE, OutOfTime, Runner, pieces, split_of, unigram_nats
 
 # The main result; other kinds of run have tests of their own, and `make smoke` runs everything.
 RUN = ("fig3", "fig4", "table1", "overfit")
@@ -228,7 +228,10 @@ def test_unigram_nats_are_cross_entropy_with_add_one():
 
 
 def test_what_is_tuned_on_is_never_trained_on():
-    whole = list(split_of("bundled", "train"))
+    """A seventh of all pieces: of many documents, be these ever so long."""
+    whole = list(pieces(split_of("bundled", "train")))
+    assert max(map(len, whole)) <= PIECE
+    assert b"".join(whole) == b"".join(split_of("bundled", "train"))
     parts = {split: list(split_of("bundled%7", split)) for split in ("train", "tuning")}
     assert parts["tuning"] == whole[6::7]
     assert sorted([*parts["train"], *parts["tuning"]]) == sorted(whole)

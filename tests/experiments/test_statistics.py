@@ -101,6 +101,19 @@ def test_variances_of_seeds_and_texts_add_up():
     assert found.over == "seeds and texts"
 
 
+def test_a_few_long_texts_of_another_corpus_are_a_few():
+    """Two corpora whose differences are other ones, of 500 and 6 texts: by hand, each apart."""
+    generator = np.random.default_rng(6)
+    short, long = generator.normal(0.01, 0.001, 500), generator.normal(-0.3, 0.05, 6)
+    texts = np.concatenate([short, long])
+    gap = contrast([(1, Sample(np.array([0.0]), texts, certain=True, parts=(500, 6)))])
+    parts = {499: 500 * short.var(ddof=1), 5: 6 * long.var(ddof=1)}
+    variance = sum(parts.values())
+    freedom = variance**2 / sum(part**2 / df for df, part in parts.items())
+    assert gap.margin == pytest.approx(stats.t.ppf(0.975, freedom) * math.sqrt(variance))
+    assert freedom < 7
+
+
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     """Three seeds each, crossed with 60 texts: 95 % of intervals hold the difference of 0.05."""
     generator, hits, trials = np.random.default_rng(4), 0, 800

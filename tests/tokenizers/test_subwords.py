@@ -210,6 +210,13 @@ def test_unigram_reads_lines_its_library_would_drop():
         assert learnt.encode(word).min() >= 256  # no letter of it falls back to bytes
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_unigram_learns_the_ends_of_lines(end):
+    """Its library strips them where a line ends with them; as bytes they would be ids more."""
+    text = f"the cat sat on the mat{end}and the dog{end}{end}" * 50
+    assert end.encode() in UnigramTokenizer.train([text.encode()], vocab_size=300).pieces[256:]
+
+
 def test_unigram_tells_its_space_from_a_space():
     made = make("unigram")
     assert made.encode("▁").tolist() == [0xE2, 0x96, 0x81]
