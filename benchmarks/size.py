@@ -1,7 +1,7 @@
 """Time and memory from 60 MB to 2 GB: python -m benchmarks.size --out results/size.jsonl
 
 Each run is a command of its own in one thread: `equinfo tokenize` of so many bytes of imdb and
-books, over and over, or of a million documents of one line; `equinfo encode` and `decode` of one
+books (10 MB of each by turns, the same at every size), or of a million documents of one line; `equinfo encode` and `decode` of one
 document. What is slow gets texts of at most 250 MB, what asks an M1 no document of that length. A
 row has the CPU seconds of the process and the largest memory that it held. What --out holds already
 is not measured again. --draw: results/size.svg from the rows.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from itertools import chain, islice, repeat
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,9 @@ MOST = 250  # MB, of a text that a slow one gets
 
 
 def texts(num_bytes: int) -> Iterator[bytes]:
-    again = chain.from_iterable(documents_of("imdb+books") for _ in repeat(None))
-    return limited(again, num_bytes)
+    """The mix of short and long documents is the same at every size."""
+    both = [limited(documents_of(name), 10 * MB) for name in ("imdb", "books")]
+    return limited(cycle(chain(*both)), num_bytes)
 
 
 def write(place: Path, form: str, size: int) -> Path:
