@@ -1,10 +1,11 @@
 """Time and memory from 60 MB to 2 GB: python -m benchmarks.size --out results/size.jsonl
 
 Each run is a command of its own in one thread: `equinfo tokenize` of so many bytes of imdb and
-books (10 MB of each by turns, the same at every size), or of a million documents of one line; `equinfo encode` and `decode` of one
-document. What is slow gets texts of at most 250 MB, what asks an M1 no document of that length. A
-row has the CPU seconds of the process and the largest memory that it held. What --out holds already
-is not measured again. --draw: results/size.svg from the rows.
+books (10 MB of each by turns, the same at every size), or of a million documents of one line;
+`equinfo encode` and `decode` of one document. What is slow gets texts of at most 250 MB, what asks
+an M1 no document of that length. A row has the CPU seconds of the process and the largest memory
+that it held. What --out holds already is not measured again. --draw: results/size.svg from the
+rows.
 """
 
 import json
