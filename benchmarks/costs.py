@@ -11,6 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.size import DOCUMENT, LINES
 from experiments import catalogue
 from experiments.plan.cost import cost
 from experiments.plan.jobs import amount, closure
@@ -49,6 +50,27 @@ def tokenizing() -> list[list[str]]:
     return lines
 
 
+def size() -> list[list[str]]:
+    """Of each tokenizer: time a GB at the smallest and the largest text, and peak memory."""
+    forms: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    others: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for row in sorted(rows("size"), key=lambda row: row["size"]):
+        if row["form"] == "documents":
+            forms[row["tokenizer"]].append(row)
+        others[row["tokenizer"], row["form"], row["size"]] = row
+    lines = [["tokenizer", "MB", "s/GB", "peak, MB", "a million lines", "a document of 500 MB"]]
+    for name, found in forms.items():
+        ends = [found[0], found[-1]]
+        cells = [" to ".join(f"{row['size']:,}" for row in ends)]
+        cells.append(" to ".join(f"{1e9 * row['seconds'] / row['num_bytes']:.3g}" for row in ends))
+        cells.append(" to ".join(f"{row['peak_mb']:.0f}" for row in ends))
+        for form, number in (("lines", LINES), ("document", DOCUMENT)):
+            row = others.get((name, form, number))
+            cells.append(f"{row['peak_mb']:.0f}" if row else "")
+        lines.append([name, *cells])
+    return lines
+
+
 def _times(rate: float) -> list[str]:
     hours = C4 / rate / 3600
     return [f"{rate / 1e6:.3g}", f"{hours:,.0f}", f"{hours * CORE_HOUR:,.2f}"]
@@ -78,7 +100,8 @@ def table(lines: list[list[str]]) -> str:
 
 def page(text: str) -> str:
     """The page with its tables made anew."""
-    for name, made in (("tokenizing", tokenizing()), ("training", training())):
+    tables = {"tokenizing": tokenizing, "training": training, "size": size}
+    for name, made in ((name, make()) for name, make in tables.items()):
         block = f"<!-- {name} -->\n{table(made)}\n<!-- end -->"
         text = re.sub(f"<!-- {name} -->.*?<!-- end -->", lambda _: block, text, flags=re.DOTALL)  # noqa: B023
     return text

@@ -204,6 +204,8 @@ class Scale:
 
     def kind_of(self, tokens: Tokens) -> str:
         """What shares a learning rate: a family, or the coded ones of narrow and of wide ids."""
+        if tokens.family == "gzip" and tokens.size > 256:
+            return "wide gzip"
         if tokens.ready or not FAMILIES[tokens.family].coded:
             return tokens.family
         return "narrow" if tokens.size <= 1 << self.narrow else "wide"
@@ -337,6 +339,7 @@ CPU = Scale(
         "unigram": 8e-3,
         "codebook": 8e-3,
         "gzip": 2e-3,
+        "wide gzip": 2e-3,
         "narrow": 8e-3,
         "wide": 8e-3,
     },

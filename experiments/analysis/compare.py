@@ -282,10 +282,16 @@ class Results:
 
     # -- checks ------------------------------------------------------------------------------------
 
-    def ahead(self, pairs: Iterable[tuple[LM, LM]]) -> list[Check]:
-        """Of each pair: whether the first's bits/byte are below the second's."""
+    def ahead(self, pairs: Iterable[tuple[LM, LM]], alone: bool = False) -> list[Check]:
+        """Of each pair: whether the first's bits/byte are below the second's. alone: of these two
+        runs, over texts.
+        """
         return [
-            lower(f"{left.label} to {right.label}", self.trained(left), self.trained(right))
+            lower(
+                f"{left.label} to {right.label}",
+                self.trained(left, alone=alone),
+                self.trained(right, alone=alone),
+            )
             for left, right in pairs
         ]
 

@@ -170,7 +170,7 @@ def trends(results: Results) -> list[Trend]:
     bytes_, bpe, _, windows = tokenizers(scale)
     larger = trainings(scale)[len(scale.smaller) :]
     test = (
-        "more bytes/s at equal size, the larger two M2s, batches of"
+        f"more bytes/s at equal size, M2s of {' and '.join(one.size for one in larger)}, batches of"
         f" {' and '.join(map(str, BATCHES))} (95 % intervals,"
         " paired over rounds, in which all take turns)"
     )

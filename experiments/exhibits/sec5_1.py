@@ -24,15 +24,16 @@ NOTE = (
 
 
 def lms(scale: Scale) -> list[LM]:
+    """The small one, and the large one where the scale asks questions of several sizes."""
     bits = scale.tokens("ac", 1)
-    last = len(scale.side) - 1
-    return [scale.lm(bits, scale.side[min(place, last)]) for place in SIZES.values()]
+    there = [place for place in SIZES.values() if place < len(scale.side)]
+    return [scale.lm(bits, scale.side[place]) for place in there]
 
 
 def recipes(scale: Scale) -> list[LM]:
     """The trend rests on the small one's seeds."""
-    small, large = lms(scale)
-    return [*scale.seeded(small), large]
+    small, *large = lms(scale)
+    return [*scale.seeded(small), *large]
 
 
 def nats_per_token(row: Row) -> float:
@@ -45,7 +46,7 @@ def nats_of_nothing(row: Row) -> float:
 
 def reduce(results: Results) -> Table:
     found = lms(results.scale)
-    sizes = dict(zip(found, SIZES, strict=True))
+    sizes = dict(zip(found, SIZES, strict=False))
 
     def theirs(lm: LM) -> list[Cell]:
         return ["AC, single bits", sizes[lm], paper.lookup("sec5_1_loss_nats", sizes[lm])]

@@ -33,7 +33,7 @@ PAPER_RATE = "1.0, for all"
 def kinds(scale: Scale) -> dict[str, Tokens]:
     """A tokenizer of each kind that has a rate of its own."""
     narrow = scale.window(scale.windows[0], scale.narrow, "free")
-    tokens = [*scale.claim, narrow, scale.subwords[1], scale.gzips[0], scale.codebook]
+    tokens = [*scale.claim, narrow, scale.subwords[1], *scale.gzips, scale.codebook]
     return {scale.kind_of(one): one for one in tokens}
 
 
@@ -42,6 +42,8 @@ def trials(scale: Scale, tokens: Tokens) -> list[LM]:
     base = scale.base
     short = replace(base, steps=scale.trial_steps or base.steps)
     rates = scale.trial_rates or [base.learning_rate * factor for factor in FACTORS]
+    if scale.trial_rates and tokens.family == "gzip":
+        rates = [rates[0] / 2, *rates]  # whose bytes learned best at the lowest
     return sweep(LM(scale.stream(tokens), short), rates)
 
 

@@ -18,20 +18,22 @@ def recipes(scale: Scale) -> list[Stream]:
 
 def reduce(results: Results) -> Table:
     scale = results.scale
-    seen = scale.base.tokens
     body: list[list[Cell]] = []
     for stream in recipes(scale):
-        ours: list[Cell] = [None] * 5
+        training = scale.base if stream.tokens in scale.main else scale.question
+        seen = training.tokens
+        ours: list[Cell] = [None] * 6
         if row := results.done(stream):
             tokens = row.train_tokens
             size = row.train_bytes
-            ours = [size / tokens, tokens, size, round(seen * (size / tokens)), seen / tokens]
+            ours = [size / tokens, tokens, size, seen, round(seen * (size / tokens))]
+            ours.append(seen / tokens)
         name = counterpart(stream.tokens, scale)
         theirs = [lookup("table12", name, field) for field in ("ratio", "tokens", "bytes")]
         body.append([stream.tokens.name, *ours, name, *theirs])
     columns = [
         "tokenizer", "ratio, ours", "tokens", "bytes",
-        f"bytes in the {seen:,} tokens that M2 sees", "epochs",
+        "tokens that M2 sees", "bytes in them", "epochs",
         "the paper's", "ratio, paper", "tokens, paper", "bytes, paper",
     ]  # fmt: skip
     return Table(f"The data sets ({scale.name}, {scale.corpus}, training text)", columns, body)

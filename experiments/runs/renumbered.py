@@ -45,14 +45,17 @@ class UsedIds(Renumbered):
     """The ids that a stream holds and bos_id, by their rank: others would only cost in the softmax.
 
     Lossless all the same: one more id stands for all others, and what it leaves open, which of
-    them, is counted as if all were equally probable.
+    them, is counted as if all were equally probable. No training shows how probable it is: it is
+    given the share of ids that occur once (Good 1953), and all others what is left.
     """
 
     def __init__(self, shards: Shards, vocab_size: int, bos_id: int) -> None:
-        seen = np.zeros(vocab_size, dtype=bool)
-        seen[bos_id] = True
+        counts = np.zeros(vocab_size, dtype=np.int64)
         for ids in shards.parts():
-            seen[ids] = True
+            counts += np.bincount(ids, minlength=vocab_size)
+        seen = counts > 0
+        seen[bos_id] = True
+        self.new = max(int((counts == 1).sum()), 1) / max(int(counts.sum()), 2)
         self.other = int(seen.sum())
         self.unseen = vocab_size - self.other
         ranks = np.where(seen, np.cumsum(seen) - 1, self.other).astype(np.int64)
@@ -64,6 +67,10 @@ class UsedIds(Renumbered):
             "an LM over used ids is not told places: its special ids are not the last ones"
         )
 
-    def which_other(self, ranks: np.ndarray) -> np.ndarray:
-        """Nats, f32[n], that say which of the others: 0 for an id of the training text."""
-        return np.where(ranks == self.other, math.log(max(self.unseen, 1)), 0.0).astype(np.float32)
+    def whole(self, nats: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+        """Nats, f32[n], of ids that an M2 gives these: of what it never saw, by its share."""
+        if not self.unseen:
+            return nats
+        others = math.log(self.unseen / self.new)
+        found = np.where(ranks == self.other, others, nats - math.log1p(-self.new))
+        return found.astype(np.float32)

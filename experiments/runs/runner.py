@@ -354,7 +354,7 @@ def run_lm(runner: Runner, recipe: LM, label: str) -> dict[str, Any]:
     measured = evaluate(
         model, seen, text.num_bytes, context=config.context, bos_id=config.bos_id, blocks=blocks
     )
-    nats = measured.nats + used.which_other(seen) if used else measured.nats
+    nats = used.whole(measured.nats, seen) if used else measured.nats
     ratio = validation.ratio
     values: dict[str, Any] = {"nats": whole_nats(nats, scored_lengths(validation, config.context))}
     if config.model.is_routed:

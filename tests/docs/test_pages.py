@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import equinfo
+from benchmarks import costs
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -254,3 +255,9 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_a_network(tmp_pat
     assert (site / "search/search_index.js").is_file()
     assert '<script src="iframe-worker.js">' in (site / "index.html").read_text(encoding="utf-8")
     assert 'href="results/fig3.html"' in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_costs_are_what_the_rows_say():
+    page = costs.PAGE.read_text(encoding="utf-8")
+    assert costs.page(page) == page
+    assert page.count("<!-- end -->") == 3

@@ -197,11 +197,11 @@ def test_the_free_cell_decodes_all_and_counts_agree(runner, micro):
 
 
 def test_the_longer_context_is_another_m1_on_as_many_bytes(micro):
-    short, longer = (recipe.tokens.m1 for recipe in context.pairs(micro)[0])
-    assert longer.training.context == micro.long_context > short.training.context
-    assert longer.training.tokens <= short.training.tokens
-    assert [m.tokens.m1.training.seed for m in context.recipes(micro)] == [0, 0, 1, 1]
-    assert len(context.pairs(PAPER)) == 1  # there both are the same weights
+    short, longer = (recipe.tokens.m1 for recipe in context.recipes(micro))
+    assert longer.training == short.training != micro.m1.training
+    assert longer.running_context == micro.long_context > short.running_context
+    assert longer.training.tokens <= micro.m1.training.tokens
+    assert context.pair(PAPER)[0].tokens.m1 == PAPER.m1  # there the usual weights take both
 
 
 # -- what is made of it ----------------------------------------------------------------------------

@@ -27,10 +27,10 @@ def results(closed, noise):
 @pytest.mark.parametrize(
     ("closed", "noise", "expected"),
     [
-        (0.75, 0.01, [True, True]),
-        (0.25, 0.01, [True, False]),
-        (-0.1, 0.01, [False, False]),
-        (0.5, 0.1, [True, None]),
+        (0.75, 0.01, [True, True, True]),
+        (0.25, 0.01, [True, True, False]),
+        (-0.1, 0.01, [False, False, False]),
+        (0.5, 0.1, [True, True, None]),
     ],
 )
 def test_how_much_of_the_gap_the_place_closes(tmp_path, closed, noise, expected):
@@ -38,21 +38,28 @@ def test_how_much_of_the_gap_the_place_closes(tmp_path, closed, noise, expected)
     assert verdicts(place, rows, CPU) == expected
     table = place.reduce(Results(rows, CPU))
     by_name = {line[0]: line for line in table.rows}
-    assert by_name["EqualInfoAC[b=12,v=4096,paper]"][5:] == [None, None, None]  # one id a window
-    assert by_name["EqualInfoAC[b=12,v=64,paper]"][2] == 2
-    assert by_name["EqualInfoAC[b=48,v=64,paper]"][7] == pytest.approx(100 * closed)
-    assert by_name["EqualInfoAC[b=48,v=4096,paper]"][7] is None
+    assert by_name["EqualInfoAC[b=12,v=4096]"][5:] == [None, None, None]  # one id a window
+    assert by_name["EqualInfoAC[b=12,v=64]"][2] == 2
+    assert by_name["EqualInfoAC[b=48,v=64]"][7].startswith(f"{100 * closed:+.3g} ± ")
+    assert by_name["EqualInfoAC[b=48,v=4096]"][7] is None
+
+
+def test_where_narrow_ids_are_not_worse_there_is_no_gap_to_close(tmp_path):
+    there = [row(lm, 2.0, 2.0 + 0.01 * lm.training.seed - lm.place) for lm in place.recipes(CPU)]
+    rows = rows_of(tmp_path, there)
+    assert verdicts(place, rows, CPU) == [True, True, None]
+    assert {line[7] for line in place.reduce(Results(rows, CPU)).rows} == {None}
 
 
 def test_without_runs_nothing_is_decided(tmp_path):
     rows = rows_of(tmp_path, [])
-    assert verdicts(place, rows, CPU) == [None, None]
+    assert verdicts(place, rows, CPU) == [None, None, None]
     assert [line[4:] for line in place.reduce(Results(rows, CPU)).rows] == [[None] * 4] * 6
 
 
 def test_lms_without_the_place_are_the_runs_that_others_ask_for():
     """Their keys, too, are what they were before there were places."""
-    lm = CPU.lm(CPU.window(12, 6, "paper"))
+    lm = CPU.lm(CPU.window(12, 6, "free"))
     assert lm in place.recipes(CPU)
     assert "place" not in lm.to_dict()
     assert place.told(lm).to_dict() == {**lm.to_dict(), "place": True}

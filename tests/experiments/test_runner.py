@@ -91,7 +91,12 @@ def test_used_ids_charge_what_the_training_text_lacks(finished):
     assert used.vocab_size == len(letters) + 1
     assert used.numbers[sorted(letters)].tolist() == list(range(len(letters)))
     strange = used.numbers[[ord("~"), ord("a")]]
-    assert used.which_other(strange).tolist() == pytest.approx([math.log(259 - len(letters)), 0])
+    nats = used.whole(np.array([30.0, 1.0], dtype=np.float32), strange)
+    assert nats.tolist() == pytest.approx(
+        [math.log((259 - len(letters)) / used.new), 1 - math.log(1 - used.new)]
+    )
+    counts = np.bincount(np.concatenate(list(train.parts())))
+    assert used.new == max((counts == 1).sum(), 1) / counts.sum()
     row = made.run_one(lm, "")
     assert row.num_ids == validation.num_ids
     assert 0 < row.bits_per_byte < 8

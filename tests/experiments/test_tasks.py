@@ -92,17 +92,26 @@ class Documents:
 
 
 def test_positions_begin_anew_with_each_document():
-    rows, places = sample(Documents("document", 6, 3, 9), window=3, context=5, count=9)
-    assert places.ravel().tolist() == [0, 1, 2, 0, 1, 2, -1, 0, 1, 2, -1, 0, 1, 2, 0, 1, 2, 0, 1, 2]
-    assert (rows[places == -1] == 12).all()
-    rows, places = sample(Documents("block", 6, 3, 9), window=3, context=5, count=9)
+    """The last window of each, filled up or not, is not probed."""
+    rows, places, ends = sample(Documents("document", 6, 3, 8), window=3, context=5, count=9)
+    last = [-1] * 3
+    assert places.ravel().tolist() == [
+        0, 1, 2, *last, -1, *last, -1, 0, 1, 2, 0, 1, 2, -1, -1, -1,
+    ]  # fmt: skip
+    assert (rows.ravel()[[6, 10, 19]] == 12).all()
+    assert ends == pytest.approx(3 / 9)
+    rows, places, ends = sample(Documents("block", 6, 3, 9), window=3, context=5, count=9)
     assert places.tolist() == [[0, 1, 2, 0, 1]] * 2
+    assert ends == 0
 
 
 def test_what_a_positions_frequencies_give_is_its_entropy():
+    """At the first position, of what stands where a document may end."""
     rows, places = np.array([[5, 1, 5, 2, 6, 2]]), np.array([[0, 1, 0, 1, 0, -1]])
-    nats = frequency_nats(rows, places)[0]
-    assert nats[[0, 2, 4]].mean() == pytest.approx(math.log(3) - 2 / 3 * math.log(2))
+    nats = frequency_nats(rows, places, 0.25)[0]
+    entropy = math.log(3) - 2 / 3 * math.log(2)
+    assert nats[[0, 2, 4]].mean() == pytest.approx(entropy - math.log(0.75))
+    assert nats[[1, 3]].mean() == pytest.approx(math.log(2))
     assert nats[5] == 0
 
 
