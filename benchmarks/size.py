@@ -43,6 +43,7 @@ FITTED: dict[str, dict[str, Any]] = {
     "equaltext": {"size": 256, "m1": "counts"},
 }
 SLOW = ("xz8", "static-range", "static-ans", "static-huffman", "ac", "equalinfo", "equaltext")
+TICKS = (60, 250, 1000, 2000)
 MOST = 250  # MB, of a text that a slow one gets
 
 
@@ -162,17 +163,24 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
     """Seconds and memory against the size of the text, a line a tokenizer."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), constrained_layout=True)
-    for name in dict.fromkeys(row["tokenizer"] for row in rows):
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.6), layout="constrained")
+    names = list(dict.fromkeys(row["tokenizer"] for row in rows))
+    for number, name in enumerate(names):
         some = [r for r in rows if (r["tokenizer"], r["form"]) == (name, "documents")]
         some.sort(key=lambda row: row["size"])
+        style = {"color": plt.colormaps["tab20"](number % 20), "ms": 4, "label": name}
         for axis, part in zip(axes, ("seconds", "peak_mb"), strict=True):
-            axis.plot([r["size"] for r in some], [r[part] for r in some], "o-", ms=3, label=name)
+            axis.plot(
+                [r["size"] for r in some], [r[part] for r in some], "os^"[number % 3] + "-", **style
+            )
     for axis, label in zip(axes, ("CPU seconds", "peak memory, MB"), strict=True):
         axis.set(xscale="log", xlabel="text, MB", ylabel=label)
+        axis.set_xticks(TICKS, labels=[f"{size:,}" for size in TICKS])
+        axis.minorticks_off()
     axes[0].set_yscale("log")
     axes[1].set_ylim(bottom=0)
-    axes[1].legend(fontsize=7, ncols=2)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
     figure.savefig(path)
 
 
