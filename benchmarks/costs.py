@@ -62,7 +62,7 @@ def size() -> list[list[str]]:
     for name, found in forms.items():
         ends = [found[0], found[-1]]
         cells = [" to ".join(f"{row['size']:,}" for row in ends)]
-        cells.append(" to ".join(f"{1e9 * row['seconds'] / row['num_bytes']:.3g}" for row in ends))
+        cells.append(" to ".join(f"{1e9 * row['seconds'] / row['num_bytes']:,.1f}" for row in ends))
         cells.append(" to ".join(f"{row['peak_mb']:.0f}" for row in ends))
         for form, number in (("lines", LINES), ("document", DOCUMENT)):
             row = others.get((name, form, number))
