@@ -26,7 +26,8 @@ def flops_and_text(arm, lm):
 def test_every_card_has_the_flops_and_the_text_of_bpe(name):
     arms = cards.arms(CPU)
     theirs, ours = (flops_and_text(arms[one], cards.card(CPU, arms[one])) for one in ("BPE", name))
-    assert ours == pytest.approx(theirs, rel=0.005)
+    # MLPs are widened in steps of 8: of those that are as thin as bytes' each is 1.4 % of all
+    assert ours == pytest.approx(theirs, rel=0.007 if name == "bytes" else 0.005)
 
 
 @pytest.mark.parametrize("rung", beyond.rungs(CPU), ids=lambda rung: f"{rung[0].size}-{rung[1]}")
