@@ -367,7 +367,7 @@ CPU = Scale(
         card_bytes=10_240_000,
         ladder=(3_200_000, 10_240_000, 32_768_000, 104_857_600),
         ratios={
-            "Bytes": 0.9995,
+            "Bytes": 1.000,
             "BPE[v=512]": 2.109,
             "BPE[v=1024]": 2.661,
             "BPE[v=2048]": 3.105,
@@ -377,7 +377,7 @@ CPU = Scale(
             "BPE[v=4096,superwords]": 3.922,
             "BPE[v=4096,free]": 3.677,
             "Unigram[v=4096]": 3.467,
-            "Unigram[v=4096,superwords]": 3.717,
+            "Unigram[v=4096,superwords]": 3.685,
             "Codebook[v=512,superword]": 2.105,
             "Codebook[v=1024,superword]": 2.783,
             "Codebook[v=2048,superword]": 3.382,
