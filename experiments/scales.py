@@ -339,7 +339,7 @@ CPU = Scale(
         "unigram": 8e-3,
         "codebook": 8e-3,
         "gzip": 2e-3,
-        "wide gzip": 2e-3,
+        "wide gzip": 4e-3,
         "narrow": 8e-3,
         "wide": 8e-3,
     },
