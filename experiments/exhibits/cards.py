@@ -23,7 +23,6 @@ from experiments.runs.recipes import LM, Stream, Tokens, Training, with_training
 from experiments.scales import Beyond, Scale, decoder
 
 OURS, RIVAL = "superwords", "BPE"
-RIVALS = (RIVAL, "BPE across words", "Unigram")
 LEAST_SIZE = 1 << 9  # of codebooks
 RATES = (0.5, 2.0)  # of the rates that the kinds' trials chose, on other text
 WARMUP = 0.1  # of the steps, as in those trials
