@@ -28,8 +28,8 @@ RATES = (0.5, 2.0)  # of the rates that the kinds' trials chose, on other text
 WARMUP = 0.1  # of the steps, as in those trials
 OTHER_SEEDS = 20  # added, for M2s that differ by chance alone
 COLUMNS = [
-    "arm", "tokenizer", "against", "bytes/token", "d_ff", "MFLOPs/byte, every product", "seeds",
-    "bits/byte", "difference", "%", "imdb", "books",
+    "arm", "side", "tokenizer", "against", "bytes/token", "d_ff", "MFLOPs/byte, every product",
+    "seeds", "bits/byte", "difference", "%", "imdb", "books",
 ]  # fmt: skip
 NOTE = (
     "Equal text, equal FLOPs/byte (attention and output layer counted), bits/byte of the tuning"
@@ -205,7 +205,7 @@ def reduce(results: Results) -> Table:
         rows = results.all_done(scale.seeded(lm))
         bits = trained.mean if trained else results.number(lm, bits_per_byte)
         width = (lm.training.d_ff or decoder(lm.training.size).d_ff) if done else None
-        known = [arm.name, arm.tokens.name, arm.against if arm.name != RIVAL else ""]
+        known = [arm.name, arm.side, arm.tokens.name, arm.against if arm.name != RIVAL else ""]
         numbers = [results.number(lm, ratio), width, results.number(lm, mflops_of_all)]
         share = 100 * gap.estimate / (bits - gap.estimate) if gap and bits else None
         apart: list[Cell] = [*results.by_corpus(lm, rows)] or [None, None]
