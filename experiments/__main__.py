@@ -13,13 +13,15 @@ COMMANDS = {
     "demo": "the chain once, in minutes: M1 alone, M2s on four kinds of ids; a scale of its own",
     "paper": "everything: prints the plan and its hours first, then runs it and writes every"
     " table and figure",
-    "queue": "the next runs of everything, as many as a budget of seconds holds; call it again"
-    " for the next",
-    "status": "the queue in a line: runs done, running, and hours to go",
+    "queue": "the next runs of everything, or of the experiments named after it, as many as a"
+    " budget of seconds holds; call it again for the next",
+    "status": "the queue in a line: runs done, running, and hours to go; names as for queue",
     "report": "every table and figure of scale cpu anew, and the pages of results: docs/results",
 }
 BUDGET_SECONDS = 540.0
 BOTH = ("paper", "queue")
+SOME = ("queue", "status")
+"""Commands that names after them restrict to these experiments."""
 ONLY = {"plan": ("paper",), "jobs": BOTH, "shard": BOTH, "budget": ("queue",)}
 
 
@@ -31,8 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     command = "NAME"
-    if len(options.names) == 1 and options.names[0] in COMMANDS:
-        (command,) = options.names
+    if options.names[0] in COMMANDS:
+        command, *options.names = options.names
+    if options.names and command not in ("NAME", *SOME):
+        parser.error(f"{command} takes no names after it: leave out {', '.join(options.names)}")
     for option, commands in ONLY.items():
         if getattr(options, option) is not None and command not in commands:
             parser.error(f"--{option} is for {' and '.join(commands)}")
@@ -141,10 +145,11 @@ def _run_many(command: str, options: argparse.Namespace, results: Path, begun: f
     from experiments.plan.jobs import WHOLE, parse_shard
 
     scale = catalogue.find_scale(options.scale)
+    names = options.names
     budget = queue.budgeted(begun, BUDGET_SECONDS if options.budget is None else options.budget)
     order = queue.Order(
         scale,
-        catalogue.everything(scale),
+        catalogue.recipes_of(names, scale) if names else catalogue.everything(scale),
         results / scale.name / "rows.jsonl",
         options.work,
         shard=parse_shard(options.shard) if options.shard is not None else WHOLE,

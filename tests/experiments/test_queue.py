@@ -232,6 +232,20 @@ def test_options_of_other_commands_are_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["fig3", "--budget", "5"])
     assert "--budget is for queue" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command.main(["paper", "fig3"])
+    assert "paper takes no names after it: leave out fig3" in capsys.readouterr().err
+
+
+def test_a_queue_is_of_the_experiments_named_after_it(monkeypatch):
+    tiny = catalogue.find_scale("tiny")
+    orders = []
+    monkeypatch.setattr(queue, "status", orders.append)
+    for names in ([], ["fig3"], ["place", "fig6"]):
+        assert command.main(["status", *names]) == 0
+    everything, *named = [order.recipes for order in orders]
+    assert everything == catalogue.everything(tiny)
+    assert named == [catalogue.recipes_of(names, tiny) for names in (["fig3"], ["place", "fig6"])]
 
 
 @pytest.mark.parametrize(
