@@ -36,11 +36,11 @@ NOTE = (
     " split, which is no part of the training text. FLOPs/byte are higher where no MLP is thin"
     " enough (BPE of the most ids, EqualInfoAC, whose M1 is not counted). Weights that cost no"
     " product (bigrams) are not counted, and wider MLPs are more parameters; every arm has its"
-    " family's learning rate, but those that are named after another. A batch is as many ids, so"
-    " that more bytes an id are fewer steps. A codebook that is refitted has the steps of the"
-    " first. Differences have 95 % intervals over seeds and texts (of each corpus by itself),"
-    " paired by seed where both M2s see the same ids. The place in a unit is a card of ids that are"
-    " several a window (experiment place): a codebook's have none."
+    " family's learning rate, but those that are named after another. A batch is as many ids (half"
+    " as many where the name says so), so that more bytes an id are fewer steps. A codebook that is"
+    " refitted has the steps of the first. Differences have 95 % intervals over seeds and texts (of"
+    " each corpus by itself), paired by seed where both M2s see the same ids. The place in a unit"
+    " is a card of ids that are several a window (experiment place): a codebook's have none."
 )
 
 
@@ -48,7 +48,8 @@ NOTE = (
 class Arm:
     """name: of its line. side: ours, or the rival that it is an arm of; "" of none. told: fields of
     LM. against: the arm that says what the card gives. rate: times its family's learning rate.
-    rivals_context: sequences of as many bytes as BPE's, not ids. first: its first seed.
+    batch: times the scale's sequences a batch. rivals_context: sequences of as many bytes as BPE's,
+    not ids. first: its first seed.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Arm:
     told: Mapping[str, Any] = field(default_factory=dict)
     against: str = RIVAL
     rate: float = 1.0
+    batch: float = 1.0
     rivals_context: bool = False
     first: int = 0
 
@@ -94,6 +96,7 @@ def arms(scale: Scale) -> dict[str, Arm]:
         found.append(Arm(f"{side} of {2 * size:,}", larger, side, against=side))
         for factor in RATES:
             found.append(Arm(f"{side}, rate x {factor:g}", base, side, against=side, rate=factor))
+        found.append(Arm(f"{side}, half the batch", base, side, against=side, batch=0.5))
     for mode in ("strict", "aligned"):
         found.append(Arm(mode, tokens(scale, "codebook", mode=mode), OURS, against=OURS))
     strict = tokens(scale, "codebook", mode="strict")
@@ -159,6 +162,7 @@ def run(scale: Scale, arm: Arm, training: Training, text: int, split: str) -> LM
         arm.tokens, where.corpus, where.train_bytes, where.validation_bytes, split=split
     )
     density = bytes_a_token(scale, arm.tokens)
+    training = replace(training, batch_size=round(training.batch_size * arm.batch))
     if arm.rivals_context:
         share = bytes_a_token(scale, tokens(scale, "bpe")) / density
         batch_size = round(training.batch_size / share)
