@@ -20,8 +20,7 @@ COMMANDS = {
 }
 BUDGET_SECONDS = 540.0
 BOTH = ("paper", "queue")
-SOME = ("queue", "status")
-"""Commands that names after them restrict to these experiments."""
+SOME = ("queue", "status")  # of all experiments, or of those named after them
 ONLY = {"plan": ("paper",), "jobs": BOTH, "shard": BOTH, "budget": ("queue",)}
 
 
