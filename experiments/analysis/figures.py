@@ -148,8 +148,11 @@ def draw_gaps(axes: Any, gaps: Sequence[tuple[str, Any, str]], zero: str = "#444
     axes.set_yticks(range(len(gaps)), labels=[name for name, *_ in gaps])
 
 
-def draw_runs(axes: Any, points: Sequence[Point]) -> None:
-    """Points with intervals, a tokenizer's sizes joined; a tick of its colour is a uniform line."""
+def draw_runs(axes: Any, points: Sequence[Point], above: float = -math.inf) -> None:
+    """Points with intervals, a tokenizer's sizes joined; a tick of its colour is a uniform line.
+
+    above: marks of no more bits/byte are left out, over the break of an axis; lines go on to them.
+    """
     for name, sizes in by_name(points).items():
         colour, mark = style_of(name)
         x = [one.x for one in sizes]
@@ -159,10 +162,11 @@ def draw_runs(axes: Any, points: Sequence[Point]) -> None:
             if sizes[0].hollow
             else {"mec": "white", "mew": 0.6}
         )
-        bars = [one.error or math.nan for one in sizes]
+        marked = [one.bits > above for one in sizes]
+        bars = [(one.bits > above and one.error) or math.nan for one in sizes]
         line = mark + ("--" if "delay" in name else "-")
         style = {"color": colour, "ms": 8, "lw": 1.2, "elinewidth": 1.6, "capsize": 4, "zorder": 4}
-        axes.errorbar(x, y, bars, fmt=line, **style, **face)
+        axes.errorbar(x, y, bars, fmt=line, markevery=marked, **style, **face)
         known = [(one.x, one.uniform) for one in sizes if one.uniform is not None]
         at, lines = [x for x, _ in known], [y for _, y in known]
         axes.plot(at, lines, "_", color=colour, ms=15, mew=1.8, zorder=3)

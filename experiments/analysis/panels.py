@@ -86,7 +86,7 @@ def draw_panels(
             for axes in column:
                 edge = {"color": "#444444", "lw": 1, "zorder": 1}
                 axes.plot([x for x, _ in front], [y for _, y in front], "--", **edge)
-                figures.draw_runs(axes, found)
+                figures.draw_runs(axes, found, high if axes is not column[-1] else -math.inf)
         for axes in grid[:, -1]:
             figures.name_runs(axes, found)
         grid[0, 0].set_ylabel("bits / byte")
