@@ -162,11 +162,12 @@ def draw_runs(axes: Any, points: Sequence[Point], above: float = -math.inf) -> N
             if sizes[0].hollow
             else {"mec": "white", "mew": 0.6}
         )
-        marked = [one.bits > above for one in sizes]
-        bars = [(one.bits > above and one.error) or math.nan for one in sizes]
+        bars = [one.error or math.nan for one in sizes]
+        shown = [one.bits > above for one in sizes]
         line = mark + ("--" if "delay" in name else "-")
         style = {"color": colour, "ms": 8, "lw": 1.2, "elinewidth": 1.6, "capsize": 4, "zorder": 4}
-        axes.errorbar(x, y, bars, fmt=line, markevery=marked, **style, **face)
+        some = {"markevery": shown, "errorevery": shown}
+        axes.errorbar(x, y, bars, fmt=line, **some, **style, **face)
         known = [(one.x, one.uniform) for one in sizes if one.uniform is not None]
         at, lines = [x for x, _ in known], [y for _, y in known]
         axes.plot(at, lines, "_", color=colour, ms=15, mew=1.8, zorder=3)
