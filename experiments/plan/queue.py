@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,25 +106,39 @@ def prepare(order: Order, device: str) -> tuple[Plan, Speeds]:
 
 
 def carry_out(order: Order, speeds: Speeds) -> Outcome:
-    """Run, by priority, what has no row and no other process is at; one that fails stops none."""
+    """Run, by priority, what has no row and no other process is at; one that fails stops none.
+
+    What needs a stream or LM that another process is making comes after what does not.
+    """
     runner = order.runner()
     outcome = Outcome()
+    waiting = list(survey(order.recipes, runner.store, order.shard, speeds.estimate).to_do)
     try:
-        for job in survey(order.recipes, runner.store, order.shard, speeds.estimate).to_do:
+        while waiting:
             runner.check_time()
-            lock = runner.store.running(job.recipe)
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                outcome.elsewhere.append(job.recipe.key)
-                continue
-            try:
-                _run(order, runner, speeds, job.recipe, outcome)
-            finally:
-                lock.release()
+            with ExitStack() as held:
+                free = (job for job in waiting if _claim(held, runner.store.making(job.recipe)))
+                job = next(free, waiting[0])
+                waiting.remove(job)
+                if _claim(held, [runner.store.running(job.recipe)]):
+                    _run(order, runner, speeds, job.recipe, outcome)
+                else:
+                    outcome.elsewhere.append(job.recipe.key)
     except OutOfTime:
         outcome.paused = True
     return outcome
+
+
+def _claim(held: ExitStack, locks: Iterable[FileLock]) -> bool:
+    """Hold all the locks until `held` ends, or none where another process holds one."""
+    with ExitStack() as claimed:
+        for lock in locks:
+            try:
+                claimed.enter_context(lock.acquire(blocking=False))
+            except Timeout:
+                return False
+        held.push(claimed.pop_all())
+    return True
 
 
 def _run(order: Order, runner: Runner, speeds: Speeds, recipe: Recipe, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from equinfo.shards import MANIFEST
-from experiments.runs.recipes import M1, Recipe, Stream
+from experiments.runs.recipes import LM, M1, Recipe, Stream
 from experiments.runs.rows import Rows
 
 POLL_SECONDS = 0.2
@@ -53,6 +53,15 @@ class Store:
     def running(self, recipe: Recipe) -> FileLock:
         """The lock of whoever is at a run."""
         return self.lock(f"run-{recipe.key}")
+
+    def making(self, recipe: Recipe) -> list[FileLock]:
+        """The locks of whoever is at a run that makes the streams and LMs which this one lacks."""
+        parts = {part.key: part for part in (*recipe.needs(), recipe.reads, recipe) if part}
+        return [
+            self.lock(f"making-{key}")
+            for key, part in parts.items()
+            if isinstance(part, Stream | LM) and self.share(part) < 1
+        ]
 
     @contextmanager
     def alone(self, path: Path, wait: Callable[[], None]) -> Iterator[None]:

@@ -116,6 +116,15 @@ def test_a_run_that_another_process_is_at_is_left_to_it(micro, tmp_path):
     assert queue.carry_out(order(micro, streams, tmp_path), Speeds()).elsewhere == []
 
 
+def test_what_needs_a_stream_that_another_process_makes_comes_last(micro, tmp_path):
+    first, second = (micro.stream(tokens) for tokens in (micro.bytes, micro.gzips[0]))
+    (lock,) = order(micro, [first], tmp_path).store().making(first)
+    with lock:
+        queue.carry_out(order(micro, [first, second], tmp_path), Speeds())
+    assert list(Rows(tmp_path / "rows.jsonl").by_key) == [second.key, first.key]
+    assert order(micro, [first], tmp_path).store().making(first) == []
+
+
 def test_a_second_queue_says_so_and_leaves_and_status_counts(micro, tmp_path, monkeypatch, capsys):
     streams = [micro.stream(micro.bytes), micro.stream(micro.gzips[0])]
     _stand_for_everything(monkeypatch, micro, streams)
