@@ -117,17 +117,22 @@ def subwords_to_windows(results: Results) -> Told:
 
 @finding("place", "What an M2 gains that is told each id's place in its window")
 def place_in_windows(results: Results) -> Told:
-    narrow = place.several(results.scale)[0]
+    narrow, *longer = place.several(results.scale)
     told, without, wide = map(results.trained, place.compared(results.scale, narrow))
     if told is None or without is None or wide is None:
         return None
     gap = contrast([(1, told), (-1, without)], paired=True)
     share = -gap.estimate / (without.mean - wide.mean)
     word = "less" if gap.estimate < 0 else "more"
+    harmed = "".join(
+        f", and on {lm.stream.tokens.name} {size(other, 3)} more"
+        for lm in longer
+        if (other := place.gained(results, lm)) and other.below() is False
+    )
     return (
         f"Told each id's place in its window, an M2 on {narrow.stream.tokens.name} has"
-        f" {size(gap, 3)} bits/byte {word}: {100 * share:.0f} % of what it lacks against one id a"
-        " window.",
+        f" {size(gap, 3)} bits/byte {word}, {100 * share:.0f} % of what it lacks against one id a"
+        f" window{harmed}.",
         gap.below(),
     )
 

@@ -27,6 +27,8 @@ SHOWN = "cpu"
 
 VERDICTS = {True: "✓ holds", False: "✗ fails", None: "? open"}
 AGREES = {True: "✓ as in the paper", False: "✗ not as in the paper", None: "? open"}
+OURS = "ours"
+"""Where an experiment stands in the paper that has nothing like it."""
 CLIPPED = 160
 """Characters of a trend's numbers that the index shows."""
 ALL = "all"
@@ -260,8 +262,10 @@ def index(whole: Whole, link: str) -> str:
     scale = whole.results.scale
     foreign = len(whole.results.rows.foreign)
     trends = [(one, trend) for one in whole.outcomes for trend in one.trends]
+    ours = {one.experiment.name for one in whole.outcomes if one.experiment.paper == OURS}
     listed = [
-        f"{n}. **{AGREES[one.agrees]}.** {escaped(one.text)} [{one.page}]({one.page}.md)"
+        f"{n}. **{(VERDICTS if one.page in ours else AGREES)[one.agrees]}.** {escaped(one.text)}"
+        f" [{one.page}]({one.page}.md)"
         for n, one in enumerate(whole.findings, 1)
     ]
     about = f"""\

@@ -7,7 +7,7 @@ from experiments.analysis import figures
 from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, not_run, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import ratio
-from experiments.analysis.statistics import Sample, contrast
+from experiments.analysis.statistics import Interval, Sample, contrast
 from experiments.analysis.tables import Cell, Table, shown
 from experiments.runs.recipes import LM
 from experiments.scales import Scale
@@ -75,7 +75,7 @@ def line(results: Results, lm: LM) -> list[Cell]:
     cells += [one.mean if one else None for one in (without, placed)]
     if not (without and placed and wide):
         return [*cells, None, None]
-    cells.append(str(contrast([(1, placed), (-1, without)], paired=True)))
+    cells.append(str(gained(results, lm)))
     gap = contrast([(1, without), (-1, wide)])
     if width != results.scale.narrow or gap.low <= 0:
         return [*cells, None]
@@ -133,6 +133,12 @@ def trends(results: Results) -> list[Trend]:
             mostly(results, first),
         ),
     ]
+
+
+def gained(results: Results, lm: LM) -> Interval | None:
+    """Bits/byte with the place less those without; None: not run yet."""
+    placed, without = map(results.trained, (told(lm), lm))
+    return contrast([(1, placed), (-1, without)], paired=True) if placed and without else None
 
 
 def better(results: Results, lm: LM) -> Check:
