@@ -91,7 +91,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
         axes.remove()
         grid = drawn.subplots(2, 2, squeeze=False)
         for (left, right), recipe in zip(grid, runs(scale), strict=True):
-            left.set_xlabel("position in the window")
+            left.set_xlabel("position in the window (tick: always its most frequent id)")
             right.set_xlabel("training step")
             right.set_xscale("log")
             bits = recipe.reads.tokens.bits
@@ -118,7 +118,7 @@ def draw_row(left: Any, right: Any, row: Row, count: int) -> None:
         curve = [100 * found[place] for found in row.values["accuracy"]]
         right.plot(steps, curve, "o-", ms=3, lw=1.5, color=colour, label=f"position {place + 1}")
     left.set_xticks(range(1, count + 1))
-    right.legend(fontsize=8, frameon=False)
+    right.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def trends(results: Results) -> list[Trend]:
