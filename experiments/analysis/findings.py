@@ -118,10 +118,10 @@ def subwords_to_windows(results: Results) -> Told:
 @finding("place", "What an M2 gains that is told each id's place in its window")
 def place_in_windows(results: Results) -> Told:
     narrow, *longer = place.several(results.scale)
-    told, without, wide = map(results.trained, place.compared(results.scale, narrow))
-    if told is None or without is None or wide is None:
+    _, without, wide = map(results.trained, place.compared(results.scale, narrow))
+    gap = place.gained(results, narrow)
+    if gap is None or without is None or wide is None:
         return None
-    gap = contrast([(1, told), (-1, without)], paired=True)
     share = -gap.estimate / (without.mean - wide.mean)
     word = "less" if gap.estimate < 0 else "more"
     harmed = "".join(
