@@ -98,6 +98,14 @@ def windows_to_equal_bytes(results: Results) -> Told:
     return compared("With as much text, the same", ours, "one on bytes", theirs)
 
 
+@finding("fig3", "Subwords against equal-info windows")
+def subwords_to_windows(results: Results) -> Told:
+    scale = results.scale
+    subword, windows = (results.trained(scale.lm(tokens, scale.base)) for tokens in scale.claim[1:])
+    left = f"With as many ids, an M2 of {scale.base.size} on {scale.claim[1].name}"
+    return compared(left, subword, f"one on {scale.claim[2].name}", windows)
+
+
 @finding("fig3", "Equal-info windows against M1 alone")
 def windows_to_m1(results: Results) -> Told:
     scale = results.scale
@@ -105,14 +113,6 @@ def windows_to_m1(results: Results) -> Told:
     ours = results.trained(scale.lm(windows, scale.base))
     right = f"M1 ({scale.m1_training.size}) alone, which made its ids"
     return compared(f"That M2 on {windows.name}", ours, right, results.m1_alone())
-
-
-@finding("fig3", "Subwords against equal-info windows")
-def subwords_to_windows(results: Results) -> Told:
-    scale = results.scale
-    subword, windows = (results.trained(scale.lm(tokens, scale.base)) for tokens in scale.claim[1:])
-    left = f"With as many ids, an M2 of {scale.base.size} on {scale.claim[1].name}"
-    return compared(left, subword, f"one on {scale.claim[2].name}", windows)
 
 
 @finding("place", "What an M2 gains that is told each id's place in its window")

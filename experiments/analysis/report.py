@@ -29,6 +29,8 @@ VERDICTS = {True: "✓ holds", False: "✗ fails", None: "? open"}
 AGREES = {True: "✓ as in the paper", False: "✗ not as in the paper", None: "? open"}
 OURS = "ours"
 """Where an experiment stands in the paper that has nothing like it."""
+FOR_README = 4
+"""Of the findings: who is ahead of whom."""
 CLIPPED = 160
 """Characters of a trend's numbers that the index shows."""
 ALL = "all"
@@ -299,7 +301,7 @@ what can be compared are the trends."""
 
 def headline(whole: Whole) -> str:
     """The first findings and what was run for them, for the README."""
-    told = " ".join(escaped(one.text) for one in whole.findings[:3])
+    told = " ".join(escaped(one.text) for one in whole.findings[:FOR_README])
     count = len(whole.wanted)
     left = len(whole.wanted) - len(whole.done)
     missing = f" Of {count} runs {left} are still to be made." if left else ""

@@ -97,13 +97,13 @@ def trends(results: Results) -> list[Trend]:
     )
     return [
         Trend(
-            "by the free cell, everything decodes",
+            "By the free cell, everything decodes",
             "not one window of the validation text decodes to other bytes than it was made of",
             free.values["wrong_windows"] == 0 if free else None,
             f"{free.values['wrong_windows']} of {free.values['windows']:,} windows" if free else "",
         ),
         Trend(
-            "by the paper's rule, nearly every sequence decodes (99.4 % in the paper)",
+            "By the paper's rule, nearly every sequence decodes (99.4 % in the paper)",
             "at least 99 % of sequences decode (95 % interval of a share: Clopper and Pearson)",
             *sequences(theirs),
         ),

@@ -129,7 +129,7 @@ def trends(results: Results) -> list[Trend]:
 
 def first_is_best(results: Results, recipe: Positions, when: str, probes: slice) -> Trend:
     """probes: those whose mean decides. Positions are paired by seed and by batch of text."""
-    claim = f"a {recipe.reads.tokens.bits}-bit window's first id is predicted best {when}"
+    claim = f"A {recipe.reads.tokens.bits}-bit window's first id is predicted best {when}"
     test = (
         "position 1 gains more nats over its own ids' frequencies than any other, the mean of"
         f" {'all probes' if probes.start is None else 'the last probe'} (95 % intervals over seeds"

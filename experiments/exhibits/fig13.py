@@ -139,7 +139,7 @@ def trends(results: Results) -> list[Trend]:
             own,
         ),
         trend(
-            "where letters are the tokenizer's own ids, EqualInfoAC with narrow ids beats"
+            "Where letters are the tokenizer's own ids, EqualInfoAC with narrow ids beats"
             " SentencePiece on held-out words",
             f"{test}: it is above Unigram's",
             [lower("Unigram to EqualInfoAC narrow", unigram, narrow)],
