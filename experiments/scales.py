@@ -13,14 +13,30 @@ from experiments.runs.recipes import LM, M1, Stream, Tokens, Training
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a side's cards left to be played together: names of an arm, whose tokenizer it is, and
+    of cards told to M2; rate, batch: as an arm's (experiment cards).
+    """
+
+    tokenizer: str
+    told: tuple[str, ...] = ()
+    rate: float = 1.0
+    batch: float = 1.0
+
+    def __str__(self) -> str:
+        parts = [self.tokenizer, *self.told, f"rate x {self.rate:g}", f"batch x {self.batch:g}"]
+        return ", ".join(part for part in parts if not part.endswith(" x 1"))
+
+
+@dataclass(frozen=True)
 class Beyond:
     """What experiments cards and beyond compare tokenizers on, beside the paper's questions.
 
     corpus: with a tuning split (recipes.Stream). fit_bytes: of text that tokenizers are fitted to.
     train_bytes, validation_bytes: of streams. card_bytes: of text that each card's M2 sees. ladder:
     the same of the main runs. ratios: bytes a token of training text, EOS counted, by tokenizer, to
-    make arms equal in text and FLOPs; empty: they are not. entrants: of the ladder, ours first;
-    (): none, until the cards have left them (docs/beyond.md says how).
+    make arms equal in text and FLOPs; empty: they are not. kept: by side; entrants: of the ladder,
+    ours first; none of both until the cards have left them (docs/beyond.md says how).
     """
 
     corpus: str
@@ -30,6 +46,7 @@ class Beyond:
     card_bytes: int
     ladder: tuple[int, ...]
     ratios: Mapping[str, float] = field(default_factory=dict)
+    kept: Mapping[str, Kept] = field(default_factory=dict)
     entrants: tuple[str, ...] = ()
 
 
@@ -282,7 +299,8 @@ TINY = Scale(
         1 << 15,
         1 << 14,
         (1 << 14, 1 << 15),
-        entrants=("superwords", "BPE", "BPE across words", "Unigram"),
+        kept={"superwords": Kept("strict", ("bigrams", "shares"), 0.5, 0.5)},
+        entrants=("superwords, together", "BPE", "BPE across words", "Unigram"),
     ),
     vocabulary=2048,
     narrow=6,

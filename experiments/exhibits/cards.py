@@ -7,7 +7,7 @@ elsewhere (experiment beyond), on other text.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,18 @@ from experiments.analysis import figures
 from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, not_run, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import bits_per_byte, mflops_of_all, ratio
-from experiments.analysis.statistics import Interval, contrast
+from experiments.analysis.statistics import Interval, Sample, contrast
 from experiments.analysis.tables import Cell, Table
 from experiments.plan.cost import forward_flops, widened
 from experiments.runs.recipes import LM, Stream, Tokens, Training, with_training
-from experiments.scales import Beyond, Scale, decoder
+from experiments.scales import Beyond, Kept, Scale, decoder
 
-OURS, RIVAL = "superwords", "BPE"
+SIDES = ("superwords", "BPE", "BPE across words", "Unigram")
+OURS, RIVAL = SIDES[:2]
 LEAST_SIZE = 1 << 9  # of codebooks
 RATES = (0.5, 2.0)  # of the rates that the kinds' trials chose, on other text
 WARMUP = 0.1  # of the steps, as in those trials
+TOGETHER = ", together"  # what ends the name of the arm of a side's kept cards
 OTHER_SEEDS = 20  # added, for M2s that differ by chance alone
 COLUMNS = [
     "arm", "side", "tokenizer", "against", "bytes/token", "d_ff", "MFLOPs/byte, every product",
@@ -82,12 +84,12 @@ def arms(scale: Scale) -> dict[str, Arm]:
         return {}
     size = scale.vocabulary
     ours = tokens(scale, "codebook")
-    bases = {
-        OURS: ours,
-        RIVAL: tokens(scale, "bpe"),
-        "BPE across words": tokens(scale, "bpe", pretokens="superwords"),
-        "Unigram": tokens(scale, "unigram"),
-    }
+    rivals = [
+        tokens(scale, "bpe"),
+        tokens(scale, "bpe", pretokens="superwords"),
+        tokens(scale, "unigram"),
+    ]
+    bases = dict(zip(SIDES, [ours, *rivals], strict=True))
     found = [Arm(side, base, side) for side, base in bases.items()]
     for side, base in bases.items():
         found += told_arms(side, base, side)
@@ -95,8 +97,8 @@ def arms(scale: Scale) -> dict[str, Arm]:
         larger = replace(base, size=2 * size)
         found.append(Arm(f"{side} of {2 * size:,}", larger, side, against=side))
         for factor in RATES:
-            found.append(Arm(f"{side}, rate x {factor:g}", base, side, against=side, rate=factor))
-        found.append(Arm(f"{side}, half the batch", base, side, against=side, batch=0.5))
+            found.append(Arm(rated(side, factor), base, side, against=side, rate=factor))
+        found.append(Arm(halved(side), base, side, against=side, batch=0.5))
     for mode in ("strict", "aligned"):
         found.append(Arm(mode, tokens(scale, "codebook", mode=mode), OURS, against=OURS))
     strict = tokens(scale, "codebook", mode="strict")
@@ -125,20 +127,50 @@ def arms(scale: Scale) -> dict[str, Arm]:
     found.append(Arm(f"{OURS}, other seeds", ours, against=OURS, first=OTHER_SEEDS))
     windows = tokens(scale, "equalinfo", 1 << scale.wide, bits=scale.windows[0])
     found += [Arm("EqualInfoAC", windows), Arm("bytes", tokens(scale, "bytes", 256))]
-    return {one.name: one for one in found}
+    known = {one.name: one for one in found}
+    return known | {one.name: one for one in together(scale, known)}
+
+
+def together(scale: Scale, known: Mapping[str, Arm]) -> list[Arm]:
+    """What the cards left, an arm a side."""
+    found = []
+    for side, left in given(scale).kept.items():
+        base = known[left.tokenizer].tokens
+        told = all_told(base, left.told)
+        found.append(Arm(side + TOGETHER, base, side, told, left.tokenizer, left.rate, left.batch))
+    return found
+
+
+def rated(side: str, factor: float) -> str:
+    return f"{side}, rate x {factor:g}"
+
+
+def halved(side: str) -> str:
+    return f"{side}, half the batch"
 
 
 def told_arms(name: str, base: Tokens, side: str) -> list[Arm]:
     """What M2 can be told of a tokenizer's ids: each card by itself, then all."""
+    cards = told_cards(base)
+    found = [Arm(f"{name}, {card}", base, side, told, name) for card, told in cards.items()]
+    return [*found, Arm(f"{name}, {', '.join(cards)}", base, side, all_told(base, cards), name)]
+
+
+def told_cards(base: Tokens) -> dict[str, dict[str, Any]]:
+    """Fields of LM by the card's name."""
     cards: dict[str, dict[str, Any]] = {
         "canonical": {"canonical": True}, "bigrams": {"bigrams": 5 * base.size},
         "shares": {"shares": True},
     }  # fmt: skip
-    if base.family == "unigram":  # what its encoder never writes is not known
+    if base.family == "unigram" or base.parse != "longest":  # what they never write is not known
         del cards["canonical"]
-    found = [Arm(f"{name}, {card}", base, side, told, name) for card, told in cards.items()]
-    together = {key: value for told in cards.values() for key, value in told.items()}
-    return [*found, Arm(f"{name}, {', '.join(cards)}", base, side, together, name)]
+    return cards
+
+
+def all_told(base: Tokens, names: Iterable[str]) -> dict[str, Any]:
+    """The fields of some cards, where the tokenizer has them."""
+    cards = told_cards(base)
+    return {key: value for name in names for key, value in cards.get(name, {}).items()}
 
 
 def at_rivals_cost(scale: Scale, arm: Arm, training: Training) -> Training:
@@ -199,6 +231,47 @@ def against(results: Results, arm: Arm) -> Interval | None:
     return contrast([(1, ours), (-1, theirs)], paired)
 
 
+def trained_of_side(results: Results, side: str) -> dict[str, Sample | None]:
+    """Bits/byte of a side's arms by name."""
+    scale = results.scale
+    ours = [arm for arm in arms(scale).values() if arm.side == side]
+    return {arm.name: results.trained(card(scale, arm)) for arm in ours}
+
+
+def kept(results: Results, side: str) -> Kept | None:
+    """What a side plays together by the rule of docs/beyond.md; None until its cards have run."""
+    known = arms(results.scale)
+    bits = trained_of_side(results, side)
+    bits.pop(side + TOGETHER, None)
+    there = {name: one.mean for name, one in bits.items() if one}
+    if len(there) < len(bits):
+        return None
+    gaps = {name: against(results, known[name]) for name in there}
+    below = {name: gap.estimate for name, gap in gaps.items() if gap and gap.below()}
+    plain = [arm for name, arm in known.items() if name in there and not arm.told]
+    best = min((arm.name for arm in plain if arm.rate == arm.batch == 1), key=there.__getitem__)
+    # as told of the best tokenizer, where that was played; else of the side's own
+    of = best if any(arm.told and arm.against == best for arm in known.values()) else side
+    told = tuple(one for one in told_cards(known[best].tokens) if f"{of}, {one}" in below)
+    rates = [factor for factor in RATES if rated(side, factor) in below]
+    rate = min(rates, key=lambda factor: below[rated(side, factor)], default=1.0)
+    return Kept(best, told, rate, 0.5 if halved(side) in below else 1.0)
+
+
+def of_the_rule(results: Results, side: str) -> Check:
+    """Whether what the scale names of a side is what the rule of docs/beyond.md leaves."""
+    found, named = kept(results, side), given(results.scale)
+    if found is None:
+        return not_run(side)
+    if named.kept.get(side, Kept(found.tokenizer)) != found:
+        return Check(f"{side}: {found} are left to be played together", False)
+    bits = trained_of_side(results, side)
+    if None in bits.values():
+        return not_run(side + TOGETHER)
+    least = min((one.mean, name) for name, one in bits.items() if one)[1]
+    return Check(f"{side}: {least} is best", least in named.entrants)
+
+
 def reduce(results: Results) -> Table:
     """The best first, then what has not run."""
     scale = results.scale
@@ -222,7 +295,7 @@ def reduce(results: Results) -> Table:
 
 
 def trends(results: Results) -> list[Trend]:
-    """That cards can fail, and do not by themselves."""
+    """That cards can fail, and do not by themselves; and what they left."""
     scale = results.scale
     if not scale.beyond:
         return []
@@ -240,7 +313,13 @@ def trends(results: Results) -> list[Trend]:
             f"bits/byte of BPE are below those of bytes; those of the same arm with other seeds are"
             f" not told apart ({INTERVAL})",
             checks,
-        )
+        ),
+        trend(
+            "What is on the ladder is what the rule leaves",
+            "of each side, the cards whose interval lies below 0 are what is played together, and"
+            " the arm of the least bits/byte is on the ladder",
+            [of_the_rule(results, side) for side in SIDES],
+        ),
     ]
 
 

@@ -10,9 +10,9 @@ from experiments.analysis.compare import Results
 from experiments.exhibits import beyond, cards
 from experiments.plan.cost import forward_flops
 from experiments.runs.recipes import seeds
-from experiments.scales import SCALES, TINY
+from experiments.scales import SCALES, Kept
 
-CPU = replace(SCALES["cpu"], beyond=replace(SCALES["cpu"].beyond, entrants=TINY.beyond.entrants))
+CPU = replace(SCALES["cpu"], beyond=replace(SCALES["cpu"].beyond, entrants=cards.SIDES))
 WIDEST = ("BPE of 8,192", "Unigram of 8,192", "EqualInfoAC")  # no MLP is thin enough for them
 
 
@@ -79,6 +79,39 @@ def test_each_corpus_has_bits_of_its_own(tmp_path):
     found = replace(row(lm, 3.5, 2.0), values={"nats": [70, 210, 280]})
     results = Results(rows_of(tmp_path, [stream, found]), CPU)
     assert results.by_corpus(lm, [found]) == pytest.approx([0.7 / np.log(2), 1.4 / np.log(2)])
+
+
+LEFT = Kept("strict", ("canonical", "shares"), 2.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("named", "entrants", "expected"),
+    [
+        ({}, ("superwords",), False),  # what is below 0 was not played together
+        ({"superwords": LEFT}, ("superwords, together",), True),
+        ({"superwords": LEFT}, ("strict",), False),  # together is better
+    ],
+)
+def test_the_ladder_has_what_the_rule_leaves(tmp_path, named, entrants, expected):
+    """Bits/byte by arm; the same number for each seed but a hair."""
+    scale = replace(CPU, beyond=replace(CPU.beyond, kept=named, entrants=entrants))
+    better = {
+        "superwords, shares": 1.9,  # of another tokenizer than the best
+        "superwords, bigrams": 1.9,  # likewise
+        "strict": 1.95, "strict, canonical": 1.94, "strict, shares": 1.94,
+        "superwords, rate x 0.5": 1.98, "superwords, rate x 2": 1.97,
+        "superwords, half the batch": 1.99, "superwords, together": 1.8,
+    }  # fmt: skip
+    there = []
+    for arm in cards.arms(scale).values():
+        for number, lm in enumerate(scale.seeded(cards.card(scale, arm))):
+            there.append(row(lm, 4.0, better.get(arm.name, 2.0) + 0.0002 * (number - 1)))
+    results = Results(rows_of(tmp_path, there), scale)
+    assert cards.kept(results, "superwords") == LEFT
+    assert cards.of_the_rule(results, "superwords").holds is expected
+    assert cards.kept(results, "BPE") == Kept("BPE")
+    results.rows.by_key.pop(there[0].key)
+    assert cards.of_the_rule(results, "superwords").holds is None
 
 
 def test_no_arm_is_left_before_the_cards_have_run():

@@ -12,10 +12,10 @@ from experiments import chinchilla
 from experiments.analysis import report
 from experiments.analysis.compare import Results
 from experiments.analysis.scaling import SYMBOLS, Law, Points, crossing, fit, intervals, redrawn
-from experiments.exhibits import beyond
+from experiments.exhibits import beyond, cards
 from experiments.exhibits import chinchilla as published
 from experiments.runs.rows import Row, Rows
-from experiments.scales import SCALES, TINY
+from experiments.scales import SCALES
 
 LAW = Law(1.2, 40.0, 0.34, 900.0, 0.5)
 SIZES = np.repeat([4e5, 1e6, 3e6], 4)
@@ -153,7 +153,7 @@ def test_the_fit_has_a_page_of_its_row_and_figure(tmp_path, made_up, monkeypatch
 def test_every_tokenizers_law_is_drawn_with_what_it_leaves(tmp_path, monkeypatch):
     monkeypatch.setattr(beyond, "RESAMPLES", 2)
     cpu = SCALES["cpu"]
-    scale = replace(cpu, beyond=replace(cpu.beyond, entrants=TINY.beyond.entrants))
+    scale = replace(cpu, beyond=replace(cpu.beyond, entrants=cards.SIDES))
     rows = Rows(tmp_path / "rows.jsonl")
     results = Results(rows, scale)
     assert beyond.draw_laws(results, tmp_path) == []
