@@ -13,6 +13,7 @@ from experiments.analysis.quantities import Quantity, mflops, mflops_of_all
 from experiments.runs.recipes import LM
 
 Points = dict[str, list[tuple[float, float]]]
+BITS_OF_A_BYTE = 8
 PAPER = "Lester et al. 2024: C4, 25m to 2b"
 
 
@@ -75,7 +76,7 @@ def draw_panels(
         shape = {"sharex": "col", "sharey": "row", "height_ratios": heights, "squeeze": False}
         grid = drawn.subplots(len(heights), len(panels), **shape)
         for column, (heading, found) in zip(grid.T, panels.items(), strict=True):
-            fit(column[-1], [(point.x, point.bits) for point in found])
+            fit(column[-1], found)
             column[-1].set_xlabel(xlabel)
             column[0].set_title(heading, fontsize=9.5, loc="left")
             if top > high:
@@ -98,10 +99,11 @@ def draw_panels(
         return figures.save(drawn, folder, name)
 
 
-def fit(axes: Any, points: Sequence[tuple[float, float]]) -> None:
-    """Limits that hold the points, on a logarithmic x axis."""
-    x = [point[0] for point in points]
-    y = [point[1] for point in points]
+def fit(axes: Any, points: Sequence[Point]) -> None:
+    """Limits that hold the points and their uniform lines, but bytes', on a logarithmic x axis."""
+    x = [point.x for point in points]
+    lines = [point.uniform for point in points if point.uniform is not None]
+    y = [point.bits for point in points] + [bits for bits in lines if bits < BITS_OF_A_BYTE]
     span = max(max(x) / min(x), 2.0)
     axes.set_xscale("log")
     axes.set_xlim(min(x) / span**0.05, max(x) * span**0.05)

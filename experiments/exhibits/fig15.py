@@ -104,12 +104,12 @@ def draw(results: Results, folder: Path) -> list[Path]:
     with figures.figure(13, 5.6) as (drawn, axes):
         axes.remove()
         left, right = drawn.subplots(1, 2)
-        told = f"{scale.corpus} corpus, scale {scale.name}; ticks: uniform lines"
+        told = f"{scale.corpus} corpus, scale {scale.name}; ticks: uniform lines (bytes': 8)"
         for panel, found, title, unit in (
             (left, ours, told, "TFLOPs"),
             (right, theirs, f"{PAPER}, M1's training left out", "EFLOPs"),
         ):
-            fit(panel, [(point.x, point.bits) for point in found])
+            fit(panel, found)
             figures.title(panel, title)
             panel.set_ylabel("bits / byte")
             panel.set_xlabel(f"{unit} of training")
