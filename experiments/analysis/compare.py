@@ -25,6 +25,8 @@ from experiments.runs.rows import Row, Rows
 from experiments.scales import Scale
 
 INTERVAL = "95 % intervals over seeds and texts"
+WORTH = 0.005
+"""Of bits/byte: what a way to train must save at least, so that one that saves nothing fails."""
 BESIDE = [
     "tokenizer", "size", "bytes/token, ours", "uniform", "bits/byte, ours", "paper's",
     "size, paper", "bytes/token, paper", "bits/byte, paper",
@@ -53,12 +55,19 @@ class Check:
     holds: bool | None
 
 
-def lower(name: str, left: Sample | None, right: Sample | None, paired: bool = False) -> Check:
-    """Whether left is below right: so where the whole 95 % interval of the difference is."""
+def lower(
+    name: str, left: Sample | None, right: Sample | None, paired: bool = False, by: float = 0.0
+) -> Check:
+    """Whether left is below right: so where the whole 95 % interval of the difference is.
+
+    by: a fraction of right, at least so far below; it fails where the whole interval is above that.
+    """
     if left is None or right is None:
         return not_run(name)
     gap = contrast([(1, left), (-1, right)], paired)
-    return Check(f"{name}: {shown(left.mean)} against {shown(right.mean)}, {gap}", gap.below())
+    text = f"{name}: {shown(left.mean)} against {shown(right.mean)}, {gap}"
+    off = f" ({gap.estimate / right.mean:+.2%}, asked for {-by:.1%})" if by else ""
+    return Check(text + off, gap.below(-by * right.mean))
 
 
 def near(

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis import figures
-from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, not_run, trend
+from experiments.analysis.compare import (
+    INTERVAL,
+    WORTH,
+    Check,
+    Results,
+    Trend,
+    lower,
+    not_run,
+    trend,
+)
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import Quantity, bits_per_byte, mflops_of_all
 from experiments.analysis.statistics import Sample, contrast
@@ -146,10 +155,10 @@ def trends(results: Results) -> list[Trend]:
     return [
         trend(
             "Mixture of depths is better than a dense M2 of the same FLOPs/byte",
-            f"at {SHARES[0]:.1%} of the positions: bits/byte of its causal decisions are below the"
-            " dense M2's, and at the smaller size below those of an M2 whose block computes one"
-            f" position ({INTERVAL}); open where evaluation's FLOPs/byte differ by more than"
-            f" {MORE:.0%}",
+            f"at {SHARES[0]:.1%} of the positions: bits/byte of its causal decisions are"
+            f" {WORTH:.1%} below the dense M2's, and at the smaller size below those of an M2 whose"
+            f" block computes one position ({INTERVAL}); open where evaluation's FLOPs/byte differ"
+            f" by more than {MORE:.0%}",
             better,
         ),
         trend(
@@ -164,7 +173,7 @@ def trends(results: Results) -> list[Trend]:
 def against(results: Results, lm: LM, other: LM) -> Check:
     ours, theirs = (name_of(one.training) for one in (lm, other))
     name = f"{ours} to {theirs} at {lm.training.size}"
-    return lower(name, results.trained(lm), results.trained(other))
+    return lower(name, results.trained(lm), results.trained(other), by=WORTH)
 
 
 def spent(results: Results, lm: LM, plain: LM) -> Check:

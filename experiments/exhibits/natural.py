@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis import figures
-from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, not_run, trend
+from experiments.analysis.compare import (
+    INTERVAL,
+    WORTH,
+    Check,
+    Results,
+    Trend,
+    lower,
+    not_run,
+    trend,
+)
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.quantities import mflops_of_all
 from experiments.analysis.statistics import Interval, Sample, contrast
@@ -179,7 +188,12 @@ def trends(results: Results) -> list[Trend]:
         return []
     *others, window = tokenizers(scale)
     subwords, _ = closer(scale)
-    better = [below(results, subwords, DEPTHS, other) for other in (DENSE, ONE)]
+    gains = trend(
+        "At equal training FLOPs, depths are better than dense on subwords",
+        f"bits/byte are {WORTH:.1%} below the dense M2's, and those of depths of one position"
+        f" ({INTERVAL})",
+        [below(results, subwords, DEPTHS, other) for other in (DENSE, ONE)],
+    )
     return [
         trend(
             "Where ids are of equal information, the router follows what they are worth less",
@@ -188,21 +202,16 @@ def trends(results: Results) -> list[Trend]:
             " seeds)",
             [flatter(results, window, other) for other in others],
         ),
-        trend(
-            "At equal training FLOPs, depths are better than dense on subwords",
-            f"bits/byte are below the dense M2's, and below those of depths of one position"
-            f" ({INTERVAL})",
-            better,
-        ),
+        gains,
         trend(
             "Where ids are of equal information, depths gain less",
             "they take a smaller share off the bits/byte of depths of one position on windows than"
-            f" on BPE's ids ({INTERVAL}); open unless they gain there",
-            [gains_less(results, window, subwords, all(check.holds for check in better))],
+            f" on BPE's ids ({INTERVAL}), where they gain (the trend above)",
+            [gains_less(results, window, subwords, gains.holds)],
         ),
         trend(
             "Depths that get experts are better than depths that go on without",
-            "at equal training FLOPs, on windows and on BPE's ids: bits/byte are below"
+            f"at equal training FLOPs, on windows and on BPE's ids: bits/byte are {WORTH:.1%} below"
             f" ({INTERVAL})",
             [below(results, tokens, BOTH, CONTROL) for tokens in closer(scale)],
         ),
@@ -212,7 +221,7 @@ def trends(results: Results) -> list[Trend]:
 def below(results: Results, tokens: Tokens, name: str, other: str) -> Check:
     known = arms(results.scale, tokens)
     ours, theirs = (results.trained(known[one]) for one in (name, other))
-    return lower(f"{tokens.name}, {name} to {other}", ours, theirs)
+    return lower(f"{tokens.name}, {name} to {other}", ours, theirs, by=WORTH)
 
 
 def flatter(results: Results, ours: Tokens, other: Tokens) -> Check:
@@ -225,7 +234,7 @@ def flatter(results: Results, ours: Tokens, other: Tokens) -> Check:
     return Check(f"{name}: {mine.mean:.3f} against {theirs.mean:.3f}, {apart}", apart.below())
 
 
-def gains_less(results: Results, ours: Tokens, other: Tokens, gains: bool) -> Check:
+def gains_less(results: Results, ours: Tokens, other: Tokens, gains: bool | None) -> Check:
     name = f"{ours.name} to {other.name}"
     parts: list[tuple[float, Sample]] = []
     for tokens, sign in ((ours, 1), (other, -1)):
@@ -235,7 +244,7 @@ def gains_less(results: Results, ours: Tokens, other: Tokens, gains: bool) -> Ch
             return not_run(name)
         parts += [(sign / without.mean, without), (-sign / without.mean, routed)]
     apart = contrast(parts)
-    return Check(f"{name}: shares apart by {apart}", apart.below() if gains else None)
+    return Check(f"{name}: shares apart by {apart}", apart.below() if gains else gains)
 
 
 def draw(results: Results, folder: Path) -> list[Path]:

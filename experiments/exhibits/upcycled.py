@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.analysis import figures
-from experiments.analysis.compare import INTERVAL, Check, Results, Trend, lower, trend
+from experiments.analysis.compare import INTERVAL, WORTH, Check, Results, Trend, lower, trend
 from experiments.analysis.experiment import exhibit
 from experiments.analysis.statistics import Interval, contrast
 from experiments.analysis.tables import Cell, Table
@@ -124,29 +124,29 @@ def trends(results: Results) -> list[Trend]:
 
     def below(name: str, other: str) -> Check:
         ours, theirs = (results.trained(known[one]) for one in (name, other))
-        return lower(f"{name} to {other}", ours, theirs, paired(known, name, other))
+        return lower(f"{name} to {other}", ours, theirs, paired(known, name, other), WORTH)
 
     return [
         trend(
             "Upcycling is better than going on dense with a new warm-up",
-            f"at equal extra FLOPs, bits/byte are below ({INTERVAL}, paired by start)",
+            f"at equal extra FLOPs, bits/byte are {WORTH:.1%} below ({INTERVAL}, paired by start)",
             [below(UPCYCLED, DENSE)],
         ),
         trend(
             "Upcycling is better than experts from nothing",
-            f"at equal extra FLOPs, bits/byte are below ({INTERVAL}); those have half of the"
-            " training in all",
+            f"at equal extra FLOPs, bits/byte are {WORTH:.1%} below ({INTERVAL}); those have half"
+            " of the training in all",
             [below(UPCYCLED, SCRATCH)],
         ),
         trend(
             "Upcycling is better than what had all of the FLOPs from the first step",
-            f"dense or with experts, one schedule: bits/byte are below ({INTERVAL})",
+            f"dense or with experts, one schedule: bits/byte are {WORTH:.1%} below ({INTERVAL})",
             [below(UPCYCLED, other) for other in WHOLE],
         ),
         trend(
             "The optimiser's state is worth carrying on",
-            f"dense and upcycled: bits/byte are below those of one anew ({INTERVAL}, paired by"
-            " start)",
+            f"dense and upcycled: bits/byte are {WORTH:.1%} below those of one anew ({INTERVAL},"
+            " paired by start)",
             [below(carried, anew) for anew, carried in CARRIED.items()],
         ),
     ]
